@@ -1,0 +1,84 @@
+/** The formats that `--stamp` offers. */
+export const STAMP_FORMATS = ["iso", "ctime", "unix", "none"] as const;
+export type StampFormat = typeof STAMP_FORMATS[number];
+
+const DAYS = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/**
+ * The part of a stamp that stays the same for a whole second, and what follows its six microsecond digits.
+ * `fraction` is false where the format has no such digits.
+ */
+interface SecondText {
+  head: string;
+  fraction: boolean;
+  tail: string;
+}
+
+function secondText(format: StampFormat, second: number): SecondText {
+  switch (format) {
+    case "iso":
+      return { head: new Date(second * 1000).toISOString().slice(0, -4), fraction: true, tail: "Z" };
+    case "unix":
+      return { head: `${second}.`, fraction: true, tail: "" };
+    case "ctime":
+      return { head: ctime(new Date(second * 1000)), fraction: false, tail: "" };
+    case "none":
+      return { head: "", fraction: false, tail: "" };
+  }
+}
+
+/** Local time as C's ctime(3) without its newline, which is also Python's `time.ctime()`: day padded with a space. */
+function ctime(date: Date): string {
+  const two = (n: number) => String(n).padStart(2, "0");
+  const day = String(date.getDate()).padStart(2, " ");
+  const clock = `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+  return `${DAYS[date.getDay()]} ${MONTHS[date.getMonth()]} ${day} ${clock} ${date.getFullYear()}`;
+}
+
+/**
+ * The bytes that go in front of each line: `[stamp] `, or `[stamp tag] `, or nothing for `none`.
+ *
+ * A reply costs one prefix, and most replies fall into the same second as the one before: only the digits are
+ * written anew then.
+ */
+export class Prefix {
+  readonly #format: StampFormat;
+  readonly #tail: string;
+  #bytes = new Uint8Array();
+  #second = NaN;
+  /** Where the six microsecond digits begin, or -1 where the format has none. */
+  #digits = -1;
+
+  /** @param tag ASCII without control characters, blanks and brackets, so that the prefix can be read back. */
+  constructor(format: StampFormat, tag?: string) {
+    this.#format = format;
+    this.#tail = format === "none" ? "" : (tag === undefined ? "] " : ` ${tag}] `);
+  }
+
+  /**
+   * The prefix for a moment in microseconds since the epoch. The array is the same at each call while the second
+   * lasts: copy it, or be done with it, before the next call.
+   */
+  at(micros: number): Uint8Array {
+    const second = Math.floor(micros / 1e6);
+    if (second !== this.#second) this.#startSecond(second);
+    if (this.#digits >= 0) {
+      let rest = micros - second * 1e6;
+      for (let i = this.#digits + 5; i >= this.#digits; i--) {
+        const tens = Math.floor(rest / 10);
+        this.#bytes[i] = 48 + rest - tens * 10;
+        rest = tens;
+      }
+    }
+    return this.#bytes;
+  }
+
+  #startSecond(second: number): void {
+    this.#second = second;
+    if (this.#format === "none") return;
+    const { head, fraction, tail } = secondText(this.#format, second);
+    this.#bytes = new TextEncoder().encode(`[${head}${fraction ? "000000" : ""}${tail}${this.#tail}`);
+    this.#digits = fraction ? 1 + head.length : -1;
+  }
+}
