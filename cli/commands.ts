@@ -1,0 +1,310 @@
+import type { ClientOptions } from "../client.ts";
+import {
+  DEFAULT_PORT,
+  type Endpoint,
+  type EndpointDefaults,
+  parseEndpoint,
+  parseHost,
+  parsePort,
+} from "../net/endpoint.ts";
+import { ALL_INTERFACES } from "../net/tcp.ts";
+import { CHUNK_SIZE, FRAMINGS } from "../protocol.ts";
+import { MOST_CONNS, type ServerOptions } from "../server.ts";
+import { STAMP_FORMATS } from "../time/stamp.ts";
+import {
+  formatOptions,
+  formatSize,
+  type OptionSpec,
+  parseArgv,
+  parseChoice,
+  parseCount,
+  type Parsed,
+  parseDuration,
+  parseSize,
+  UsageError,
+} from "./args.ts";
+import { LOG_FORMATS, type LogOptions } from "./log.ts";
+import { formatMillis } from "./text.ts";
+
+/** What the command line asks for. */
+export type Invocation =
+  | { command: "help"; text: string }
+  | { command: "version" }
+  | { command: "server"; options: ServerOptions; log: LogOptions }
+  | { command: "client"; options: ClientOptions };
+
+const MAX_LINE = 64 * 1024;
+const LONGEST_MAX_LINE = 64 * 1024 * 1024;
+const IDLE_TIMEOUT_MS = 600_000;
+const DRAIN_TIMEOUT_MS = 10_000;
+const CONNECT_TIMEOUT_MS = 10_000;
+const REPLY_TIMEOUT_MS = 10_000;
+
+const COMMON: OptionSpec[] = [
+  { name: "help", short: "h", help: "print this help and exit" },
+  { name: "version", short: "V", help: "print the version and exit" },
+];
+
+const SERVER_OPTIONS: OptionSpec[] = [
+  { name: "host", value: "HOST", help: "address to listen on (default: all, IPv6 and IPv4)" },
+  { name: "port", value: "PORT", help: `port to listen on, 0 picks a free one (default ${DEFAULT_PORT})` },
+  {
+    name: "framing",
+    value: "line|chunk",
+    help: `a message is a line, or what one read delivers, at most ${CHUNK_SIZE} bytes\n(default line)`,
+  },
+  { name: "stamp", value: "FORMAT", help: `${STAMP_FORMATS.join(", ")} (default iso)` },
+  { name: "tag", value: "TAG", help: "shown after the stamp, to tell servers apart" },
+  {
+    name: "max-line",
+    value: "SIZE",
+    help: `longest line without its LF, up to ${formatSize(LONGEST_MAX_LINE)} (default ${
+      formatSize(MAX_LINE)
+    })`,
+  },
+  {
+    name: "max-conns",
+    value: "N",
+    help:
+      `most connections at once (default ${MOST_CONNS}, or 64 less than\nthe descriptor limit if that is smaller)`,
+  },
+  {
+    name: "idle-timeout",
+    value: "TIME",
+    help: `closes a connection on which no byte moves, 0 for never (default ${IDLE_TIMEOUT_MS / 60_000}m)`,
+  },
+  {
+    name: "drain-timeout",
+    value: "TIME",
+    help:
+      `how long connections may take to end after SIGTERM or SIGINT,\n0 for as long as they like (default ${
+        formatMillis(DRAIN_TIMEOUT_MS)
+      })`,
+  },
+  { name: "quiet", short: "q", help: "log only warnings" },
+  { name: "log", value: "text|json", help: "format of the log on stderr (default text)" },
+  ...COMMON,
+];
+
+const CLIENT_OPTIONS: OptionSpec[] = [
+  { name: "host", value: "HOST", help: "server's name or address (default localhost)" },
+  { name: "port", value: "PORT", help: `server's port (default ${DEFAULT_PORT})` },
+  { name: "ipv4", short: "4", help: "connect over IPv4 only" },
+  { name: "ipv6", short: "6", help: "connect over IPv6 only" },
+  {
+    name: "connect-timeout",
+    value: "TIME",
+    help: `for name and connection together, 0 for as long as the system tries\n(default ${
+      formatMillis(CONNECT_TIMEOUT_MS)
+    })`,
+  },
+  {
+    name: "timeout",
+    value: "TIME",
+    help: `longest wait for a reply, 0 for ever (default ${formatMillis(REPLY_TIMEOUT_MS)})`,
+  },
+  {
+    name: "framing",
+    value: "line|chunk",
+    help: "how the server tells messages apart: by LF, or by its reads\n(default line)",
+  },
+  {
+    name: "message",
+    short: "m",
+    value: "TEXT",
+    repeat: true,
+    help: "send this, print the reply and end; may repeat",
+  },
+  ...COMMON,
+];
+
+const ENDPOINTS = "An endpoint is tcp://host:port, host:port, host, :port or [::1]:port.";
+const SIZES_AND_TIMES = "A SIZE is 65536, 64k or 64KiB; a TIME is 500ms, 10s, 5m, 1h or 0.";
+
+const HELP = `tsecho: a timestamping line echo
+
+usage: tsecho server [ENDPOINT...] [options]
+       tsecho client [ENDPOINT] [options]
+
+  server   answers each line with its clock in front
+  client   talks to a server: a prompt on a terminal, a filter in a pipe
+
+  -h, --help      print help and exit; after a command, that command's
+  -V, --version   print the version and exit
+
+examples:
+  tsecho server                      listen on port ${DEFAULT_PORT}, all interfaces
+  tsecho client web                  talk to the server on the host "web"
+  tsecho client web < access.log     send a file, print the replies
+
+exit codes: 0 success, 1 it ran and failed, 2 usage error`;
+
+const SERVER_HELP = `usage: tsecho server [ENDPOINT...] [options]
+
+Answers each line with its clock in front: "[2026-11-23T03:37:00.123456Z] hello".
+For each endpoint "listening on tcp://host:port" goes to stdout, the log to stderr.
+SIGTERM and SIGINT end it in order: what has been read is answered; a second one
+ends it at once.
+
+${formatOptions(SERVER_OPTIONS)}
+
+${ENDPOINTS}
+${SIZES_AND_TIMES}
+
+examples:
+  tsecho server                          port ${DEFAULT_PORT}, all interfaces
+  tsecho server :7007 [::1]:7008         two endpoints
+  tsecho server --port 0                 a free port; read it from stdout
+  tsecho server --framing chunk --stamp ctime     as the classic Python server
+  tsecho server --framing chunk --stamp none      plain echo (RFC 862)`;
+
+const CLIENT_HELP = `usage: tsecho client [ENDPOINT] [options]
+
+On a terminal it prompts "> ", sends the line, prints the reply, and ends on an empty
+line, Ctrl-D or Ctrl-C. With stdin piped it is a filter: it sends all lines without
+waiting for each reply, prints replies as they come, and exits with 0 only if every
+line was answered.
+
+${formatOptions(CLIENT_OPTIONS)}
+
+${ENDPOINTS}
+${SIZES_AND_TIMES}
+
+examples:
+  tsecho client                          a prompt, to localhost:${DEFAULT_PORT}
+  tsecho client web:7007 -m hello        one line, one reply
+  seq 1000 | tsecho client -4 web        a thousand lines over IPv4
+  tsecho client --framing chunk old      to a classic Python server`;
+
+/**
+ * Reads a whole command line, without the program's name.
+ *
+ * @throws {UsageError} whose message names what is wrong and what was expected.
+ */
+export function parseCommandLine(argv: string[]): Invocation {
+  const [command, ...rest] = argv;
+  switch (command) {
+    case "server":
+      return parseCommand(command, rest, SERVER_OPTIONS, SERVER_HELP, parseServer);
+    case "client":
+      return parseCommand(command, rest, CLIENT_OPTIONS, CLIENT_HELP, parseClient);
+    case undefined:
+      throw new UsageError("run", "", "expected a command, server or client; see tsecho --help");
+  }
+  if (!command.startsWith("-")) {
+    throw new UsageError(
+      "run",
+      command,
+      "there is no such command, expected server or client; see tsecho --help",
+    );
+  }
+  const parsed = parseArgv(argv, COMMON, "tsecho");
+  return parsed.has("help") ? { command: "help", text: HELP } : { command: "version" };
+}
+
+function parseCommand(
+  command: string,
+  argv: string[],
+  specs: OptionSpec[],
+  help: string,
+  parse: (parsed: Parsed) => Invocation,
+): Invocation {
+  const parsed = parseArgv(argv, specs, `tsecho ${command}`);
+  if (parsed.has("help")) return { command: "help", text: help };
+  if (parsed.has("version")) return { command: "version" };
+  return parse(parsed);
+}
+
+function parseServer(parsed: Parsed): Invocation {
+  const framing = parsed.read("framing", (text) => parseChoice(text, FRAMINGS)) ?? "line";
+  const stamp = parsed.read("stamp", (text) => parseChoice(text, STAMP_FORMATS)) ?? "iso";
+  const tag = parsed.read("tag", parseTag);
+  const maxLine = parsed.read("max-line", (text) => parseSize(text, 1, LONGEST_MAX_LINE));
+  const maxConns = parsed.read("max-conns", (text) => parseCount(text, 1, 1_000_000));
+  if (tag !== undefined && stamp === "none") {
+    throw new UsageError("use --tag", tag, "with --stamp none there is no prefix to show it in");
+  }
+  if (maxLine !== undefined && framing === "chunk") {
+    throw new UsageError("use --max-line", String(maxLine), "with --framing chunk there are no lines");
+  }
+  return {
+    command: "server",
+    options: {
+      endpoints: readEndpoints(parsed, { hostname: ALL_INTERFACES, port: DEFAULT_PORT }),
+      framing,
+      stamp,
+      ...(tag !== undefined && { tag }),
+      maxLine: maxLine ?? MAX_LINE,
+      ...(maxConns !== undefined && { maxConns }),
+      idleTimeout: parsed.read("idle-timeout", parseDuration) ?? IDLE_TIMEOUT_MS,
+      drainTimeout: parsed.read("drain-timeout", parseDuration) ?? DRAIN_TIMEOUT_MS,
+    },
+    log: {
+      format: parsed.read("log", (text) => parseChoice(text, LOG_FORMATS)) ?? "text",
+      quiet: parsed.has("quiet"),
+    },
+  };
+}
+
+function parseClient(parsed: Parsed): Invocation {
+  const [first, second] = parsed.positionals;
+  if (second !== undefined) {
+    throw new UsageError("use argument", second, `the client takes one endpoint and has "${first}" already`);
+  }
+  const [endpoint] = readEndpoints(parsed, { hostname: "localhost", port: DEFAULT_PORT });
+  if (endpoint!.port === 0) {
+    throw new UsageError("use port", "0", "expected the port of a server, 1 to 65535");
+  }
+  if (parsed.has("ipv4") && parsed.has("ipv6")) throw new UsageError("use option", "-6", "-4 is given too");
+  const framing = parsed.read("framing", (text) => parseChoice(text, FRAMINGS)) ?? "line";
+  const messages = parsed.all("message");
+  for (const message of messages) {
+    if (framing === "line" && message.includes("\n")) {
+      throw new UsageError("use --message", message, "expected one line; repeat the option for more");
+    }
+    if (framing === "chunk" && message === "") {
+      throw new UsageError("use --message", message, "in chunk framing an empty message cannot be sent");
+    }
+  }
+  return {
+    command: "client",
+    options: {
+      endpoint: endpoint!,
+      ...(parsed.has("ipv4") && { family: 4 as const }),
+      ...(parsed.has("ipv6") && { family: 6 as const }),
+      connectTimeout: parsed.read("connect-timeout", parseDuration) ?? CONNECT_TIMEOUT_MS,
+      timeout: parsed.read("timeout", parseDuration) ?? REPLY_TIMEOUT_MS,
+      framing,
+      messages,
+    },
+  };
+}
+
+/** The endpoints named, or the one that --host, --port and the defaults make. */
+function readEndpoints(parsed: Parsed, defaults: EndpointDefaults): Endpoint[] {
+  const host = parsed.read("host", parseHost);
+  const port = parsed.read("port", parsePort);
+  const [first] = parsed.positionals;
+  if (first === undefined) {
+    return [{ transport: "tcp", hostname: host ?? defaults.hostname, port: port ?? defaults.port }];
+  }
+  const [option] = host !== undefined ? ["--host"] : port !== undefined ? ["--port"] : [];
+  if (option !== undefined) {
+    throw new UsageError("use endpoint", first, `${option} is given too; put both into the endpoint`);
+  }
+  return parsed.positionals.map((text) => {
+    try {
+      return parseEndpoint(text, defaults);
+    } catch (error) {
+      throw new UsageError("use endpoint", text, (error as Error).message);
+    }
+  });
+}
+
+/** A tag must not end the prefix that it stands in, nor look like a part of the stamp. */
+function parseTag(text: string): string {
+  if (!/^[!-Z\\^-~]{1,64}$/.test(text)) {
+    throw new Error("expected 1 to 64 visible ASCII characters other than blanks and brackets");
+  }
+  return text;
+}

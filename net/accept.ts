@@ -1,0 +1,43 @@
+import { isClosedHere } from "./errors.ts";
+
+const FIRST_PAUSE_MS = 10; // as memcached does
+const LONGEST_PAUSE_MS = 500;
+
+/** What an accept loop does with what it meets. */
+export interface AcceptHandler {
+  /** Waits until one more connection may be taken on; undefined when it may at once. */
+  permit(): Promise<void> | undefined;
+  /** Takes on a connection. It must not throw. */
+  accepted(conn: Deno.TcpConn): void;
+  /** An accept failed for a reason that is not the peer's, such as EMFILE. Called once for a burst of them. */
+  failed(error: unknown): void;
+}
+
+/**
+ * Accepts connections until the listener is closed, and resolves then: only after that is the port free again.
+ *
+ * A peer that resets before it is accepted makes accept throw; it ends nothing here. Any other error (out of
+ * descriptors) is answered with a pause that doubles from 10 to 500 ms, since accept would fail again at once.
+ */
+export async function acceptLoop(listener: Deno.TcpListener, handler: AcceptHandler): Promise<void> {
+  let pause = 0;
+  for (;;) {
+    await handler.permit();
+    try {
+      const conn = await listener.accept();
+      pause = 0;
+      handler.accepted(conn);
+    } catch (error) {
+      if (isClosedHere(error)) return;
+      if (isResetBeforeAccept(error)) continue;
+      if (pause === 0) handler.failed(error);
+      pause = Math.min(Math.max(pause * 2, FIRST_PAUSE_MS), LONGEST_PAUSE_MS);
+      await new Promise((resolve) => setTimeout(resolve, pause));
+    }
+  }
+}
+
+function isResetBeforeAccept(error: unknown): boolean {
+  return error instanceof Deno.errors.NotConnected || error instanceof Deno.errors.ConnectionReset ||
+    error instanceof Deno.errors.ConnectionAborted;
+}
