@@ -1,0 +1,77 @@
+import { parseCommandLine } from "./cli/commands.ts";
+import { UsageError } from "./cli/args.ts";
+import { Log } from "./cli/log.ts";
+import { cannot, escapeText, Failure } from "./cli/text.ts";
+import { runClient } from "./client.ts";
+import config from "./deno.json" with { type: "json" };
+import { writeAll } from "./net/stream.ts";
+import { runServer } from "./server.ts";
+
+const EXIT_OK = 0;
+const EXIT_FAILED = 1;
+const EXIT_USAGE = 2;
+
+/** How long the last lines of the log may take when nobody reads them. */
+const LOG_FLUSH_MS = 1000;
+
+/**
+ * The first SIGINT or SIGTERM aborts the signal; the second ends the process at once. It must be called before
+ * anything is opened: registering the first listener without free descriptors crashes the process.
+ */
+function stopSignal(): AbortSignal {
+  const stop = new AbortController();
+  const onSignal = () => {
+    if (stop.signal.aborted) Deno.exit(EXIT_FAILED);
+    stop.abort();
+  };
+  Deno.addSignalListener("SIGINT", onSignal);
+  Deno.addSignalListener(Deno.build.os === "windows" ? "SIGBREAK" : "SIGTERM", onSignal);
+  return stop.signal;
+}
+
+async function print(text: string): Promise<void> {
+  await writeAll(Deno.stdout, new TextEncoder().encode(`${text}\n`));
+}
+
+async function run(argv: string[]): Promise<number> {
+  const invocation = parseCommandLine(argv);
+  switch (invocation.command) {
+    case "help":
+      await print(invocation.text);
+      return EXIT_OK;
+    case "version":
+      await print(`tsecho ${config.version} (deno ${Deno.version.deno}, ${Deno.build.target})`);
+      return EXIT_OK;
+    case "server": {
+      const stop = stopSignal();
+      const log = new Log(invocation.log);
+      // A script may read the first line and close: the server serves on.
+      const announce = (endpoint: string) => void print(`listening on ${endpoint}`).catch(() => {});
+      try {
+        return await runServer(invocation.options, announce, log, stop) ? EXIT_OK : EXIT_FAILED;
+      } finally {
+        await log.flush(LOG_FLUSH_MS);
+      }
+    }
+    case "client":
+      await runClient(invocation.options, stopSignal());
+      return EXIT_OK;
+  }
+}
+
+/** The exit code for what was thrown, after telling it on stderr in one line. */
+async function report(error: unknown): Promise<number> {
+  if (error instanceof Deno.errors.BrokenPipe) return EXIT_OK; // stdout's reader has seen enough (`| head`)
+  const known = error instanceof UsageError || error instanceof Failure;
+  const message = known
+    ? error.message
+    : escapeText(cannot("go on", String(error), "this is a bug in tsecho"));
+  try {
+    await writeAll(Deno.stderr, new TextEncoder().encode(`tsecho: ${message}\n`));
+  } catch {
+    // stderr is closed: the exit code alone has to tell.
+  }
+  return error instanceof UsageError ? EXIT_USAGE : EXIT_FAILED;
+}
+
+if (import.meta.main) Deno.exit(await run(Deno.args).catch(report));
