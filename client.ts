@@ -161,16 +161,16 @@ class Dialogue {
     return reply;
   }
 
-  /** How long the reply in chunk framing is that has arrived, 0 if it has not. */
+  /** Waits for the rest of a reply in chunk framing of which something has arrived; its length then, 0 before. */
   async #chunkLength(message: Uint8Array): Promise<number> {
-    if (this.#rest.length === 0 || endsWith(this.#rest, message)) return this.#rest.length;
-    let timer;
-    const quiet = new Promise<"quiet">((resolve) =>
-      timer = setTimeout(() => resolve("quiet"), CHUNK_QUIET_MS)
-    );
-    const next = await Promise.race([this.more(), quiet]);
-    clearTimeout(timer);
-    return next === true ? 0 : this.#rest.length;
+    while (this.#rest.length > 0 && !endsWith(this.#rest, message)) {
+      let timer;
+      const quiet = new Promise<false>((resolve) => timer = setTimeout(() => resolve(false), CHUNK_QUIET_MS));
+      const came = await Promise.race([this.more(), quiet]);
+      clearTimeout(timer);
+      if (!came) break;
+    }
+    return this.#rest.length;
   }
 
   #take(length: number): Uint8Array {

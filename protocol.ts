@@ -177,15 +177,16 @@ export function countLines(bytes: Uint8Array): number {
 
 /** The reason in an error reply, or undefined if the line is none. */
 export function errorReason(line: Uint8Array): string | undefined {
-  if (!startsWithError(line)) return undefined;
+  if (line.length < ERROR_START.length || !mayBeError(line)) return undefined;
   return new TextDecoder().decode(line.subarray(ERROR_START.length)).trimEnd();
 }
 
-function startsWithError(line: Uint8Array): boolean {
-  for (let i = 0; i < ERROR_START.length; i++) {
+/** Whether a line, or as much as is known of it, begins as an error reply does. */
+function mayBeError(line: Uint8Array): boolean {
+  for (let i = 0; i < ERROR_START.length && i < line.length; i++) {
     if (line[i] !== ERROR_START.charCodeAt(i)) return false;
   }
-  return true;
+  return line.length > 0;
 }
 
 /** No error reply is longer. */
@@ -225,7 +226,7 @@ export class Replies {
     }
     const lastLine = bytes.lastIndexOf(LF, bytes.length - 2) + 1;
     const maybeError = (lastLine > 0 || this.#atLineStart) && bytes.length - lastLine <= LONGEST_ERROR &&
-      startsWithError(bytes.subarray(lastLine)) &&
+      mayBeError(bytes.subarray(lastLine)) &&
       (this.#stamped === true || (this.#stamped === undefined && lastLine === 0) || bytes[0] === 0x5b);
     const passed = maybeError ? bytes.subarray(0, lastLine) : bytes;
     if (maybeError) this.#held = bytes.slice(lastLine);

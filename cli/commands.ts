@@ -225,7 +225,7 @@ function parseServer(parsed: Parsed): Invocation {
     throw new UsageError("use --tag", tag, "with --stamp none there is no prefix to show it in");
   }
   if (maxLine !== undefined && framing === "chunk") {
-    throw new UsageError("use --max-line", String(maxLine), "with --framing chunk there are no lines");
+    throw new UsageError("use --max-line", formatSize(maxLine), "with --framing chunk there are no lines");
   }
   return {
     command: "server",

@@ -30,8 +30,9 @@ export function parseEndpoint(text: string, defaults: EndpointDefaults): Endpoin
     throw new Error(`unknown scheme "${scheme[1]}", expected ${SYNTAX}`);
   }
   const rest = text.slice(scheme?.[0].length ?? 0);
-  const parts = /^(?:\[(?<literal>[^\]]*)\]|(?<name>[^:]*))(?::(?<port>.*))?$/s.exec(rest)?.groups ??
-    (isIpv6(rest) ? { literal: rest } : undefined);
+  const parts = isIpv6(rest)
+    ? { literal: rest }
+    : /^(?:\[(?<literal>[^\]]*)\]|(?<name>[^:]*))(?::(?<port>.*))?$/s.exec(rest)?.groups;
   if (parts === undefined || text === "") throw new Error(`expected ${SYNTAX}`);
   if (parts.literal !== undefined && !isIpv6(parts.literal)) {
     throw new Error(`"${parts.literal}" is not an IPv6 address, expected ${SYNTAX}`);

@@ -1,0 +1,216 @@
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { formatSize, parseDuration, parseSize, UsageError } from "../cli/args.ts";
+import { type Invocation, parseCommandLine } from "../cli/commands.ts";
+
+function serverOptions(argv: string) {
+  const invocation = parseCommandLine(["server", ...argv.split(" ").filter((arg) => arg !== "")]);
+  assert(invocation.command === "server");
+  return invocation;
+}
+
+function clientOptions(argv: string) {
+  const invocation = parseCommandLine(["client", ...argv.split(" ").filter((arg) => arg !== "")]);
+  assert(invocation.command === "client");
+  return invocation.options;
+}
+
+Deno.test("the server's defaults are those of the help text", () => {
+  const { options, log } = serverOptions("");
+  assertEquals(options, {
+    endpoints: [{ transport: "tcp", hostname: "::", port: 21567 }],
+    framing: "line",
+    stamp: "iso",
+    maxLine: 65536,
+    idleTimeout: 600_000,
+    drainTimeout: 10_000,
+  });
+  assertEquals(log, { format: "text", quiet: false });
+});
+
+Deno.test("each option of the server is read", () => {
+  const { options, log } = serverOptions(
+    "--host 127.0.0.1 --port=0 --framing line --stamp unix --tag web-2 --max-line 1KiB --max-conns 7 " +
+      "--idle-timeout 1.5s --drain-timeout 0 --quiet --log json",
+  );
+  assertEquals(options, {
+    endpoints: [{ transport: "tcp", hostname: "127.0.0.1", port: 0 }],
+    framing: "line",
+    stamp: "unix",
+    tag: "web-2",
+    maxLine: 1024,
+    maxConns: 7,
+    idleTimeout: 1500,
+    drainTimeout: 0,
+  });
+  assertEquals(log, { format: "json", quiet: true });
+  assertEquals(serverOptions("--framing chunk --stamp none").options.framing, "chunk");
+});
+
+Deno.test("the server takes several endpoints", () => {
+  assertEquals(serverOptions(":1 [::1]:2 tcp://h:3").options.endpoints, [
+    { transport: "tcp", hostname: "::", port: 1 },
+    { transport: "tcp", hostname: "::1", port: 2 },
+    { transport: "tcp", hostname: "h", port: 3 },
+  ]);
+});
+
+Deno.test("the client's defaults and options are read", () => {
+  assertEquals(clientOptions(""), {
+    endpoint: { transport: "tcp", hostname: "localhost", port: 21567 },
+    connectTimeout: 10_000,
+    timeout: 10_000,
+    framing: "line",
+    messages: [],
+  });
+  assertEquals(
+    clientOptions("web:7 -4 --connect-timeout 1s --timeout 0 --framing chunk -m a --message=b -m -1"),
+    {
+      endpoint: { transport: "tcp", hostname: "web", port: 7 },
+      family: 4,
+      connectTimeout: 1000,
+      timeout: 0,
+      framing: "chunk",
+      messages: ["a", "b", "-1"],
+    },
+  );
+  assertEquals(clientOptions("--host ::1 --port 7 -6").endpoint, {
+    transport: "tcp",
+    hostname: "::1",
+    port: 7,
+  });
+  assertEquals(clientOptions("-- web").endpoint.hostname, "web");
+});
+
+Deno.test("help and version work everywhere, and in every place", () => {
+  const command = (argv: string) => parseCommandLine(argv.split(" ")).command;
+  for (const argv of ["--help", "-h", "server --help", "server -h", "client :7 --help", "client a b c -h"]) {
+    assertEquals(command(argv), "help", argv);
+  }
+  for (const argv of ["--version", "-V", "server --version", "client -V"]) {
+    assertEquals(command(argv), "version", argv);
+  }
+});
+
+Deno.test("each help text names every option, with its default, and examples", () => {
+  const help = (argv: string) => (parseCommandLine(argv.split(" ")) as Invocation & { text: string }).text;
+  const server = help("server -h");
+  for (
+    const part of [
+      "--host HOST",
+      "default 21567",
+      "default line",
+      "default iso",
+      "--tag TAG",
+      "default 64KiB",
+      "default 10000",
+      "default 10m",
+      "default: all, IPv6 and IPv4",
+      "(default 10s)",
+      "-q, --quiet",
+      "default text",
+      "-V, --version",
+      "examples:",
+    ]
+  ) {
+    assertStringIncludes(server, part);
+  }
+  const client = help("client -h");
+  for (
+    const part of ["-4, --ipv4", "-6, --ipv6", "default 10s", "-m, --message TEXT", "examples:", "Ctrl-D"]
+  ) {
+    assertStringIncludes(client, part);
+  }
+  for (const text of [server, client, help("-h")]) {
+    for (const line of text.split("\n")) assert(line.length <= 100, line);
+  }
+});
+
+Deno.test("what is wrong on the command line is named, with its value and what was expected", () => {
+  const table: [string[], string][] = [
+    [[], 'Cannot run "": expected a command, server or client'],
+    [["sever"], 'Cannot run "sever": there is no such command, expected server or client'],
+    [["--port", "7"], 'Cannot use option "--port": there is no such option; see tsecho --help'],
+    [
+      ["server", "--prot", "7"],
+      'Cannot use option "--prot": there is no such option; see tsecho server --help',
+    ],
+    [["server", "-x"], 'Cannot use option "-x"'],
+    [["server", "-qh"], 'Cannot use option "-qh"'],
+    [["server", "--__proto__", "7"], 'Cannot use option "--__proto__"'],
+    [["server", "--port"], 'Cannot use option "--port": it needs a value, PORT'],
+    [["server", "--port", "1", "--port", "2"], 'Cannot use option "--port": it is given twice'],
+    [["server", "--quiet=no"], 'Cannot use option "--quiet=no": --quiet takes no value'],
+    [["server", "--port", "70000"], 'Cannot use --port "70000": expected a port, 0 to 65535'],
+    [["server", "--port", "abc"], 'Cannot use --port "abc": expected a port, 0 to 65535'],
+    [["server", "--port", ""], 'Cannot use --port "": expected a port'],
+    [["server", "--port", "-1"], 'Cannot use --port "-1": expected a port'],
+    [["server", ":70000"], 'Cannot use endpoint ":70000": expected a port, 0 to 65535'],
+    [["server", "udp://:7"], 'Cannot use endpoint "udp://:7": unknown scheme "udp", expected tcp://'],
+    [["server", ":7", "--port", "7"], 'Cannot use endpoint ":7": --port is given too'],
+    [["server", ":7", "--host", "h"], 'Cannot use endpoint ":7": --host is given too'],
+    [["server", "--host", "a b"], 'Cannot use --host "a b": "a b" is not a host'],
+    [
+      ["server", "--max-line", "-1"],
+      'Cannot use --max-line "-1": expected a size such as 65536, 64k or 64KiB',
+    ],
+    [["server", "--max-line", "0"], 'Cannot use --max-line "0": expected a size'],
+    [["server", "--max-line", "1G"], 'Cannot use --max-line "1G": expected a size'],
+    [["server", "--max-line", "64KB"], 'Cannot use --max-line "64KB": expected a size'],
+    [["server", "--max-conns", "0"], 'Cannot use --max-conns "0": expected a whole number from 1'],
+    [["server", "--max-conns", "1e3"], 'Cannot use --max-conns "1e3": expected a whole number'],
+    [["server", "--idle-timeout", "10"], 'Cannot use --idle-timeout "10": expected a duration such as 500ms'],
+    [["server", "--idle-timeout", "0.1ms"], 'Cannot use --idle-timeout "0.1ms": expected a duration'],
+    [["server", "--drain-timeout", "501h"], 'Cannot use --drain-timeout "501h": expected a duration'],
+    [["server", "--stamp", "rfc"], 'Cannot use --stamp "rfc": expected iso, ctime, unix or none'],
+    [["server", "--framing", "lines"], 'Cannot use --framing "lines": expected line or chunk'],
+    [["server", "--log", "xml"], 'Cannot use --log "xml": expected text or json'],
+    [["server", "--tag", "a b"], 'Cannot use --tag "a b": expected 1 to 64 visible ASCII characters'],
+    [["server", "--tag", "a]"], 'Cannot use --tag "a]": expected 1 to 64'],
+    [["server", "--tag", "\x1b[31m"], 'Cannot use --tag "\\x1b[31m": expected 1 to 64'],
+    [["server", "--tag", "a", "--stamp", "none"], 'Cannot use --tag "a": with --stamp none'],
+    [
+      ["server", "--max-line", "1k", "--framing", "chunk"],
+      'Cannot use --max-line "1KiB": with --framing chunk',
+    ],
+    [["client", "a", "b"], 'Cannot use argument "b": the client takes one endpoint and has "a" already'],
+    [["client", ":0"], 'Cannot use port "0": expected the port of a server, 1 to 65535'],
+    [["client", "-4", "-6"], 'Cannot use option "-6": -4 is given too'],
+    [["client", "-m", "a\nb"], 'Cannot use --message "a\\x0ab": expected one line'],
+    [["client", "-m", "", "--framing", "chunk"], 'Cannot use --message ""'],
+    [["client", "--max-line", "1k"], 'Cannot use option "--max-line"'],
+  ];
+  for (const [argv, message] of table) {
+    const error = assertThrows(() => parseCommandLine(argv), UsageError);
+    assertEquals(error.message.slice(0, message.length), message);
+    assert(!error.message.includes("\n"));
+  }
+});
+
+Deno.test("sizes and durations are read in every unit", () => {
+  const size = (text: string) => parseSize(text, 1, 1e12);
+  assertEquals(["1", "65536", "64k", "64K", "64KiB", "2m", "2MiB", "3g"].map(size), [
+    1,
+    65536,
+    65536,
+    65536,
+    65536,
+    2 ** 21,
+    2 ** 21,
+    3 * 2 ** 30,
+  ]);
+  assertEquals(["0", "1ms", "500ms", "10s", "1.5s", "5m", "2h"].map(parseDuration), [
+    0,
+    1,
+    500,
+    10_000,
+    1500,
+    300_000,
+    7_200_000,
+  ]);
+  for (const text of ["", "ms", "-1s", "1", "1d", "s1", "1 s", "1e3s", "Infinity", "NaN"]) {
+    assertThrows(() => parseDuration(text), Error, "expected a duration");
+  }
+  for (const bytes of [1, 1023, 1024, 65536, 2 ** 20, 3 * 2 ** 30]) {
+    assertEquals(size(formatSize(bytes)), bytes);
+  }
+});

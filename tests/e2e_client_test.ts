@@ -1,0 +1,266 @@
+/** The client in a pipe and with --message, against tsecho's server and others. */
+import { assert, assertEquals, assertLess, assertMatch, assertStringIncludes } from "@std/assert";
+import {
+  needs,
+  python,
+  residentKiB,
+  run,
+  Running,
+  ServerProcess,
+  TESTDATA,
+  TSECHO,
+  tsecho,
+  unstamped,
+  within,
+} from "./helpers.ts";
+
+/** A server made of a function; it serves one connection at a time, until the end of its scope. */
+function fakeServer(serve: (conn: Deno.TcpConn) => Promise<void>) {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const loop = (async () => {
+    for (;;) {
+      let conn;
+      try {
+        conn = await listener.accept();
+      } catch {
+        return;
+      }
+      await serve(conn).catch(() => {});
+      try {
+        conn.close();
+      } catch {
+        // It has done so itself.
+      }
+    }
+  })();
+  return {
+    url: `tcp://127.0.0.1:${listener.addr.port}`,
+    async [Symbol.asyncDispose]() {
+      listener.close();
+      await within(loop, "the fake server to end");
+    },
+  };
+}
+
+const buffer = () => new Uint8Array(65536);
+const encode = (text: string) => new TextEncoder().encode(text);
+
+Deno.test("the piped client prints a reply for each line, and exits with 0", async () => {
+  await using server = await ServerProcess.start();
+  const { code, stdout, stderr } = await tsecho(
+    ["client", `:${server.port}`, "-4"],
+    "one\n\nthree without LF",
+  );
+  assertEquals([code, stderr], [0, ""]);
+  const replies = stdout.split("\n");
+  assertEquals([replies.length, replies.at(-1)], [4, ""]);
+  assertEquals(replies.slice(0, 3).map((line) => unstamped(line)), ["one", "", "three without LF"]);
+});
+
+Deno.test("an empty input is answered in full", async () => {
+  await using server = await ServerProcess.start();
+  assertEquals(await tsecho(["client", `127.0.0.1:${server.port}`]), { code: 0, stdout: "", stderr: "" });
+});
+
+Deno.test("--message sends, prints the reply and ends; it may repeat", async () => {
+  await using server = await ServerProcess.start();
+  const { code, stdout } = await tsecho([
+    "client",
+    `127.0.0.1:${server.port}`,
+    "-m",
+    "a b",
+    "--message=",
+    "-m",
+    "-1",
+  ]);
+  assertEquals(code, 0);
+  assertEquals(stdout.split("\n").slice(0, -1).map((line) => unstamped(line)), ["a b", "", "-1"]);
+});
+
+Deno.test("-4 and -6 choose the IP version", async () => {
+  await using server = await ServerProcess.start(["--port", "0"]);
+  for (const [option, host] of [["-4", "localhost"], ["-4", "127.0.0.1"], ["-6", "::1"]] as const) {
+    assertEquals(
+      (await tsecho(["client", "--host", host, "--port", `${server.port}`, option, "-m", "hi"])).code,
+      0,
+    );
+  }
+  await server.stderr.until(/open conn=1 peer=127/);
+  await server.stderr.until(/open conn=3 peer=\[::1\]/);
+  const { code, stderr } = await tsecho(["client", `[::1]:${server.port}`, "-4", "-m", "hi"]);
+  assertEquals(code, 1);
+  assertEquals(
+    stderr,
+    `tsecho: Cannot connect to "tcp://[::1]:${server.port}": the host has no IPv4 address\n`,
+  );
+});
+
+Deno.test("200 MiB of random lines through the piped client come back, in little memory", {
+  ignore: Deno.build.os !== "linux",
+}, async () => {
+  await using server = await ServerProcess.start(["--quiet"]);
+  const dir = await Deno.makeTempDir();
+  try {
+    await run(["sh", "-c", 'head -c 209715200 /dev/urandom > "$0/in"', dir]);
+    const start = performance.now();
+    const { code, stderr } = await run([
+      ...["sh", "-c", 'exec "$@" < "$0/in" > "$0/out"', dir],
+      ...["python3", `${TESTDATA}peak_memory.py`, ...TSECHO, "client", `127.0.0.1:${server.port}`],
+    ]);
+    const seconds = (performance.now() - start) / 1000;
+    assertEquals(code, 0, stderr);
+    const { stdout: lines } = await python("same_lines", `${dir}/in`, `${dir}/out`);
+    const client = Number(stderr);
+    const peak = await residentKiB(server.pid, "VmHWM");
+    console.log(
+      `${lines.trim()} lines in ${seconds.toFixed(1)} s; peak resident: ` +
+        `client ${Math.round(client / 1024)} MiB, server ${Math.round(peak / 1024)} MiB`,
+    );
+    assertLess(client, 120 * 1024);
+    assertLess(peak, 120 * 1024);
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+});
+
+Deno.test("a line that the server refuses is told, with the number of lines not answered", async () => {
+  await using server = await ServerProcess.start(["--max-line", "10"]);
+  const url = `tcp://127.0.0.1:${server.port}`;
+  const { code, stdout, stderr } = await tsecho(["client", url], "short\nmuch too long\nnever reached\n");
+  assertEquals(code, 1);
+  assertEquals(unstamped(stdout), "short\n"); // the error is no reply
+  assertEquals(
+    stderr,
+    `tsecho: Cannot get every line answered by "${url}": the server says: line longer than 10 bytes; ` +
+      "2 of 3 lines sent were not answered\n",
+  );
+  const one = await tsecho(["client", url, "-m", "much too long"]);
+  assertEquals([one.code, one.stdout], [1, ""]);
+  assertEquals(one.stderr, `tsecho: Cannot talk to "${url}": the server says: line longer than 10 bytes\n`);
+});
+
+Deno.test("a server that goes before all is answered makes the exit code 1", async () => {
+  await using server = fakeServer(async (conn) => {
+    await conn.read(buffer());
+    await conn.write(encode("[now] one\n"));
+  });
+  const { code, stdout, stderr } = await tsecho(["client", server.url], "one\ntwo\nthree\n");
+  assertEquals([code, stdout], [1, "[now] one\n"]);
+  assertMatch(
+    stderr,
+    /^tsecho: Cannot get every line answered by "[^"]+": .*; 2 of 3 lines sent were not answered\n$/,
+  );
+});
+
+Deno.test("a server that goes while the input is still open ends the client with 1", async () => {
+  await using server = await ServerProcess.start();
+  await using client = new Running([...TSECHO, "client", `127.0.0.1:${server.port}`]);
+  await client.write("hello\n");
+  await client.stdout.until(/\] hello\n/);
+  server.kill("SIGTERM");
+  assertEquals(await client.code(), 1);
+  assertMatch(client.stderr.text, /the server closed the connection; 0 of 1 lines sent were not answered\n$/);
+});
+
+Deno.test("no reply within --timeout ends the client with 1", async () => {
+  await using server = fakeServer(async (conn) => {
+    while (await conn.read(buffer()) !== null);
+    await conn.read(buffer());
+  });
+  const piped = await tsecho(["client", server.url, "--timeout", "200ms"], "one\ntwo");
+  assertEquals(piped.code, 1);
+  assertStringIncludes(piped.stderr, "2 of 2 lines sent were not answered");
+  const one = await tsecho(["client", server.url, "--timeout", "200ms", "-m", "one"]);
+  assertEquals([one.code, one.stderr], [1, `tsecho: Cannot talk to "${server.url}": no reply in 200ms\n`]);
+});
+
+Deno.test("SIGINT ends the input: what is under way is still answered", async () => {
+  await using server = await ServerProcess.start();
+  await using client = new Running([...TSECHO, "client", `127.0.0.1:${server.port}`]);
+  await client.write("hello\nhalf a line");
+  await client.stdout.until(/\] hello\n/);
+  client.kill("SIGINT");
+  assertEquals(await client.code(), 0);
+  assertMatch(client.stdout.text, /\] half a line\n$/);
+});
+
+Deno.test("a reader of stdout that has seen enough ends the client quietly", async () => {
+  await using server = await ServerProcess.start(["--quiet"]);
+  const { code, stdout, stderr } = await run([
+    ...["sh", "-c", 'seq 1000000 | "$@" | head -n 1', "sh", ...TSECHO, "client", `127.0.0.1:${server.port}`],
+  ]);
+  assertEquals([code, unstamped(stdout), stderr], [0, "1\n", ""]);
+});
+
+Deno.test("into a pipe replies go byte for byte, control characters included", async () => {
+  await using server = await ServerProcess.start();
+  const { stdout } = await tsecho(["client", `127.0.0.1:${server.port}`], "\x1b[31mred\x00\r\n");
+  assertEquals(unstamped(stdout), "\x1b[31mred\x00\r\n");
+});
+
+Deno.test("an error reply's control characters are escaped on stderr", async () => {
+  await using server = fakeServer(async (conn) => {
+    await conn.read(buffer());
+    await conn.write(encode("error: \x1b[31mno\n"));
+  });
+  const { stderr } = await tsecho(["client", server.url, "-m", "x"]);
+  assertStringIncludes(stderr, "the server says: \\x1b[31mno");
+  assert(!stderr.includes("\x1b"));
+});
+
+Deno.test("in chunk framing each piped line is a message, and waits for its reply", async () => {
+  await using server = await ServerProcess.start(["--framing", "chunk", "--stamp", "none"]);
+  const input = "one\n\n" + "x".repeat(3000) + "\nlast without LF";
+  const { code, stdout } = await tsecho(["client", `127.0.0.1:${server.port}`, "--framing", "chunk"], input);
+  assertEquals([code, stdout], [0, input]);
+});
+
+Deno.test("a reply in chunk framing may come in pieces, or say something else", async () => {
+  await using server = fakeServer(async (conn) => {
+    const message = buffer();
+    const n = await conn.read(message);
+    await conn.write(encode("[now] "));
+    await new Promise((resolve) => setTimeout(resolve, 20)); // two pieces, not one
+    await conn.write(message.subarray(0, n!));
+    await conn.read(message);
+    await conn.write(encode("[now] 250 ok"));
+    await conn.read(message);
+  });
+  const { code, stdout } = await tsecho([
+    "client",
+    server.url,
+    "--framing",
+    "chunk",
+    "-m",
+    "hello",
+    "-m",
+    "helo",
+  ]);
+  assertEquals([code, stdout], [0, "[now] hello\n[now] 250 ok\n"]);
+});
+
+Deno.test("the client talks to foreign servers", async (t) => {
+  const servers: [string, (port: number) => string[]][] = [
+    ["ncat", (port) => ["ncat", "-l", "127.0.0.1", `${port}`, "-e", "/bin/cat"]],
+    ["socat", (port) => ["socat", `TCP-LISTEN:${port},bind=127.0.0.1,reuseaddr`, "EXEC:cat"]],
+  ];
+  for (const [program, command] of servers) {
+    await t.step({
+      name: program,
+      ...await needs(program),
+      fn: async () => {
+        const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+        const { port } = listener.addr; // free a moment ago, and free again
+        listener.close();
+        await using _server = new Running(command(port));
+        let outcome;
+        do {
+          outcome = await tsecho(["client", `127.0.0.1:${port}`], "hello\ntwo words\nlast");
+        } while (outcome.stderr.includes("connection refused")); // it is still starting
+        assertEquals(outcome.stdout, "hello\ntwo words\nlast");
+        // An echo adds no LF to the last line: it counts as not answered.
+        assertEquals(outcome.code, 1);
+      },
+    });
+  }
+});

@@ -1,0 +1,122 @@
+/** How the server ends: nothing that it has read is lost. */
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { readLine, send, ServerProcess, unstamped, within } from "./helpers.ts";
+
+/** Sends numbered lines as fast as they are taken, and reads to the end. */
+function flood(conn: Deno.Conn) {
+  const encoder = new TextEncoder();
+  const peer = { replies: "", done: Promise.resolve() };
+  let ended = false;
+  const writing = (async () => {
+    try {
+      for (let i = 0; !ended;) {
+        let block = "";
+        for (const stop = i + 100; i < stop; i++) block += `line ${i}\n`;
+        const bytes = encoder.encode(block);
+        for (let sent = 0; sent < bytes.length;) sent += await conn.write(bytes.subarray(sent));
+      }
+    } catch {
+      // The server has closed: what counts is what the reading side sees.
+    }
+  })();
+  peer.done = (async () => {
+    const buffer = new Uint8Array(65536);
+    const decoder = new TextDecoder();
+    // A reset would throw here, and fail the test.
+    for (let n; (n = await conn.read(buffer)) !== null;) {
+      peer.replies += decoder.decode(buffer.subarray(0, n));
+    }
+    ended = true;
+    await conn.closeWrite().catch(() => {});
+    await writing;
+    conn.close();
+  })();
+  return peer;
+}
+
+for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  Deno.test(`${signal} while 50 connections send at full speed loses no line that was read`, async () => {
+    await using server = await ServerProcess.start();
+    using waiting = await server.connect();
+    await send(waiting, "hello\n");
+    await readLine(waiting);
+    const conns = await Promise.all(Array.from({ length: 50 }, () => server.connect()));
+    const peers = conns.map(flood);
+    while (peers.some(({ replies }) => replies.length < 10_000)) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    server.kill(signal);
+    await within(Promise.all(peers.map(({ done }) => done)), "every connection to end in order");
+    assertEquals(await readLine(waiting), ""); // idle, but told the end as well
+    assertEquals(await server.code(), 0);
+    let answered = 1;
+    for (const { replies } of peers) {
+      const lines = replies.split("\n");
+      assertEquals(lines.pop(), "", "the last reply is whole");
+      lines.forEach((line, i) => assertEquals(unstamped(line), `line ${i}`));
+      answered += lines.length;
+    }
+    const [, counted] = /info end connections=51 lines=(\d+) .*cut=0/.exec(server.stderr.text)!;
+    assertEquals(Number(counted), answered);
+    console.log(`${answered} lines read, ${answered} replies arrived`);
+    // The port is free at once.
+    await using next = await ServerProcess.start([`tcp://127.0.0.1:${server.port}`]);
+    using conn = await next.connect();
+    await send(conn, "hello again\n");
+    assertEquals(unstamped(await readLine(conn)), "hello again\n");
+  });
+}
+
+/** A server, and a connection to it whose replies nobody reads. */
+async function stuckServer(...args: string[]) {
+  const server = await ServerProcess.start(args);
+  const conn = await server.connect();
+  const line = new TextEncoder().encode("x\n".repeat(32768));
+  const sending = (async () => {
+    try {
+      for (;;) await conn.write(line);
+    } catch {
+      // The server has gone.
+    }
+  })();
+  await server.stderr.until(/info open conn=1/);
+  // Answered lines fill the sockets' buffers until the server's write blocks: another connection shows it still runs.
+  using other = await server.connect();
+  for (let i = 0; i < 50; i++) {
+    await send(other, "hello\n");
+    await readLine(other);
+  }
+  return {
+    server,
+    async [Symbol.asyncDispose]() {
+      conn.close();
+      await sending;
+      await server[Symbol.asyncDispose]();
+    },
+  };
+}
+
+Deno.test("a second signal ends the server at once", async () => {
+  await using stuck = await stuckServer("--drain-timeout", "0");
+  stuck.server.kill("SIGTERM");
+  await stuck.server.stderr.until(/info drain connections=/);
+  stuck.server.kill("SIGTERM");
+  assertEquals(await stuck.server.code(), 1);
+});
+
+Deno.test("the drain timeout cuts a peer that does not read, says so, and the exit code tells", async () => {
+  await using stuck = await stuckServer("--drain-timeout", "300ms");
+  assertEquals(await stuck.server.stop(), 1);
+  assertMatch(stuck.server.stderr.text, /warn cut conn=1 .*reason="drain timeout"\n/);
+  assertMatch(stuck.server.stderr.text, /info end .*cut=1 /);
+});
+
+Deno.test("a peer that keeps its side open has lost nothing when the drain timeout ends it", async () => {
+  await using server = await ServerProcess.start(["--drain-timeout", "200ms"]);
+  using conn = await server.connect();
+  await send(conn, "hello\n");
+  assertEquals(unstamped(await readLine(conn)), "hello\n");
+  assertEquals(await server.stop(), 0);
+  assert(!server.stderr.text.includes(" cut conn"), server.stderr.text);
+  assertEquals(await readLine(conn), "");
+});

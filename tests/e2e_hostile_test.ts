@@ -1,0 +1,225 @@
+/** Hostile and unlucky peers: each test says its figure. */
+import { assert, assertEquals, assertLess, assertStringIncludes } from "@std/assert";
+import {
+  cpuSeconds,
+  eventually,
+  needs,
+  python,
+  readAll,
+  readLine,
+  residentKiB,
+  run,
+  send,
+  ServerProcess,
+  tsecho,
+  unstamped,
+  within,
+} from "./helpers.ts";
+
+const linux = Deno.build.os === "linux";
+const MIB = 1024; // in KiB
+
+/** Asserts that a connection is answered now, and how it should be. */
+async function assertServes(conn: Deno.Conn, text = "are you there?\n"): Promise<void> {
+  await send(conn, text);
+  assertEquals(unstamped(await readLine(conn)), text);
+}
+
+Deno.test({ name: "1 GiB without LF gets the error line and costs no memory", ignore: !linux }, async () => {
+  await using server = await ServerProcess.start();
+  // What a million ordinary lines take, any use of the server takes.
+  const ordinary = await tsecho(
+    ["client", `127.0.0.1:${server.port}`],
+    "an ordinary line\n".repeat(1_000_000),
+  );
+  assertEquals(ordinary.code, 0);
+  const before = await residentKiB(server.pid, "VmHWM");
+  using conn = await server.connect();
+  const reply = readAll(conn);
+  const block = new Uint8Array(65536).fill(0x78);
+  let sent = 0;
+  try {
+    while (sent < 2 ** 30) sent += await within(conn.write(block), "the server to read");
+  } catch (error) {
+    assert(
+      error instanceof Deno.errors.BrokenPipe || error instanceof Deno.errors.ConnectionReset,
+      String(error),
+    );
+  }
+  assertEquals(await reply, "error: line longer than 65536 bytes\n");
+  await server.stderr.until(/conn=2 .*lines=0 .*reason="line too long"/);
+  const growth = await residentKiB(server.pid, "VmHWM") - before;
+  console.log(`${sent} bytes sent; the server's peak rose by ${growth} KiB`);
+  assertLess(growth, 4 * MIB);
+});
+
+Deno.test(
+  { name: "200 clients that send for ever and never read cost a bounded memory", ignore: !linux },
+  async () => {
+    await using server = await ServerProcess.start();
+    using other = await server.connect();
+    await assertServes(other);
+    const before = await residentKiB(server.pid);
+    const block = new TextEncoder().encode("x".repeat(99) + "\n").slice();
+    const flood = new Uint8Array(65536);
+    for (let i = 0; i < flood.length; i++) flood[i] = block[i % 100]!;
+    let sent = 0;
+    let latest = 0;
+    const conns = await Promise.all(Array.from({ length: 200 }, () => server.connect()));
+    const senders = conns.map(async (conn) => {
+      try {
+        for (;;) {
+          sent += await conn.write(flood);
+          latest = performance.now();
+        }
+      } catch {
+        // The end of the test closes the connection.
+      }
+    });
+    // Once back-pressure has come, only drops trickle: what memory is needed has been taken by then.
+    await eventually(() => sent > 0 && performance.now() - latest > 100, "back-pressure to stop the senders");
+    for (let i = 0; i < 2000; i++) await assertServes(other);
+    const stalled = await residentKiB(server.pid);
+    for (let i = 0; i < 2000; i++) await assertServes(other);
+    const after = await residentKiB(server.pid);
+    console.log(
+      `${
+        Math.round(sent / 2 ** 20)
+      } MiB sent in vain; server ${before} KiB before, ${stalled} KiB stalled, ` +
+        `${after} KiB after 2,000 more lines of another client`,
+    );
+    for (const conn of conns) conn.close();
+    await Promise.all(senders);
+    assertLess(stalled - before, 200 * MIB); // 1 MiB each
+    assertLess(after - stalled, 32 * MIB);
+    await assertServes(other);
+  },
+);
+
+Deno.test("10,000 peers that connect and reset leave the server whole", async () => {
+  await using server = await ServerProcess.start(["--quiet"]);
+  using held = await server.connect();
+  await assertServes(held);
+  const start = performance.now();
+  await python("reset", server.port, 5000);
+  await python("reset", server.port, 5000, "cut\nof");
+  console.log(`10,000 resets in ${Math.round(performance.now() - start)} ms`);
+  await assertServes(held);
+  using fresh = await server.connect();
+  await assertServes(fresh);
+  assertEquals(server.stderr.text, "");
+});
+
+Deno.test("connections beyond --max-conns get the error line, those held are undisturbed", async () => {
+  await using server = await ServerProcess.start(["--max-conns", "10"]);
+  const held = await Promise.all(Array.from({ length: 10 }, () => server.connect()));
+  for (const conn of held) await assertServes(conn);
+  const refused = await Promise.all(Array.from({ length: 100 }, async () => {
+    using conn = await server.connect();
+    await send(conn, "me too\n").catch(() => {});
+    return await readAll(conn);
+  }));
+  assertEquals(new Set(refused), new Set(["error: too many connections (10)\n"]));
+  for (const conn of held) await assertServes(conn);
+  // A place that becomes free is given to the next.
+  held.pop()!.close();
+  await server.stderr.until(/info close /);
+  using next = await server.connect();
+  await assertServes(next);
+  for (const conn of held) conn.close();
+  await server.stop();
+  assertStringIncludes(server.stderr.text, "refused=100");
+  const lines = server.stderr.text.match(/warn refuse/g)!.length;
+  console.log(`100 refused, each told so; ${lines} lines in the log`);
+  assertLess(lines, 100);
+});
+
+Deno.test("out of descriptors the server waits, without spinning, and serves all in the end", {
+  ignore: !linux,
+}, async () => {
+  // 150 clients meet 100 descriptors. Those served fall idle, are closed, and make room for the others.
+  await using server = await ServerProcess.start(["--max-conns", "1000", "--idle-timeout", "2s"], [
+    ...["sh", "-c", 'ulimit -n 100 && exec "$@"', "sh"],
+  ]);
+  const started = await cpuSeconds(server.pid);
+  const replies = await Promise.all(Array.from({ length: 150 }, async (_, i) => {
+    using conn = await server.connect();
+    await send(conn, `client ${i}\n`);
+    const reply = await readLine(conn);
+    assertEquals(await readAll(conn), "error: idle for 2s\n");
+    return unstamped(reply);
+  }));
+  assertEquals(replies, Array.from({ length: 150 }, (_, i) => `client ${i}\n`));
+  const used = await cpuSeconds(server.pid) - started;
+  const failures = server.stderr.text.match(/warn accept reason="out of file descriptors[^\n]*/g) ?? [];
+  console.log(`150 of 150 answered; ${used.toFixed(2)} s of processor time; log: ${failures.join(" | ")}`);
+  assert(failures.length >= 1, server.stderr.text);
+  assertLess(failures.length, 60);
+  assertLess(used, 1.5); // a loop that spins takes the two seconds and more
+  assertEquals(await server.stop(), 0);
+});
+
+Deno.test("an idle connection is closed at its time and an active one never", async () => {
+  await using server = await ServerProcess.start(["--idle-timeout", "500ms"]);
+  using active = await server.connect();
+  let idleEnded = false;
+  const idle = (async () => {
+    for (let i = 0; i < 3; i++) {
+      using conn = await server.connect();
+      await assertServes(conn);
+      const start = performance.now();
+      assertEquals(await readAll(conn), "error: idle for 500ms\n");
+      console.log(`closed after ${Math.round(performance.now() - start)} ms of silence`);
+    }
+    idleEnded = true;
+  })();
+  let lines = 0;
+  while (!idleEnded) {
+    await assertServes(active);
+    lines++;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  await idle;
+  await assertServes(active);
+  console.log(`the active one was answered ${lines} times meanwhile`);
+  assertEquals(server.stderr.text.match(/reason=idle/g)!.length, 3);
+});
+
+Deno.test("a client that never reads is idle too, in the end", async () => {
+  await using server = await ServerProcess.start(["--idle-timeout", "500ms"]);
+  using conn = await server.connect();
+  const flood = new TextEncoder().encode("x\n".repeat(32768));
+  try {
+    for (;;) await within(conn.write(flood), "the server to give up");
+  } catch (error) {
+    assert(
+      error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.BrokenPipe,
+      String(error),
+    );
+  }
+  await server.stderr.until(/warn cut conn=1 .*reason="idle: the peer does not read"/);
+});
+
+Deno.test("what a peer sends never reaches the log", async () => {
+  await using server = await ServerProcess.start();
+  using conn = await server.connect();
+  await send(conn, "\x1b]0;title\x07 secret\x00\n");
+  assertEquals(unstamped(await readLine(conn)), "\x1b]0;title\x07 secret\x00\n"); // byte for byte to a peer
+  await server.stop();
+  assert(!/[^\n -~]|secret/.test(server.stderr.text), server.stderr.text);
+});
+
+Deno.test("a million empty lines in one go are answered, and cost the server little", {
+  ignore: !linux || (await needs("ncat")).ignore,
+}, async () => {
+  // Each byte sent asks for thirty-one: the replies to one read must not be made all at once.
+  await using server = await ServerProcess.start(["--quiet"]);
+  const before = await residentKiB(server.pid);
+  const { stdout } = await run([
+    ...["sh", "-c", `yes '' | head -n 1000000 | ncat 127.0.0.1 ${server.port} | wc -l`],
+  ]);
+  assertEquals(Number(stdout), 1_000_000);
+  const growth = await residentKiB(server.pid, "VmHWM") - before;
+  console.log(`the server's peak is ${growth} KiB above its level before`);
+  assertLess(growth, 32 * MIB);
+});

@@ -1,0 +1,106 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import fc from "fast-check";
+import { formatAddress, formatEndpoint, isIpv4, isIpv6, parseEndpoint } from "../net/endpoint.ts";
+
+const DEFAULTS = { hostname: "localhost", port: 21567 };
+
+Deno.test("every form of an endpoint is read", () => {
+  const table: [string, string, number][] = [
+    ["tcp://web:7007", "web", 7007],
+    ["TCP://web:7007", "web", 7007],
+    ["tcp://web", "web", 21567],
+    ["tcp://:7007", "localhost", 7007],
+    ["tcp://[::1]:7007", "::1", 7007],
+    ["web", "web", 21567],
+    ["web:7007", "web", 7007],
+    [":7007", "localhost", 7007],
+    [":0", "localhost", 0],
+    [":65535", "localhost", 65535],
+    ["[::1]", "::1", 21567],
+    ["[::1]:7007", "::1", 7007],
+    ["::1", "::1", 21567],
+    ["::", "::", 21567],
+    ["fe80::1%eth0", "fe80::1%eth0", 21567],
+    ["[::ffff:10.0.0.1]:1", "::ffff:10.0.0.1", 1],
+    ["127.0.0.1:7007", "127.0.0.1", 7007],
+    ["web-2.example.org:7", "web-2.example.org", 7],
+    ["bücher.example:7", "bücher.example", 7],
+  ];
+  for (const [text, hostname, port] of table) {
+    assertEquals(parseEndpoint(text, DEFAULTS), { transport: "tcp", hostname, port }, text);
+  }
+});
+
+Deno.test("what is no endpoint is refused with what was expected", () => {
+  const table: [string, string][] = [
+    ["", "expected tcp://host:port"],
+    ["http://web", 'unknown scheme "http", expected tcp://host:port'],
+    ["web:70000", "expected a port, 0 to 65535"],
+    ["web:abc", "expected a port"],
+    ["web:", "expected a port"],
+    ["web:-1", "expected a port"],
+    ["web:7 ", "expected a port"],
+    ["web:7/", "expected a port"],
+    ["[::1", "is not a host"],
+    ["[zz]:7", '"zz" is not an IPv6 address'],
+    ["[]:7", '"" is not an IPv6 address'],
+    ["1:2:3", "expected a port"],
+    ["we b", '"we b" is not a host'],
+    ["user@web", "is not a host"],
+    ["web/path", "is not a host"],
+  ];
+  for (const [text, message] of table) {
+    assertThrows(() => parseEndpoint(text, DEFAULTS), Error, message);
+  }
+});
+
+Deno.test("an endpoint written is the endpoint read", () => {
+  const hostname = fc.oneof(
+    fc.domain(),
+    fc.ipV4(),
+    fc.ipV6().filter((ip) => !/^::ffff:\d+\./i.test(ip)),
+    fc.constant("::1"),
+  );
+  fc.assert(fc.property(hostname, fc.integer({ min: 0, max: 65535 }), (hostname, port) => {
+    const endpoint = { transport: "tcp" as const, hostname, port };
+    assertEquals(parseEndpoint(formatEndpoint(endpoint), DEFAULTS), endpoint);
+  }));
+});
+
+Deno.test("any text is read or refused, in either case at once", () => {
+  fc.assert(fc.property(fc.string({ unit: "binary" }), (text) => {
+    try {
+      const endpoint = parseEndpoint(text, DEFAULTS);
+      assertEquals(parseEndpoint(formatEndpoint(endpoint), DEFAULTS).port, endpoint.port);
+    } catch (error) {
+      assertEquals((error as Error).constructor, Error);
+    }
+  }));
+});
+
+Deno.test("an IPv4-mapped peer is shown as the IPv4 address it is", () => {
+  assertEquals(formatAddress({ hostname: "::ffff:10.1.2.3", port: 7 }), "10.1.2.3:7");
+  assertEquals(formatAddress({ hostname: "::1", port: 7 }), "[::1]:7");
+});
+
+Deno.test("IP literals are told from names", () => {
+  fc.assert(fc.property(fc.ipV4(), (ip) => isIpv4(ip) && !isIpv6(ip)));
+  fc.assert(fc.property(fc.ipV6(), (ip) => isIpv6(ip) && !isIpv4(ip)));
+  for (
+    const text of [
+      "",
+      "1.2.3",
+      "1.2.3.256",
+      "a.b.c.d",
+      "1",
+      ":",
+      ":::",
+      "::1%",
+      "::1%a%b",
+      "12345::",
+      "localhost",
+    ]
+  ) {
+    assertEquals([isIpv4(text), isIpv6(text)], [false, false], text);
+  }
+});

@@ -1,0 +1,147 @@
+import { assert, assertEquals } from "@std/assert";
+import fc from "fast-check";
+import { Answers, countLines, errorReply, type Framing, Replies } from "../protocol.ts";
+
+const PREFIX = new TextEncoder().encode("[stamp] ");
+const encode = (text: string) => new TextEncoder().encode(text);
+const decode = (bytes: Uint8Array) => new TextDecoder("latin1").decode(bytes);
+
+/** Feeds `input` in pieces of the sizes given, again and again, and returns all that comes back. */
+function answer(
+  input: Uint8Array,
+  sizes: number[],
+  options: { framing?: Framing; maxLine?: number; out?: number } = {},
+) {
+  const answers = new Answers(options.framing ?? "line", options.maxLine ?? 65536);
+  const out = new Uint8Array(options.out ?? 4096);
+  const replies: number[] = [];
+  const takeAll = () => {
+    for (let n; (n = answers.take(out, PREFIX)) > 0;) replies.push(...out.subarray(0, n));
+  };
+  for (let at = 0, i = 0; at < input.length && !answers.overlong; i++) {
+    const space = answers.space();
+    const n = Math.min(sizes[i % sizes.length]!, space.length, input.length - at);
+    space.set(input.subarray(at, at + n));
+    answers.arrived(n);
+    takeAll();
+    at += n;
+  }
+  answers.ended();
+  takeAll();
+  return { replies: Uint8Array.from(replies), lines: answers.lines, overlong: answers.overlong };
+}
+
+/** What the protocol promises, written down the slow and obvious way. */
+function expected(input: Uint8Array): string {
+  const lines = decode(input).split("\n");
+  if (lines.at(-1) === "") lines.pop();
+  return lines.map((line) => `[stamp] ${line}\n`).join("");
+}
+
+// LF is one byte of 256: without help a random line would seldom end.
+const bytes = fc.array(fc.oneof(fc.constant(10), fc.integer({ min: 0, max: 255 })), {
+  maxLength: 3000,
+  size: "max",
+})
+  .map((values) => Uint8Array.from(values));
+const cuts = fc.array(fc.integer({ min: 1, max: 700 }), { minLength: 1, maxLength: 20 });
+
+Deno.test("any bytes, cut at any places, are answered line by line, in order", () => {
+  fc.assert(
+    fc.property(bytes, cuts, fc.integer({ min: 16, max: 400 }), (input, sizes, out) => {
+      const { replies, lines } = answer(input, sizes, { out });
+      assertEquals(decode(replies), expected(input));
+      assertEquals(lines, countLines(replies));
+    }),
+    { numRuns: 300 },
+  );
+});
+
+Deno.test("long lines make the buffer grow and come back whole, and short ones make it small again", () => {
+  const line = (length: number) => "x".repeat(length) + "\n";
+  const text = line(65536) + line(1000) + "\n".repeat(5000) + line(40000) + line(3);
+  for (const sizes of [[1], [7, 1000], [65536], [1024, 1, 60000]]) {
+    assertEquals(decode(answer(encode(text), sizes).replies), expected(encode(text)));
+  }
+});
+
+Deno.test("a line of exactly the longest length is answered and one byte more is too long", () => {
+  for (const sizes of [[1], [3], [100]]) {
+    const fits = answer(encode("a\n" + "b".repeat(10) + "\nc"), sizes, { maxLine: 10 });
+    assertEquals([decode(fits.replies), fits.overlong], [
+      "[stamp] a\n[stamp] bbbbbbbbbb\n[stamp] c\n",
+      false,
+    ]);
+    for (const tail of ["", "\n", "\nc\n"]) {
+      const exceeds = answer(encode("a\n" + "b".repeat(11) + tail), sizes, { maxLine: 10 });
+      assertEquals([decode(exceeds.replies), exceeds.overlong, exceeds.lines], ["[stamp] a\n", true, 1]);
+    }
+  }
+});
+
+Deno.test("a longest line beyond the usual buffer is possible", () => {
+  const text = "x".repeat(300_000) + "\n";
+  assertEquals(decode(answer(encode(text), [65536], { maxLine: 300_000 }).replies), `[stamp] ${text}`);
+  assert(answer(encode(text), [65536], { maxLine: 299_999 }).overlong);
+});
+
+Deno.test("in chunk framing each read is answered as it came", () => {
+  fc.assert(fc.property(bytes, cuts, (input, sizes) => {
+    let expected = "";
+    for (let at = 0, i = 0; at < input.length; i++) {
+      const n = Math.min(sizes[i % sizes.length]!, 1024, input.length - at);
+      expected += `[stamp] ${decode(input.subarray(at, at + n))}`;
+      at += n;
+    }
+    assertEquals(decode(answer(input, sizes, { framing: "chunk" }).replies), expected);
+  }));
+});
+
+/** Streams replies in pieces through a counter. */
+function count(text: string, sizes: number[], sent = "hello\n") {
+  const replies = new Replies();
+  replies.sending(encode(sent));
+  const input = encode(text);
+  let passed = "";
+  for (let at = 0, i = 0; at < input.length; i++) {
+    const n = sizes[i % sizes.length]!;
+    passed += decode(replies.arrived(input.subarray(at, at + n)));
+    at += n;
+  }
+  passed += decode(replies.ended());
+  return { passed, answered: replies.answered, error: replies.error };
+}
+
+Deno.test("replies are counted and passed on byte for byte, however they are cut", () => {
+  fc.assert(fc.property(bytes, cuts, (input, sizes) => {
+    const text = decode(input).replaceAll(/[^\n]/g, "x");
+    assertEquals(count(text, sizes), {
+      passed: text,
+      answered: text.split("\n").length - 1,
+      error: undefined,
+    });
+  }));
+});
+
+Deno.test("an error reply at the end is told from the replies before it, however they are cut", () => {
+  const error = decode(errorReply("idle for 10s"));
+  for (const before of ["", "[stamp] a\n", "[stamp] a\n[stamp] error: not one\n"]) {
+    const answered = before.split("\n").length - 1;
+    for (let size = 1; size < 40; size++) {
+      const expected = { passed: before, answered, error: "idle for 10s" };
+      assertEquals(count(before + error, [before.length || 1000, size, 1000]), expected);
+      assertEquals(count(before + error, [size]), expected);
+    }
+  }
+});
+
+Deno.test("an echo without stamps that looks like an error is an echo", () => {
+  const sent = "error: 42\nnext\n";
+  assertEquals(count(sent, [1000], sent), { passed: sent, answered: 2, error: undefined });
+  assertEquals(count("error: 42\n", [1000], "error: 42\n"), {
+    passed: "error: 42\n",
+    answered: 1,
+    error: undefined,
+  });
+  assertEquals(count("plain\nerror: 42\n", [6, 100], "plain\n").error, undefined);
+});

@@ -1,0 +1,55 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { wallMicros } from "../time/clock.ts";
+import { Prefix, type StampFormat } from "../time/stamp.ts";
+import { run } from "./helpers.ts";
+
+const MOMENT = 1795405020_123456; // 2026-11-23T03:37:00.123456Z
+
+function prefix(format: StampFormat, micros = MOMENT, tag?: string): string {
+  return new TextDecoder().decode(new Prefix(format, tag).at(micros));
+}
+
+Deno.test("each format is written as the protocol says", () => {
+  assertEquals(prefix("iso"), "[2026-11-23T03:37:00.123456Z] ");
+  assertEquals(prefix("unix"), "[1795405020.123456] ");
+  assertEquals(prefix("none"), "");
+  assertMatch(prefix("ctime"), /^\[[A-Z][a-z]{2} Nov 2[23] \d\d:\d\d:00 2026\] $/);
+});
+
+Deno.test("a tag stands behind the stamp, and nowhere without one", () => {
+  assertEquals(prefix("iso", MOMENT, "web-2"), "[2026-11-23T03:37:00.123456Z web-2] ");
+  assertEquals(prefix("unix", MOMENT, "web-2"), "[1795405020.123456 web-2] ");
+  assertEquals(prefix("none", MOMENT, "web-2"), "");
+});
+
+Deno.test("one prefix follows the clock within a second, to the next, and back", () => {
+  const iso = new Prefix("iso");
+  const at = (micros: number) => new TextDecoder().decode(iso.at(micros));
+  assertEquals(at(MOMENT), "[2026-11-23T03:37:00.123456Z] ");
+  assertEquals(at(MOMENT - 123456), "[2026-11-23T03:37:00.000000Z] ");
+  assertEquals(at(MOMENT + 876543), "[2026-11-23T03:37:00.999999Z] ");
+  assertEquals(at(MOMENT + 876544), "[2026-11-23T03:37:01.000000Z] ");
+  assertEquals(at(MOMENT), "[2026-11-23T03:37:00.123456Z] ");
+  assertEquals(at(-1), "[1969-12-31T23:59:59.999999Z] ");
+});
+
+Deno.test("ctime is what Python's time.ctime says, days of one digit included", async () => {
+  const seconds = [0, 951782400, 1795405020, 1793500000, 1767225599, 4102444799];
+  const { stdout } = await run([
+    "python3",
+    "-c",
+    `import time\nfor s in ${JSON.stringify(seconds)}: print(time.ctime(s))`,
+  ]);
+  assertEquals(
+    seconds.map((s) => prefix("ctime", s * 1e6)),
+    stdout.trimEnd().split("\n").map((line) => `[${line}] `),
+  );
+});
+
+Deno.test("the wall clock counts microseconds and agrees with the system's", () => {
+  const before = Date.now();
+  const micros = wallMicros();
+  const after = Date.now();
+  assert(Number.isSafeInteger(micros));
+  assert(before * 1000 <= micros && micros < (after + 1) * 1000, `${before} ${micros} ${after}`);
+});
