@@ -253,15 +253,15 @@ async function prompt(dialogue: Dialogue, stop: AbortSignal): Promise<void> {
       terminal.prompt(true);
       behindPrompt = true;
       while (lines.length === 0) {
-        const event = await Promise.race([typed.promise, closed, dialogue.more()]);
-        if (event === "closed") return;
-        if (event === false) throw dialogue.gone();
         const unasked = dialogue.takeUnasked();
         if (unasked.length > 0) {
           await output.control(CLEAR_LINE);
           await output.write(unasked);
           terminal.prompt(true);
         }
+        const event = await Promise.race([typed.promise, closed, dialogue.more()]);
+        if (event === "closed") return;
+        if (event === false) throw dialogue.gone();
       }
       behindPrompt = false;
       const line = lines.shift()!;

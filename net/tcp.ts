@@ -32,8 +32,10 @@ export function listenTcp(endpoint: Endpoint): Bound[] {
   }
   try {
     return [both, bind("0.0.0.0", both.endpoint.port)];
-  } catch {
-    return [both]; // in use: by this very socket, which takes IPv4 as well
+  } catch (error) {
+    if (error instanceof Deno.errors.AddrInUse) return [both]; // by this very socket, which takes IPv4 as well
+    both.listener.close();
+    throw error;
   }
 }
 

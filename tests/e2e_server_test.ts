@@ -239,7 +239,6 @@ Deno.test("the log tells of each connection, in text and in JSON", async () => {
     if (format === "text") {
       assertMatch(
         server.stderr.text,
-        // deno-lint-ignore no-regex-spaces
         /^\S+Z info start pid=\d+ .*max_conns=\d+ .*\n\S+Z info open conn=1 peer=127\.0\.0\.1:\d+\n\S+Z info close conn=1 peer=127\.0\.0\.1:\d+ lines=2 bytes_in=8 bytes_out=68 duration_s=[\d.]+ reason="closed by peer"\n\S+Z info drain connections=0\n\S+Z info end connections=1 lines=2 bytes_in=8 bytes_out=68 cut=0 refused=0 duration_s=[\d.]+\n$/,
       );
     } else {

@@ -197,7 +197,7 @@ export class Terminal extends Running {
   #seen = 0;
 
   constructor(command: string[]) {
-    super(["python3", `${TESTDATA}pty.py`, ...command]);
+    super(["python3", `${TESTDATA}on_terminal.py`, ...command]);
   }
 
   /** Waits for what the terminal is to show next, cursor movements left out of sight of the pattern. */

@@ -1,0 +1,153 @@
+/** The wrong things a person types, and the right ones that print and end: argv to streams and exit code. */
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import config from "../deno.json" with { type: "json" };
+import { needs, ROOT, run, Running, ServerProcess, TSECHO, tsecho } from "./helpers.ts";
+
+Deno.test("what is wrong is said in one line, with the exit code of its kind", async () => {
+  const table: [string[], number, string][] = [
+    [[], 2, 'Cannot run "": expected a command, server or client; see tsecho --help'],
+    [
+      ["sever"],
+      2,
+      'Cannot run "sever": there is no such command, expected server or client; see tsecho --help',
+    ],
+    [
+      ["server", "--prot", "7"],
+      2,
+      'Cannot use option "--prot": there is no such option; see tsecho server --help',
+    ],
+    [["server", "--port", "70000"], 2, 'Cannot use --port "70000": expected a port, 0 to 65535'],
+    [["server", "--port", "abc"], 2, 'Cannot use --port "abc": expected a port, 0 to 65535'],
+    [
+      ["server", "--max-line", "-1"],
+      2,
+      'Cannot use --max-line "-1": expected a size such as 65536, 64k or 64KiB, from 1 to 64MiB',
+    ],
+    [["client", "a", "b"], 2, 'Cannot use argument "b": the client takes one endpoint and has "a" already'],
+    [
+      ["client", "\x1b[31mred"],
+      2,
+      'Cannot use endpoint "\\x1b[31mred": "\\x1b[31mred" is not a host, ' +
+      "expected a name or an IP address",
+    ],
+    [
+      ["client", "no-such-host.invalid"],
+      1,
+      'Cannot connect to "tcp://no-such-host.invalid:21567": ' +
+      "the name does not resolve",
+    ],
+    [
+      ["client", "127.0.0.1:1"],
+      1,
+      'Cannot connect to "tcp://127.0.0.1:1": ' +
+      "connection refused; is a server running there?",
+    ],
+    [["server", "192.0.2.1:0"], 1, 'Cannot listen on "tcp://192.0.2.1:0": this machine has no such address'],
+    [
+      ["server", "no-such-host.invalid"],
+      1,
+      'Cannot listen on "tcp://no-such-host.invalid:21567": ' +
+      "the name does not resolve",
+    ],
+  ];
+  for (const [argv, code, message] of table) {
+    assertEquals(await tsecho(argv), { code, stdout: "", stderr: `tsecho: ${message}\n` });
+  }
+});
+
+Deno.test("a port below 1024 without the right to it is said", { ...await needs("setpriv") }, async () => {
+  const drop = ["setpriv", "--bounding-set=-net_bind_service", "--inh-caps=-net_bind_service"];
+  const root = (await run(["id", "-u"])).stdout.trim() === "0";
+  const { code, stderr } = await run([...(root ? drop : []), ...TSECHO, "server", "127.0.0.1:7"]);
+  assertEquals(code, 1);
+  assertEquals(
+    stderr,
+    'tsecho: Cannot listen on "tcp://127.0.0.1:7": permission denied; ' +
+      "a port below 1024 needs root or CAP_NET_BIND_SERVICE\n",
+  );
+});
+
+Deno.test("a connection that is not answered times out", async () => {
+  // A full backlog: the kernel drops the SYNs of all further connections.
+  await using full = new Running([
+    "python3",
+    "-c",
+    `import socket, time
+server = socket.socket(); server.bind(("127.0.0.1", 0)); server.listen(0)
+held = []
+for _ in range(4):
+    peer = socket.socket(); peer.setblocking(False); peer.connect_ex(server.getsockname()); held.append(peer)
+print(server.getsockname()[1], flush=True)
+time.sleep(600)`,
+  ]);
+  const [port] = await full.stdout.until(/\d+/);
+  const { code, stderr } = await tsecho([
+    "client",
+    `127.0.0.1:${port}`,
+    "--connect-timeout",
+    "300ms",
+    "-m",
+    "x",
+  ]);
+  assertEquals(code, 1);
+  assertEquals(stderr, `tsecho: Cannot connect to "tcp://127.0.0.1:${port}": no answer in 300 ms\n`);
+});
+
+Deno.test("help and version go to stdout, with 0", async () => {
+  for (
+    const [argv, start] of [["--help", "tsecho: a timestamping"], [
+      "server -h",
+      "usage: tsecho server",
+    ]] as const
+  ) {
+    const { code, stdout, stderr } = await tsecho(argv.split(" "));
+    assertEquals([code, stderr], [0, ""]);
+    assert(stdout.startsWith(start), stdout);
+  }
+  const { stdout } = await tsecho(["--version"]);
+  assertMatch(stdout, /^tsecho \d+\.\d+\.\d+ \(deno \d+\.\d+\.\d+, \S+\)\n$/);
+  assertStringIncludes(stdout, `tsecho ${config.version} `);
+});
+
+Deno.test("a closed stdout ends quietly", async () => {
+  const { code, stdout, stderr } = await run([
+    "sh",
+    "-c",
+    '"$@" | head -n 1',
+    "sh",
+    ...TSECHO,
+    "server",
+    "--help",
+  ]);
+  assertEquals({ code, stdout, stderr }, {
+    code: 0,
+    stdout: "usage: tsecho server [ENDPOINT...] [options]\n",
+    stderr: "",
+  });
+  const closed = await run(["sh", "-c", '"$@" >&-', "sh", ...TSECHO, "--version"]);
+  assertEquals(closed.stderr.split("\n").length <= 2, true, closed.stderr);
+});
+
+Deno.test("the permissions of the command are enough, and no question is ever asked", async () => {
+  await using server = await ServerProcess.start(["--port", "0"]);
+  const { code, stderr } = await tsecho(["client", `localhost:${server.port}`, "-4", "-m", "hello"]);
+  assertEquals([code, stderr], [0, ""]);
+  assert(!server.stderr.text.includes("NotCapable"));
+});
+
+Deno.test("the demo shows the main job and succeeds", async () => {
+  const { code, stdout, stderr } = await run([
+    ...[
+      Deno.execPath(),
+      "run",
+      "--no-prompt",
+      "--allow-run",
+      "--allow-read",
+      "--allow-write",
+      `${ROOT}tests/demo.ts`,
+    ],
+  ]);
+  assertEquals([code, stderr], [0, ""]);
+  assertStringIncludes(stdout, "12,000 lines went out and came back");
+  assertStringIncludes(stdout, "byte for byte and in order");
+});

@@ -1,0 +1,166 @@
+/** The client on a real pseudo-terminal. */
+import { assert, assertEquals } from "@std/assert";
+import { run, Running, ServerProcess, Terminal, TESTDATA, TSECHO, within } from "./helpers.ts";
+
+const STAMP = /\[\d{4}-\d\d-\d\dT[\d:.]+Z\] /.source;
+const PROMPT = "\x1b[1G\x1b[0J> \x1b[3G";
+
+async function startClient(server: ServerProcess, ...args: string[]): Promise<Terminal> {
+  const terminal = new Terminal([...TSECHO, "client", `127.0.0.1:${server.port}`, ...args]);
+  await terminal.shows(PROMPT);
+  return terminal;
+}
+
+Deno.test("prompt: a line is sent, its reply printed, an empty line ends", async () => {
+  await using server = await ServerProcess.start();
+  await using terminal = await startClient(server);
+  await terminal.write("hello\r");
+  await terminal.shows(new RegExp(`${STAMP}hello\r\n`));
+  await terminal.shows(PROMPT);
+  await terminal.write("größer\r");
+  await terminal.shows(new RegExp(`${STAMP}größer\r\n`));
+  await terminal.shows(PROMPT);
+  await terminal.write("\r");
+  assertEquals(await terminal.code(), 0);
+});
+
+Deno.test("prompt: a line can be edited, and called back from the history", async () => {
+  await using server = await ServerProcess.start();
+  await using terminal = await startClient(server);
+  await terminal.write("helo\x1b[Dl\x7fl\x01>\r"); // left, type, rub out, type, to the line's beginning, type
+  await terminal.shows(new RegExp(`${STAMP}>hello\r\n`));
+  await terminal.shows(PROMPT);
+  await terminal.write("second\r");
+  await terminal.shows(new RegExp(`${STAMP}second\r\n`));
+  await terminal.shows(PROMPT);
+  await terminal.write("\x1b[A\x1b[A!\r"); // up, up
+  await terminal.shows(new RegExp(`${STAMP}>hello!\r\n`));
+  await terminal.write("\r");
+  assertEquals(await terminal.code(), 0);
+});
+
+for (const [name, key] of [["Ctrl-D", "\x04"], ["Ctrl-C", "\x03"]] as const) {
+  Deno.test(`prompt: ${name} ends it with 0, on a line of its own`, async () => {
+    await using server = await ServerProcess.start();
+    await using terminal = await startClient(server);
+    await terminal.write("hello\r");
+    await terminal.shows(PROMPT);
+    await terminal.write(key);
+    assertEquals(await terminal.code(), 0);
+    assert(terminal.stdout.text.endsWith("\r\n"), JSON.stringify(terminal.stdout.text));
+  });
+}
+
+Deno.test("prompt: Ctrl-C in the middle of a line ends it too", async () => {
+  await using server = await ServerProcess.start();
+  await using terminal = await startClient(server);
+  await terminal.write("half a");
+  await terminal.shows("half a");
+  await terminal.write("\x03");
+  assertEquals(await terminal.code(), 0);
+});
+
+Deno.test("prompt: SIGTERM ends it and leaves the terminal as it was", async () => {
+  await using server = await ServerProcess.start();
+  // The terminal's modes are asked for before and after: raw mode must not outlive the client.
+  await using terminal = new Terminal([
+    ...[
+      "sh",
+      "-c",
+      'stty -g; "$@"; echo "exit $?"; stty -g',
+      "sh",
+      ...TSECHO,
+      "client",
+      `127.0.0.1:${server.port}`,
+    ],
+  ]);
+  await terminal.shows(PROMPT);
+  const { stdout: children } = await run([
+    "pgrep",
+    "-x",
+    "-f",
+    `${TSECHO[0]} .*client 127.0.0.1:${server.port}`,
+  ]);
+  Deno.kill(Number(children), "SIGTERM");
+  await terminal.shows("exit 0\r\n");
+  assertEquals(await terminal.code(), 0);
+  const modes = terminal.stdout.text.match(/^[0-9a-f]+(:[0-9a-f]+)+/gm)!;
+  assertEquals(modes[0], modes[1]);
+});
+
+Deno.test("prompt: the server's end is noticed while it waits", async () => {
+  await using server = await ServerProcess.start();
+  await using terminal = await startClient(server);
+  await terminal.write("hello\r");
+  await terminal.shows(PROMPT);
+  server.kill("SIGTERM");
+  await terminal.shows(
+    `\r\ntsecho: Cannot talk to "tcp://127.0.0.1:${server.port}": the server closed the connection\r\n`,
+  );
+  assertEquals(await terminal.code(), 1);
+});
+
+Deno.test("prompt: the reason for the server's end is told", async () => {
+  await using server = await ServerProcess.start(["--idle-timeout", "300ms"]);
+  await using terminal = await startClient(server);
+  await terminal.shows("the server says: idle for 300ms\r\n");
+  assertEquals(await terminal.code(), 1);
+});
+
+Deno.test("prompt: lines typed ahead are answered in order", async () => {
+  await using server = await ServerProcess.start();
+  await using terminal = await startClient(server);
+  await terminal.write("one\rtwo\rthree\r");
+  for (const line of ["one", "two", "three"]) await terminal.shows(new RegExp(`${STAMP}${line}\r\n`));
+  await terminal.write("\r");
+  assertEquals(await terminal.code(), 0);
+});
+
+Deno.test("prompt: what a server sends cannot steer the terminal", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const serving = (async () => {
+    using conn = await listener.accept();
+    await conn.read(new Uint8Array(100));
+    await conn.write(new TextEncoder().encode("[now] \x1b[2J\x1b]0;owned\x07\r\x9b31m\u202e\n"));
+    await conn.write(new TextEncoder().encode("unasked \x1b[5m\n"));
+    await conn.read(new Uint8Array(100));
+  })();
+  await using terminal = new Terminal([...TSECHO, "client", `127.0.0.1:${listener.addr.port}`]);
+  await terminal.shows(PROMPT);
+  await terminal.write("hello\r");
+  await terminal.shows("[now] \\x1b[2J\\x1b]0;owned\\x07\\x0d");
+  await terminal.shows("\\u202e\r\n");
+  await terminal.shows("unasked \\x1b[5m\r\n");
+  await terminal.shows(PROMPT);
+  await terminal.write("\r");
+  assertEquals(await terminal.code(), 0);
+  await within(serving, "the server to end");
+  listener.close();
+  // deno-lint-ignore no-control-regex
+  assert(!/\x1b\[2J|\x1b\]|\x07|\x9b|\u202e|\x1b\[5m/.test(terminal.stdout.text));
+});
+
+Deno.test("a filter whose output is a terminal escapes as well", async () => {
+  await using server = await ServerProcess.start();
+  await using terminal = new Terminal([
+    ...["sh", "-c", "printf 'a\\033[2Jb\\tc\\n' | \"$@\"", "sh"],
+    ...[...TSECHO, "client", `127.0.0.1:${server.port}`],
+  ]);
+  await terminal.shows(new RegExp(`${STAMP}a\\\\x1b\\[2Jb\tc\r\n`));
+  assertEquals(await terminal.code(), 0);
+});
+
+Deno.test("prompt: chunk framing talks to a classic Python server", async () => {
+  await using server = new Running(["python3", `${TESTDATA}classic_server.py`]);
+  const [port] = await server.stdout.until(/\d+/);
+  await using terminal = new Terminal([...TSECHO, "client", `127.0.0.1:${port}`, "--framing", "chunk"]);
+  await terminal.shows(PROMPT);
+  for (const line of ["hello", "two words"]) {
+    await terminal.write(`${line}\r`);
+    await terminal.shows(new RegExp(`\\[\\w{3} \\w{3} [ \\d]\\d [\\d:]+ \\d{4}\\] ${line}\r\n`));
+    await terminal.shows(PROMPT);
+  }
+  await terminal.write("hang up\r"); // at which this server closes without a word
+  await terminal.shows("the server closed the connection");
+  assertEquals(await terminal.code(), 1);
+});
