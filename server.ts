@@ -183,7 +183,7 @@ class Server {
     const id = ++this.#totals.connections;
     this.#serving.add(connection);
     this.#log.info("open", { conn: id, peer: connection.peer });
-    connection.done = connection.serve().then(() => {
+    connection.done = Promise.race([connection.serve(), connection.cutOff]).then(() => {
       this.#serving.delete(connection);
       this.#placeFree.resolve();
       const { lines, bytesIn, bytesOut, reason } = connection;
@@ -263,6 +263,7 @@ class Connection {
 
   readonly #conn: Deno.TcpConn;
   readonly #shared: Shared;
+  readonly #cutOff = Promise.withResolvers<void>();
   readonly #answers: Answers;
   /** Wall clock of the latest read, in microseconds. */
   #readAt = 0;
@@ -279,6 +280,14 @@ class Connection {
     this.#answers = new Answers(shared.options.framing, shared.options.maxLine);
     this.#expires = Infinity;
     this.#touch();
+  }
+
+  /**
+   * Resolves when it was closed in the middle of a reply. A Deno before 2.9.5 lets the write that blocks wait for the
+   * peer even then, so that {@linkcode serve} alone could keep the server from ending.
+   */
+  get cutOff(): Promise<void> {
+    return this.#cutOff.promise;
   }
 
   get peer(): string {
@@ -352,6 +361,7 @@ class Connection {
     if (this.#writing) {
       this.wasCut = true;
       this.reason = reason;
+      this.#cutOff.resolve();
     }
     closeQuietly(this.#conn);
   }

@@ -187,17 +187,18 @@ Deno.test("an idle connection is closed at its time and an active one never", as
 
 Deno.test("a client that never reads is idle too, in the end", async () => {
   await using server = await ServerProcess.start(["--idle-timeout", "500ms"]);
-  using conn = await server.connect();
-  const flood = new TextEncoder().encode("x\n".repeat(32768));
-  try {
-    for (;;) await within(conn.write(flood), "the server to give up");
-  } catch (error) {
-    assert(
-      error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.BrokenPipe,
-      String(error),
-    );
-  }
+  const conn = await server.connect();
+  const sending = (async () => {
+    const flood = new TextEncoder().encode("x\n".repeat(32768));
+    try {
+      for (;;) await conn.write(flood);
+    } catch {
+      // The server has given up, or the test has ended.
+    }
+  })();
   await server.stderr.until(/warn cut conn=1 .*reason="idle: the peer does not read"/);
+  conn.close();
+  await sending;
 });
 
 Deno.test("what a peer sends never reaches the log", async () => {

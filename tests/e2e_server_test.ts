@@ -298,8 +298,8 @@ Deno.test("a server whose stdout and log nobody reads any more serves on", async
 Deno.test("a peer that resets in the middle of a line ends its own connection only", async () => {
   await using server = await ServerProcess.start();
   using other = await server.connect();
-  await python("reset", server.port, 3, "half a li");
-  await server.stderr.until(/bytes_in=9 .*reason="reset by peer"/);
+  await python("reset", server.port, 3, "one\nhalf a li");
+  await server.stderr.until(/lines=1 bytes_in=13 .*reason="reset by peer"/);
   await send(other, "hello\n");
   assertEquals(unstamped(await readLine(other)), "hello\n");
 });

@@ -1,4 +1,5 @@
-"""Connects COUNT times, sends TEXT if there is one, and resets each connection (a close with a linger of 0)."""
+"""Connects COUNT times and resets each connection (a close with a linger of 0): at once, or after TEXT was sent and
+the reply to its first line has come."""
 
 import socket
 import struct
@@ -10,5 +11,6 @@ for _ in range(count):
     peer = socket.create_connection(("127.0.0.1", port))
     if text:
         peer.sendall(text)
+        peer.recv(1)
     peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     peer.close()
