@@ -43,7 +43,6 @@ export class Answers {
   #end = 0;
   /** Where the line ends (after its LF) whose prefix is out already but whose bytes are not all; 0 for none. */
   #lineEnd = 0;
-  #filled = false;
   #smallReads = 0;
   #lines = 0;
   #overlong = false;
@@ -67,12 +66,13 @@ export class Answers {
   /** Where the next read may put its bytes: one at least. It is valid until the next call of any method. */
   space(): Uint8Array<ArrayBuffer> {
     if (this.#framing === "chunk") return this.#buffer; // CHUNK_SIZE bytes, all answered by now
-    if (this.#start === this.#end) {
+    if (this.#end === this.#buffer.length) this.#makeRoom();
+    else if (this.#start === this.#end) {
       this.#start = this.#scanned = this.#end = 0;
-      if (this.#filled) this.#resize(Math.min(this.#buffer.length * 2, LARGE_BUFFER));
-      else if (this.#smallReads >= READS_UNTIL_SMALL) this.#resize(SMALL_BUFFER);
-    } else if (this.#end === this.#buffer.length) {
-      this.#makeRoom();
+      if (this.#smallReads >= READS_UNTIL_SMALL && this.#buffer.length > SMALL_BUFFER) {
+        this.#smallReads = 0;
+        this.#buffer = new Uint8Array(SMALL_BUFFER);
+      }
     }
     return this.#buffer.subarray(this.#end);
   }
@@ -81,7 +81,6 @@ export class Answers {
   arrived(n: number): void {
     this.#end = this.#framing === "chunk" ? n : this.#end + n;
     if (this.#framing === "chunk") this.#start = 0;
-    this.#filled = this.#end === this.#buffer.length;
     this.#smallReads = n * 8 < this.#buffer.length ? this.#smallReads + 1 : 0;
   }
 
@@ -138,23 +137,21 @@ export class Answers {
     return prefix.length + this.#end;
   }
 
-  #resize(length: number): void {
-    this.#filled = false;
-    this.#smallReads = 0;
-    if (length !== this.#buffer.length) this.#buffer = new Uint8Array(length);
-  }
-
-  /** Moves the incomplete line to the front, of a larger buffer if it takes up more than half of this one. */
+  /**
+   * Moves what is not answered yet to the front of a buffer of twice the size, for a read has filled this one; at the
+   * full size only a line that takes up more than half of it makes it grow.
+   */
   #makeRoom(): void {
-    const line = this.#buffer.subarray(this.#start, this.#end);
-    if (line.length * 2 > this.#buffer.length) {
-      const limit = Math.max(LARGE_BUFFER, this.#maxLine + 1);
-      this.#resize(Math.min(this.#buffer.length * 2, limit));
-    }
-    this.#buffer.set(line);
+    const rest = this.#buffer.subarray(this.#start, this.#end);
+    const most = rest.length * 2 > this.#buffer.length
+      ? Math.max(LARGE_BUFFER, this.#maxLine + 1)
+      : LARGE_BUFFER;
+    const length = Math.min(this.#buffer.length * 2, most);
+    if (length > this.#buffer.length) this.#buffer = new Uint8Array(length);
+    this.#buffer.set(rest);
     this.#scanned -= this.#start;
     this.#start = 0;
-    this.#end = line.length;
+    this.#end = rest.length;
   }
 }
 
