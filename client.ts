@@ -47,7 +47,7 @@ export async function runClient(options: ClientOptions, stop: AbortSignal): Prom
   }
   try {
     if (messages.length > 0) {
-      await sendMessages(new Dialogue(conn, server, options), messages, stop);
+      await sendMessages(new Dialogue(conn, server, options), server, messages, stop);
     } else if (Deno.stdin.isTerminal() && Deno.stdout.isTerminal()) {
       await prompt(new Dialogue(conn, server, options), stop);
     } else if (framing === "line") {
@@ -209,14 +209,23 @@ function endsWith(bytes: Uint8Array, end: Uint8Array): boolean {
   return from >= 0 && end.every((byte, i) => bytes[from + i] === byte);
 }
 
-async function sendMessages(dialogue: Dialogue, messages: string[], stop: AbortSignal): Promise<void> {
+async function sendMessages(
+  dialogue: Dialogue,
+  server: string,
+  messages: string[],
+  stop: AbortSignal,
+): Promise<void> {
   const output = new Output();
   const end = dialogue.framing === "line" ? "" : "\n";
+  const interrupted = new Promise<never>((_, reject) => {
+    stop.addEventListener("abort", () => reject(new Failure("talk to", server, "interrupted")), {
+      once: true,
+    });
+  });
   for (const message of messages) {
     const bytes = new TextEncoder().encode(dialogue.framing === "line" ? `${message}\n` : message);
     for (const piece of pieces(bytes, dialogue.framing)) {
-      stop.throwIfAborted();
-      await output.write(await dialogue.ask(piece));
+      await output.write(await Promise.race([dialogue.ask(piece), interrupted]));
     }
     await output.control(end);
   }

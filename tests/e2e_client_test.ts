@@ -184,6 +184,20 @@ Deno.test("SIGINT ends the input: what is under way is still answered", async ()
   assertMatch(client.stdout.text, /\] half a line\n$/);
 });
 
+Deno.test("SIGINT ends the wait for a reply to a message", async () => {
+  const read = Promise.withResolvers<void>();
+  await using server = fakeServer(async (conn) => {
+    await conn.read(buffer());
+    read.resolve();
+    await conn.read(buffer());
+  });
+  await using client = new Running([...TSECHO, "client", server.url, "--timeout", "0", "-m", "hello"]);
+  await within(read.promise, "the message");
+  client.kill("SIGINT");
+  assertEquals(await client.code(), 1);
+  assertEquals(client.stderr.text, `tsecho: Cannot talk to "${server.url}": interrupted\n`);
+});
+
 Deno.test("a reader of stdout that has seen enough ends the client quietly", async () => {
   await using server = await ServerProcess.start(["--quiet"]);
   const { code, stdout, stderr } = await run([
