@@ -1,4 +1,4 @@
-import { escapeLines, Failure, formatMillis } from "./cli/text.ts";
+import { escapeLines, Failure, formatMillis, standardIo } from "./cli/text.ts";
 import { type Endpoint, formatEndpoint } from "./net/endpoint.ts";
 import { isPeerGone, reasonOf } from "./net/errors.ts";
 import { closeQuietly, writeAll } from "./net/stream.ts";
@@ -33,7 +33,7 @@ const WATCH_MS = 100;
 /**
  * Connects and talks: the messages given, or a prompt where stdin and stdout are a terminal, or else a filter.
  *
- * @param stop ends the input, as if it had come to its end.
+ * @param stop ends the input early: what is under way may still be answered, but not all was sent, which is a failure.
  * @throws {Failure} when not everything was answered, or the server went away from the prompt.
  */
 export async function runClient(options: ClientOptions, stop: AbortSignal): Promise<void> {
@@ -53,7 +53,7 @@ export async function runClient(options: ClientOptions, stop: AbortSignal): Prom
     } else if (framing === "line") {
       await filterLines(conn, server, options.timeout, stop);
     } else {
-      await filterMessages(new Dialogue(conn, server, options), stop);
+      await filterMessages(new Dialogue(conn, server, options), server, stop);
     }
   } finally {
     closeQuietly(conn);
@@ -66,12 +66,16 @@ class Output {
 
   async write(bytes: Uint8Array): Promise<void> {
     if (bytes.length === 0) return;
-    await writeAll(Deno.stdout, this.#decoder === undefined ? bytes : this.#safe(bytes));
+    await this.#write(this.#decoder === undefined ? bytes : this.#safe(bytes));
   }
 
   /** Writes what moves a terminal's cursor, or ends a line. */
   async control(text: string): Promise<void> {
-    await writeAll(Deno.stdout, new TextEncoder().encode(text));
+    await this.#write(new TextEncoder().encode(text));
+  }
+
+  async #write(bytes: Uint8Array): Promise<void> {
+    await standardIo("write", "standard output", writeAll(Deno.stdout, bytes));
   }
 
   #safe(bytes: Uint8Array): Uint8Array {
@@ -125,7 +129,7 @@ class Dialogue {
 
   /** Bytes that came without being asked for, unless they are the reason why the server is about to close. */
   takeUnasked(): Uint8Array {
-    if (errorReason(this.#rest) !== undefined) return new Uint8Array();
+    if (errorReason(this.#rest) !== undefined && this.#rest.length < MOST_EXTRA) return new Uint8Array();
     return this.#take(this.#rest.length);
   }
 
@@ -209,6 +213,17 @@ function endsWith(bytes: Uint8Array, end: Uint8Array): boolean {
   return from >= 0 && end.every((byte, i) => bytes[from + i] === byte);
 }
 
+/** Rejects when the user has had enough. */
+function interruption(server: string, stop: AbortSignal): Promise<never> {
+  const interrupted = new Promise<never>((_, reject) => {
+    const give = () => reject(new Failure("talk to", server, "interrupted"));
+    if (stop.aborted) give();
+    else stop.addEventListener("abort", give, { once: true });
+  });
+  interrupted.catch(() => {}); // it may come when nobody waits for it
+  return interrupted;
+}
+
 async function sendMessages(
   dialogue: Dialogue,
   server: string,
@@ -217,11 +232,7 @@ async function sendMessages(
 ): Promise<void> {
   const output = new Output();
   const end = dialogue.framing === "line" ? "" : "\n";
-  const interrupted = new Promise<never>((_, reject) => {
-    stop.addEventListener("abort", () => reject(new Failure("talk to", server, "interrupted")), {
-      once: true,
-    });
-  });
+  const interrupted = interruption(server, stop);
   for (const message of messages) {
     const bytes = new TextEncoder().encode(dialogue.framing === "line" ? `${message}\n` : message);
     for (const piece of pieces(bytes, dialogue.framing)) {
@@ -299,17 +310,20 @@ async function* readInput(stop: AbortSignal): AsyncGenerator<Uint8Array> {
     else stop.addEventListener("abort", () => resolve(null), { once: true });
   });
   for (;;) {
-    const n = await Promise.race([Deno.stdin.read(buffer), stopped]);
+    const n = await Promise.race([standardIo("read", "standard input", Deno.stdin.read(buffer)), stopped]);
     if (n === null) return;
     yield buffer.subarray(0, n);
   }
 }
 
 /** The filter in chunk framing: a line of stdin is a message, its LF included, and the next waits for its reply. */
-async function filterMessages(dialogue: Dialogue, stop: AbortSignal): Promise<void> {
+async function filterMessages(dialogue: Dialogue, server: string, stop: AbortSignal): Promise<void> {
   const output = new Output();
+  const interrupted = interruption(server, stop);
   const answer = async (line: Uint8Array) => {
-    for (const piece of pieces(line, "chunk")) await output.write(await dialogue.ask(piece));
+    for (const piece of pieces(line, "chunk")) {
+      await output.write(await Promise.race([dialogue.ask(piece), interrupted]));
+    }
   };
   let begun = new Uint8Array();
   for await (const bytes of readInput(stop)) {
@@ -325,6 +339,7 @@ async function filterMessages(dialogue: Dialogue, stop: AbortSignal): Promise<vo
       begun = begun.slice(CHUNK_SIZE);
     }
   }
+  if (stop.aborted) await interrupted;
   await answer(begun);
 }
 
@@ -343,9 +358,11 @@ async function filterLines(
   let sent = 0;
   /** Whether a line has been begun that has no LF yet. */
   let begun = false;
+  let writing = false;
   let inputEnded = false;
-  /** When the wait began for the reply that is due, or for the server's close when none is; NaN while not waiting. */
-  let waitingSince = NaN;
+  /** When the wait for the server began that is going on, or when it last brought a reply. */
+  let waitingSince = 0;
+  let printing = false;
   let end = "the server closed the connection";
   let fault: unknown;
 
@@ -355,7 +372,9 @@ async function filterLines(
       replies.sending(bytes);
       sent += countLines(bytes);
       begun = bytes.at(-1) !== LF;
+      writing = true;
       await writeAll(conn, bytes);
+      writing = false;
     }
     if (begun) sent++;
     begun = false;
@@ -371,10 +390,11 @@ async function filterLines(
 
   const watch = setInterval(() => {
     const waited = performance.now() - waitingSince;
-    if (sent > replies.answered) {
-      if (timeout === 0 || !(waited > timeout)) return;
+    if (sent > replies.answered || writing) {
+      const patience = stop.aborted ? CLOSE_WAIT_MS : timeout;
+      if (printing || patience === 0 || waited <= patience) return;
       end = `no reply in ${formatMillis(timeout)}`;
-    } else if (!inputEnded || !(waited > CLOSE_WAIT_MS)) {
+    } else if (!inputEnded || waited <= CLOSE_WAIT_MS) {
       return;
     }
     closeQuietly(conn);
@@ -383,26 +403,36 @@ async function filterLines(
   const buffer = new Uint8Array(READ_SIZE);
   const read = async () => {
     try {
-      waitingSince = performance.now();
       return await conn.read(buffer);
     } catch (error) {
       if (!isPeerGone(error)) throw error;
       if (error instanceof Deno.errors.ConnectionReset) end = "the server reset the connection";
       return null;
-    } finally {
-      waitingSince = NaN;
     }
   };
   try {
-    for (let n; (n = await read()) !== null;) await output.write(replies.arrived(buffer.subarray(0, n)));
+    for (let n; (n = await read()) !== null;) {
+      const before = replies.answered;
+      const bytes = replies.arrived(buffer.subarray(0, n));
+      printing = true;
+      await output.write(bytes);
+      printing = false;
+      // What is no answer to a line of ours, a drop of one or a line too many, does not prolong the wait.
+      if (before < sent && replies.answered > before) waitingSince = performance.now();
+    }
   } finally {
     clearInterval(watch);
   }
-  if (fault !== undefined) throw new Failure("read", "standard input", reasonOf(fault), { cause: fault });
+  if (fault !== undefined) throw fault;
   await output.write(replies.ended());
-  if (inputEnded && replies.answered >= sent && replies.error === undefined) return;
-  const why = replies.error === undefined ? end : `the server says: ${replies.error}`;
+  if (inputEnded && replies.answered >= sent && replies.error === undefined && !stop.aborted) return;
   if (begun) sent++;
-  const unanswered = `${Math.max(0, sent - replies.answered)} of ${sent} lines sent were not answered`;
-  throw new Failure("get every line answered by", server, `${why}; ${unanswered}`);
+  const why = replies.error !== undefined
+    ? `the server says: ${replies.error}`
+    : stop.aborted
+    ? "interrupted"
+    : end;
+  const missing = sent - replies.answered;
+  const count = missing > 0 ? `; ${missing} of ${sent} lines sent were not answered` : "";
+  throw new Failure("get every line answered by", server, why + count);
 }

@@ -1,7 +1,7 @@
 import { parseCommandLine } from "./cli/commands.ts";
 import { UsageError } from "./cli/args.ts";
 import { Log } from "./cli/log.ts";
-import { cannot, escapeText, Failure } from "./cli/text.ts";
+import { cannot, Failure, standardIo } from "./cli/text.ts";
 import { runClient } from "./client.ts";
 import config from "./deno.json" with { type: "json" };
 import { writeAll } from "./net/stream.ts";
@@ -30,7 +30,7 @@ function stopSignal(): AbortSignal {
 }
 
 async function print(text: string): Promise<void> {
-  await writeAll(Deno.stdout, new TextEncoder().encode(`${text}\n`));
+  await standardIo("write", "standard output", writeAll(Deno.stdout, new TextEncoder().encode(`${text}\n`)));
 }
 
 async function run(argv: string[]): Promise<number> {
@@ -63,9 +63,7 @@ async function run(argv: string[]): Promise<number> {
 async function report(error: unknown): Promise<number> {
   if (error instanceof Deno.errors.BrokenPipe) return EXIT_OK; // stdout's reader has seen enough (`| head`)
   const known = error instanceof UsageError || error instanceof Failure;
-  const message = known
-    ? error.message
-    : escapeText(cannot("go on", String(error), "this is a bug in tsecho"));
+  const message = known ? error.message : cannot("go on", String(error), "this is a bug in tsecho");
   try {
     await writeAll(Deno.stderr, new TextEncoder().encode(`tsecho: ${message}\n`));
   } catch {

@@ -224,7 +224,7 @@ export class Replies {
     const lastLine = bytes.lastIndexOf(LF, bytes.length - 2) + 1;
     const maybeError = (lastLine > 0 || this.#atLineStart) && bytes.length - lastLine <= LONGEST_ERROR &&
       mayBeError(bytes.subarray(lastLine)) &&
-      (this.#stamped === true || (this.#stamped === undefined && lastLine === 0) || bytes[0] === 0x5b);
+      (this.#stamped ?? (lastLine === 0 ? !this.#isEcho(bytes) : bytes[0] === 0x5b));
     const passed = maybeError ? bytes.subarray(0, lastLine) : bytes;
     if (maybeError) this.#held = bytes.slice(lastLine);
     if (passed.length > 0) {
@@ -239,11 +239,14 @@ export class Replies {
   ended(): Uint8Array {
     const held = this.#held;
     this.#held = NOTHING;
-    const isEcho = this.#stamped === undefined && this.#firstSent !== undefined &&
-      held.every((byte, i) => this.#firstSent![i] === byte);
-    if (!isEcho) this.error = errorReason(held);
+    this.error = errorReason(held);
     if (this.error !== undefined) return NOTHING;
     this.answered += countLines(held);
     return held;
+  }
+
+  /** Whether a first reply is what was sent first: then it is no error, however it looks. */
+  #isEcho(reply: Uint8Array): boolean {
+    return reply.at(-1) === LF && reply.every((byte, i) => this.#firstSent?.[i] === byte);
   }
 }

@@ -112,8 +112,8 @@ class Server {
   readonly #refusing = new Set<Connection>();
   readonly #refusals = { total: 0, unlogged: 0, logged: -Infinity, peer: "" };
   readonly #totals = { connections: 0, lines: 0, bytes_in: 0, bytes_out: 0, cut: 0 };
-  /** Ends the accept loops' wait for a place. */
-  #placeFree = Promise.withResolvers<void>();
+  /** What the accept loops wait for when there is no place, all for the same. */
+  #placeFree: PromiseWithResolvers<void> | undefined;
   #draining = false;
   #cutInDrain = 0;
 
@@ -145,15 +145,16 @@ class Server {
     );
     await aborted(stop);
     this.#log.info("drain", { connections: this.#serving.size });
-    for (const listener of listeners) listener.close();
-    this.#placeFree.resolve();
-    await Promise.all(accepting);
     this.#draining = true;
-    const left = [...this.#serving, ...this.#refusing];
+    for (const listener of listeners) listener.close();
+    this.#freePlace();
+    const all = () => [...this.#serving, ...this.#refusing];
+    const deadline = drainTimeout > 0 &&
+      setTimeout(() => all().forEach((it) => it.cut("drain timeout")), drainTimeout);
+    await Promise.all(accepting);
+    const left = all();
     for (const connection of left) connection.drain();
     const grace = setTimeout(() => left.forEach((connection) => connection.leaveIfWaiting()), DRAIN_GRACE_MS);
-    const deadline = drainTimeout > 0 &&
-      setTimeout(() => left.forEach((it) => it.cut("drain timeout")), drainTimeout);
     await Promise.all(left.map(({ done }) => done));
     clearTimeout(grace);
     if (deadline !== false) clearTimeout(deadline);
@@ -168,9 +169,16 @@ class Server {
   }
 
   #permit(): Promise<void> | undefined {
-    if (this.#serving.size < this.#maxConns || this.#refusing.size < MOST_REFUSING) return undefined;
-    this.#placeFree = Promise.withResolvers();
+    if (this.#serving.size < this.#maxConns || this.#refusing.size < MOST_REFUSING || this.#draining) {
+      return undefined;
+    }
+    this.#placeFree ??= Promise.withResolvers();
     return this.#placeFree.promise;
+  }
+
+  #freePlace(): void {
+    this.#placeFree?.resolve();
+    this.#placeFree = undefined;
   }
 
   #accepted(conn: Deno.TcpConn): void {
@@ -185,7 +193,7 @@ class Server {
     this.#log.info("open", { conn: id, peer: connection.peer });
     connection.done = Promise.race([connection.serve(), connection.cutOff]).then(() => {
       this.#serving.delete(connection);
-      this.#placeFree.resolve();
+      this.#freePlace();
       const { lines, bytesIn, bytesOut, reason } = connection;
       this.#totals.lines += lines;
       this.#totals.bytes_in += bytesIn;
@@ -218,7 +226,7 @@ class Server {
     this.#refusing.add(connection);
     connection.done = connection.refuse(errorReply(`too many connections (${this.#maxConns})`)).then(() => {
       this.#refusing.delete(connection);
-      this.#placeFree.resolve();
+      this.#freePlace();
     });
   }
 

@@ -191,7 +191,7 @@ export function parseCommandLine(argv: string[]): Invocation {
     case undefined:
       throw new UsageError("run", "", "expected a command, server or client; see tsecho --help");
   }
-  if (!command.startsWith("-")) {
+  if (!command.startsWith("-") || command === "-") {
     throw new UsageError(
       "run",
       command,
@@ -199,7 +199,13 @@ export function parseCommandLine(argv: string[]): Invocation {
     );
   }
   const parsed = parseArgv(argv, COMMON, "tsecho");
-  return parsed.has("help") ? { command: "help", text: HELP } : { command: "version" };
+  const [stray] = parsed.positionals;
+  if (stray !== undefined) {
+    throw new UsageError("use argument", stray, "expected server or client in its place");
+  }
+  if (parsed.has("help")) return { command: "help", text: HELP };
+  if (parsed.has("version")) return { command: "version" };
+  throw new UsageError("run", command, "expected a command, server or client; see tsecho --help");
 }
 
 function parseCommand(

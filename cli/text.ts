@@ -1,3 +1,5 @@
+import { reasonOf } from "../net/errors.ts";
+
 /**
  * What a terminal could take for more than text: control characters (C0, DEL, C1), line and paragraph separators,
  * and the characters that reorder what stands around them (Unicode's Bidi_Control).
@@ -35,6 +37,21 @@ export class Failure extends Error {
 /** The one grammar of error messages: `Cannot <action> "<value>": <reason>`. */
 export function cannot(action: string, value: string, reason: string): string {
   return escapeText(`Cannot ${action} "${value}": ${reason}`);
+}
+
+/**
+ * Does I/O on a stream of the process itself, and makes a failure of its errors. A closed stdout is none (`| head`):
+ * its BrokenPipe passes.
+ *
+ * @param action `read` or `write`; @param stream its name.
+ */
+export async function standardIo<T>(action: string, stream: string, io: Promise<T>): Promise<T> {
+  try {
+    return await io;
+  } catch (error) {
+    if (error instanceof Deno.errors.BrokenPipe) throw error;
+    throw new Failure(action, stream, reasonOf(error), { cause: error });
+  }
 }
 
 /** A duration for people: `1.204s`, `750ms`. */

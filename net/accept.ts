@@ -5,7 +5,7 @@ const LONGEST_PAUSE_MS = 500;
 
 /** What an accept loop does with what it meets. */
 export interface AcceptHandler {
-  /** Waits until one more connection may be taken on; undefined when it may at once. */
+  /** Undefined when one more connection may be taken on, or else what to wait for before asking again. */
   permit(): Promise<void> | undefined;
   /** Takes on a connection. It must not throw. */
   accepted(conn: Deno.TcpConn): void;
@@ -22,7 +22,7 @@ export interface AcceptHandler {
 export async function acceptLoop(listener: Deno.TcpListener, handler: AcceptHandler): Promise<void> {
   let pause = 0;
   for (;;) {
-    await handler.permit();
+    for (let wait; (wait = handler.permit()) !== undefined;) await wait;
     try {
       const conn = await listener.accept();
       pause = 0;

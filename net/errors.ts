@@ -42,5 +42,5 @@ export function reasonOf(error: unknown): string {
   }
   // A name that does not resolve has no code: Deno passes getaddrinfo's text on.
   if (message.startsWith("failed to lookup address information")) return "the name does not resolve";
-  return message.replaceAll(/\s*\n\s*/g, "; ");
+  return message.replace(/ \(os error \d+\)$/, "").replaceAll(/\s*\n\s*/g, "; ");
 }

@@ -129,6 +129,10 @@ Deno.test("what is wrong on the command line is named, with its value and what w
   const table: [string[], string][] = [
     [[], 'Cannot run "": expected a command, server or client'],
     [["sever"], 'Cannot run "sever": there is no such command, expected server or client'],
+    [["-"], 'Cannot run "-": there is no such command'],
+    [["--"], 'Cannot run "--": expected a command, server or client'],
+    [["--", "server"], 'Cannot use argument "server": expected server or client in its place'],
+    [["-V", "x"], 'Cannot use argument "x": expected server or client in its place'],
     [["--port", "7"], 'Cannot use option "--port": there is no such option; see tsecho --help'],
     [
       ["server", "--prot", "7"],

@@ -159,7 +159,7 @@ Deno.test("a server that goes while the input is still open ends the client with
   await client.stdout.until(/\] hello\n/);
   server.kill("SIGTERM");
   assertEquals(await client.code(), 1);
-  assertMatch(client.stderr.text, /the server closed the connection; 0 of 1 lines sent were not answered\n$/);
+  assertMatch(client.stderr.text, /by "[^"]+": the server closed the connection\n$/);
 });
 
 Deno.test("no reply within --timeout ends the client with 1", async () => {
@@ -174,14 +174,71 @@ Deno.test("no reply within --timeout ends the client with 1", async () => {
   assertEquals([one.code, one.stderr], [1, `tsecho: Cannot talk to "${server.url}": no reply in 200ms\n`]);
 });
 
+Deno.test("a server that takes no more of a long line does not hold the client", async () => {
+  await using server = fakeServer(async (conn) => {
+    await conn.write(encode("."));
+    await new Promise<void>((resolve) => wake = resolve);
+  });
+  let wake = () => {};
+  const { code, stderr } = await tsecho(["client", server.url, "--timeout", "300ms"], "x".repeat(20_000_000));
+  wake();
+  assertEquals(
+    [code, stderr.includes("no reply in 300ms; 1 of 1 lines sent were not answered")],
+    [1, true],
+    stderr,
+  );
+});
+
+Deno.test("what is no reply does not prolong the wait for one", async () => {
+  for (const [drop, code] of [[".", 1], ["[now] one\n", 0]] as const) {
+    await using server = fakeServer(async (conn) => {
+      for (;;) {
+        await conn.write(encode(drop));
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+    });
+    const outcome = await tsecho(["client", server.url, "--timeout", "300ms"], "one\n");
+    assertEquals(outcome.code, code, outcome.stderr);
+  }
+});
+
+Deno.test("what stands in the way of reading or writing is said", async () => {
+  await using server = await ServerProcess.start();
+  const client = [...TSECHO, "client", `127.0.0.1:${server.port}`];
+  const sh = (script: string, ...args: string[]) => run(["sh", "-c", script, "sh", ...args]);
+  for (const framing of ["line", "chunk"]) {
+    const folder = await sh('"$@" < /', ...client, "--framing", framing);
+    assertEquals([folder.code, folder.stderr], [1, 'tsecho: Cannot read "standard input": Is a directory\n']);
+  }
+  for (const args of [["-m", "hello"], []]) {
+    const full = await sh('echo hello | "$@" > /dev/full', ...client, ...args);
+    assertEquals([full.code, full.stderr], [
+      1,
+      'tsecho: Cannot write "standard output": No space left on device\n',
+    ]);
+  }
+});
+
+Deno.test("a first line that looks like an error is echoed at once by a server without stamps", async () => {
+  await using server = await ServerProcess.start(["--stamp", "none"]);
+  await using client = new Running([...TSECHO, "client", `127.0.0.1:${server.port}`]);
+  for (const line of ["error: 1\n", "plain\n", "[x\nerror: 2\n"]) {
+    await client.write(line);
+    await client.stdout.until(new RegExp(`(^|\n)${line.replace("[", "\\[")}$`));
+  }
+  await client.closeInput();
+  assertEquals(await client.code(), 0);
+});
+
 Deno.test("SIGINT ends the input: what is under way is still answered", async () => {
   await using server = await ServerProcess.start();
   await using client = new Running([...TSECHO, "client", `127.0.0.1:${server.port}`]);
   await client.write("hello\nhalf a line");
   await client.stdout.until(/\] hello\n/);
   client.kill("SIGINT");
-  assertEquals(await client.code(), 0);
+  assertEquals(await client.code(), 1); // it cannot be told from a complete run otherwise
   assertMatch(client.stdout.text, /\] half a line\n$/);
+  assertMatch(client.stderr.text, /^tsecho: Cannot get every line answered by "[^"]+": interrupted\n$/);
 });
 
 Deno.test("SIGINT ends the wait for a reply to a message", async () => {
