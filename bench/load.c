@@ -1,0 +1,465 @@
+/* A load generator for line echo servers that put a stamp in front: one thread, epoll, non-blocking sockets.
+ *
+ *   gcc -O2 -Wall -Wextra -o load load.c
+ *   ./load MODE tcp://127.0.0.1:PORT [--conns N] [--inflight K] [--size B] [--duration S] [--warmup S] [--verify]
+ *
+ *   steady  N connections keep K lines in flight each; lines per second and round trips after the warm-up
+ *   storm   N connections as fast as possible, one line each; the time until the last reply
+ *   idle    N connections, one line each, then "ready" on stdout; holds them until stdin closes
+ *   churn   connect, one line, half-close, wait for the server's close, again, N at a time; cycles per second
+ *   reset   connect, send something, reset, again, N at a time; nothing is measured, servers must survive it
+ *
+ * --size counts the payload: a line on the wire is one byte (LF) longer, its reply PREFIX bytes longer still.
+ * --duration and --warmup are seconds; the measured part is the duration, which follows the warm-up, which begins when
+ * every connection of steady has had a reply.
+ *
+ * Lines come from a ring of differing payloads. Of each reply the length, the first byte and the payload's first and
+ * last bytes are checked; with --verify the payload holds every byte value but LF, the whole reply is compared, and
+ * its stamp must lie between the sending and the receiving of the line (`stamp_outside_us` is the worst miss).
+ * A result is one JSON object on stdout; its `cpu` is the share of a core that this program took, kernel included.
+ * Anything unexpected is one line on stderr and exit 1.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <netinet/tcp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+  PREFIX = 30,           /* bytes of "[2026-11-23T03:37:00.123456Z] " */
+  READ_SIZE = 512 << 10, /* bytes asked of one recv */
+  EVENTS = 256,
+  STALL_MS = 30000, /* no event for so long is a failure */
+};
+
+enum mode { STEADY, STORM, IDLE, CHURN, RESET };
+static const char *const mode_names[] = {"steady", "storm", "idle", "churn", "reset"};
+
+enum state { CONNECTING, OPEN, HALF_CLOSED };
+
+struct conn {
+  int fd;
+  enum state state;
+  uint64_t sent, received; /* lines, since the connect */
+  size_t unsent;           /* bytes of the lines counted as sent that the kernel has not taken */
+  bool waits_to_send;      /* EPOLLOUT is asked for */
+  size_t part_length;      /* bytes in `part` */
+  char *part;              /* the beginning of a reply whose rest has not arrived */
+  uint64_t *sent_at;       /* ns, of the lines in flight, by line number modulo ring_lines */
+  uint64_t connect_at;     /* ns */
+};
+
+static struct {
+  enum mode mode;
+  int conns, inflight;
+  size_t size;
+  double duration, warmup; /* s */
+  bool verify;
+} options = {.conns = 1, .inflight = 1, .size = 32, .duration = 2, .warmup = 0.5};
+
+static struct sockaddr_in target;
+static int epoll_fd;
+static size_t line_length, reply_length;
+static uint64_t ring_lines; /* a power of two; `ring` holds them twice so that any batch is contiguous */
+static char *ring;
+static char read_buffer[READ_SIZE];
+
+static int live;                          /* open or connecting */
+static uint64_t answered;                 /* connections of storm, idle and steady that have their first reply */
+static uint64_t cycles, opened, total;    /* measured churn cycles or resets; connects; replies, warm-up included */
+static uint64_t measure_from, measure_to; /* ns */
+static uint64_t stamp_outside_us;
+
+__attribute__((format(printf, 1, 2), noreturn)) static void die(const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  fputs("load: ", stderr);
+  vfprintf(stderr, format, arguments);
+  fputc('\n', stderr);
+  exit(1);
+}
+
+/* ns. The wall clock under --verify, because stamps are compared with it; else the monotonic one. */
+static uint64_t now_ns(void) {
+  struct timespec t;
+  clock_gettime(options.verify ? CLOCK_REALTIME : CLOCK_MONOTONIC, &t);
+  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* xorshift64: repeatable payloads and choices. */
+static uint64_t next_random(void) {
+  static uint64_t x = 0x9E3779B97F4A7C15u;
+  x ^= x << 13, x ^= x >> 7, x ^= x << 17;
+  return x;
+}
+
+/* --- histogram: log-linear, 128 steps per power of two, so a value is known to within 0.8 % ------------------- */
+
+enum { SUB_BITS = 7, SUB = 1 << SUB_BITS, BUCKETS = SUB * (64 - SUB_BITS + 1) };
+static uint64_t histogram[BUCKETS], recorded, largest;
+
+static void record(uint64_t ns) {
+  int shift = 63 - SUB_BITS - __builtin_clzll(ns | SUB);
+  histogram[shift * SUB + (int)(ns >> shift)]++;
+  recorded++;
+  if (ns > largest) largest = ns;
+}
+
+/* µs: the middle of the bucket that holds the value at `fraction`. */
+static double percentile_us(double fraction) {
+  uint64_t rank = (uint64_t)(fraction * (double)recorded), seen = 0;
+  for (int i = 0; i < BUCKETS; i++) {
+    seen += histogram[i];
+    if (seen > rank) {
+      int shift = i < SUB ? 0 : i / SUB - 1;
+      double low = (double)(uint64_t)(i - shift * SUB) * (double)(1ull << shift);
+      return (low + (double)(1ull << shift) / 2) / 1000;
+    }
+  }
+  return (double)largest / 1000;
+}
+
+/* --- lines and replies ---------------------------------------------------------------------------------------- */
+
+static void make_lines(void) {
+  line_length = options.size + 1;
+  reply_length = PREFIX + line_length;
+  ring_lines = 64;
+  while (ring_lines < (uint64_t)options.inflight) ring_lines *= 2;
+  size_t bytes = ring_lines * line_length;
+  ring = malloc(2 * bytes);
+  if (!ring) die("no memory for %zu bytes of lines", 2 * bytes);
+  for (uint64_t i = 0; i < ring_lines; i++) {
+    char *line = ring + i * line_length;
+    for (size_t j = 0; j < options.size; j++) {
+      do line[j] = (char)(options.verify ? next_random() >> 32 : 33 + (next_random() >> 32) % 94);
+      while (line[j] == '\n');
+    }
+    if (options.size) line[0] = (char)('0' + i % 64); /* neighbours differ where even the short check looks */
+    line[options.size] = '\n';
+  }
+  memcpy(ring + bytes, ring, bytes);
+}
+
+static const char *line_at(uint64_t number) { return ring + (number & (ring_lines - 1)) * line_length; }
+
+/* Microseconds since 1970 of a stamp as in "2026-11-23T03:37:00.123456Z", or 0 when it is none. */
+static uint64_t parse_stamp(const char *stamp) {
+  static char known[20]; /* the last stamp up to its seconds, and its value */
+  static uint64_t known_s;
+  if (memcmp(stamp, known, 19) != 0) {
+    struct tm t = {0};
+    memcpy(known, stamp, 19);
+    const char *end = strptime(known, "%Y-%m-%dT%H:%M:%S", &t);
+    if (!end || *end) return 0;
+    known_s = (uint64_t)timegm(&t);
+  }
+  uint64_t us = 0;
+  for (int i = 20; i < 26; i++) {
+    if (stamp[i] < '0' || stamp[i] > '9') return 0;
+    us = us * 10 + (uint64_t)(stamp[i] - '0');
+  }
+  return stamp[19] == '.' && stamp[26] == 'Z' ? known_s * 1000000 + us : 0;
+}
+
+static bool stamp_is_good(const char *reply, uint64_t sent_at, uint64_t now) {
+  uint64_t stamp = parse_stamp(reply + 1), low = sent_at / 1000, high = now / 1000;
+  uint64_t outside = stamp < low ? low - stamp : stamp > high ? stamp - high : 0;
+  if (!stamp || outside > 1000000 || reply[28] != ']' || reply[29] != ' ') return false;
+  if (outside > stamp_outside_us) stamp_outside_us = outside;
+  return true;
+}
+
+__attribute__((noreturn)) static void die_of_reply(const char *reply, size_t length, const char *why) {
+  if (length > 160) length = 160;
+  fprintf(stderr, "load: %s: \"", why);
+  for (size_t i = 0; i < length; i++) {
+    unsigned char byte = (unsigned char)reply[i];
+    fprintf(stderr, byte >= 32 && byte < 127 && byte != '"' && byte != '\\' ? "%c" : "\\x%02x", byte);
+  }
+  fputs("\"\n", stderr);
+  exit(1);
+}
+
+static void take_reply(struct conn *c, const char *reply, uint64_t now) {
+  const char *line = line_at(c->received);
+  if (c->received == c->sent) die_of_reply(reply, reply_length, "A reply to no line");
+  bool good = reply[0] == '[' && reply[PREFIX] == line[0] && reply[reply_length - 1] == '\n' &&
+              (line_length < 2 || reply[reply_length - 2] == line[line_length - 2]);
+  uint64_t sent_at = c->sent_at[c->received & (ring_lines - 1)];
+  if (good && options.verify)
+    good = memcmp(reply + PREFIX, line, line_length) == 0 && stamp_is_good(reply, sent_at, now);
+  if (!good) die_of_reply(reply, reply_length, reply[0] == 'e' ? "The server says" : "A wrong reply");
+  c->received++;
+  total++;
+  if (now >= measure_from && now < measure_to) record(now - (options.mode == CHURN ? c->connect_at : sent_at));
+}
+
+/* Takes the replies in `length` bytes that arrived; returns how many were completed. */
+static int take_bytes(struct conn *c, const char *bytes, size_t length, uint64_t now) {
+  uint64_t before = c->received;
+  if (c->part_length) {
+    size_t wanted = reply_length - c->part_length, n = length < wanted ? length : wanted;
+    memcpy(c->part + c->part_length, bytes, n);
+    c->part_length += n, bytes += n, length -= n;
+    if (c->part_length == reply_length) take_reply(c, c->part, now), c->part_length = 0;
+  }
+  for (; length >= reply_length; bytes += reply_length, length -= reply_length) take_reply(c, bytes, now);
+  if (length) {
+    if (!c->part && !(c->part = malloc(reply_length))) die("no memory for a reply");
+    memcpy(c->part + c->part_length, bytes, length);
+    c->part_length += length;
+    if (c->part[0] != '[') die_of_reply(c->part, c->part_length, "The server says");
+  }
+  return (int)(c->received - before);
+}
+
+/* --- connections ---------------------------------------------------------------------------------------------- */
+
+static void watch(struct conn *c, int operation, uint32_t events) {
+  struct epoll_event event = {.events = events, .data.ptr = c};
+  if (epoll_ctl(epoll_fd, operation, c->fd, &event)) die("Cannot watch a connection: %s", strerror(errno));
+}
+
+static void open_conn(struct conn *c) {
+  c->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+  if (c->fd < 0) die("Cannot open connection %d: %s", live + 1, strerror(errno));
+  int on = 1;
+  setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  if ((ntohl(target.sin_addr.s_addr) >> 24) == 127) {
+    /* Closed connections hold their port for a minute: on loopback, spread them over 250 source addresses. */
+    struct sockaddr_in source = {.sin_family = AF_INET};
+    source.sin_addr.s_addr = htonl(0x7F000101u + (uint32_t)(opened % 250));
+    setsockopt(c->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+    if (bind(c->fd, (struct sockaddr *)&source, sizeof source)) die("Cannot bind: %s", strerror(errno));
+  }
+  c->state = CONNECTING;
+  c->sent = c->received = c->unsent = c->part_length = 0;
+  c->connect_at = now_ns();
+  if (connect(c->fd, (struct sockaddr *)&target, sizeof target) && errno != EINPROGRESS)
+    die("Cannot connect: %s", strerror(errno));
+  c->waits_to_send = true;
+  watch(c, EPOLL_CTL_ADD, EPOLLIN | EPOLLOUT);
+  live++, opened++;
+}
+
+static void close_conn(struct conn *c) {
+  close(c->fd);
+  live--;
+}
+
+static void reset_conn(struct conn *c) {
+  struct linger none = {.l_onoff = 1, .l_linger = 0};
+  setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+  close_conn(c);
+}
+
+static void flush(struct conn *c) {
+  const char *from = line_at(c->sent - (c->unsent + line_length - 1) / line_length);
+  size_t into_line = (line_length - c->unsent % line_length) % line_length;
+  ssize_t n = c->unsent ? send(c->fd, from + into_line, c->unsent, MSG_NOSIGNAL) : 0;
+  if (n > 0) c->unsent -= (size_t)n; /* of an error the next read knows more, perhaps in the server's own words */
+  if (c->waits_to_send == (c->unsent > 0)) return;
+  c->waits_to_send = c->unsent > 0;
+  watch(c, EPOLL_CTL_MOD, c->waits_to_send ? EPOLLIN | EPOLLOUT : EPOLLIN);
+}
+
+static void send_lines(struct conn *c, int count, uint64_t now) {
+  for (int i = 0; i < count; i++) c->sent_at[c->sent++ & (ring_lines - 1)] = now;
+  bool was_blocked = c->unsent > 0;
+  c->unsent += (size_t)count * line_length;
+  if (!was_blocked) flush(c);
+}
+
+/* One of the ways in which a peer can vanish; returns false when the connection is to live until it is readable. */
+static bool misbehave(struct conn *c) {
+  switch (next_random() >> 32 & 3) {
+    case 0: break;                                                               /* at once */
+    case 1: send(c->fd, ring, line_length / 2, MSG_NOSIGNAL); break;             /* in the middle of a line */
+    case 2: send_lines(c, options.inflight, now_ns()); break;                    /* with every reply still to come */
+    default: send_lines(c, options.inflight, now_ns()); return false;            /* with replies unread */
+  }
+  reset_conn(c);
+  return true;
+}
+
+/* From when to when things are measured. */
+static void set_window(uint64_t start) {
+  measure_from = start + (uint64_t)(options.warmup * 1e9);
+  measure_to = measure_from + (uint64_t)(options.duration * 1e9);
+}
+
+static void count_cycle(uint64_t now) {
+  if (now >= measure_from && now < measure_to) cycles++;
+}
+
+static void on_connected(struct conn *c) {
+  int error = 0;
+  socklen_t length = sizeof error;
+  getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &length);
+  if (error) die("Cannot connect: %s", strerror(error));
+  uint64_t now = now_ns();
+  if (options.mode != RESET) {
+    send_lines(c, options.mode == STEADY ? options.inflight : 1, now);
+    c->state = OPEN;
+  } else if (misbehave(c)) {
+    count_cycle(now);
+    if (now < measure_to) open_conn(c);
+  } else {
+    c->state = OPEN;
+  }
+}
+
+static void on_end(struct conn *c, const char *why) {
+  if (c->state != HALF_CLOSED) die("The server closed a connection with %llu of %llu lines answered%s%s",
+                                   (unsigned long long)c->received, (unsigned long long)c->sent, *why ? ": " : "", why);
+  if (*why) die("A connection failed while it was closing: %s", why);
+  uint64_t now = now_ns();
+  close_conn(c);
+  count_cycle(now);
+  if (now < measure_to) open_conn(c);
+}
+
+static void on_readable(struct conn *c) {
+  if (options.mode == RESET) {
+    reset_conn(c);
+    count_cycle(now_ns());
+    if (now_ns() < measure_to) open_conn(c);
+    return;
+  }
+  ssize_t n = recv(c->fd, read_buffer, READ_SIZE, 0);
+  if (n < 0 && errno == EAGAIN) return;
+  if (n <= 0) {
+    on_end(c, n ? strerror(errno) : "");
+    return;
+  }
+  uint64_t now = now_ns();
+  int completed = take_bytes(c, read_buffer, (size_t)n, now);
+  if (!completed) return;
+  if (c->received == (uint64_t)completed) answered++;
+  if (options.mode == STEADY) {
+    if (measure_to == UINT64_MAX && answered == (uint64_t)options.conns) set_window(now);
+    if (now < measure_to) send_lines(c, completed, now);
+    else if (c->received == c->sent) close_conn(c);
+  } else if (options.mode == CHURN) {
+    c->state = HALF_CLOSED;
+    shutdown(c->fd, SHUT_WR);
+  }
+}
+
+/* Waits for events and handles them; returns false when stdin, watched with a null pointer, has closed. */
+static bool turn(int timeout_ms) {
+  static struct epoll_event events[EVENTS];
+  int n = epoll_wait(epoll_fd, events, EVENTS, timeout_ms);
+  if (n < 0 && errno != EINTR) die("Cannot wait for events: %s", strerror(errno));
+  if (n == 0 && timeout_ms > 0) die("No reply for %d s on %d connections", STALL_MS / 1000, live);
+  for (int i = 0; i < n; i++) {
+    struct conn *c = events[i].data.ptr;
+    if (!c) {
+      if (read(0, read_buffer, READ_SIZE) <= 0) return false;
+    } else if (c->state == CONNECTING) {
+      on_connected(c);
+    } else {
+      if (events[i].events & EPOLLOUT) flush(c);
+      if (events[i].events & ~EPOLLOUT) on_readable(c); /* the last use of c: it may be closed or a new one after it */
+    }
+  }
+  return true;
+}
+
+/* --- main ----------------------------------------------------------------------------------------------------- */
+
+static void parse_arguments(int argc, char **argv) {
+  static const struct option known[] = {
+      {"conns", required_argument, 0, 'c'},    {"inflight", required_argument, 0, 'k'},
+      {"size", required_argument, 0, 's'},     {"duration", required_argument, 0, 'd'},
+      {"warmup", required_argument, 0, 'w'},   {"verify", no_argument, 0, 'v'}, {0, 0, 0, 0}};
+  for (int option; (option = getopt_long(argc, argv, "", known, NULL)) != -1;) {
+    switch (option) {
+      case 'c': options.conns = atoi(optarg); break;
+      case 'k': options.inflight = atoi(optarg); break;
+      case 's': options.size = strtoul(optarg, NULL, 10); break;
+      case 'd': options.duration = atof(optarg); break;
+      case 'w': options.warmup = atof(optarg); break;
+      case 'v': options.verify = true; break;
+      default: exit(2);
+    }
+  }
+  bool found = false;
+  char host[64];
+  int port;
+  for (int i = 0; optind < argc && i <= RESET; i++)
+    if (strcmp(argv[optind], mode_names[i]) == 0) options.mode = (enum mode)i, found = true;
+  if (!found || argc - optind != 2 || sscanf(argv[optind + 1], "tcp://%63[0-9.]:%d", host, &port) != 2 ||
+      inet_pton(AF_INET, host, &target.sin_addr) != 1 || options.conns < 1 || options.inflight < 1 ||
+      options.size > 1 << 20) {
+    fputs("usage: load steady|storm|idle|churn|reset tcp://IPV4:PORT [--conns N] [--inflight K] [--size BYTES]\n"
+          "            [--duration SECONDS] [--warmup SECONDS] [--verify]\n", stderr);
+    exit(2);
+  }
+  target.sin_family = AF_INET;
+  target.sin_port = htons((uint16_t)port);
+}
+
+int main(int argc, char **argv) {
+  parse_arguments(argc, argv);
+  struct rlimit files;
+  getrlimit(RLIMIT_NOFILE, &files);
+  files.rlim_cur = files.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &files);
+  make_lines();
+  epoll_fd = epoll_create1(0);
+
+  struct conn *conns = calloc((size_t)options.conns, sizeof *conns);
+  uint64_t *times = calloc((size_t)options.conns * ring_lines, sizeof *times);
+  if (!conns || !times) die("no memory for %d connections", options.conns);
+  for (int i = 0; i < options.conns; i++) conns[i].sent_at = times + (size_t)i * ring_lines;
+
+  bool once = options.mode == STORM || options.mode == IDLE; /* measures every reply, has no duration */
+  uint64_t start = now_ns();
+  measure_from = once ? 0 : UINT64_MAX;
+  measure_to = UINT64_MAX;
+  if (options.mode >= CHURN) set_window(start);
+  for (int i = 0; i < options.conns;) {
+    open_conn(&conns[i++]);
+    if (i % 64 == 0) turn(0); /* answer early birds while the others connect */
+    if (options.mode == IDLE) while ((uint64_t)i - answered > 256) turn(STALL_MS); /* spare the backlog */
+  }
+  while (once ? answered < (uint64_t)options.conns : live > 0) turn(STALL_MS);
+  double ran = (double)(now_ns() - start) / 1e9, seconds = once ? ran : options.duration;
+
+  if (options.mode == IDLE) {
+    puts("ready");
+    fflush(stdout);
+    struct epoll_event event = {.events = EPOLLIN};
+    if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, 0, &event) == 0) /* fails for a file, which is as good as closed */
+      while (turn(-1)) {}
+  }
+  uint64_t count = options.mode == STEADY ? recorded : options.mode >= CHURN ? cycles : answered;
+  if (!count) die("Nothing was measured in %.3f s", seconds);
+  struct rusage used;
+  getrusage(RUSAGE_SELF, &used);
+  double cpu = (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
+               (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
+  printf("{\"mode\":\"%s\",\"conns\":%d,\"inflight\":%d,\"size\":%zu,\"seconds\":%.6f,\"count\":%llu,\"rate\":%.1f,"
+         "\"cpu\":%.3f,\"connects\":%llu,\"replies\":%llu",
+         mode_names[options.mode], options.conns, options.inflight, options.size, seconds, (unsigned long long)count,
+         (double)count / seconds, cpu / ran, (unsigned long long)opened, (unsigned long long)total);
+  if (recorded)
+    printf(",\"p50_us\":%.2f,\"p99_us\":%.2f,\"max_us\":%.2f", percentile_us(.5), percentile_us(.99),
+           (double)largest / 1000);
+  if (options.verify) printf(",\"stamp_outside_us\":%llu", (unsigned long long)stamp_outside_us);
+  puts("}");
+  return 0;
+}

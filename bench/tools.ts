@@ -1,0 +1,161 @@
+/** What the benchmark and the soak test share: building, starting servers, generating load, sampling memory. */
+
+import { fileURLToPath } from "node:url";
+
+const here = fileURLToPath(new URL(".", import.meta.url));
+
+/** A path in this folder. */
+export function path(name: string): string {
+  return here + name;
+}
+
+/** The command that runs tsecho: the compiled one if given, else the sources under the Deno that runs this. */
+export function tsecho(bin: string | undefined, ...args: string[]): string[] {
+  if (bin !== undefined) return [bin, ...args];
+  const permissions = ["--allow-net", "--allow-run=/usr/bin/getconf"];
+  return [Deno.execPath(), "run", ...permissions, "--no-prompt", path("../main.ts"), ...args];
+}
+
+/** Runs a command to its end and returns its stdout; throws with its stderr when it fails. */
+export async function run(command: string[], stdin: "null" | "inherit" = "null"): Promise<string> {
+  const [program = "", ...args] = command;
+  const { success, stdout, stderr } = await new Deno.Command(program, { args, stdin }).output();
+  if (!success) throw new Error(decode(stderr).trim() || `Cannot run "${command.join(" ")}": it failed`);
+  return decode(stdout);
+}
+
+function decode(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes);
+}
+
+/** Compiles a C program into `directory` and returns its path. */
+export async function compile(source: string, directory: string): Promise<string> {
+  const output = `${directory}/${source.replaceAll(/.*\/|\.c$/g, "")}`;
+  await run(["gcc", "-O2", "-Wall", "-Wextra", "-o", output, path(source)]);
+  return output;
+}
+
+/** A process whose stdout is read line by line. */
+export interface Running {
+  pid: number;
+  /** The next line of stdout without its LF, or null at its end. */
+  line(): Promise<string | null>;
+  closeStdin(): Promise<void>;
+  /** Sends SIGTERM, and SIGKILL when that has not helped for five seconds. */
+  stop(): Promise<void>;
+  /** Waits for the process to end and returns whether it succeeded, and its stderr if that is piped. */
+  end(): Promise<{ success: boolean; error: string }>;
+}
+
+/** Starts a command with as many descriptors as the hard limit allows: 10,000 connections need them. */
+export function start(command: string[], stderr: "inherit" | "piped" = "inherit"): Running {
+  const child = new Deno.Command("sh", {
+    args: ["-c", 'ulimit -n "$(ulimit -H -n)"; exec "$@"', "sh", ...command],
+    stdin: "piped",
+    stdout: "piped",
+    stderr,
+  }).spawn();
+  const stdin = child.stdin.getWriter();
+  const lines = readLines(child.stdout);
+  const error = stderr === "piped" ? new Response(child.stderr).text() : Promise.resolve("");
+  return {
+    pid: child.pid,
+    line: async () => (await lines.next()).value ?? null,
+    closeStdin: () => stdin.close().catch(() => {}), // it may have ended by itself
+    async stop() {
+      const kill = (signal: Deno.Signal) => {
+        try {
+          child.kill(signal);
+        } catch {
+          // It has ended.
+        }
+      };
+      kill("SIGTERM");
+      const timer = setTimeout(() => kill("SIGKILL"), 5000);
+      await child.status;
+      clearTimeout(timer);
+      await lines.return(undefined);
+      await stdin.close().catch(() => {});
+    },
+    async end() {
+      const { success } = await child.status;
+      return { success, error: (await error).trim() };
+    },
+  };
+}
+
+async function* readLines(stream: ReadableStream<Uint8Array>): AsyncGenerator<string, undefined> {
+  let rest = "";
+  const decoder = new TextDecoder();
+  for await (const chunk of stream) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+    rest = lines.pop() ?? "";
+    yield* lines;
+  }
+}
+
+/** A server and where it listens. */
+export interface Server extends Running {
+  endpoint: string;
+}
+
+/** Starts a server and waits until it says where it listens. */
+export async function startServer(command: string[]): Promise<Server> {
+  const running = start(command);
+  const line = await running.line();
+  const endpoint = line?.match(/^listening on (tcp:\/\/\S+)$/)?.[1];
+  if (endpoint === undefined) {
+    await running.stop();
+    throw new Error(`Cannot start "${command.join(" ")}": it said ${JSON.stringify(line)}`);
+  }
+  return { ...running, endpoint };
+}
+
+/** What the load generator reports; times in µs, `rate` per second, `cpu` in seconds for each second. */
+export interface LoadResult {
+  mode: string;
+  seconds: number;
+  count: number;
+  rate: number;
+  cpu: number;
+  p50_us?: number;
+  p99_us?: number;
+}
+
+/** Runs the load generator to its end. `whileHeld` runs while an idle load holds its connections. */
+export async function runLoad(
+  load: string,
+  endpoint: string,
+  args: string[],
+  whileHeld?: () => Promise<void>,
+): Promise<LoadResult> {
+  const [mode = "", ...options] = args;
+  const running = start([load, mode, endpoint, ...options], "piped");
+  let line = await running.line();
+  if (line === "ready") {
+    await whileHeld?.();
+    await running.closeStdin();
+    line = await running.line();
+  }
+  const { success, error } = await running.end();
+  if (!success || line === null) throw new Error(error || "The load generator said nothing");
+  return JSON.parse(line);
+}
+
+/** Resident memory of a process in KiB. */
+export async function residentKib(pid: number): Promise<number> {
+  const status = await Deno.readTextFile(`/proc/${pid}/status`);
+  return Number(status.match(/^VmRSS:\s+(\d+) kB$/m)?.[1]);
+}
+
+/** The middle value, or the mean of the two in the middle; NaN of nothing. */
+export function median(values: number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const at = (index: number) => sorted[index] ?? NaN;
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? at(middle) : (at(middle - 1) + at(middle)) / 2;
+}
+
+export function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
