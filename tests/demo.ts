@@ -4,7 +4,14 @@
  */
 const LINES = 12_000;
 const ROOT = new URL("..", import.meta.url).pathname;
-const TSECHO = ["run", "--no-prompt", "--allow-net", "--allow-run=/usr/bin/getconf", `${ROOT}main.ts`];
+const TSECHO = [
+  "run",
+  "--quiet",
+  "--no-prompt",
+  "--allow-net",
+  "--allow-run=/usr/bin/getconf",
+  `${ROOT}main.ts`,
+];
 
 function say(text = ""): void {
   console.log(text);
