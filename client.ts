@@ -1,9 +1,9 @@
 import { escapeLines, Failure, formatMillis, standardIo } from "./cli/text.ts";
 import { type Endpoint, formatEndpoint } from "./net/endpoint.ts";
 import { isPeerGone, reasonOf } from "./net/errors.ts";
-import { closeQuietly, writeAll } from "./net/stream.ts";
+import { aborted, closeQuietly, writeAll } from "./net/stream.ts";
 import { connectTcp } from "./net/tcp.ts";
-import { CHUNK_SIZE, countLines, errorReason, type Framing, LF, Replies } from "./protocol.ts";
+import { CHUNK_SIZE, concat, countLines, errorReason, type Framing, LF, Replies } from "./protocol.ts";
 
 /** What `tsecho client` was asked for. Durations are in milliseconds, 0 for none. */
 export interface ClientOptions {
@@ -47,13 +47,13 @@ export async function runClient(options: ClientOptions, stop: AbortSignal): Prom
   }
   try {
     if (messages.length > 0) {
-      await sendMessages(new Dialogue(conn, server, options), server, messages, stop);
+      await sendMessages(new Dialogue(conn, server, options), messages, stop);
     } else if (Deno.stdin.isTerminal() && Deno.stdout.isTerminal()) {
       await prompt(new Dialogue(conn, server, options), stop);
     } else if (framing === "line") {
       await filterLines(conn, server, options.timeout, stop);
     } else {
-      await filterMessages(new Dialogue(conn, server, options), server, stop);
+      await filterMessages(new Dialogue(conn, server, options), stop);
     }
   } finally {
     closeQuietly(conn);
@@ -112,7 +112,7 @@ class Dialogue {
     let timer;
     const late = new Promise<never>((_, reject) => {
       if (this.#timeout === 0) return;
-      const failure = this.#failure(`no reply in ${formatMillis(this.#timeout)}`);
+      const failure = this.failure(`no reply in ${formatMillis(this.#timeout)}`);
       timer = setTimeout(() => reject(failure), this.#timeout);
     });
     try {
@@ -136,7 +136,7 @@ class Dialogue {
   /** Why the conversation has ended. */
   gone(): Failure {
     const reason = errorReason(this.#rest.subarray(0, this.#rest.indexOf(LF) + 1));
-    return this.#failure(reason === undefined ? this.#end : `the server says: ${reason}`);
+    return this.failure(reason === undefined ? this.#end : `the server says: ${reason}`);
   }
 
   async #exchange(message: Uint8Array): Promise<Uint8Array> {
@@ -151,7 +151,7 @@ class Dialogue {
       const length = this.framing === "line" ? this.#rest.indexOf(LF) + 1 : await this.#chunkLength(message);
       if (length > 0) return this.#checked(this.#take(length), message);
       if (this.#rest.length > message.length + MOST_EXTRA) {
-        throw this.#failure("what it sends is no reply to the message");
+        throw this.failure("what it sends is no reply to the message");
       }
       if (!await this.more()) throw this.gone();
     }
@@ -160,7 +160,7 @@ class Dialogue {
   #checked(reply: Uint8Array, message: Uint8Array): Uint8Array {
     const reason = errorReason(reply);
     if (reason !== undefined && errorReason(message) === undefined) {
-      throw this.#failure(`the server says: ${reason}`);
+      throw this.failure(`the server says: ${reason}`);
     }
     return reply;
   }
@@ -196,16 +196,10 @@ class Dialogue {
     }
   }
 
-  #failure(reason: string): Failure {
+  /** What a conversation that cannot go on ends with. */
+  failure(reason: string): Failure {
     return new Failure("talk to", this.#server, reason);
   }
-}
-
-function concat(a: Uint8Array, b: Uint8Array): Uint8Array<ArrayBuffer> {
-  const joined = new Uint8Array(a.length + b.length);
-  joined.set(a);
-  joined.set(b, a.length);
-  return joined;
 }
 
 function endsWith(bytes: Uint8Array, end: Uint8Array): boolean {
@@ -214,38 +208,51 @@ function endsWith(bytes: Uint8Array, end: Uint8Array): boolean {
 }
 
 /** Rejects when the user has had enough. */
-function interruption(server: string, stop: AbortSignal): Promise<never> {
-  const interrupted = new Promise<never>((_, reject) => {
-    const give = () => reject(new Failure("talk to", server, "interrupted"));
-    if (stop.aborted) give();
-    else stop.addEventListener("abort", give, { once: true });
+function interruption(dialogue: Dialogue, stop: AbortSignal): Promise<never> {
+  const interrupted = aborted(stop).then(() => {
+    throw dialogue.failure("interrupted");
   });
   interrupted.catch(() => {}); // it may come when nobody waits for it
   return interrupted;
 }
 
-async function sendMessages(
-  dialogue: Dialogue,
-  server: string,
-  messages: string[],
-  stop: AbortSignal,
-): Promise<void> {
+async function sendMessages(dialogue: Dialogue, messages: string[], stop: AbortSignal): Promise<void> {
   const output = new Output();
-  const end = dialogue.framing === "line" ? "" : "\n";
-  const interrupted = interruption(server, stop);
-  for (const message of messages) {
-    const bytes = new TextEncoder().encode(dialogue.framing === "line" ? `${message}\n` : message);
-    for (const piece of pieces(bytes, dialogue.framing)) {
-      await output.write(await Promise.race([dialogue.ask(piece), interrupted]));
-    }
-    await output.control(end);
-  }
+  const interrupted = interruption(dialogue, stop);
+  for (const message of messages) await relayText(dialogue, message, output, interrupted);
 }
 
-/** What is sent at a time: in chunk framing no more than a classic server reads at once. */
-function* pieces(message: Uint8Array, framing: Framing): Generator<Uint8Array> {
-  const size = framing === "line" ? message.length : CHUNK_SIZE;
-  for (let at = 0; at < message.length; at += size) yield message.subarray(at, at + size);
+/**
+ * Asks and prints the reply; in chunk framing with no more at a time than a classic server reads at once.
+ *
+ * @returns false if `end` came first.
+ */
+async function relay(
+  dialogue: Dialogue,
+  message: Uint8Array,
+  output: Output,
+  end: Promise<unknown>,
+): Promise<boolean> {
+  const size = dialogue.framing === "line" ? message.length : CHUNK_SIZE;
+  for (let at = 0; at < message.length; at += size) {
+    const reply = await Promise.race([dialogue.ask(message.subarray(at, at + size)), end]);
+    if (!(reply instanceof Uint8Array)) return false;
+    await output.write(reply);
+  }
+  return true;
+}
+
+/** Relays a text that is a line, or in chunk framing a message without LF, whose reply is printed as a line. */
+async function relayText(
+  dialogue: Dialogue,
+  text: string,
+  output: Output,
+  end: Promise<unknown>,
+): Promise<boolean> {
+  const lines = dialogue.framing === "line";
+  if (!await relay(dialogue, new TextEncoder().encode(lines ? `${text}\n` : text), output, end)) return false;
+  if (!lines) await output.control("\n");
+  return true;
 }
 
 /** The conversation on a terminal. Ends when the user does; throws when the server does. */
@@ -287,13 +294,7 @@ async function prompt(dialogue: Dialogue, stop: AbortSignal): Promise<void> {
       const line = lines.shift()!;
       if (lines.length === 0) typed = Promise.withResolvers();
       if (line === "") return;
-      const end = dialogue.framing === "line" ? "\n" : "";
-      for (const piece of pieces(new TextEncoder().encode(line + end), dialogue.framing)) {
-        const reply = await Promise.race([dialogue.ask(piece), closed]);
-        if (reply === "closed") return;
-        await output.write(reply);
-      }
-      if (dialogue.framing === "chunk") await output.control("\n");
+      if (!await relayText(dialogue, line, output, closed)) return;
     }
   } finally {
     stop.removeEventListener("abort", onStop);
@@ -305,10 +306,7 @@ async function prompt(dialogue: Dialogue, stop: AbortSignal): Promise<void> {
 /** Reads stdin until its end, or until told to stop. */
 async function* readInput(stop: AbortSignal): AsyncGenerator<Uint8Array> {
   const buffer = new Uint8Array(READ_SIZE);
-  const stopped = new Promise<null>((resolve) => {
-    if (stop.aborted) resolve(null);
-    else stop.addEventListener("abort", () => resolve(null), { once: true });
-  });
+  const stopped = aborted(stop).then(() => null);
   for (;;) {
     const n = await Promise.race([standardIo("read", "standard input", Deno.stdin.read(buffer)), stopped]);
     if (n === null) return;
@@ -317,14 +315,10 @@ async function* readInput(stop: AbortSignal): AsyncGenerator<Uint8Array> {
 }
 
 /** The filter in chunk framing: a line of stdin is a message, its LF included, and the next waits for its reply. */
-async function filterMessages(dialogue: Dialogue, server: string, stop: AbortSignal): Promise<void> {
+async function filterMessages(dialogue: Dialogue, stop: AbortSignal): Promise<void> {
   const output = new Output();
-  const interrupted = interruption(server, stop);
-  const answer = async (line: Uint8Array) => {
-    for (const piece of pieces(line, "chunk")) {
-      await output.write(await Promise.race([dialogue.ask(piece), interrupted]));
-    }
-  };
+  const interrupted = interruption(dialogue, stop);
+  const answer = (line: Uint8Array) => relay(dialogue, line, output, interrupted);
   let begun = new Uint8Array();
   for await (const bytes of readInput(stop)) {
     let from = 0;

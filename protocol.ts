@@ -10,7 +10,7 @@ export const LF = 10;
 /** The most bytes of one message in chunk framing: the classic programs' `recv(1024)`. */
 export const CHUNK_SIZE = 1024;
 /** What an error reply begins with. A stamped reply begins with `[`, so its first byte tells them apart. */
-export const ERROR_START = "error: ";
+const ERROR_START = "error: ";
 
 /** The bytes of an error reply. `reason` is one line of ASCII, below 200 characters. */
 export function errorReply(reason: string): Uint8Array {
@@ -65,7 +65,10 @@ export class Answers {
 
   /** Where the next read may put its bytes: one at least. It is valid until the next call of any method. */
   space(): Uint8Array<ArrayBuffer> {
-    if (this.#framing === "chunk") return this.#buffer; // CHUNK_SIZE bytes, all answered by now
+    if (this.#framing === "chunk") {
+      this.#start = this.#end = 0; // all is answered by now; the buffer keeps its CHUNK_SIZE bytes
+      return this.#buffer;
+    }
     if (this.#end === this.#buffer.length) this.#makeRoom();
     else if (this.#start === this.#end) {
       this.#start = this.#scanned = this.#end = 0;
@@ -79,8 +82,7 @@ export class Answers {
 
   /** Takes note of a read that put `n` bytes into the space. */
   arrived(n: number): void {
-    this.#end = this.#framing === "chunk" ? n : this.#end + n;
-    if (this.#framing === "chunk") this.#start = 0;
+    this.#end += n;
     this.#smallReads = n * 8 < this.#buffer.length ? this.#smallReads + 1 : 0;
   }
 
@@ -163,6 +165,14 @@ function copy(from: Uint8Array, start: number, stop: number, to: Uint8Array, at:
   }
 }
 
+/** The bytes of `a`, then those of `b`, in an array of their own. */
+export function concat(a: Uint8Array, b: Uint8Array): Uint8Array<ArrayBuffer> {
+  const joined = new Uint8Array(a.length + b.length);
+  joined.set(a);
+  joined.set(b, a.length);
+  return joined;
+}
+
 /** How many lines end within `bytes`. */
 export function countLines(bytes: Uint8Array): number {
   let count = 0;
@@ -214,10 +224,7 @@ export class Replies {
   /** The part of the replies so far that can be passed on: all but a last line that may be an error reply. */
   arrived(bytes: Uint8Array): Uint8Array {
     if (this.#held.length > 0) {
-      const joined = new Uint8Array(this.#held.length + bytes.length);
-      joined.set(this.#held);
-      joined.set(bytes, this.#held.length);
-      bytes = joined;
+      bytes = concat(this.#held, bytes);
       this.#held = NOTHING;
       this.#atLineStart = true;
     }

@@ -4,7 +4,7 @@ import { acceptLoop } from "./net/accept.ts";
 import { type Endpoint, formatAddress, formatEndpoint } from "./net/endpoint.ts";
 import { isPeerGone, reasonOf } from "./net/errors.ts";
 import { descriptorLimit } from "./net/limits.ts";
-import { closeQuietly } from "./net/stream.ts";
+import { aborted, closeQuietly } from "./net/stream.ts";
 import { ALL_INTERFACES, type Bound, listenTcp } from "./net/tcp.ts";
 import { Answers, errorReply, type Framing } from "./protocol.ts";
 import { wallMicros } from "./time/clock.ts";
@@ -19,7 +19,7 @@ export interface ServerOptions {
   tag?: string;
   /** The longest line, its LF not counted. */
   maxLine: number;
-  /** The most connections at once; undefined for what {@linkcode defaultMaxConns} says. */
+  /** The most connections at once; undefined for the smaller of 10,000 and what the descriptor limit leaves. */
   maxConns?: number;
   /** A connection that neither sends nor takes a byte for so long is closed. */
   idleTimeout: number;
@@ -51,8 +51,8 @@ const MOST_SPARE_OUTS = 64;
 const OUT_SIZE = 64 * 1024;
 
 /** The smaller of 10,000 and what the descriptor limit leaves; at least one. */
-export async function defaultMaxConns(): Promise<number> {
-  const limit = Deno.build.os === "windows" ? Infinity : await descriptorLimit() ?? USUAL_DESCRIPTORS;
+async function defaultMaxConns(): Promise<number> {
+  const limit = await descriptorLimit() ?? USUAL_DESCRIPTORS;
   return Math.max(1, Math.min(MOST_CONNS, limit - SPARE_DESCRIPTORS));
 }
 
@@ -279,14 +279,13 @@ class Connection {
   /** Whether the good-bye (FIN) is on its way: from then on what the peer sends is read and dropped. */
   #left = false;
   /** When the peer's silence ends it, and when it ends whatever the peer does: on performance.now()'s clock. */
-  #expires: number;
+  #expires = Infinity;
   #lingersUntil = Infinity;
 
   constructor(conn: Deno.TcpConn, shared: Shared) {
     this.#conn = conn;
     this.#shared = shared;
     this.#answers = new Answers(shared.options.framing, shared.options.maxLine);
-    this.#expires = Infinity;
     this.#touch();
   }
 
@@ -413,13 +412,6 @@ class Connection {
     const patience = this.#left ? LINGER_QUIET_MS : this.#shared.options.idleTimeout;
     this.#expires = patience > 0 ? performance.now() + patience : Infinity;
   }
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
-  });
 }
 
 /** Seconds since a moment on performance.now()'s clock, to the millisecond. */

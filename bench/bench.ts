@@ -12,6 +12,7 @@ import { parseArgs } from "node:util";
 import {
   compile,
   type LoadResult,
+  main,
   median,
   path,
   residentKib,
@@ -600,11 +601,4 @@ async function bench(): Promise<number> {
   }
 }
 
-if (import.meta.main) {
-  try {
-    Deno.exit(await bench());
-  } catch (error) {
-    console.error(`bench: ${error instanceof Error ? error.message : error}`);
-    Deno.exit(1);
-  }
-}
+if (import.meta.main) await main("bench", bench);

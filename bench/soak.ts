@@ -12,6 +12,7 @@ import { parseArgs } from "node:util";
 import {
   compile,
   type LoadResult,
+  main,
   median,
   residentKib,
   runLoad,
@@ -117,11 +118,4 @@ async function soak(): Promise<number> {
   }
 }
 
-if (import.meta.main) {
-  try {
-    Deno.exit(await soak());
-  } catch (error) {
-    console.error(`soak: ${error instanceof Error ? error.message : error}`);
-    Deno.exit(1);
-  }
-}
+if (import.meta.main) await main("soak", soak);

@@ -156,6 +156,16 @@ export function median(values: number[]): number {
   return sorted.length % 2 === 1 ? at(middle) : (at(middle - 1) + at(middle)) / 2;
 }
 
+/** Ends the process with the exit code that `body` gives, or with 1 and one line when it throws. */
+export async function main(name: string, body: () => Promise<number>): Promise<never> {
+  try {
+    Deno.exit(await body());
+  } catch (error) {
+    console.error(`${name}: ${error instanceof Error ? error.message : error}`);
+    Deno.exit(1);
+  }
+}
+
 export function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -2,13 +2,14 @@
 const GETCONF = "/usr/bin/getconf";
 
 /**
- * The soft limit of open descriptors of this process (RLIMIT_NOFILE), or undefined where it cannot be told.
+ * The soft limit of open descriptors of this process (RLIMIT_NOFILE): Infinity on Windows, undefined where it cannot be
+ * told.
  *
  * Deno has no call for it, and lets no program without all permissions read /proc/self/limits. A child inherits
  * the limit, and POSIX's getconf prints its own.
  */
 export async function descriptorLimit(): Promise<number | undefined> {
-  if (Deno.build.os === "windows") return undefined;
+  if (Deno.build.os === "windows") return Infinity; // it has no such limit
   try {
     const { stdout } = await new Deno.Command(GETCONF, { args: ["OPEN_MAX"], clearEnv: true, stderr: "null" })
       .output();

@@ -19,3 +19,11 @@ export function closeQuietly(conn: Deno.Conn): void {
     if (!isClosedHere(error)) throw error;
   }
 }
+
+/** Resolves when a signal is aborted, or at once if it has been. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}

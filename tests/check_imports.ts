@@ -2,7 +2,7 @@
  * Fails if imports form a cycle or run against the layers: `main → cli, server, client → protocol, net → time`.
  * Subcommands never import each other, `net` never imports `protocol`, nor `protocol` `net`.
  *
- *     deno run --allow-run --allow-read=. tests/check_imports.ts
+ *     deno task imports
  */
 const ROOT = new URL("..", import.meta.url).href;
 

@@ -1,5 +1,6 @@
 /** The client in a pipe and with --message, against tsecho's server and others. */
 import { assert, assertEquals, assertLess, assertMatch, assertStringIncludes } from "@std/assert";
+import { closeQuietly } from "../net/stream.ts";
 import {
   needs,
   python,
@@ -26,11 +27,7 @@ function fakeServer(serve: (conn: Deno.TcpConn) => Promise<void>) {
         return;
       }
       await serve(conn).catch(() => {});
-      try {
-        conn.close();
-      } catch {
-        // It has done so itself.
-      }
+      closeQuietly(conn); // it may have done so itself
     }
   })();
   return {

@@ -1,6 +1,6 @@
 /** The client on a real pseudo-terminal. */
 import { assert, assertEquals } from "@std/assert";
-import { run, Running, ServerProcess, Terminal, TESTDATA, TSECHO, within } from "./helpers.ts";
+import { Running, ServerProcess, Terminal, TESTDATA, TSECHO, within } from "./helpers.ts";
 
 const STAMP = /\[\d{4}-\d\d-\d\dT[\d:.]+Z\] /.source;
 const PROMPT = "\x1b[1G\x1b[0J> \x1b[3G";
@@ -63,25 +63,20 @@ Deno.test("prompt: Ctrl-C in the middle of a line ends it too", async () => {
 Deno.test("prompt: SIGTERM ends it and leaves the terminal as it was", async () => {
   await using server = await ServerProcess.start();
   // The terminal's modes are asked for before and after: raw mode must not outlive the client.
+  // It says its process id first: the one that a signal can be sent to safely.
+  const script = 'stty -g; sh -c \'echo "pid $$"; exec "$@"\' sh "$@"; echo "exit $?"; stty -g';
   await using terminal = new Terminal([
-    ...[
-      "sh",
-      "-c",
-      'stty -g; "$@"; echo "exit $?"; stty -g',
-      "sh",
-      ...TSECHO,
-      "client",
-      `127.0.0.1:${server.port}`,
-    ],
+    "sh",
+    "-c",
+    script,
+    "sh",
+    ...TSECHO,
+    "client",
+    `127.0.0.1:${server.port}`,
   ]);
+  const [, pid] = await terminal.stdout.until(/pid (\d+)\r\n/);
   await terminal.shows(PROMPT);
-  const { stdout: children } = await run([
-    "pgrep",
-    "-x",
-    "-f",
-    `${TSECHO[0]} .*client 127.0.0.1:${server.port}`,
-  ]);
-  Deno.kill(Number(children), "SIGTERM");
+  Deno.kill(Number(pid), "SIGTERM");
   await terminal.shows("exit 0\r\n");
   assertEquals(await terminal.code(), 0);
   const modes = terminal.stdout.text.match(/^[0-9a-f]+(:[0-9a-f]+)+/gm)!;
@@ -142,9 +137,15 @@ Deno.test("prompt: what a server sends cannot steer the terminal", async () => {
 
 Deno.test("a filter whose output is a terminal escapes as well", async () => {
   await using server = await ServerProcess.start();
+  const script = "printf 'a\\033[2Jb\\tc\\n' | \"$@\"";
   await using terminal = new Terminal([
-    ...["sh", "-c", "printf 'a\\033[2Jb\\tc\\n' | \"$@\"", "sh"],
-    ...[...TSECHO, "client", `127.0.0.1:${server.port}`],
+    "sh",
+    "-c",
+    script,
+    "sh",
+    ...TSECHO,
+    "client",
+    `127.0.0.1:${server.port}`,
   ]);
   await terminal.shows(new RegExp(`${STAMP}a\\\\x1b\\[2Jb\tc\r\n`));
   assertEquals(await terminal.code(), 0);
