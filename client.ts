@@ -1,9 +1,10 @@
 import { escapeLines, Failure, formatMillis, standardIo } from "./cli/text.ts";
+import { countLf } from "./kernel/kernel.ts";
 import { type Endpoint, formatEndpoint } from "./net/endpoint.ts";
 import { isPeerGone, reasonOf } from "./net/errors.ts";
 import { aborted, closeQuietly, writeAll } from "./net/stream.ts";
 import { connectTcp } from "./net/tcp.ts";
-import { CHUNK_SIZE, concat, countLines, errorReason, type Framing, LF, Replies } from "./protocol.ts";
+import { CHUNK_SIZE, concat, errorReason, type Framing, LF, Replies } from "./protocol.ts";
 
 /** What `tsecho client` was asked for. Durations are in milliseconds, 0 for none. */
 export interface ClientOptions {
@@ -364,7 +365,7 @@ async function filterLines(
     for await (const bytes of readInput(stop)) {
       if (sent === replies.answered) waitingSince = performance.now();
       replies.sending(bytes);
-      sent += countLines(bytes);
+      sent += countLf(bytes);
       begun = bytes.at(-1) !== LF;
       writing = true;
       await writeAll(conn, bytes);

@@ -2,13 +2,25 @@
  * The protocol that server and client share: bytes in, bytes out, no sockets. docs/protocol.md describes it.
  */
 
+import {
+  countLf,
+  giveBack,
+  LARGE_SLOT,
+  NO_LINE,
+  SMALL_SLOT,
+  stamped,
+  stampLines,
+  takeSlot,
+  TOO_LONG,
+} from "./kernel/kernel.ts";
+
 export const FRAMINGS = ["line", "chunk"] as const;
 /** How the server tells messages apart: by LF, or by whatever one read delivers. */
 export type Framing = typeof FRAMINGS[number];
 
 export const LF = 10;
-/** The most bytes of one message in chunk framing: the classic programs' `recv(1024)`. */
-export const CHUNK_SIZE = 1024;
+/** The most bytes of one message in chunk framing: the classic programs' `recv(1024)`, and what a small slot holds. */
+export const CHUNK_SIZE = SMALL_SLOT;
 /** What an error reply begins with. A stamped reply begins with `[`, so its first byte tells them apart. */
 const ERROR_START = "error: ";
 
@@ -17,35 +29,32 @@ export function errorReply(reason: string): Uint8Array {
   return new TextEncoder().encode(`${ERROR_START}${reason}\n`);
 }
 
-// A connection that has sent a few bytes and waits is the common case, and there may be ten thousand of them: each
-// keeps the small buffer. One that fills its buffer gets twice the size for its next read.
-const SMALL_BUFFER = 1024;
-const LARGE_BUFFER = 64 * 1024;
-/** After so many reads in a row that used less than an eighth of the buffer it is made small again. */
+/** After so many reads in a row that a small buffer would have held, a large one is made small again. */
 const READS_UNTIL_SMALL = 16;
-/** Up to this length a loop copies a line faster than the native call does. */
-const SHORT_COPY = 64;
 
 /**
- * Turns the bytes that arrive on one connection into replies, in order. Each byte is searched for LF once, however
- * the reads cut it.
+ * Turns the bytes that arrive on one connection into replies, in order.
  *
  * Reading and answering alternate: read into {@linkcode space}, say how much with {@linkcode arrived}, then call
- * {@linkcode take} until it returns 0.
+ * {@linkcode take} until it returns undefined.
  */
 export class Answers {
   readonly #framing: Framing;
   readonly #maxLine: number;
-  #buffer = new Uint8Array(SMALL_BUFFER);
+  // A connection that has sent a few bytes and waits is the common case, and there may be ten thousand of them: each
+  // keeps a small buffer. One that fills its buffer gets more for its next read.
+  #buffer = takeSlot(SMALL_SLOT);
   // buffer[start, end) has not been answered; buffer[start, scanned) holds no LF.
   #start = 0;
   #scanned = 0;
   #end = 0;
-  /** Where the line ends (after its LF) whose prefix is out already but whose bytes are not all; 0 for none. */
+  /** Where the line ends (after its LF) whose prefix is out already but whose bytes are not; 0 for none. */
   #lineEnd = 0;
   #smallReads = 0;
   #lines = 0;
   #overlong = false;
+  /** The replies that `take` returned last, to be given back. */
+  #replies: Uint8Array | undefined;
 
   /** @param maxLine the longest line in bytes, its LF not counted. Chunk framing has no use for it. */
   constructor(framing: Framing, maxLine: number) {
@@ -65,25 +74,22 @@ export class Answers {
 
   /** Where the next read may put its bytes: one at least. It is valid until the next call of any method. */
   space(): Uint8Array<ArrayBuffer> {
-    if (this.#framing === "chunk") {
-      this.#start = this.#end = 0; // all is answered by now; the buffer keeps its CHUNK_SIZE bytes
+    if (this.#start === this.#end) {
+      this.#start = this.#scanned = this.#end = 0;
+      if (this.#smallReads >= READS_UNTIL_SMALL && this.#buffer.length > SMALL_SLOT) {
+        giveBack(this.#buffer);
+        this.#buffer = takeSlot(SMALL_SLOT);
+      }
       return this.#buffer;
     }
     if (this.#end === this.#buffer.length) this.#makeRoom();
-    else if (this.#start === this.#end) {
-      this.#start = this.#scanned = this.#end = 0;
-      if (this.#smallReads >= READS_UNTIL_SMALL && this.#buffer.length > SMALL_BUFFER) {
-        this.#smallReads = 0;
-        this.#buffer = new Uint8Array(SMALL_BUFFER);
-      }
-    }
     return this.#buffer.subarray(this.#end);
   }
 
   /** Takes note of a read that put `n` bytes into the space. */
   arrived(n: number): void {
     this.#end += n;
-    this.#smallReads = n * 8 < this.#buffer.length ? this.#smallReads + 1 : 0;
+    this.#smallReads = n < SMALL_SLOT ? this.#smallReads + 1 : 0;
   }
 
   /** Takes note that no more bytes come: those left without LF are a line, and get one. */
@@ -94,74 +100,108 @@ export class Answers {
   }
 
   /**
-   * Writes replies to the lines that are complete into `out`, until they are all there or `out` is full.
+   * The next replies to the lines that are complete, or undefined when there are none any more. They are valid until
+   * the next call of any method.
    *
-   * @param out room for a prefix and a chunk at least, 2 KiB to be safe.
    * @param prefix what {@linkcode Prefix.at} gave for the moment of the read, the same for each call after one read.
-   * @returns how many bytes were written; 0 when every complete line has been answered.
    */
-  take(out: Uint8Array, prefix: Uint8Array): number {
-    if (this.#framing === "chunk") return this.#takeChunk(out, prefix);
-    const buffer = this.#buffer;
-    let written = 0;
-    while (!this.#overlong) {
-      if (this.#lineEnd === 0) {
-        let at = this.#scanned;
-        while (at < this.#end && buffer[at] !== LF) at++;
-        this.#scanned = at;
-        if (at - this.#start > this.#maxLine) this.#overlong = true;
-        else if (at === this.#end || written + prefix.length >= out.length) break;
-        else {
-          copy(prefix, 0, prefix.length, out, written);
-          written += prefix.length;
-          this.#lineEnd = at + 1;
-        }
-      } else {
-        const stop = Math.min(this.#lineEnd, this.#start + out.length - written);
-        copy(buffer, this.#start, stop, out, written);
-        written += stop - this.#start;
-        this.#start = stop;
-        if (stop < this.#lineEnd) break;
-        this.#scanned = stop;
-        this.#lineEnd = 0;
-        this.#lines++;
-      }
+  take(prefix: Uint8Array): Uint8Array<ArrayBuffer> | undefined {
+    this.#giveBackReplies();
+    if (this.#framing === "chunk") return this.#takeChunk(prefix);
+    if (this.#lineEnd > 0) return this.#takeLongLine();
+    if (this.#scanned === this.#end || this.#overlong) return undefined;
+    // The rest of a line that an earlier read began: the kernel would search the line from its beginning.
+    if (this.#scanned > this.#start && !this.#findLf()) return undefined;
+    const replies = stampLines(this.#buffer, this.#start, this.#end, prefix, this.#maxLine);
+    this.#start += stamped.taken;
+    this.#lines += stamped.lines;
+    if (stamped.reason === TOO_LONG) {
+      this.#overlong = true;
+    } else if (stamped.reason === NO_LINE) {
+      this.#noLfUntilEnd();
+    } else if (replies.length === 0) {
+      return this.#findLf() ? this.#startLongLine(prefix) : undefined;
+    } else {
+      this.#scanned = this.#start;
     }
-    return written;
+    if (replies.length === 0) return undefined;
+    this.#replies = replies;
+    return replies;
   }
 
-  #takeChunk(out: Uint8Array, prefix: Uint8Array): number {
-    if (this.#start === this.#end) return 0;
-    out.set(prefix);
-    out.set(this.#buffer.subarray(0, this.#end), prefix.length);
+  /** Gives the buffers back. No method may be called any more, and nothing may use what they returned. */
+  close(): void {
+    this.#giveBackReplies();
+    giveBack(this.#buffer);
+  }
+
+  /** Moves on to the first LF that has not been searched for, if there is one. */
+  #findLf(): boolean {
+    const at = this.#buffer.subarray(this.#scanned, this.#end).indexOf(LF);
+    if (at < 0) {
+      this.#noLfUntilEnd();
+      return false;
+    }
+    this.#scanned += at;
+    return true;
+  }
+
+  #noLfUntilEnd(): void {
+    this.#scanned = this.#end;
+    if (this.#end - this.#start > this.#maxLine) this.#overlong = true;
+  }
+
+  /** A line that does not fit beside its prefix follows it, straight from where it was read. */
+  #startLongLine(prefix: Uint8Array): Uint8Array<ArrayBuffer> | undefined {
+    if (this.#scanned - this.#start > this.#maxLine) {
+      this.#overlong = true;
+      return undefined;
+    }
+    this.#lineEnd = this.#scanned + 1;
+    return prefix.length > 0 ? prefix.slice() : this.#takeLongLine();
+  }
+
+  #takeLongLine(): Uint8Array<ArrayBuffer> {
+    const line = this.#buffer.subarray(this.#start, this.#lineEnd);
+    this.#start = this.#scanned = this.#lineEnd;
+    this.#lineEnd = 0;
+    this.#lines++;
+    return line;
+  }
+
+  #takeChunk(prefix: Uint8Array): Uint8Array<ArrayBuffer> | undefined {
+    if (this.#start === this.#end) return undefined;
+    const replies = takeSlot(LARGE_SLOT);
+    replies.set(prefix);
+    replies.set(this.#buffer.subarray(0, this.#end), prefix.length);
+    this.#replies = replies;
+    const length = prefix.length + this.#end;
     this.#start = this.#end;
     this.#lines++;
-    return prefix.length + this.#end;
+    return replies.subarray(0, length);
   }
 
-  /**
-   * Moves what is not answered yet to the front of a buffer of twice the size, for a read has filled this one; at the
-   * full size only a line that takes up more than half of it makes it grow.
-   */
+  #giveBackReplies(): void {
+    if (this.#replies !== undefined) giveBack(this.#replies);
+    this.#replies = undefined;
+  }
+
+  /** Moves what is not answered yet to the front, of a larger buffer unless that is half of a large one at most. */
   #makeRoom(): void {
     const rest = this.#buffer.subarray(this.#start, this.#end);
-    const most = rest.length * 2 > this.#buffer.length
-      ? Math.max(LARGE_BUFFER, this.#maxLine + 1)
-      : LARGE_BUFFER;
-    const length = Math.min(this.#buffer.length * 2, most);
-    if (length > this.#buffer.length) this.#buffer = new Uint8Array(length);
-    this.#buffer.set(rest);
+    let buffer = this.#buffer;
+    if (buffer.length < LARGE_SLOT) {
+      buffer = takeSlot(LARGE_SLOT);
+    } else if (rest.length * 2 > buffer.length) {
+      const length = Math.min(buffer.length * 2, Math.max(LARGE_SLOT, this.#maxLine + 1));
+      if (length > buffer.length) buffer = new Uint8Array(length);
+    }
+    buffer.set(rest);
+    if (buffer !== this.#buffer) giveBack(this.#buffer);
+    this.#buffer = buffer;
     this.#scanned -= this.#start;
     this.#start = 0;
     this.#end = rest.length;
-  }
-}
-
-function copy(from: Uint8Array, start: number, stop: number, to: Uint8Array, at: number): void {
-  if (stop - start > SHORT_COPY) {
-    to.set(from.subarray(start, stop), at);
-  } else {
-    while (start < stop) to[at++] = from[start++]!;
   }
 }
 
@@ -171,15 +211,6 @@ export function concat(a: Uint8Array, b: Uint8Array): Uint8Array<ArrayBuffer> {
   joined.set(a);
   joined.set(b, a.length);
   return joined;
-}
-
-/** How many lines end within `bytes`. */
-export function countLines(bytes: Uint8Array): number {
-  let count = 0;
-  for (let i = 0; i < bytes.length; i++) {
-    if (bytes[i] === LF) count++;
-  }
-  return count;
 }
 
 /** The reason in an error reply, or undefined if the line is none. */
@@ -237,7 +268,7 @@ export class Replies {
     if (passed.length > 0) {
       this.#stamped ??= passed[0] === 0x5b;
       this.#atLineStart = passed.at(-1) === LF;
-      this.answered += countLines(passed);
+      this.answered += countLf(passed);
     }
     return passed;
   }
@@ -248,7 +279,7 @@ export class Replies {
     this.#held = NOTHING;
     this.error = errorReason(held);
     if (this.error !== undefined) return NOTHING;
-    this.answered += countLines(held);
+    this.answered += countLf(held);
     return held;
   }
 

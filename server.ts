@@ -1,10 +1,11 @@
 import type { Log } from "./cli/log.ts";
 import { Failure, formatMillis } from "./cli/text.ts";
+import { SMALL_SLOT, takeSlot } from "./kernel/kernel.ts";
 import { acceptLoop } from "./net/accept.ts";
 import { type Endpoint, formatAddress, formatEndpoint } from "./net/endpoint.ts";
 import { isPeerGone, reasonOf } from "./net/errors.ts";
 import { descriptorLimit } from "./net/limits.ts";
-import { aborted, closeQuietly } from "./net/stream.ts";
+import { aborted, closeQuietly, writeAll } from "./net/stream.ts";
 import { ALL_INTERFACES, type Bound, listenTcp } from "./net/tcp.ts";
 import { Answers, errorReply, type Framing } from "./protocol.ts";
 import { wallMicros } from "./time/clock.ts";
@@ -46,9 +47,7 @@ const DRAIN_GRACE_MS = 50;
 const SLOWEST_TICK_MS = 1_000;
 const FASTEST_TICK_MS = 10;
 
-/** A buffer for replies is needed only while they are written; so many wait for their next use. */
-const MOST_SPARE_OUTS = 64;
-const OUT_SIZE = 64 * 1024;
+const SCRATCH_SIZE = 64 * 1024;
 
 /** The smaller of 10,000 and what the descriptor limit leaves; at least one. */
 async function defaultMaxConns(): Promise<number> {
@@ -107,6 +106,7 @@ function listenAll(endpoints: Endpoint[], log: Log): Bound[] {
 class Server {
   readonly #shared: Shared;
   readonly #maxConns: number;
+  readonly #tickMs: number;
   readonly #log: Log;
   readonly #serving = new Set<Connection>();
   readonly #refusing = new Set<Connection>();
@@ -116,25 +116,29 @@ class Server {
   #placeFree: PromiseWithResolvers<void> | undefined;
   #draining = false;
   #cutInDrain = 0;
+  readonly #allEnded = Promise.withResolvers<void>();
 
   constructor(options: ServerOptions & { maxConns: number }, log: Log) {
     this.#shared = {
       options,
-      prefix: new Prefix(options.stamp, options.tag),
-      outs: [],
-      scratch: new Uint8Array(OUT_SIZE),
+      prefix: new Prefix(options.stamp, options.tag, takeSlot(SMALL_SLOT)),
+      nextTick: Infinity,
+      scratch: new Uint8Array(SCRATCH_SIZE),
       tooLong: errorReply(`line longer than ${options.maxLine} bytes`),
       idle: errorReply(`idle for ${formatMillis(options.idleTimeout)}`),
+      ended: (connection) => this.#ended(connection),
     };
+    const tick = Math.min(Math.max(options.idleTimeout / 10, FASTEST_TICK_MS), SLOWEST_TICK_MS);
+    this.#tickMs = options.idleTimeout > 0 ? tick : SLOWEST_TICK_MS;
     this.#maxConns = options.maxConns;
     this.#log = log;
   }
 
   async run(listeners: Deno.TcpListener[], stop: AbortSignal): Promise<boolean> {
-    const { idleTimeout, drainTimeout } = this.#shared.options;
+    const { drainTimeout } = this.#shared.options;
     const started = performance.now();
-    const tick = Math.min(Math.max(idleTimeout / 10, FASTEST_TICK_MS), SLOWEST_TICK_MS);
-    const ticker = setInterval(() => this.#tick(), idleTimeout > 0 ? tick : SLOWEST_TICK_MS);
+    this.#tick();
+    const ticker = setInterval(() => this.#tick(), this.#tickMs);
     const accepting = listeners.map((listener) =>
       acceptLoop(listener, {
         permit: () => this.#permit(),
@@ -155,7 +159,7 @@ class Server {
     const left = all();
     for (const connection of left) connection.drain();
     const grace = setTimeout(() => left.forEach((connection) => connection.leaveIfWaiting()), DRAIN_GRACE_MS);
-    await Promise.all(left.map(({ done }) => done));
+    if (left.length > 0) await this.#allEnded.promise;
     clearTimeout(grace);
     if (deadline !== false) clearTimeout(deadline);
     clearInterval(ticker);
@@ -187,46 +191,45 @@ class Server {
   }
 
   #serve(conn: Deno.TcpConn): void {
-    const connection = new Connection(conn, this.#shared);
-    const id = ++this.#totals.connections;
+    const connection = new Connection(conn, this.#shared, ++this.#totals.connections);
     this.#serving.add(connection);
-    this.#log.info("open", { conn: id, peer: connection.peer });
-    connection.done = Promise.race([connection.serve(), connection.cutOff]).then(() => {
-      this.#serving.delete(connection);
-      this.#freePlace();
-      const { lines, bytesIn, bytesOut, reason } = connection;
-      this.#totals.lines += lines;
-      this.#totals.bytes_in += bytesIn;
-      this.#totals.bytes_out += bytesOut;
-      const facts = {
-        conn: id,
-        peer: connection.peer,
-        lines,
-        bytes_in: bytesIn,
-        bytes_out: bytesOut,
-        duration_s: secondsSince(connection.opened),
-        reason,
-      };
-      if (connection.wasCut) {
-        this.#totals.cut++;
-        if (this.#draining) this.#cutInDrain++;
-        this.#log.warn("cut", facts);
-      } else {
-        this.#log.info("close", facts);
-      }
-    });
+    if (this.#log.verbose) this.#log.info("open", { conn: connection.id, peer: connection.peer });
+    void connection.serve();
   }
 
   #refuse(conn: Deno.TcpConn): void {
-    const connection = new Connection(conn, this.#shared);
+    const connection = new Connection(conn, this.#shared, 0);
     this.#refusals.total++;
     this.#refusals.unlogged++;
     this.#refusals.peer = connection.peer;
     if (performance.now() - this.#refusals.logged >= SLOWEST_TICK_MS) this.#logRefusals();
     this.#refusing.add(connection);
-    connection.done = connection.refuse(errorReply(`too many connections (${this.#maxConns})`)).then(() => {
-      this.#refusing.delete(connection);
-      this.#freePlace();
+    void connection.refuse(errorReply(`too many connections (${this.#maxConns})`));
+  }
+
+  #ended(connection: Connection): void {
+    if (!this.#refusing.delete(connection) && this.#serving.delete(connection)) this.#served(connection);
+    this.#freePlace();
+    if (this.#draining && this.#serving.size + this.#refusing.size === 0) this.#allEnded.resolve();
+  }
+
+  #served(connection: Connection): void {
+    const { id, lines, bytesIn, bytesOut, reason, wasCut } = connection;
+    this.#totals.lines += lines;
+    this.#totals.bytes_in += bytesIn;
+    this.#totals.bytes_out += bytesOut;
+    if (wasCut) this.#totals.cut++;
+    if (wasCut && this.#draining) this.#cutInDrain++;
+    if (!wasCut && !this.#log.verbose) return;
+    const duration_s = secondsSince(connection.opened);
+    this.#log[wasCut ? "warn" : "info"](wasCut ? "cut" : "close", {
+      conn: id,
+      peer: connection.peer,
+      lines,
+      bytes_in: bytesIn,
+      bytes_out: bytesOut,
+      duration_s,
+      reason,
     });
   }
 
@@ -240,6 +243,7 @@ class Server {
 
   #tick(): void {
     const now = performance.now();
+    this.#shared.nextTick = now + this.#tickMs;
     for (const connection of this.#serving) connection.tick(now);
     for (const connection of this.#refusing) connection.tick(now);
     if (now - this.#refusals.logged >= SLOWEST_TICK_MS) this.#logRefusals();
@@ -250,12 +254,14 @@ class Server {
 interface Shared {
   options: ServerOptions;
   prefix: Prefix;
-  /** Buffers for replies that no connection is using. */
-  outs: Uint8Array<ArrayBuffer>[];
+  /** The coarse clock of timeouts: performance.now() at the next tick. */
+  nextTick: number;
   /** Where bytes go that nobody looks at. */
   scratch: Uint8Array<ArrayBuffer>;
   tooLong: Uint8Array;
   idle: Uint8Array;
+  /** Takes note that a connection has ended. */
+  ended: (connection: Connection) => void;
 }
 
 class Connection {
@@ -266,35 +272,22 @@ class Connection {
   reason: string | undefined;
   /** Whether it was closed in the middle of a reply. */
   wasCut = false;
-  /** Resolves when it has ended; it never rejects. */
-  done: Promise<void> = Promise.resolve();
 
   readonly #conn: Deno.TcpConn;
   readonly #shared: Shared;
-  readonly #cutOff = Promise.withResolvers<void>();
-  readonly #answers: Answers;
-  /** Wall clock of the latest read, in microseconds. */
-  #readAt = 0;
+  #answers: Answers | undefined;
   #writing = false;
   /** Whether the good-bye (FIN) is on its way: from then on what the peer sends is read and dropped. */
   #left = false;
-  /** When the peer's silence ends it, and when it ends whatever the peer does: on performance.now()'s clock. */
-  #expires = Infinity;
+  /** When it was last heard or took a byte, and when it ends whatever the peer does, on the coarse clock. */
+  #active: number;
   #lingersUntil = Infinity;
 
-  constructor(conn: Deno.TcpConn, shared: Shared) {
+  /** @param id counts the connections served; 0 for one that is refused. */
+  constructor(conn: Deno.TcpConn, shared: Shared, readonly id: number) {
     this.#conn = conn;
     this.#shared = shared;
-    this.#answers = new Answers(shared.options.framing, shared.options.maxLine);
-    this.#touch();
-  }
-
-  /**
-   * Resolves when it was closed in the middle of a reply. A Deno before 2.9.5 lets the write that blocks wait for the
-   * peer even then, so that {@linkcode serve} alone could keep the server from ending.
-   */
-  get cutOff(): Promise<void> {
-    return this.#cutOff.promise;
+    this.#active = shared.nextTick;
   }
 
   get peer(): string {
@@ -302,35 +295,59 @@ class Connection {
   }
 
   get lines(): number {
-    return this.#answers.lines;
+    return this.#answers?.lines ?? 0;
   }
 
   /** Answers the peer's lines until one side ends. */
   async serve(): Promise<void> {
+    const { options, prefix, scratch } = this.#shared;
+    const conn = this.#conn;
+    const answers = this.#answers = new Answers(options.framing, options.maxLine);
     try {
       // A reply is a message: Nagle's wait for an acknowledgement (RFC 896) would show as round-trip time.
-      this.#conn.setNoDelay(true);
+      conn.setNoDelay(true);
+      let readAt = 0;
       for (;;) {
-        const n = await this.#conn.read(this.#left ? this.#shared.scratch : this.#answers.space());
+        const n = await conn.read(this.#left ? scratch : answers.space());
+        if (this.#left) {
+          if (n === null) break;
+          this.#active = this.#shared.nextTick;
+          continue;
+        }
+        if (n === null) {
+          this.reason ??= "closed by peer";
+          answers.ended();
+        } else {
+          readAt = wallMicros();
+          this.bytesIn += n;
+          answers.arrived(n);
+        }
+        // Other connections use the prefix while this one writes: it is made anew for each write.
+        let replies = answers.take(prefix.at(readAt));
+        while (replies !== undefined) {
+          this.#writing = true;
+          let written = await conn.write(replies);
+          this.bytesOut += written;
+          while (written < replies.length) {
+            this.#active = this.#shared.nextTick;
+            const more = await conn.write(replies.subarray(written));
+            this.bytesOut += more;
+            written += more;
+          }
+          this.#writing = false;
+          replies = answers.take(prefix.at(readAt));
+        }
+        this.#active = this.#shared.nextTick;
         if (n === null) break;
-        this.#touch();
-        if (this.#left) continue;
-        this.#readAt = wallMicros();
-        this.bytesIn += n;
-        this.#answers.arrived(n);
-        await this.#answer();
-        if (this.#answers.overlong) await this.#leave("line too long", this.#shared.tooLong);
+        if (answers.overlong) await this.#leave("line too long", this.#shared.tooLong);
         else if (this.reason !== undefined) await this.#leave(this.reason);
-      }
-      if (!this.#left) {
-        this.reason ??= "closed by peer";
-        this.#answers.ended();
-        await this.#answer();
       }
     } catch (error) {
       this.reason ??= isPeerGone(error) ? "reset by peer" : reasonOf(error);
     }
-    closeQuietly(this.#conn);
+    this.#writing = false;
+    answers.close();
+    this.#end();
   }
 
   /** Says why there is no service here, and waits, shortly, for the peer to have read it. */
@@ -342,12 +359,13 @@ class Connection {
     } catch {
       // Refused is refused, however the peer takes it.
     }
-    closeQuietly(this.#conn);
+    this.#end();
   }
 
   /** To be called now and then: ends the connection when its time has come. */
   tick(now: number): void {
-    if (now < this.#expires && now < this.#lingersUntil) return;
+    const patience = this.#left ? LINGER_QUIET_MS : this.#shared.options.idleTimeout || Infinity;
+    if (now - this.#active < patience && now < this.#lingersUntil) return;
     if (this.#left) closeQuietly(this.#conn);
     else if (this.#writing) this.cut("idle: the peer does not read");
     else void this.#leave("idle", this.#shared.idle).catch(() => closeQuietly(this.#conn));
@@ -365,37 +383,17 @@ class Connection {
 
   /** Ends the connection at once, even in the middle of a reply. */
   cut(reason: string): void {
-    if (this.#writing) {
-      this.wasCut = true;
-      this.reason = reason;
-      this.#cutOff.resolve();
-    }
     closeQuietly(this.#conn);
+    if (!this.#writing) return;
+    this.wasCut = true;
+    this.reason = reason;
+    // A Deno before 2.9.5 lets the write that blocks wait for the peer even now: nothing else may wait for it.
+    this.#shared.ended(this);
   }
 
-  async #answer(): Promise<void> {
-    const { outs, prefix } = this.#shared;
-    const out = outs.pop() ?? new Uint8Array(OUT_SIZE);
-    this.#writing = true;
-    try {
-      for (;;) {
-        const n = this.#answers.take(out, prefix.at(this.#readAt));
-        if (n === 0) break;
-        await this.#write(out.subarray(0, n));
-      }
-    } finally {
-      this.#writing = false;
-      if (outs.length < MOST_SPARE_OUTS) outs.push(out);
-    }
-  }
-
-  async #write(bytes: Uint8Array): Promise<void> {
-    for (let written = 0; written < bytes.length;) {
-      const n = await this.#conn.write(written === 0 ? bytes : bytes.subarray(written));
-      this.#touch();
-      this.bytesOut += n;
-      written += n;
-    }
+  #end(): void {
+    closeQuietly(this.#conn);
+    if (!this.wasCut) this.#shared.ended(this);
   }
 
   /** Half-closes, after a last line to the peer if there is one, and lingers from then on. */
@@ -403,14 +401,12 @@ class Connection {
     this.#left = true;
     this.reason ??= reason;
     this.#lingersUntil = performance.now() + LINGER_MS;
-    this.#touch();
-    if (farewell !== undefined) await this.#write(farewell);
+    this.#active = this.#shared.nextTick;
+    if (farewell !== undefined) {
+      await writeAll(this.#conn, farewell);
+      this.bytesOut += farewell.length;
+    }
     await this.#conn.closeWrite();
-  }
-
-  #touch(): void {
-    const patience = this.#left ? LINGER_QUIET_MS : this.#shared.options.idleTimeout;
-    this.#expires = patience > 0 ? performance.now() + patience : Infinity;
   }
 }
 

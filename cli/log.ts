@@ -28,6 +28,11 @@ export class Log {
     this.#options = options;
   }
 
+  /** Whether {@linkcode info} writes anything: a caller may spare itself the fields. */
+  get verbose(): boolean {
+    return !this.#options.quiet;
+  }
+
   info(event: string, fields: LogFields): void {
     if (!this.#options.quiet) this.#add("info", event, fields);
   }

@@ -1,5 +1,5 @@
 /**
- * Fails if imports form a cycle or run against the layers: `main → cli, server, client → protocol, net → time`.
+ * Fails if imports form a cycle or run against the layers: `main → cli, server, client → protocol, net → kernel, time`.
  * Subcommands never import each other, `net` never imports `protocol`, nor `protocol` `net`.
  *
  *     deno task imports
@@ -10,10 +10,11 @@ const ROOT = new URL("..", import.meta.url).href;
 const ALLOWED: Record<string, string[]> = {
   main: ["cli", "server", "client", "protocol", "net", "time"],
   cli: ["server", "client", "protocol", "net", "time"],
-  server: ["cli", "protocol", "net", "time"],
-  client: ["cli", "protocol", "net", "time"],
-  protocol: ["time"],
+  server: ["cli", "protocol", "net", "kernel", "time"],
+  client: ["cli", "protocol", "net", "kernel", "time"],
+  protocol: ["kernel", "time"],
   net: ["time"],
+  kernel: [],
   time: [],
 };
 

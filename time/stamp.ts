@@ -45,15 +45,22 @@ function ctime(date: Date): string {
 export class Prefix {
   readonly #format: StampFormat;
   readonly #tail: string;
-  #bytes = new Uint8Array();
+  readonly #room: Uint8Array;
+  #bytes: Uint8Array;
+  #micros = NaN;
   #second = NaN;
   /** Where the six microsecond digits begin, or -1 where the format has none. */
   #digits = -1;
 
-  /** @param tag ASCII without control characters, blanks and brackets, so that the prefix can be read back. */
-  constructor(format: StampFormat, tag?: string) {
+  /**
+   * @param tag ASCII without control characters, blanks and brackets, so that the prefix can be read back.
+   * @param room where to write the prefix: 32 bytes and the tag's length at least.
+   */
+  constructor(format: StampFormat, tag = "", room: Uint8Array = new Uint8Array(32 + tag.length)) {
     this.#format = format;
-    this.#tail = format === "none" ? "" : (tag === undefined ? "] " : ` ${tag}] `);
+    this.#room = room;
+    this.#bytes = room.subarray(0, 0);
+    this.#tail = format === "none" ? "" : (tag === "" ? "] " : ` ${tag}] `);
   }
 
   /**
@@ -61,6 +68,8 @@ export class Prefix {
    * lasts: copy it, or be done with it, before the next call.
    */
   at(micros: number): Uint8Array {
+    if (micros === this.#micros) return this.#bytes;
+    this.#micros = micros;
     const second = Math.floor(micros / 1e6);
     if (second !== this.#second) this.#startSecond(second);
     if (this.#digits >= 0) {
@@ -78,7 +87,8 @@ export class Prefix {
     this.#second = second;
     if (this.#format === "none") return;
     const { head, fraction, tail } = secondText(this.#format, second);
-    this.#bytes = new TextEncoder().encode(`[${head}${fraction ? "000000" : ""}${tail}${this.#tail}`);
+    const text = `[${head}${fraction ? "000000" : ""}${tail}${this.#tail}`;
+    this.#bytes = this.#room.subarray(0, new TextEncoder().encodeInto(text, this.#room).written);
     this.#digits = fraction ? 1 + head.length : -1;
   }
 }

@@ -1,0 +1,124 @@
+/**
+ * The inner loops of tsecho in AssemblyScript, for WebAssembly with 128-bit SIMD. `deno task kernel` makes kernel.wasm
+ * of them; kernel/reference.ts says the same in plain TypeScript, and a test holds the two against each other.
+ *
+ * All addresses are of bytes in this module's memory. Loads may reach up to 63 bytes beyond an end that is given, and
+ * stores up to 63 bytes beyond what counts as written, but never beyond `limit`: the caller keeps such room.
+ */
+
+/** Why {@link stamp} stopped, as in kernel/reference.ts. */
+const NO_LINE: u32 = 0;
+const NO_ROOM: u32 = 1;
+const TOO_LONG: u32 = 2;
+
+/** What a step of the fast loops reads and writes. */
+const STEP: usize = 64;
+
+/**
+ * Copies each line in [from, end) that has its LF to `to`, behind the prefix. One pass does it all: sixteen bytes are
+ * loaded, stored, and searched for LF while they are in the register.
+ *
+ * Beside the result it stores three numbers of 32 bits at `report`: the bytes taken, the lines, and why it stopped.
+ *
+ * @param limit where the room ends; of it the last 64 bytes stay unused.
+ * @param longest the most bytes of a line, its LF not counted.
+ * @returns the bytes written.
+ */
+export function stamp(
+  from: usize,
+  end: usize,
+  to: usize,
+  limit: usize,
+  prefix: usize,
+  prefixLength: usize,
+  longest: usize,
+  report: usize,
+): usize {
+  const lf = i8x16.splat(10);
+  // Most prefixes fit into two registers; a tag may need more.
+  const head = v128.load(prefix);
+  const tail = v128.load(prefix, 16);
+  const last = limit - STEP;
+  let line = from;
+  let out = to;
+  let lines: u32 = 0;
+  let reason = NO_LINE;
+  while (line < end) {
+    let write = out + prefixLength;
+    if (write > last) {
+      reason = NO_ROOM;
+      break;
+    }
+    v128.store(out, head);
+    v128.store(out, tail, 16);
+    for (let i: usize = 32; i < prefixLength; i += 16) v128.store(out + i, v128.load(prefix + i));
+
+    let read = line;
+    let found: i32 = 0;
+    while (true) {
+      const bytes = v128.load(read);
+      v128.store(write, bytes);
+      found = i8x16.bitmask(i8x16.eq(bytes, lf));
+      if (found != 0) break;
+      read += 16;
+      write += 16;
+      // A line that has come so far may well be long: four registers at a time then, up to the step with the LF.
+      if (read - line >= STEP) {
+        while (read < end && write <= last) {
+          const a = v128.load(read);
+          const b = v128.load(read, 16);
+          const c = v128.load(read, 32);
+          const d = v128.load(read, 48);
+          const ab = v128.or(i8x16.eq(a, lf), i8x16.eq(b, lf));
+          const cd = v128.or(i8x16.eq(c, lf), i8x16.eq(d, lf));
+          if (v128.any_true(v128.or(ab, cd))) break;
+          v128.store(write, a);
+          v128.store(write, b, 16);
+          v128.store(write, c, 32);
+          v128.store(write, d, 48);
+          read += STEP;
+          write += STEP;
+        }
+      }
+      if (read >= end) break;
+      if (write > last) {
+        reason = NO_ROOM;
+        break;
+      }
+    }
+    if (found == 0) break;
+    const length = <usize>ctz(found);
+    if (read + length >= end) break; // an LF that lies beyond the end is none
+    if (read + length - line > longest) {
+      reason = TOO_LONG;
+      break;
+    }
+    out = write + length + 1;
+    line = read + length + 1;
+    lines++;
+  }
+  store<u32>(report, <u32>(line - from));
+  store<u32>(report, lines, 4);
+  store<u32>(report, reason, 8);
+  return out - to;
+}
+
+/** How many LF there are in [from, end). */
+export function count(from: usize, end: usize): u32 {
+  const lf = i8x16.splat(10);
+  let total: u32 = 0;
+  let at = from;
+  for (; at + STEP <= end; at += STEP) {
+    // A comparison gives -1 in each byte that is LF: the sum of four fits into a byte.
+    const ab = i8x16.add(i8x16.eq(v128.load(at), lf), i8x16.eq(v128.load(at, 16), lf));
+    const cd = i8x16.add(i8x16.eq(v128.load(at, 32), lf), i8x16.eq(v128.load(at, 48), lf));
+    const perByte = i8x16.neg(i8x16.add(ab, cd));
+    const sums = i32x4.extadd_pairwise_i16x8_u(i16x8.extadd_pairwise_i8x16_u(perByte));
+    total += i32x4.extract_lane(sums, 0) + i32x4.extract_lane(sums, 1) +
+      i32x4.extract_lane(sums, 2) + i32x4.extract_lane(sums, 3);
+  }
+  for (; at < end; at++) {
+    if (load<u8>(at) == 10) total++;
+  }
+  return total;
+}

@@ -1,0 +1,40 @@
+/**
+ * What the kernel computes, in plain TypeScript: the reference that tests hold kernel.wasm against. Nothing else uses
+ * it.
+ */
+
+/** Why stamping stopped. */
+export const NO_LINE = 0; // what is left holds no complete line
+export const NO_ROOM = 1; // the next line may not fit
+export const TOO_LONG = 2; // the next line is longer than allowed
+
+/** What stamping some bytes gave. */
+export interface Stamped {
+  replies: Uint8Array<ArrayBuffer>;
+  /** Bytes of the input that the replies answer. */
+  taken: number;
+  lines: number;
+  reason: typeof NO_LINE | typeof TOO_LONG;
+}
+
+/** Each line of `input` that has its LF behind a prefix, up to the first that is longer than `longest`. */
+export function stamp(input: Uint8Array, prefix: Uint8Array, longest: number): Stamped {
+  const replies: number[] = [];
+  let line = 0;
+  let lines = 0;
+  for (let at = 0; at < input.length; at++) {
+    if (input[at] !== 10) continue;
+    if (at - line > longest) {
+      return { replies: Uint8Array.from(replies), taken: line, lines, reason: TOO_LONG };
+    }
+    replies.push(...prefix, ...input.subarray(line, at + 1));
+    line = at + 1;
+    lines++;
+  }
+  return { replies: Uint8Array.from(replies), taken: line, lines, reason: NO_LINE };
+}
+
+/** How many LF there are in `input`. */
+export function count(input: Uint8Array): number {
+  return input.filter((byte) => byte === 10).length;
+}

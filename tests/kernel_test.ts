@@ -1,0 +1,122 @@
+import { assert, assertEquals } from "@std/assert";
+import fc from "fast-check";
+import {
+  countLf,
+  giveBack,
+  LARGE_SLOT,
+  NO_LINE,
+  NO_ROOM,
+  SMALL_SLOT,
+  stamped,
+  stampLines,
+  takeSlot,
+} from "../kernel/kernel.ts";
+import { count, stamp } from "../kernel/reference.ts";
+
+// LF is one byte of 256, and short and long lines go different ways: both need help to be likely.
+const line = fc.oneof(
+  fc.uint8Array({ maxLength: 80 }),
+  fc.tuple(fc.integer({ min: 0, max: 20_000 }), fc.integer({ min: 0, max: 255 }))
+    .map(([length, byte]) => new Uint8Array(length).fill(byte)),
+);
+const input = fc.tuple(fc.array(line, { maxLength: 60 }), fc.boolean()).map(([lines, ended]) => {
+  const bytes = lines.flatMap((it) => [...it, 10]);
+  return Uint8Array.from(ended ? bytes : bytes.slice(0, -1));
+});
+const prefix = fc.uint8Array({ maxLength: 96 });
+const longest = fc.oneof(fc.constant(65536), fc.integer({ min: 0, max: 100 }));
+
+/** Stamps all of `bytes`, in as many calls as that takes. */
+function stampAll(bytes: Uint8Array, from: number, end: number, prefix: Uint8Array, longest: number) {
+  const replies: number[] = [];
+  const start = from;
+  let lines = 0;
+  for (;;) {
+    const part = stampLines(bytes, from, end, prefix, longest);
+    replies.push(...part);
+    giveBackUnlessEmpty(part);
+    from += stamped.taken;
+    lines += stamped.lines;
+    if (stamped.reason !== NO_ROOM) break;
+    assert(part.length > 0, "a line of at most 20,000 bytes has room");
+  }
+  return { replies: Uint8Array.from(replies), taken: from - start, lines, reason: stamped.reason };
+}
+
+function giveBackUnlessEmpty(bytes: Uint8Array): void {
+  if (bytes.length > 0) giveBack(bytes);
+}
+
+Deno.test("the kernel stamps as the reference does, whatever stands before, behind and left over", () => {
+  const slot = takeSlot(LARGE_SLOT);
+  const inSlot = takeSlot(SMALL_SLOT);
+  fc.assert(
+    fc.property(input, prefix, longest, fc.integer({ min: 0, max: 40 }), (bytes, prefix, longest, from) => {
+      bytes = bytes.subarray(0, LARGE_SLOT - from);
+      const expected = stamp(bytes, prefix, longest);
+      slot.fill(10); // LFs around the input must not count
+      slot.set(bytes, from);
+      inSlot.set(prefix);
+      const end = from + bytes.length;
+      assertEquals(stampAll(slot, from, end, inSlot.subarray(0, prefix.length), longest), expected);
+      // And where neither lies in the kernel's memory.
+      assertEquals(stampAll(slot.slice(), from, end, prefix, longest), expected);
+    }),
+    { numRuns: 300 },
+  );
+  giveBack(slot);
+  giveBack(inSlot);
+});
+
+Deno.test("every length of line up to five registers is stamped with every length of prefix up to a long tag's", () => {
+  for (let length = 0; length <= 80; length++) {
+    const bytes = Uint8Array.from([...Array(length).fill(120), 10, ...Array(length).fill(121), 10, 122]);
+    for (let prefixLength = 0; prefixLength <= 96; prefixLength++) {
+      const prefix = new Uint8Array(prefixLength).fill(91);
+      assertEquals(stampAll(bytes, 0, bytes.length, prefix, 80), stamp(bytes, prefix, 80));
+    }
+  }
+});
+
+Deno.test("a line that cannot fit beside its prefix is left, and nothing is written", () => {
+  const bytes = new Uint8Array(LARGE_SLOT).fill(120);
+  bytes[LARGE_SLOT - 1] = 10;
+  assertEquals(stampLines(bytes, 0, bytes.length, new Uint8Array(30), LARGE_SLOT).length, 0);
+  assertEquals([stamped.taken, stamped.lines, stamped.reason], [0, 0, NO_ROOM]);
+  assertEquals(stampLines(bytes, 0, 1000, new Uint8Array(30), LARGE_SLOT).length, 0);
+  assertEquals([stamped.taken, stamped.lines, stamped.reason], [0, 0, NO_LINE]);
+});
+
+Deno.test("line feeds are counted right, in the kernel's memory and outside", () => {
+  const slot = takeSlot(LARGE_SLOT);
+  fc.assert(fc.property(input, fc.integer({ min: 0, max: 70 }), (bytes, from) => {
+    bytes = bytes.subarray(0, LARGE_SLOT - from);
+    slot.fill(10);
+    slot.set(bytes, from);
+    assertEquals(countLf(slot.subarray(from, from + bytes.length)), count(bytes));
+    assertEquals(countLf(bytes), count(bytes));
+  }));
+  giveBack(slot);
+});
+
+Deno.test("slots never overlap, are used again, and when they run out others take their place", () => {
+  for (const [size, most] of [[SMALL_SLOT, 20_000], [LARGE_SLOT, 1000]] as const) {
+    const slots = Array.from({ length: most }, () => takeSlot(size));
+    const kernelMemory = slots[0]!.buffer;
+    const inside = slots.filter((slot) => slot.buffer === kernelMemory);
+    assert(inside.length < most, "they do run out");
+    const addresses = inside.map((slot) => slot.byteOffset).sort((a, b) => a - b);
+    addresses.forEach((address, i) => assert(i === 0 || address - addresses[i - 1]! >= size));
+    // The kernel answers now too, from and into other memory.
+    const text = new TextEncoder().encode("a\nb\n");
+    slots.at(-1)!.set(text);
+    const replies = stampLines(slots.at(-1)!, 0, text.length, text.subarray(0, 1), 10);
+    assertEquals(new TextDecoder().decode(replies), "aa\nab\n");
+    if (size === LARGE_SLOT) assert(replies.buffer !== kernelMemory);
+    giveBack(replies);
+    slots.forEach(giveBack);
+    const again = Array.from({ length: inside.length }, () => takeSlot(size));
+    assert(again.every((slot) => slot.buffer === kernelMemory));
+    again.forEach(giveBack);
+  }
+});
