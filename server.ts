@@ -4,7 +4,7 @@ import { SMALL_SLOT, takeSlot } from "./kernel/kernel.ts";
 import { acceptLoop } from "./net/accept.ts";
 import { type Endpoint, formatAddress, formatEndpoint } from "./net/endpoint.ts";
 import { isPeerGone, reasonOf } from "./net/errors.ts";
-import { descriptorLimit } from "./net/limits.ts";
+import { descriptorLimit, growDescriptorTable } from "./net/limits.ts";
 import { aborted, closeQuietly, writeAll } from "./net/stream.ts";
 import { ALL_INTERFACES, type Bound, listenTcp } from "./net/tcp.ts";
 import { Answers, errorReply, type Framing } from "./protocol.ts";
@@ -70,6 +70,8 @@ export async function runServer(
   stop: AbortSignal,
 ): Promise<boolean> {
   const maxConns = options.maxConns ?? await defaultMaxConns();
+  // Who names a number expects it to be needed; the default is not worth a tenth of a second at each start.
+  if (options.maxConns !== undefined) await growDescriptorTable(maxConns);
   const server = new Server({ ...options, maxConns }, log);
   const listeners = listenAll(options.endpoints, log);
   log.info("start", {

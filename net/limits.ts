@@ -19,3 +19,23 @@ export async function descriptorLimit(): Promise<number | undefined> {
     return undefined; // no getconf, or started without the permission to run it
   }
 }
+
+/**
+ * Makes room for `count` descriptors in the kernel's table of this process, by opening so many for a moment.
+ *
+ * Linux doubles the table when it is full, and in a process of several threads each doubling stops the one that needs
+ * it until all processors have passed a quiescent state (synchronize_rcu, tens of milliseconds). A burst of thousands
+ * of connects, such as all clients of a server that was started again, does not wait for that: the backlog overflows.
+ */
+export async function growDescriptorTable(count: number): Promise<void> {
+  if (Deno.build.os !== "linux") return;
+  const opened: Deno.FsFile[] = [];
+  // A table of 2^n entries is there as soon as descriptor 2^(n-1) is.
+  let left = 2 ** Math.floor(Math.log2(count));
+  const open = async () => {
+    while (left-- > 0) opened.push(await Deno.open("/dev/null"));
+  };
+  // The opening threads do the waiting; more of them do not make it shorter.
+  await Promise.allSettled(Array.from({ length: 8 }, open)); // without descriptors or permission it stays as it is
+  for (const file of opened) file.close();
+}

@@ -10,6 +10,7 @@ const TSECHO = [
   "--no-prompt",
   "--allow-net",
   "--allow-run=/usr/bin/getconf",
+  "--allow-read=/dev/null",
   `${ROOT}main.ts`,
 ];
 

@@ -7,9 +7,15 @@ export const TESTDATA = new URL("testdata/", import.meta.url).pathname;
 
 const binary = Deno.env.get("TSECHO_BIN");
 /** The command under test: the binary that TSECHO_BIN names, or else `deno run` with the binary's permissions. */
-export const TSECHO: string[] = binary !== undefined
-  ? [await Deno.realPath(binary)]
-  : [Deno.execPath(), "run", "--no-prompt", "--allow-net", "--allow-run=/usr/bin/getconf", `${ROOT}main.ts`];
+export const TSECHO: string[] = binary !== undefined ? [await Deno.realPath(binary)] : [
+  Deno.execPath(),
+  "run",
+  "--no-prompt",
+  "--allow-net",
+  "--allow-run=/usr/bin/getconf",
+  "--allow-read=/dev/null",
+  `${ROOT}main.ts`,
+];
 
 /** No wait of a test is longer; the slowest step takes a tenth of it. */
 const DEADLINE_MS = 60_000;
