@@ -53,42 +53,40 @@ export function stamp(
     v128.store(out, tail, 16);
     for (let i: usize = 32; i < prefixLength; i += 16) v128.store(out + i, v128.load(prefix + i));
 
+    // Most lines are short: the first four registers one by one, and then, in a line that has come so far, four at once.
     let read = line;
-    let found: i32 = 0;
-    while (true) {
+    let found: u64 = 0;
+    do {
       const bytes = v128.load(read);
       v128.store(write, bytes);
       found = i8x16.bitmask(i8x16.eq(bytes, lf));
       if (found != 0) break;
       read += 16;
       write += 16;
-      // A line that has come so far may well be long: four registers at a time then, up to the step with the LF.
-      if (read - line >= STEP) {
-        while (read < end && write <= last) {
-          const a = v128.load(read);
-          const b = v128.load(read, 16);
-          const c = v128.load(read, 32);
-          const d = v128.load(read, 48);
-          const ab = v128.or(i8x16.eq(a, lf), i8x16.eq(b, lf));
-          const cd = v128.or(i8x16.eq(c, lf), i8x16.eq(d, lf));
-          if (v128.any_true(v128.or(ab, cd))) break;
-          v128.store(write, a);
-          v128.store(write, b, 16);
-          v128.store(write, c, 32);
-          v128.store(write, d, 48);
-          read += STEP;
-          write += STEP;
-        }
-      }
+    } while (read - line < STEP);
+    while (found == 0) {
       if (read >= end) break;
       if (write > last) {
         reason = NO_ROOM;
         break;
       }
+      const a = v128.load(read);
+      const b = v128.load(read, 16);
+      const c = v128.load(read, 32);
+      const d = v128.load(read, 48);
+      v128.store(write, a);
+      v128.store(write, b, 16);
+      v128.store(write, c, 32);
+      v128.store(write, d, 48);
+      const ab = i8x16.bitmask(i8x16.eq(a, lf)) | (i8x16.bitmask(i8x16.eq(b, lf)) << 16);
+      const cd = i8x16.bitmask(i8x16.eq(c, lf)) | (i8x16.bitmask(i8x16.eq(d, lf)) << 16);
+      found = <u64> <u32>ab | (<u64> <u32>cd << 32);
+      if (found != 0) break;
+      read += STEP;
+      write += STEP;
     }
-    if (found == 0) break;
     const length = <usize>ctz(found);
-    if (read + length >= end) break; // an LF that lies beyond the end is none
+    if (found == 0 || read + length >= end) break; // an LF that lies beyond the end is none
     if (read + length - line > longest) {
       reason = TOO_LONG;
       break;
