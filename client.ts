@@ -1,5 +1,5 @@
 import { escapeLines, Failure, formatMillis, standardIo } from "./cli/text.ts";
-import { countLf } from "./kernel/kernel.ts";
+import { countLf, LARGE_SLOT, takeSlot } from "./kernel/kernel.ts";
 import { type Endpoint, formatEndpoint } from "./net/endpoint.ts";
 import { isPeerGone, reasonOf } from "./net/errors.ts";
 import { aborted, closeQuietly, writeAll } from "./net/stream.ts";
@@ -306,7 +306,7 @@ async function prompt(dialogue: Dialogue, stop: AbortSignal): Promise<void> {
 
 /** Reads stdin until its end, or until told to stop. */
 async function* readInput(stop: AbortSignal): AsyncGenerator<Uint8Array> {
-  const buffer = new Uint8Array(READ_SIZE);
+  const buffer = takeSlot(LARGE_SLOT);
   const stopped = aborted(stop).then(() => null);
   for (;;) {
     const n = await Promise.race([standardIo("read", "standard input", Deno.stdin.read(buffer)), stopped]);
@@ -395,7 +395,7 @@ async function filterLines(
     closeQuietly(conn);
   }, WATCH_MS);
 
-  const buffer = new Uint8Array(READ_SIZE);
+  const buffer = takeSlot(LARGE_SLOT);
   const read = async () => {
     try {
       return await conn.read(buffer);
