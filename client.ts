@@ -1,5 +1,5 @@
 import { escapeLines, Failure, formatMillis, standardIo } from "./cli/text.ts";
-import { countLf, LARGE_SLOT, takeSlot } from "./kernel/kernel.ts";
+import { countLf } from "./kernel/kernel.ts";
 import { type Endpoint, formatEndpoint } from "./net/endpoint.ts";
 import { isPeerGone, reasonOf } from "./net/errors.ts";
 import { aborted, closeQuietly, writeAll } from "./net/stream.ts";
@@ -20,6 +20,8 @@ export interface ClientOptions {
 }
 
 const READ_SIZE = 64 * 1024;
+/** The filter's reads: standard I/O is done by other threads, and each handover costs more than many bytes. */
+const FILTER_READ_SIZE = 512 * 1024;
 /** In chunk framing nothing marks a reply's end: one that does not end as the message did ends with such a silence. */
 const CHUNK_QUIET_MS = 200;
 /** A reply may be longer than its message by a prefix. A server that sends so much more is no line echo. */
@@ -306,7 +308,7 @@ async function prompt(dialogue: Dialogue, stop: AbortSignal): Promise<void> {
 
 /** Reads stdin until its end, or until told to stop. */
 async function* readInput(stop: AbortSignal): AsyncGenerator<Uint8Array> {
-  const buffer = takeSlot(LARGE_SLOT);
+  const buffer = new Uint8Array(FILTER_READ_SIZE);
   const stopped = aborted(stop).then(() => null);
   for (;;) {
     const n = await Promise.race([standardIo("read", "standard input", Deno.stdin.read(buffer)), stopped]);
@@ -395,8 +397,7 @@ async function filterLines(
     closeQuietly(conn);
   }, WATCH_MS);
 
-  const buffer = takeSlot(LARGE_SLOT);
-  const read = async () => {
+  const read = async (buffer: Uint8Array<ArrayBuffer>) => {
     try {
       return await conn.read(buffer);
     } catch (error) {
@@ -405,16 +406,23 @@ async function filterLines(
       return null;
     }
   };
+  // One buffer is read into while the other is written out.
+  let [reading, writingOut] = [new Uint8Array(FILTER_READ_SIZE), new Uint8Array(FILTER_READ_SIZE)];
+  let printed: Promise<void> = Promise.resolve();
   try {
-    for (let n; (n = await read()) !== null;) {
+    for (let n; (n = await read(reading)) !== null;) {
       const before = replies.answered;
-      const bytes = replies.arrived(buffer.subarray(0, n));
+      const bytes = replies.arrived(reading.subarray(0, n));
+      await printed;
       printing = true;
-      await output.write(bytes);
-      printing = false;
+      printed = output.write(bytes).finally(() => printing = false);
+      // stdout is gone: there is nothing left to read for.
+      printed.catch(() => closeQuietly(conn));
+      [reading, writingOut] = [writingOut, reading];
       // What is no answer to a line of ours, a drop of one or a line too many, does not prolong the wait.
       if (before < sent && replies.answered > before) waitingSince = performance.now();
     }
+    await printed;
   } finally {
     clearInterval(watch);
   }

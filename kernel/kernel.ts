@@ -141,10 +141,14 @@ export function stampLines(
   return NOTHING;
 }
 
-/** How many LF there are in `bytes`: fast in a slot, and where there are few. */
+/** How many LF there are in `bytes`. */
 export function countLf(bytes: Uint8Array): number {
   if (bytes.buffer === heap.buffer) return count(bytes.byteOffset, bytes.byteOffset + bytes.length);
   let total = 0;
-  for (let at = -1; (at = bytes.indexOf(10, at + 1)) >= 0;) total++;
+  for (let at = 0; at < bytes.length; at += LARGE_SLOT) {
+    const part = bytes.subarray(at, at + LARGE_SLOT);
+    heap.set(part, INPUT);
+    total += count(INPUT, INPUT + part.length);
+  }
   return total;
 }
