@@ -22,6 +22,8 @@ export interface ServerOptions {
   maxLine: number;
   /** The most connections at once; undefined for the smaller of 10,000 and what the descriptor limit leaves. */
   maxConns?: number;
+  /** Whether other processes may listen on the same ports and take their share of connections. */
+  reusePort: boolean;
   /** A connection that neither sends nor takes a byte for so long is closed. */
   idleTimeout: number;
   /** How long connections may take to end after the signal to stop. */
@@ -41,6 +43,8 @@ const MOST_REFUSING = 32;
 const LINGER_MS = 30_000;
 /** ... and for so long after its last byte, that no reset destroys the replies under way to it. */
 const LINGER_QUIET_MS = 2_000;
+/** How long a drain accepts connections that wait for it; at least one turn of the event loop. */
+const ACCEPT_GRACE_MS = 5;
 /** How long a drain waits for lines that are just being read. */
 const DRAIN_GRACE_MS = 50;
 /** The clock by which idle and lingering connections are closed ticks once a second, or faster for short timeouts. */
@@ -73,7 +77,7 @@ export async function runServer(
   // Who names a number expects it to be needed; the default is not worth a tenth of a second at each start.
   if (options.maxConns !== undefined) await growDescriptorTable(maxConns);
   const server = new Server({ ...options, maxConns }, log);
-  const listeners = listenAll(options.endpoints, log);
+  const listeners = listenAll(options, log);
   log.info("start", {
     pid: Deno.pid,
     framing: options.framing,
@@ -88,11 +92,11 @@ export async function runServer(
   return await server.run(listeners.map(({ listener }) => listener), stop);
 }
 
-function listenAll(endpoints: Endpoint[], log: Log): Bound[] {
+function listenAll({ endpoints, reusePort }: ServerOptions, log: Log): Bound[] {
   const bound: Bound[] = [];
   for (const endpoint of endpoints) {
     try {
-      const found = listenTcp(endpoint);
+      const found = listenTcp(endpoint, { reusePort });
       bound.push(...found);
       if (endpoint.hostname === ALL_INTERFACES && found[0]!.endpoint.hostname !== ALL_INTERFACES) {
         log.warn("listen", { reason: "this machine has no IPv6: listening on IPv4 alone" });
@@ -152,8 +156,10 @@ class Server {
     await aborted(stop);
     this.#log.info("drain", { connections: this.#serving.size });
     this.#draining = true;
-    for (const listener of listeners) listener.close();
     this.#freePlace();
+    // Who connected before the signal may have to be accepted yet: closing the listener would reset it.
+    await new Promise((resolve) => setTimeout(resolve, ACCEPT_GRACE_MS));
+    for (const listener of listeners) listener.close();
     const all = () => [...this.#serving, ...this.#refusing];
     const deadline = drainTimeout > 0 &&
       setTimeout(() => all().forEach((it) => it.cut("drain timeout")), drainTimeout);

@@ -12,7 +12,12 @@ export function path(name: string): string {
 /** The command that runs tsecho: the compiled one if given, else the sources under the Deno that runs this. */
 export function tsecho(bin: string | undefined, ...args: string[]): string[] {
   if (bin !== undefined) return [bin, ...args];
-  const permissions = ["--allow-net", "--allow-run=/usr/bin/getconf", "--allow-read=/dev/null"];
+  const permissions = [
+    "--unstable-net",
+    "--allow-net",
+    "--allow-run=/usr/bin/getconf",
+    "--allow-read=/dev/null",
+  ];
   return [Deno.execPath(), "run", ...permissions, "--no-prompt", path("../main.ts"), ...args];
 }
 

@@ -69,6 +69,10 @@ const SERVER_OPTIONS: OptionSpec[] = [
       `most connections at once (default ${MOST_CONNS}, or 64 less than\nthe descriptor limit if that is smaller)`,
   },
   {
+    name: "reuse-port",
+    help: "shares the port with other servers started so, to use more cores (Linux)",
+  },
+  {
     name: "idle-timeout",
     value: "TIME",
     help: `closes a connection on which no byte moves, 0 for never (default ${IDLE_TIMEOUT_MS / 60_000}m)`,
@@ -233,6 +237,10 @@ function parseServer(parsed: Parsed): Invocation {
   if (maxLine !== undefined && framing === "chunk") {
     throw new UsageError("use --max-line", formatSize(maxLine), "with --framing chunk there are no lines");
   }
+  const reusePort = parsed.has("reuse-port");
+  if (reusePort && Deno.build.os !== "linux") {
+    throw new UsageError("use option", "--reuse-port", "only Linux shares out a port's connections");
+  }
   return {
     command: "server",
     options: {
@@ -242,6 +250,7 @@ function parseServer(parsed: Parsed): Invocation {
       ...(tag !== undefined && { tag }),
       maxLine: maxLine ?? MAX_LINE,
       ...(maxConns !== undefined && { maxConns }),
+      reusePort,
       idleTimeout: parsed.read("idle-timeout", parseDuration) ?? IDLE_TIMEOUT_MS,
       drainTimeout: parsed.read("drain-timeout", parseDuration) ?? DRAIN_TIMEOUT_MS,
     },

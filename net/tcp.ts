@@ -12,6 +12,12 @@ export interface Bound {
 /** What a listener on all interfaces is asked for: IPv6, whose socket takes IPv4 too. */
 export const ALL_INTERFACES = "::";
 
+/** How to listen. */
+export interface ListenOptions {
+  /** Whether other processes may listen on the same port too, each getting its share of connections (Linux). */
+  reusePort: boolean;
+}
+
 /**
  * Listens on an endpoint; port 0 picks a free one.
  *
@@ -20,18 +26,26 @@ export const ALL_INTERFACES = "::";
  *
  * @throws the errors of `Deno.listen`.
  */
-export function listenTcp(endpoint: Endpoint): Bound[] {
+export function listenTcp(endpoint: Endpoint, { reusePort }: ListenOptions): Bound[] {
   const { hostname, port } = endpoint;
-  if (hostname !== ALL_INTERFACES) return [bind(hostname, port)];
+  // Deno ends the process when its unstable options are used without their flag.
+  if (reusePort && !("listenDatagram" in Deno)) {
+    throw new Error("to share a port Deno needs its option --unstable-net");
+  }
+  if (hostname !== ALL_INTERFACES) return [bind(hostname, port, reusePort)];
   let both;
   try {
-    both = bind(ALL_INTERFACES, port);
+    both = bind(ALL_INTERFACES, port, reusePort);
   } catch (error) {
-    if (isWithoutIpv6(error)) return [bind("0.0.0.0", port)];
+    if (isWithoutIpv6(error)) return [bind("0.0.0.0", port, reusePort)];
     throw error;
   }
   try {
-    return [both, bind("0.0.0.0", both.endpoint.port)];
+    // Unshared even if the port is to be: it shows whether the first socket takes IPv4.
+    const ipv4 = bind("0.0.0.0", both.endpoint.port, false);
+    if (!reusePort) return [both, ipv4];
+    ipv4.listener.close();
+    return [both, bind("0.0.0.0", both.endpoint.port, true)];
   } catch (error) {
     if (error instanceof Deno.errors.AddrInUse) return [both]; // by this very socket, which takes IPv4 as well
     both.listener.close();
@@ -39,8 +53,9 @@ export function listenTcp(endpoint: Endpoint): Bound[] {
   }
 }
 
-function bind(hostname: string, port: number): Bound {
-  const listener = Deno.listen({ hostname, port, tcpBacklog: BACKLOG });
+function bind(hostname: string, port: number, reusePort: boolean): Bound {
+  const options = { hostname, port, tcpBacklog: BACKLOG, ...(reusePort && { reusePort }) };
+  const listener = Deno.listen(options);
   return {
     listener,
     endpoint: { transport: "tcp", hostname: listener.addr.hostname, port: listener.addr.port },

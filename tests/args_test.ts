@@ -21,6 +21,7 @@ Deno.test("the server's defaults are those of the help text", () => {
     framing: "line",
     stamp: "iso",
     maxLine: 65536,
+    reusePort: false,
     idleTimeout: 600_000,
     drainTimeout: 10_000,
   });
@@ -30,7 +31,7 @@ Deno.test("the server's defaults are those of the help text", () => {
 Deno.test("each option of the server is read", () => {
   const { options, log } = serverOptions(
     "--host 127.0.0.1 --port=0 --framing line --stamp unix --tag web-2 --max-line 1KiB --max-conns 7 " +
-      "--idle-timeout 1.5s --drain-timeout 0 --quiet --log json",
+      "--reuse-port --idle-timeout 1.5s --drain-timeout 0 --quiet --log json",
   );
   assertEquals(options, {
     endpoints: [{ transport: "tcp", hostname: "127.0.0.1", port: 0 }],
@@ -39,6 +40,7 @@ Deno.test("each option of the server is read", () => {
     tag: "web-2",
     maxLine: 1024,
     maxConns: 7,
+    reusePort: true,
     idleTimeout: 1500,
     drainTimeout: 0,
   });

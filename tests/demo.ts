@@ -8,6 +8,7 @@ const TSECHO = [
   "run",
   "--quiet",
   "--no-prompt",
+  "--unstable-net",
   "--allow-net",
   "--allow-run=/usr/bin/getconf",
   "--allow-read=/dev/null",

@@ -1,6 +1,16 @@
 /** How the server ends: nothing that it has read is lost. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { readLine, send, ServerProcess, unstamped, within } from "./helpers.ts";
+import {
+  eventually,
+  readLine,
+  run,
+  send,
+  ServerProcess,
+  TSECHO,
+  tsecho,
+  unstamped,
+  within,
+} from "./helpers.ts";
 
 /** Sends numbered lines as fast as they are taken, and reads to the end. */
 function flood(conn: Deno.Conn) {
@@ -34,6 +44,25 @@ function flood(conn: Deno.Conn) {
   return peer;
 }
 
+type Flood = ReturnType<typeof flood>;
+
+/** Waits until all of them are under way. */
+function flowing(peers: Flood[]): Promise<void> {
+  return eventually(() => peers.every(({ replies }) => replies.length >= 10_000), "replies to all");
+}
+
+/** How many lines were answered, after checking that each peer's are all there, in order and whole. */
+function countAnswered(peers: Flood[]): number {
+  let answered = 0;
+  for (const { replies } of peers) {
+    const lines = replies.split("\n");
+    assertEquals(lines.pop(), "", "the last reply is whole");
+    lines.forEach((line, i) => assertEquals(unstamped(line), `line ${i}`));
+    answered += lines.length;
+  }
+  return answered;
+}
+
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
   Deno.test(`${signal} while 50 connections send at full speed loses no line that was read`, async () => {
     await using server = await ServerProcess.start();
@@ -42,20 +71,12 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
     await readLine(waiting);
     const conns = await Promise.all(Array.from({ length: 50 }, () => server.connect()));
     const peers = conns.map(flood);
-    while (peers.some(({ replies }) => replies.length < 10_000)) {
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
+    await flowing(peers);
     server.kill(signal);
     await within(Promise.all(peers.map(({ done }) => done)), "every connection to end in order");
     assertEquals(await readLine(waiting), ""); // idle, but told the end as well
     assertEquals(await server.code(), 0);
-    let answered = 1;
-    for (const { replies } of peers) {
-      const lines = replies.split("\n");
-      assertEquals(lines.pop(), "", "the last reply is whole");
-      lines.forEach((line, i) => assertEquals(unstamped(line), `line ${i}`));
-      answered += lines.length;
-    }
+    const answered = 1 + countAnswered(peers);
     const [, counted] = /info end connections=51 lines=(\d+) .*cut=0/.exec(server.stderr.text)!;
     assertEquals(Number(counted), answered);
     console.log(`${answered} lines read, ${answered} replies arrived`);
@@ -66,6 +87,78 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
     assertEquals(unstamped(await readLine(conn)), "hello again\n");
   });
 }
+
+Deno.test("connections that wait to be accepted when the signal comes are served", async () => {
+  await using server = await ServerProcess.start();
+  server.kill("SIGSTOP"); // the kernel goes on completing connections for it
+  const conns = await Promise.all(Array.from({ length: 50 }, () => server.connect()));
+  for (const conn of conns) await send(conn, "hello\n");
+  server.kill("SIGTERM");
+  server.kill("SIGCONT");
+  for (const conn of conns) {
+    assertEquals(unstamped(await readLine(conn)), "hello\n");
+    assertEquals(await readLine(conn), "");
+    conn.close();
+  }
+  assertEquals(await server.code(), 0);
+});
+
+const linux = { ignore: Deno.build.os !== "linux" };
+
+Deno.test("two servers share a port, and the end of one loses no line", linux, async () => {
+  await using one = await ServerProcess.start(["--reuse-port"]);
+  const endpoint = `tcp://127.0.0.1:${one.port}`;
+  await using other = await ServerProcess.start([endpoint, "--reuse-port"]);
+  // The kernel deals them out by a hash of the addresses.
+  const conns = await Promise.all(Array.from({ length: 60 }, () => one.connect()));
+  const peers = conns.map(flood);
+  await flowing(peers);
+  const ofOne = one.stderr.text.split(" open conn=").length - 1;
+  const ofOther = other.stderr.text.split(" open conn=").length - 1;
+  assertEquals(ofOne + ofOther, 60);
+  assert(ofOne > 0 && ofOther > 0, `${ofOne} and ${ofOther} connections`);
+
+  assertEquals(await one.stop(), 0);
+  using later = await other.connect();
+  await send(later, "hello\n");
+  assertEquals(unstamped(await readLine(later)), "hello\n");
+  assertEquals(await other.stop(), 0);
+  await within(Promise.all(peers.map(({ done }) => done)), "every connection to end in order");
+  const lines = [one, other].map(({ stderr }) =>
+    Number(/info end .*lines=(\d+) .*cut=0/.exec(stderr.text)![1])
+  );
+  assertEquals(lines[0]! + lines[1]!, countAnswered(peers) + 1);
+  console.log(`${ofOne} and ${ofOther} connections, ${lines[0]} and ${lines[1]} lines, all answered`);
+});
+
+Deno.test("a port is shared only with those who share it too", linux, async () => {
+  await using server = await ServerProcess.start(["--reuse-port"]);
+  const refused = await tsecho(["server", `tcp://127.0.0.1:${server.port}`]);
+  assertEquals(refused.code, 1);
+  assertMatch(refused.stderr, /^tsecho: Cannot listen on ".*": the port is in use; [^\n]*\n$/);
+});
+
+Deno.test("on all interfaces a shared port is announced once", linux, async () => {
+  await using server = await ServerProcess.start(["--port", "0", "--reuse-port"]);
+  for (const hostname of ["127.0.0.1", "::1"]) {
+    using conn = await server.connect(hostname);
+    await send(conn, "hello\n");
+    assertEquals(unstamped(await readLine(conn)), "hello\n");
+  }
+  assertEquals(await server.stop(), 0);
+  assertEquals(server.stdout.text.split("listening on").length - 1, 1);
+});
+
+Deno.test("without Deno's unstable network API a shared port is a clear error", {
+  ignore: linux.ignore || !TSECHO.includes("--unstable-net"), // the binary has it built in
+}, async () => {
+  const command = TSECHO.filter((arg) => arg !== "--unstable-net");
+  const { code, stderr } = await run([...command, "server", "tcp://127.0.0.1:0", "--reuse-port"]);
+  assertEquals([code, stderr], [
+    1,
+    'tsecho: Cannot listen on "tcp://127.0.0.1:0": to share a port Deno needs its option --unstable-net\n',
+  ]);
+});
 
 /** A server, and a connection to it whose replies nobody reads. */
 async function stuckServer(...args: string[]) {

@@ -11,6 +11,7 @@ export const TSECHO: string[] = binary !== undefined ? [await Deno.realPath(bina
   Deno.execPath(),
   "run",
   "--no-prompt",
+  "--unstable-net",
   "--allow-net",
   "--allow-run=/usr/bin/getconf",
   "--allow-read=/dev/null",
