@@ -6,9 +6,9 @@ const ANCHOR_MS = 10;
 /** The anchor is the best of so many tries: of each it is uncertain for how long the reading took. */
 const TRIES = 3;
 
+/** The same moment, or one just before, on the wall clock (µs) and on the monotonic clock (ms). */
+let wallAnchor = 0;
 let anchoredAt = -Infinity;
-/** Wall clock minus monotonic clock, in microseconds. */
-let difference = 0;
 
 /**
  * Reads the wall clock: microseconds since the Unix epoch, as an integer below 2^53.
@@ -20,7 +20,8 @@ let difference = 0;
 export function wallMicros(): number {
   const now = performance.now();
   if (now - anchoredAt > ANCHOR_MS) anchor();
-  return Math.floor(now * 1000 + difference);
+  // Whole microseconds are added to whole ones: a fraction beside so large a number would be rounded.
+  return wallAnchor + Math.max(0, Math.floor((now - anchoredAt) * 1000));
 }
 
 function anchor(): void {
@@ -31,8 +32,9 @@ function anchor(): void {
     const after = performance.now();
     if (after - before >= narrowest) continue;
     narrowest = after - before;
-    // The wall clock was read before `after`: it can only have gone on since.
-    difference = wall - after * 1000;
+    // The wall clock was read before `after`: it can only have gone on since. Its reading comes out of a double, whose
+    // steps are a quarter of a microsecond: it may have been rounded up, into the next whole one even.
+    wallAnchor = wall - 1;
     anchoredAt = after;
   }
 }
