@@ -3,8 +3,16 @@
  * no such care, since the system slews both clocks alike.
  */
 const ANCHOR_MS = 10;
-/** The anchor is the best of so many tries: of each it is uncertain for how long the reading took. */
-const TRIES = 3;
+/** An anchor is uncertain for as long as it took to read: it is read again unless that was short, in ms. */
+const SHORT_MS = 0.0015;
+const MOST_TRIES = 10;
+/**
+ * Asks the system for its wall clock, in microseconds. V8 reads whole microseconds and makes milliseconds of them, in a
+ * double: of the nanoseconds that come out the last three digits are noise, a little below or above the truth.
+ */
+export function systemMicros(): number {
+  return Math.round(Number(Temporal.Now.instant().epochNanoseconds) / 1000);
+}
 
 /** The same moment, or one just before, on the wall clock (µs) and on the monotonic clock (ms). */
 let wallAnchor = 0;
@@ -13,28 +21,27 @@ let anchoredAt = -Infinity;
 /**
  * Reads the wall clock: microseconds since the Unix epoch, as an integer below 2^53.
  *
- * It is never ahead of the system's clock and at most a few microseconds behind it, except within 10 ms after a step.
+ * It is never ahead of the system's clock and hardly ever more than 3 µs behind it, except within 10 ms after a step.
  * Asking the system each time (Temporal) takes five times as long as the monotonic clock, and
  * `performance.timeOrigin` neither follows the system clock's steps nor is it exact.
  */
 export function wallMicros(): number {
   const now = performance.now();
   if (now - anchoredAt > ANCHOR_MS) anchor();
-  // Whole microseconds are added to whole ones: a fraction beside so large a number would be rounded.
+  // Whole microseconds are added to whole ones: a double has only quarters of them left beside so large a number.
   return wallAnchor + Math.max(0, Math.floor((now - anchoredAt) * 1000));
 }
 
 function anchor(): void {
   let narrowest = Infinity;
-  for (let i = 0; i < TRIES; i++) {
+  for (let i = 0; i < MOST_TRIES && narrowest > SHORT_MS; i++) {
     const before = performance.now();
-    const wall = Number(Temporal.Now.instant().epochNanoseconds / 1000n);
+    const wall = systemMicros();
     const after = performance.now();
     if (after - before >= narrowest) continue;
     narrowest = after - before;
-    // The wall clock was read before `after`: it can only have gone on since. Its reading comes out of a double, whose
-    // steps are a quarter of a microsecond: it may have been rounded up, into the next whole one even.
-    wallAnchor = wall - 1;
+    // The wall clock was read before `after`: it can only have gone on since.
+    wallAnchor = wall;
     anchoredAt = after;
   }
 }
