@@ -19,19 +19,22 @@ export interface Stamped {
 
 /** Each line of `input` that has its LF behind a prefix, up to the first that is longer than `longest`. */
 export function stamp(input: Uint8Array, prefix: Uint8Array, longest: number): Stamped {
-  const replies: number[] = [];
+  const replies = new Uint8Array(input.length * (prefix.length + 1));
+  let written = 0;
   let line = 0;
   let lines = 0;
   for (let at = 0; at < input.length; at++) {
     if (input[at] !== 10) continue;
     if (at - line > longest) {
-      return { replies: Uint8Array.from(replies), taken: line, lines, reason: TOO_LONG };
+      return { replies: replies.slice(0, written), taken: line, lines, reason: TOO_LONG };
     }
-    replies.push(...prefix, ...input.subarray(line, at + 1));
+    replies.set(prefix, written);
+    replies.set(input.subarray(line, at + 1), written + prefix.length);
+    written += prefix.length + at + 1 - line;
     line = at + 1;
     lines++;
   }
-  return { replies: Uint8Array.from(replies), taken: line, lines, reason: NO_LINE };
+  return { replies: replies.slice(0, written), taken: line, lines, reason: NO_LINE };
 }
 
 /** How many LF there are in `input`. */
