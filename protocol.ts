@@ -171,11 +171,11 @@ export class Answers {
 
   #takeChunk(prefix: Uint8Array): Uint8Array<ArrayBuffer> | undefined {
     if (this.#start === this.#end) return undefined;
-    const replies = takeSlot(LARGE_SLOT);
+    const length = prefix.length + this.#end;
+    const replies = takeSlot(LARGE_SLOT, length);
     replies.set(prefix);
     replies.set(this.#buffer.subarray(0, this.#end), prefix.length);
     this.#replies = replies;
-    const length = prefix.length + this.#end;
     this.#start = this.#end;
     this.#lines++;
     return replies.subarray(0, length);

@@ -43,10 +43,12 @@ const MOST_REFUSING = 32;
 const LINGER_MS = 30_000;
 /** ... and for so long after its last byte, that no reset destroys the replies under way to it. */
 const LINGER_QUIET_MS = 2_000;
-/** How long a drain accepts connections that wait for it; at least one turn of the event loop. */
-const ACCEPT_GRACE_MS = 5;
-/** How long a drain waits for lines that are just being read. */
-const DRAIN_GRACE_MS = 50;
+/** A drain accepts who waits for it until none has come for so long, some turns of the event loop ... */
+const ACCEPT_QUIET_MS = 5;
+/** A drain waits for lines under way until none has come for so long ... */
+const LINES_QUIET_MS = 50;
+/** ... but for either no longer than this. */
+const DRAIN_GRACE_MS = 1_000;
 /** The clock by which idle and lingering connections are closed ticks once a second, or faster for short timeouts. */
 const SLOWEST_TICK_MS = 1_000;
 const FASTEST_TICK_MS = 10;
@@ -109,10 +111,23 @@ function listenAll({ endpoints, reusePort }: ServerOptions, log: Log): Bound[] {
   return bound;
 }
 
+/** Waits until a count has not changed for so long, or until the grace is over. */
+async function quiet(millis: number, count: () => number): Promise<void> {
+  const deadline = performance.now() + DRAIN_GRACE_MS;
+  let before;
+  do {
+    before = count();
+    await new Promise((resolve) => setTimeout(resolve, millis));
+  } while (count() !== before && performance.now() < deadline);
+}
+
 class Server {
   readonly #shared: Shared;
   readonly #maxConns: number;
   readonly #tickMs: number;
+  #ticked = performance.now();
+  /** The clock of timeouts, in milliseconds; it stands still while the process does. */
+  #clock = 0;
   readonly #log: Log;
   readonly #serving = new Set<Connection>();
   readonly #refusing = new Set<Connection>();
@@ -122,13 +137,15 @@ class Server {
   #placeFree: PromiseWithResolvers<void> | undefined;
   #draining = false;
   #cutInDrain = 0;
-  readonly #allEnded = Promise.withResolvers<void>();
+  #allEnded: PromiseWithResolvers<void> | undefined;
+  /** Connections accepted so far, served or not. */
+  #accepts = 0;
 
   constructor(options: ServerOptions & { maxConns: number }, log: Log) {
     this.#shared = {
       options,
       prefix: new Prefix(options.stamp, options.tag, takeSlot(SMALL_SLOT)),
-      nextTick: Infinity,
+      nextTick: 0,
       scratch: new Uint8Array(SCRATCH_SIZE),
       tooLong: errorReply(`line longer than ${options.maxLine} bytes`),
       idle: errorReply(`idle for ${formatMillis(options.idleTimeout)}`),
@@ -157,18 +174,23 @@ class Server {
     this.#log.info("drain", { connections: this.#serving.size });
     this.#draining = true;
     this.#freePlace();
-    // Who connected before the signal may have to be accepted yet: closing the listener would reset it.
-    await new Promise((resolve) => setTimeout(resolve, ACCEPT_GRACE_MS));
+    // Who has connected before the signal: closing the listener would reset them.
+    await quiet(ACCEPT_QUIET_MS, () => this.#accepts);
     for (const listener of listeners) listener.close();
     const all = () => [...this.#serving, ...this.#refusing];
     const deadline = drainTimeout > 0 &&
       setTimeout(() => all().forEach((it) => it.cut("drain timeout")), drainTimeout);
     await Promise.all(accepting);
     const left = all();
+    this.#allEnded = Promise.withResolvers();
+    if (left.length === 0) this.#allEnded.resolve();
     for (const connection of left) connection.drain();
-    const grace = setTimeout(() => left.forEach((connection) => connection.leaveIfWaiting()), DRAIN_GRACE_MS);
-    if (left.length > 0) await this.#allEnded.promise;
-    clearTimeout(grace);
+    await Promise.race([
+      this.#allEnded.promise,
+      quiet(LINES_QUIET_MS, () => left.reduce((sum, { bytesIn }) => sum + bytesIn, 0)),
+    ]);
+    for (const connection of left) connection.leaveIfWaiting();
+    await this.#allEnded.promise;
     if (deadline !== false) clearTimeout(deadline);
     clearInterval(ticker);
     this.#logRefusals();
@@ -194,6 +216,7 @@ class Server {
   }
 
   #accepted(conn: Deno.TcpConn): void {
+    this.#accepts++;
     if (this.#serving.size < this.#maxConns) this.#serve(conn);
     else this.#refuse(conn);
   }
@@ -218,7 +241,7 @@ class Server {
   #ended(connection: Connection): void {
     if (!this.#refusing.delete(connection) && this.#serving.delete(connection)) this.#served(connection);
     this.#freePlace();
-    if (this.#draining && this.#serving.size + this.#refusing.size === 0) this.#allEnded.resolve();
+    if (this.#serving.size + this.#refusing.size === 0) this.#allEnded?.resolve();
   }
 
   #served(connection: Connection): void {
@@ -251,9 +274,16 @@ class Server {
 
   #tick(): void {
     const now = performance.now();
-    this.#shared.nextTick = now + this.#tickMs;
-    for (const connection of this.#serving) connection.tick(now);
-    for (const connection of this.#refusing) connection.tick(now);
+    const passed = now - this.#ticked;
+    this.#ticked = now;
+    // What a peer sends while this process stands still is not read: such time is nobody's silence.
+    const late = passed > 2 * this.#tickMs;
+    this.#clock += late ? 0 : passed;
+    this.#shared.nextTick = this.#clock + this.#tickMs;
+    if (!late) {
+      for (const connection of this.#serving) connection.tick(this.#clock);
+      for (const connection of this.#refusing) connection.tick(this.#clock);
+    }
     if (now - this.#refusals.logged >= SLOWEST_TICK_MS) this.#logRefusals();
   }
 }
@@ -262,7 +292,7 @@ class Server {
 interface Shared {
   options: ServerOptions;
   prefix: Prefix;
-  /** The coarse clock of timeouts: performance.now() at the next tick. */
+  /** What the clock of timeouts will say at its next tick: what happens until then counts as happening then. */
   nextTick: number;
   /** Where bytes go that nobody looks at. */
   scratch: Uint8Array<ArrayBuffer>;
@@ -287,7 +317,7 @@ class Connection {
   #writing = false;
   /** Whether the good-bye (FIN) is on its way: from then on what the peer sends is read and dropped. */
   #left = false;
-  /** When it was last heard or took a byte, and when it ends whatever the peer does, on the coarse clock. */
+  /** When it was last heard or took a byte, and when it ends whatever the peer does, on the clock of timeouts. */
   #active: number;
   #lingersUntil = Infinity;
 
@@ -327,6 +357,7 @@ class Connection {
           answers.ended();
         } else {
           readAt = wallMicros();
+          this.#active = this.#shared.nextTick;
           this.bytesIn += n;
           answers.arrived(n);
         }
@@ -362,7 +393,7 @@ class Connection {
   async refuse(farewell: Uint8Array): Promise<void> {
     try {
       await this.#leave("refused", farewell);
-      this.#lingersUntil = performance.now() + LINGER_QUIET_MS;
+      this.#lingersUntil = this.#shared.nextTick + LINGER_QUIET_MS;
       while (await this.#conn.read(this.#shared.scratch) !== null);
     } catch {
       // Refused is refused, however the peer takes it.
@@ -408,7 +439,7 @@ class Connection {
   async #leave(reason: string, farewell?: Uint8Array): Promise<void> {
     this.#left = true;
     this.reason ??= reason;
-    this.#lingersUntil = performance.now() + LINGER_MS;
+    this.#lingersUntil = this.#shared.nextTick + LINGER_MS;
     this.#active = this.#shared.nextTick;
     if (farewell !== undefined) {
       await writeAll(this.#conn, farewell);

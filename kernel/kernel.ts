@@ -68,10 +68,15 @@ const large = new Slots(LARGE_SLOTS, END, LARGE_SLOT);
 /**
  * A buffer of SMALL_SLOT or LARGE_SLOT bytes, whose content is whatever was there before: in the kernel's memory, or,
  * when that is all in use, one like any other, on which the kernel works a little slower.
+ *
+ * @param needed the bytes that will do then.
  */
-export function takeSlot(size: typeof SMALL_SLOT | typeof LARGE_SLOT): Uint8Array<ArrayBuffer> {
+export function takeSlot(
+  size: typeof SMALL_SLOT | typeof LARGE_SLOT,
+  needed: number = size,
+): Uint8Array<ArrayBuffer> {
   const address = (size === SMALL_SLOT ? small : large).take();
-  return address === 0 ? new Uint8Array(size) : heap.subarray(address, address + size);
+  return address === 0 ? new Uint8Array(needed) : heap.subarray(address, address + size);
 }
 
 /** Gives back a slot, or a part of it from its beginning: nothing may read or write there any more. */

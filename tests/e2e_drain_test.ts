@@ -90,9 +90,16 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
 
 Deno.test("connections that wait to be accepted when the signal comes are served", async () => {
   await using server = await ServerProcess.start();
+  const before = await server.connect();
+  await send(before, "hello\n");
+  await readLine(before);
   server.kill("SIGSTOP"); // the kernel goes on completing connections for it
-  const conns = await Promise.all(Array.from({ length: 50 }, () => server.connect()));
-  for (const conn of conns) await send(conn, "hello\n");
+  before.close();
+  const conns = await Promise.all(Array.from({ length: 1000 }, () => server.connect()));
+  for (const [i, conn] of conns.entries()) {
+    await send(conn, "hello\n");
+    if (i < 500) await conn.closeWrite(); // these end as soon as they are answered
+  }
   server.kill("SIGTERM");
   server.kill("SIGCONT");
   for (const conn of conns) {
@@ -101,6 +108,7 @@ Deno.test("connections that wait to be accepted when the signal comes are served
     conn.close();
   }
   assertEquals(await server.code(), 0);
+  assertMatch(server.stderr.text, /info end connections=1001 lines=1001 /);
 });
 
 const linux = { ignore: Deno.build.os !== "linux" };

@@ -184,6 +184,19 @@ Deno.test("out of descriptors the server waits, without spinning, and serves all
   assertEquals(await server.stop(), 0);
 });
 
+Deno.test("while the server stands still nobody is idle", async () => {
+  await using server = await ServerProcess.start(["--idle-timeout", "500ms"]);
+  using conn = await server.connect();
+  await assertServes(conn);
+  server.kill("SIGSTOP");
+  const stopped = performance.now();
+  await eventually(() => performance.now() - stopped > 1500, "three times the timeout to pass");
+  await send(conn, "are you back?\n");
+  server.kill("SIGCONT");
+  assertEquals(unstamped(await readLine(conn)), "are you back?\n");
+  assertEquals(await readAll(conn), "error: idle for 500ms\n");
+});
+
 Deno.test("an idle connection is closed at its time and an active one never", async () => {
   await using server = await ServerProcess.start(["--idle-timeout", "500ms"]);
   using active = await server.connect();
