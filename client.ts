@@ -1,22 +1,22 @@
-import { escapeLines, Failure, formatMillis, standardIo } from "./cli/text.ts";
+import { dialDatagrams, type DialOptions, dialStream } from "./cli/dial.ts";
+import { escapeLines, Failure, formatMillis, note, standardIo } from "./cli/text.ts";
 import { countLf } from "./kernel/kernel.ts";
-import { type Endpoint, formatEndpoint } from "./net/endpoint.ts";
-import { isPeerGone, reasonOf } from "./net/errors.ts";
-import { aborted, closeQuietly, writeAll } from "./net/stream.ts";
-import { connectTcp } from "./net/tcp.ts";
-import { CHUNK_SIZE, concat, errorReason, type Framing, LF, Replies } from "./protocol.ts";
+import { formatEndpoint } from "./net/endpoint.ts";
+import { isClosedHere, isPeerGone, reasonOf } from "./net/errors.ts";
+import { aborted, closeQuietly, type Stream, writeAll } from "./net/stream.ts";
+import type { DatagramPeer } from "./net/transport.ts";
+import { transportOf } from "./net/transports.ts";
+import { CHUNK_SIZE, concat, DatagramReplies, errorReason, type Framing, LF, Replies } from "./protocol.ts";
 
 /** What `tsecho client` was asked for. Durations are in milliseconds, 0 for none. */
-export interface ClientOptions {
-  endpoint: Endpoint;
-  /** Connect over this IP version only. */
-  family?: 4 | 6;
-  connectTimeout: number;
+export interface ClientOptions extends DialOptions {
   /** The longest wait for a reply. */
   timeout: number;
   framing: Framing;
   /** What to send and then end, instead of stdin. */
   messages: string[];
+  /** The most datagrams that a filter sends a second; 0 for as many as are answered. */
+  udpRate: number;
 }
 
 const READ_SIZE = 64 * 1024;
@@ -32,6 +32,10 @@ const CLOSE_WAIT_MS = 1000;
 const CLEAR_LINE = "\r\x1b[K";
 /** How often a filter looks whether the reply it waits for is late. */
 const WATCH_MS = 100;
+/** The most datagrams of a filter that are on their way at once: what is more could overflow a socket's buffer. */
+const WINDOW = 32;
+/** A filter that was kept from sending makes up for no more than this. */
+const BURST_MS = 20;
 
 /**
  * Connects and talks: the messages given, or a prompt where stdin and stdout are a terminal, or else a filter.
@@ -40,27 +44,39 @@ const WATCH_MS = 100;
  * @throws {Failure} when not everything was answered, or the server went away from the prompt.
  */
 export async function runClient(options: ClientOptions, stop: AbortSignal): Promise<void> {
-  const { endpoint, family, connectTimeout, framing, messages } = options;
-  const server = formatEndpoint(endpoint);
-  let conn;
-  try {
-    conn = await connectTcp(endpoint, { ...(family && { family }), timeout: connectTimeout, signal: stop });
-  } catch (error) {
-    throw new Failure("connect to", server, stop.aborted ? "interrupted" : reasonOf(error), { cause: error });
-  }
-  try {
-    if (messages.length > 0) {
-      await sendMessages(new Dialogue(conn, server, options), messages, stop);
-    } else if (Deno.stdin.isTerminal() && Deno.stdout.isTerminal()) {
-      await prompt(new Dialogue(conn, server, options), stop);
-    } else if (framing === "line") {
-      await filterLines(conn, server, options.timeout, stop);
-    } else {
-      await filterMessages(new Dialogue(conn, server, options), stop);
+  const server = formatEndpoint(options.endpoint);
+  if (transportOf(options.endpoint).kind === "datagram") {
+    const peer = await dialDatagrams(options, stop);
+    try {
+      const talked = await converse(new DatagramDialogue(peer, server, options.timeout), options, stop);
+      if (!talked) await filterDatagrams(peer, server, options, stop);
+    } finally {
+      closeQuietly(peer);
     }
-  } finally {
-    closeQuietly(conn);
+    return;
   }
+  const { stream } = await dialStream(options, stop);
+  try {
+    const dialogue = new StreamDialogue(stream, server, options);
+    if (await converse(dialogue, options, stop)) return;
+    if (options.framing === "line") await filterLines(stream, server, options.timeout, stop);
+    else await filterMessages(dialogue, stop);
+  } finally {
+    closeQuietly(stream);
+  }
+}
+
+/** Sends the messages given, or prompts on a terminal. @returns false where a filter is wanted instead. */
+async function converse(
+  dialogue: Dialogue,
+  { messages }: ClientOptions,
+  stop: AbortSignal,
+): Promise<boolean> {
+  if (messages.length > 0) await sendMessages(dialogue, messages, stop);
+  else if (Deno.stdin.isTerminal() && Deno.stdout.isTerminal()) await prompt(dialogue, stop);
+  else return false;
+  await dialogue.end();
+  return true;
 }
 
 /** Writes replies to stdout: byte for byte, but onto a terminal with control characters escaped. */
@@ -87,9 +103,31 @@ class Output {
 }
 
 /** One message, one reply, in turn. */
-class Dialogue {
+interface Dialogue {
   readonly framing: Framing;
-  readonly #conn: Deno.TcpConn;
+  /**
+   * Sends a message and waits for its reply, which is returned with its LF in line framing; over UDP nothing is
+   * returned when it is lost.
+   *
+   * @param message with its LF in line framing.
+   * @throws {Failure} when the conversation cannot go on.
+   */
+  ask(message: Uint8Array): Promise<Uint8Array>;
+  /** Waits for bytes; false when none come any more. While nothing was asked they are the server's own idea. */
+  more(): Promise<boolean>;
+  /** Bytes that came without being asked for. */
+  takeUnasked(): Uint8Array;
+  /** Why the conversation has ended. */
+  gone(): Failure;
+  /** What a conversation that cannot go on ends with. */
+  failure(reason: string): Failure;
+  /** Ends the conversation in order. @throws {Failure} if not everything was answered. */
+  end(): Promise<void>;
+}
+
+class StreamDialogue implements Dialogue {
+  readonly framing: Framing;
+  readonly #conn: Stream;
   readonly #server: string;
   readonly #timeout: number;
   readonly #buffer = new Uint8Array(READ_SIZE);
@@ -98,19 +136,13 @@ class Dialogue {
   #reading: Promise<boolean> | undefined;
   #end = "the server closed the connection";
 
-  constructor(conn: Deno.TcpConn, server: string, options: ClientOptions) {
+  constructor(conn: Stream, server: string, options: ClientOptions) {
     this.#conn = conn;
     this.#server = server;
     this.#timeout = options.timeout;
     this.framing = options.framing;
   }
 
-  /**
-   * Sends a message and waits for its reply, which is returned with its LF in line framing.
-   *
-   * @param message with its LF in line framing.
-   * @throws {Failure} when there is no reply in time, or an error reply, or the server goes.
-   */
   async ask(message: Uint8Array): Promise<Uint8Array> {
     let timer;
     const late = new Promise<never>((_, reject) => {
@@ -125,18 +157,16 @@ class Dialogue {
     }
   }
 
-  /** Waits for bytes; false when none come any more. While nothing was asked they are the server's own idea. */
   more(): Promise<boolean> {
     return this.#reading ??= this.#read().finally(() => this.#reading = undefined);
   }
 
-  /** Bytes that came without being asked for, unless they are the reason why the server is about to close. */
+  /** Not the reason why the server is about to close: that is for {@linkcode gone}. */
   takeUnasked(): Uint8Array {
     if (errorReason(this.#rest) !== undefined && this.#rest.length < MOST_EXTRA) return new Uint8Array();
     return this.#take(this.#rest.length);
   }
 
-  /** Why the conversation has ended. */
   gone(): Failure {
     const reason = errorReason(this.#rest.subarray(0, this.#rest.indexOf(LF) + 1));
     return this.failure(reason === undefined ? this.#end : `the server says: ${reason}`);
@@ -194,15 +224,139 @@ class Dialogue {
       return true;
     } catch (error) {
       if (!isPeerGone(error)) throw error;
-      this.#end = "the server reset the connection";
+      this.#end = howServerWent(error);
       return false;
     }
   }
 
-  /** What a conversation that cannot go on ends with. */
   failure(reason: string): Failure {
     return new Failure("talk to", this.#server, reason);
   }
+
+  async end(): Promise<void> {
+    // Over TLS a close without it is a stream cut off, for the server.
+    let timer;
+    const late = new Promise((resolve) => timer = setTimeout(resolve, CLOSE_WAIT_MS));
+    await Promise.race([this.#conn.closeWrite().catch(() => {}), late]);
+    clearTimeout(timer);
+  }
+}
+
+/** Why nothing comes from the server any more, when it is not that it has closed in order. */
+function howServerWent(error: unknown): string {
+  return error instanceof Deno.errors.UnexpectedEof
+    ? "the connection was cut off, without the end that TLS asks for"
+    : "the server reset the connection";
+}
+
+/** Datagrams are lost without a word: a line that gets no reply is noted, and the conversation goes on. */
+class DatagramDialogue implements Dialogue {
+  readonly framing = "line";
+  readonly #peer: DatagramPeer;
+  readonly #server: string;
+  readonly #timeout: number;
+  readonly #replies = new DatagramReplies();
+  #received: Uint8Array[] = [];
+  #receiving: Promise<boolean> | undefined;
+
+  constructor(peer: DatagramPeer, server: string, timeout: number) {
+    this.#peer = peer;
+    this.#server = server;
+    this.#timeout = timeout;
+  }
+
+  async ask(message: Uint8Array): Promise<Uint8Array> {
+    await sendDatagram(this.#peer, this.#server, message, this.#replies);
+    let timer;
+    const late = new Promise<"late">((resolve) => {
+      if (this.#timeout > 0) timer = setTimeout(() => resolve("late"), this.#timeout);
+    });
+    try {
+      for (;;) {
+        for (let reply; (reply = this.#received.shift()) !== undefined;) {
+          if (this.#replies.arrived(reply)) return asLine(reply);
+        }
+        const event = await Promise.race([this.more(), late]);
+        if (event === false) throw this.gone();
+        if (event === "late") break;
+      }
+    } finally {
+      clearTimeout(timer);
+    }
+    this.#replies.expire(Infinity);
+    await note(`no reply in ${formatMillis(this.#timeout)}`);
+    return new Uint8Array();
+  }
+
+  more(): Promise<boolean> {
+    return this.#receiving ??= this.#receive().finally(() => this.#receiving = undefined);
+  }
+
+  takeUnasked(): Uint8Array {
+    const received = this.#received;
+    this.#received = [];
+    return received.map(asLine).reduce(concat, new Uint8Array());
+  }
+
+  gone(): Failure {
+    return this.failure("the socket is closed");
+  }
+
+  failure(reason: string): Failure {
+    return new Failure("talk to", this.#server, reason);
+  }
+
+  end(): Promise<void> {
+    return checkAnswered(this.#replies, this.#server, `no reply in ${formatMillis(this.#timeout)}`);
+  }
+
+  async #receive(): Promise<boolean> {
+    try {
+      this.#received.push(await this.#peer.receive());
+      return true;
+    } catch (error) {
+      return !isClosedHere(error);
+    }
+  }
+}
+
+/** A reply as it is printed: a line. */
+function asLine(reply: Uint8Array): Uint8Array {
+  return reply.at(-1) === LF ? reply : concat(reply, Uint8Array.of(LF));
+}
+
+/** Sends a datagram, and takes note of it. @throws {Failure} */
+async function sendDatagram(
+  peer: DatagramPeer,
+  server: string,
+  bytes: Uint8Array,
+  replies: DatagramReplies,
+): Promise<void> {
+  checkSize(bytes, peer, server);
+  replies.sending(bytes, performance.now());
+  try {
+    await peer.send(bytes);
+  } catch (error) {
+    throw new Failure("send to", server, reasonOf(error), { cause: error });
+  }
+}
+
+function checkSize({ length }: Uint8Array, { maxSize }: DatagramPeer, server: string): void {
+  if (length <= maxSize) return;
+  const reason = `a line of ${maxSize} bytes is the longest that a datagram carries`;
+  throw new Failure("send to", server, reason);
+}
+
+/** @param why what a datagram that was not answered came to. @throws {Failure} unless all were answered. */
+async function checkAnswered(replies: DatagramReplies, server: string, why: string): Promise<void> {
+  const { answered, waiting, lost, reordered } = replies;
+  const order = reordered === 0 ? "" : `; ${reordered} of ${answered} replies came out of order`;
+  const missing = lost + waiting;
+  if (missing > 0) {
+    const count = `${missing} of ${answered + missing} lines sent were not answered`;
+    throw new Failure("get every line answered by", server, `${why}; ${count}${order}`);
+  }
+  if (reordered > 0) await note(order.slice(2));
 }
 
 function endsWith(bytes: Uint8Array, end: Uint8Array): boolean {
@@ -318,7 +472,7 @@ async function* readInput(stop: AbortSignal): AsyncGenerator<Uint8Array> {
 }
 
 /** The filter in chunk framing: a line of stdin is a message, its LF included, and the next waits for its reply. */
-async function filterMessages(dialogue: Dialogue, stop: AbortSignal): Promise<void> {
+async function filterMessages(dialogue: StreamDialogue, stop: AbortSignal): Promise<void> {
   const output = new Output();
   const interrupted = interruption(dialogue, stop);
   const answer = (line: Uint8Array) => relay(dialogue, line, output, interrupted);
@@ -341,11 +495,77 @@ async function filterMessages(dialogue: Dialogue, stop: AbortSignal): Promise<vo
 }
 
 /**
+ * The filter over UDP: a line is a datagram, its LF included. Several are on their way at once, but nothing holds up a
+ * sender of datagrams that is too fast: what keeps it from losing them is a window and a rate.
+ */
+async function filterDatagrams(
+  peer: DatagramPeer,
+  server: string,
+  { timeout, udpRate }: ClientOptions,
+  stop: AbortSignal,
+): Promise<void> {
+  const replies = new DatagramReplies();
+  const output = new Output();
+  let arrived = Promise.withResolvers<void>();
+  let printing = false;
+  /** Since when replies are looked at as they come: not while stdout was blocked. */
+  let listeningSince = 0;
+  const receiving = (async () => {
+    for (;;) {
+      const reply = await peer.receive();
+      if (!replies.arrived(reply)) continue;
+      const began = performance.now();
+      printing = true;
+      await output.write(asLine(reply));
+      printing = false;
+      if (performance.now() - began > WATCH_MS) listeningSince = performance.now();
+      arrived.resolve();
+    }
+  })();
+  receiving.catch(() => {}); // those who wait are told
+
+  /** Waits for a reply, but no longer; gives up datagrams whose time is over. */
+  const wait = async (millis: number) => {
+    let timer;
+    const enough = new Promise<void>((resolve) => timer = setTimeout(resolve, millis));
+    await Promise.race([arrived.promise, enough, receiving]);
+    clearTimeout(timer);
+    arrived = Promise.withResolvers();
+    const patience = stop.aborted ? CLOSE_WAIT_MS : timeout;
+    const now = performance.now();
+    if (!printing && patience > 0 && now - listeningSince > patience) replies.expire(now - patience);
+  };
+
+  let nextAt = 0;
+  const send = async (line: Uint8Array) => {
+    for (let early; udpRate > 0 && (early = nextAt - performance.now()) > 0;) await wait(early);
+    while (replies.waiting >= WINDOW) await wait(WATCH_MS);
+    if (udpRate > 0) nextAt = Math.max(nextAt, performance.now() - BURST_MS) + 1000 / udpRate;
+    await sendDatagram(peer, server, line, replies);
+  };
+
+  let begun = new Uint8Array();
+  for await (const bytes of readInput(stop)) {
+    let from = 0;
+    for (let end; (end = bytes.indexOf(LF, from) + 1) > 0; from = end) {
+      await send(concat(begun, bytes.subarray(from, end)));
+      begun = new Uint8Array();
+    }
+    begun = concat(begun, bytes.subarray(from));
+    checkSize(begun, peer, server);
+  }
+  if (begun.length > 0 && !stop.aborted) await send(begun);
+  while (replies.waiting > 0) await wait(WATCH_MS);
+  if (stop.aborted) throw new Failure("get every line answered by", server, "interrupted");
+  await checkAnswered(replies, server, `no reply in ${formatMillis(timeout)}`);
+}
+
+/**
  * The filter in line framing: lines go out as fast as the server takes them, replies come in as fast as stdout takes
  * them, and neither waits for the other. What is in flight is in the sockets' buffers, so that memory stays bounded.
  */
 async function filterLines(
-  conn: Deno.TcpConn,
+  conn: Stream,
   server: string,
   timeout: number,
   stop: AbortSignal,
@@ -361,6 +581,8 @@ async function filterLines(
   let waitingSince = 0;
   let printing = false;
   let end = "the server closed the connection";
+  /** Whether a TLS stream has ended without its own end: what came may not be all. */
+  let truncated = false;
   let fault: unknown;
 
   const sending = (async () => {
@@ -402,7 +624,8 @@ async function filterLines(
       return await conn.read(buffer);
     } catch (error) {
       if (!isPeerGone(error)) throw error;
-      if (error instanceof Deno.errors.ConnectionReset) end = "the server reset the connection";
+      if (!isClosedHere(error)) end = howServerWent(error);
+      truncated = error instanceof Deno.errors.UnexpectedEof;
       return null;
     }
   };
@@ -428,7 +651,8 @@ async function filterLines(
   }
   if (fault !== undefined) throw fault;
   await output.write(replies.ended());
-  if (inputEnded && replies.answered >= sent && replies.error === undefined && !stop.aborted) return;
+  const whole = inputEnded && !truncated && replies.error === undefined && !stop.aborted;
+  if (whole && replies.answered >= sent) return;
   if (begun) sent++;
   const why = replies.error !== undefined
     ? `the server says: ${replies.error}`

@@ -13,6 +13,7 @@ import {
   takeSlot,
   TOO_LONG,
 } from "./kernel/kernel.ts";
+import { prefixLength } from "./time/stamp.ts";
 
 export const FRAMINGS = ["line", "chunk"] as const;
 /** How the server tells messages apart: by LF, or by whatever one read delivers. */
@@ -288,3 +289,82 @@ export class Replies {
     return reply.at(-1) === LF && reply.every((byte, i) => this.#firstSent?.[i] === byte);
   }
 }
+
+/**
+ * Matches the replies to datagrams with what was sent, by the payload: a reply is the payload with a prefix in front,
+ * or without one from a server that has no stamps.
+ */
+export class DatagramReplies {
+  answered = 0;
+  /** Datagrams given up by {@linkcode expire}. */
+  lost = 0;
+  /** Replies to datagrams that were sent before one that had been answered already (RFC 4737, 3.3). */
+  reordered = 0;
+  /** Datagrams received that answer nothing sent, or not any more: late ones, duplicates, others. */
+  stray = 0;
+  #next = 0;
+  #highest = -1;
+  /** Those that wait for their replies, in the order in which they were sent. */
+  readonly #waiting = new Map<number, { payload: string; sentAt: number }>();
+  readonly #byPayload = new Map<string, number[]>();
+
+  /** How many wait for their replies. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  /** When the one was sent that has waited longest; undefined if none waits. */
+  get oldest(): number | undefined {
+    for (const { sentAt } of this.#waiting.values()) return sentAt;
+    return undefined;
+  }
+
+  /** Takes note of a datagram that is sent at a moment of some clock. */
+  sending(bytes: Uint8Array, now: number): void {
+    const payload = keyOf(bytes);
+    const number = this.#next++;
+    this.#waiting.set(number, { payload, sentAt: now });
+    const same = this.#byPayload.get(payload);
+    if (same === undefined) this.#byPayload.set(payload, [number]);
+    else same.push(number);
+  }
+
+  /** Takes note of a datagram received, and says whether it answers one that waits; among equal ones the oldest. */
+  arrived(reply: Uint8Array): boolean {
+    const stamped = keyOf(reply.subarray(prefixLength(reply)));
+    const payload = this.#byPayload.has(stamped) ? stamped : keyOf(reply);
+    const [number] = this.#byPayload.get(payload) ?? [];
+    if (number === undefined) {
+      this.stray++;
+      return false;
+    }
+    this.#forget(number, payload);
+    this.answered++;
+    if (number < this.#highest) this.reordered++;
+    else this.#highest = number;
+    return true;
+  }
+
+  /** Gives up those sent at a moment or before. */
+  expire(moment: number): void {
+    for (const [number, { payload, sentAt }] of this.#waiting) {
+      if (sentAt > moment) break;
+      this.#forget(number, payload);
+      this.lost++;
+    }
+  }
+
+  #forget(number: number, payload: string): void {
+    this.#waiting.delete(number);
+    const same = this.#byPayload.get(payload)!;
+    if (same.length === 1) this.#byPayload.delete(payload);
+    else same.splice(same.indexOf(number), 1);
+  }
+}
+
+/** Bytes as a key of a map: equal for equal bytes alone, whether they are text or not. */
+function keyOf(bytes: Uint8Array): string {
+  return LATIN1.decode(bytes);
+}
+
+const LATIN1 = new TextDecoder("latin1");

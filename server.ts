@@ -1,15 +1,21 @@
-import type { Log } from "./cli/log.ts";
+import type { Log, LogFields } from "./cli/log.ts";
 import { Failure, formatMillis } from "./cli/text.ts";
 import { SMALL_SLOT, takeSlot } from "./kernel/kernel.ts";
 import { acceptLoop } from "./net/accept.ts";
-import { type Endpoint, formatAddress, formatEndpoint } from "./net/endpoint.ts";
-import { isPeerGone, reasonOf } from "./net/errors.ts";
+import type { CidrSet } from "./net/cidr.ts";
+import { type Endpoint, formatAddress, formatEndpoint, type HostEndpoint } from "./net/endpoint.ts";
+import { FileProblem, isClosedHere, reasonOf, reasonOfEnd, reasonOfFile } from "./net/errors.ts";
+import { formatPeer, Gate, type Guest, type NotLetIn } from "./net/gate.ts";
+import { DatagramGuard } from "./net/guard.ts";
 import { descriptorLimit, growDescriptorTable } from "./net/limits.ts";
-import { aborted, closeQuietly, writeAll } from "./net/stream.ts";
-import { ALL_INTERFACES, type Bound, listenTcp } from "./net/tcp.ts";
+import { aborted, closeQuietly, type Stream, writeAll } from "./net/stream.ts";
+import { DESCRIPTORS_PER_CONN, readIdentity } from "./net/tls.ts";
+import type { Bound, DatagramSocket, ListenOptions } from "./net/transport.ts";
+import { transportOf } from "./net/transports.ts";
+import { DATAGRAM_BUFFER } from "./net/udp.ts";
 import { Answers, errorReply, type Framing } from "./protocol.ts";
 import { wallMicros } from "./time/clock.ts";
-import { Prefix, type StampFormat } from "./time/stamp.ts";
+import { LONGEST_PREFIX, Prefix, prefixLength, type StampFormat } from "./time/stamp.ts";
 
 /** What `tsecho server` was asked for. Durations are in milliseconds, 0 for none; sizes in bytes. */
 export interface ServerOptions {
@@ -28,6 +34,22 @@ export interface ServerOptions {
   idleTimeout: number;
   /** How long connections may take to end after the signal to stop. */
   drainTimeout: number;
+  /** Files (PEM) for TLS: the certificate, with its chain, and its key. */
+  tls?: { cert: string; key: string };
+  /** How long a TLS handshake may take. */
+  handshakeTimeout: number;
+  /** The permissions of Unix sockets' files. */
+  unixMode: number;
+  /** The most answers a second to datagrams from one source; 0 for any number. */
+  udpRate: number;
+  /** Streams begin with a PROXY protocol header, and come from these addresses alone. */
+  proxyFrom?: CidrSet;
+  /** The clients let in; undefined for all. */
+  allow?: CidrSet;
+  /** The clients kept out, those of `allow` among them. */
+  deny?: CidrSet;
+  /** The most connections at once from one address. */
+  maxConnsPerIp?: number;
 }
 
 /** The most connections at once where neither the user nor the descriptor limit says less. */
@@ -36,6 +58,11 @@ export const MOST_CONNS = 10_000;
 const SPARE_DESCRIPTORS = 64;
 /** Assumed where the descriptor limit cannot be told: the usual soft limit on Unix. */
 const USUAL_DESCRIPTORS = 1024;
+
+/** Connections that may be in the middle of a PROXY header or a TLS handshake at once, if descriptors allow it. */
+const MOST_PENDING = 256;
+/** The part of all descriptors that they may take. */
+const PENDING_SHARE = 16;
 
 /** Refused connections that may be taking their leave at once; further ones wait to be accepted. */
 const MOST_REFUSING = 32;
@@ -55,10 +82,16 @@ const FASTEST_TICK_MS = 10;
 
 const SCRATCH_SIZE = 64 * 1024;
 
-/** The smaller of 10,000 and what the descriptor limit leaves; at least one. */
-async function defaultMaxConns(): Promise<number> {
+/** How many connections there may be at once, and how many on their way in. */
+async function capacity(
+  { maxConns, tls, proxyFrom }: ServerOptions,
+): Promise<{ conns: number; pending: number }> {
   const limit = await descriptorLimit() ?? USUAL_DESCRIPTORS;
-  return Math.max(1, Math.min(MOST_CONNS, limit - SPARE_DESCRIPTORS));
+  const each = tls === undefined ? 1 : DESCRIPTORS_PER_CONN;
+  const pending = Math.max(1, Math.min(MOST_PENDING, Math.floor(limit / PENDING_SHARE / each)));
+  const spare = SPARE_DESCRIPTORS + (tls === undefined && proxyFrom === undefined ? 0 : pending * each);
+  const conns = maxConns ?? Math.max(1, Math.min(MOST_CONNS, Math.floor((limit - spare) / each)));
+  return { conns, pending };
 }
 
 /**
@@ -67,7 +100,7 @@ async function defaultMaxConns(): Promise<number> {
  *
  * @param announce is given each endpoint listened on, with its real port, once it accepts connections.
  * @returns whether every connection could end in order; false if the drain timeout cut some off from their replies.
- * @throws {Failure} when an endpoint cannot be listened on.
+ * @throws {Failure} when an endpoint cannot be listened on, or a certificate or key not be used.
  */
 export async function runServer(
   options: ServerOptions,
@@ -75,11 +108,12 @@ export async function runServer(
   log: Log,
   stop: AbortSignal,
 ): Promise<boolean> {
-  const maxConns = options.maxConns ?? await defaultMaxConns();
+  const { conns: maxConns, pending } = await capacity(options);
   // Who names a number expects it to be needed; the default is not worth a tenth of a second at each start.
   if (options.maxConns !== undefined) await growDescriptorTable(maxConns);
-  const server = new Server({ ...options, maxConns }, log);
-  const listeners = listenAll(options, log);
+  const identity = await identityOf(options, log);
+  const sockets = await listenAll(options.endpoints, { ...options, ...identity }, log);
+  const server = new Server({ ...options, maxConns }, pending, sockets, log);
   log.info("start", {
     pid: Deno.pid,
     framing: options.framing,
@@ -87,28 +121,98 @@ export async function runServer(
     tag: options.tag,
     max_line: options.maxLine,
     max_conns: maxConns,
+    max_conns_per_ip: options.maxConnsPerIp,
     idle_timeout: formatMillis(options.idleTimeout),
     drain_timeout: formatMillis(options.drainTimeout),
+    proxy_from: options.proxyFrom?.text,
+    allow: options.allow?.text,
+    deny: options.deny?.text,
   });
-  for (const { endpoint } of listeners) announce(formatEndpoint(endpoint));
-  return await server.run(listeners.map(({ listener }) => listener), stop);
+  for (const endpoint of sockets.endpoints) announce(formatEndpoint(endpoint));
+  return await server.run(stop);
 }
 
-function listenAll({ endpoints, reusePort }: ServerOptions, log: Log): Bound[] {
-  const bound: Bound[] = [];
+async function identityOf({ tls }: ServerOptions, log: Log): Promise<Pick<ListenOptions, "identity">> {
+  if (tls === undefined) return {};
+  try {
+    const { identity, warning } = await readIdentity(tls.cert, tls.key);
+    if (warning !== undefined) log.warn("certificate", { file: tls.cert, reason: warning });
+    return { identity };
+  } catch (error) {
+    if (error instanceof FileProblem) throw new Failure("use", error.file, error.message, { cause: error });
+    throw error;
+  }
+}
+
+/** What a server listens on. */
+interface Sockets {
+  endpoints: Endpoint[];
+  streams: Bound[];
+  datagrams: DatagramSocket[];
+}
+
+async function listenAll(endpoints: Endpoint[], options: ListenOptions, log: Log): Promise<Sockets> {
+  const sockets: Sockets = { endpoints: [], streams: [], datagrams: [] };
   for (const endpoint of endpoints) {
+    const transport = transportOf(endpoint);
     try {
-      const found = listenTcp(endpoint, { reusePort });
-      bound.push(...found);
-      if (endpoint.hostname === ALL_INTERFACES && found[0]!.endpoint.hostname !== ALL_INTERFACES) {
-        log.warn("listen", { reason: "this machine has no IPv6: listening on IPv4 alone" });
+      let bound;
+      if (transport.kind === "stream") {
+        bound = await transport.listen(endpoint, options);
+        sockets.streams.push(...bound);
+      } else {
+        bound = await transport.listen(endpoint, options);
+        sockets.datagrams.push(...bound);
+      }
+      for (const { endpoint, warning } of bound) {
+        sockets.endpoints.push(endpoint);
+        if (warning !== undefined) log.warn("listen", { reason: warning });
       }
     } catch (error) {
-      for (const { listener } of bound) listener.close();
-      throw new Failure("listen on", formatEndpoint(endpoint), reasonOf(error), { cause: error });
+      for (const { listener } of sockets.streams) listener.close(); // removes the files of Unix sockets
+      const reason = "path" in endpoint ? reasonOfFile(error) : reasonOf(error);
+      throw new Failure("listen on", formatEndpoint(endpoint), reason, { cause: error });
     }
   }
-  return bound;
+  return sockets;
+}
+
+/** Counts what was not served by reason, and logs it: each reason at most once a second. */
+class Tally {
+  readonly #log: Log;
+  readonly #event: string;
+  readonly #reasons = new Map<string, { total: number; unlogged: number; logged: number; last: LogFields }>();
+
+  constructor(log: Log, event: string) {
+    this.#log = log;
+    this.#event = event;
+  }
+
+  get total(): number {
+    return this.#reasons.values().reduce((sum, { total }) => sum + total, 0);
+  }
+
+  /** @param reason one of a limited number of texts. */
+  count(reason: string, last: LogFields): void {
+    let entry = this.#reasons.get(reason);
+    if (entry === undefined) {
+      this.#reasons.set(reason, entry = { total: 0, unlogged: 0, logged: -Infinity, last });
+    }
+    entry.total++;
+    entry.unlogged++;
+    entry.last = last;
+    if (performance.now() - entry.logged >= SLOWEST_TICK_MS) this.write(performance.now() - SLOWEST_TICK_MS);
+  }
+
+  /** Logs what has been counted for reasons that were not logged after a moment on performance.now()'s clock. */
+  write(before = Infinity): void {
+    for (const [reason, entry] of this.#reasons) {
+      if (entry.unlogged === 0 || entry.logged > before) continue;
+      this.#log.warn(this.#event, { reason, count: entry.unlogged, total: entry.total, ...entry.last });
+      entry.unlogged = 0;
+      entry.logged = performance.now();
+    }
+  }
 }
 
 /** Waits until a count has not changed for so long, or until the grace is over. */
@@ -131,8 +235,13 @@ class Server {
   readonly #log: Log;
   readonly #serving = new Set<Connection>();
   readonly #refusing = new Set<Connection>();
-  readonly #refusals = { total: 0, unlogged: 0, logged: -Infinity, peer: "" };
+  readonly #sockets: Sockets;
+  readonly #gate: Gate;
+  readonly #guard: DatagramGuard;
+  readonly #refusals: Tally;
+  readonly #drops: Tally;
   readonly #totals = { connections: 0, lines: 0, bytes_in: 0, bytes_out: 0, cut: 0 };
+  #datagrams = 0;
   /** What the accept loops wait for when there is no place, all for the same. */
   #placeFree: PromiseWithResolvers<void> | undefined;
   #draining = false;
@@ -141,7 +250,7 @@ class Server {
   /** Connections accepted so far, served or not. */
   #accepts = 0;
 
-  constructor(options: ServerOptions & { maxConns: number }, log: Log) {
+  constructor(options: ServerOptions & { maxConns: number }, maxPending: number, sockets: Sockets, log: Log) {
     this.#shared = {
       options,
       prefix: new Prefix(options.stamp, options.tag, takeSlot(SMALL_SLOT)),
@@ -154,33 +263,48 @@ class Server {
     const tick = Math.min(Math.max(options.idleTimeout / 10, FASTEST_TICK_MS), SLOWEST_TICK_MS);
     this.#tickMs = options.idleTimeout > 0 ? tick : SLOWEST_TICK_MS;
     this.#maxConns = options.maxConns;
+    this.#sockets = sockets;
+    this.#gate = new Gate({ ...options, maxPending });
+    const ownPorts = new Set(sockets.datagrams.map(({ endpoint }) => (endpoint as HostEndpoint).port));
+    this.#guard = new DatagramGuard({ ...options, rate: options.udpRate, ownPorts });
+    this.#refusals = new Tally(log, "refuse");
+    this.#drops = new Tally(log, "drop");
     this.#log = log;
   }
 
-  async run(listeners: Deno.TcpListener[], stop: AbortSignal): Promise<boolean> {
+  async run(stop: AbortSignal): Promise<boolean> {
+    const { streams, datagrams } = this.#sockets;
     const { drainTimeout } = this.#shared.options;
     const started = performance.now();
     this.#tick();
     const ticker = setInterval(() => this.#tick(), this.#tickMs);
-    const accepting = listeners.map((listener) =>
+    const welcome = (guest: Guest) => this.#welcome(guest);
+    const refuse = (refusal: NotLetIn) => this.#turnAway(refusal);
+    const accepting = streams.map(({ listener, security }) =>
       acceptLoop(listener, {
         permit: () => this.#permit(),
-        accepted: (conn) => this.#accepted(conn),
+        accepted: (accepted) => {
+          this.#accepts++;
+          this.#gate.admit(accepted, security, welcome, refuse);
+        },
         failed: (error) =>
           this.#log.warn("accept", { reason: reasonOf(error), connections: this.#serving.size }),
       })
     );
+    const answering = datagrams.map((socket) => this.#answerDatagrams(socket));
     await aborted(stop);
     this.#log.info("drain", { connections: this.#serving.size });
     this.#draining = true;
     this.#freePlace();
     // Who has connected before the signal: closing the listener would reset them.
-    await quiet(ACCEPT_QUIET_MS, () => this.#accepts);
-    for (const listener of listeners) listener.close();
+    await quiet(ACCEPT_QUIET_MS, () => this.#accepts + this.#totals.connections);
+    for (const { listener } of streams) listener.close();
+    for (const socket of datagrams) socket.close();
+    this.#gate.close();
     const all = () => [...this.#serving, ...this.#refusing];
     const deadline = drainTimeout > 0 &&
       setTimeout(() => all().forEach((it) => it.cut("drain timeout")), drainTimeout);
-    await Promise.all(accepting);
+    await Promise.all([...accepting, ...answering]);
     const left = all();
     this.#allEnded = Promise.withResolvers();
     if (left.length === 0) this.#allEnded.resolve();
@@ -193,10 +317,13 @@ class Server {
     await this.#allEnded.promise;
     if (deadline !== false) clearTimeout(deadline);
     clearInterval(ticker);
-    this.#logRefusals();
+    await Promise.all(streams.map(({ security }) => security?.close()));
+    this.#refusals.write();
+    this.#drops.write();
     this.#log.info("end", {
       ...this.#totals,
       refused: this.#refusals.total,
+      ...(datagrams.length > 0 && { datagrams: this.#datagrams, dropped: this.#drops.total }),
       duration_s: secondsSince(started),
     });
     return this.#cutInDrain === 0;
@@ -215,31 +342,78 @@ class Server {
     this.#placeFree = undefined;
   }
 
-  #accepted(conn: Deno.TcpConn): void {
-    this.#accepts++;
-    if (this.#serving.size < this.#maxConns) this.#serve(conn);
-    else this.#refuse(conn);
+  #welcome(guest: Guest): void {
+    if (this.#serving.size < this.#maxConns) this.#serve(guest);
+    else this.#refuse(guest, `too many connections (${this.#maxConns})`);
   }
 
-  #serve(conn: Deno.TcpConn): void {
-    const connection = new Connection(conn, this.#shared, ++this.#totals.connections);
+  #turnAway({ reason, peer, detail, stream }: NotLetIn): void {
+    if (stream !== undefined) this.#refuse({ stream, peer, leave: () => {} }, reason);
+    else this.#refusals.count(reason, { last_peer: formatPeer(peer), last_error: detail });
+  }
+
+  #serve(guest: Guest): void {
+    const connection = new Connection(guest, this.#shared, ++this.#totals.connections);
     this.#serving.add(connection);
-    if (this.#log.verbose) this.#log.info("open", { conn: connection.id, peer: connection.peer });
+    if (this.#log.verbose) {
+      const { id, peer } = connection;
+      this.#log.info("open", { conn: id, peer, ...(guest.via && { via: formatPeer(guest.via) }) });
+    }
     void connection.serve();
   }
 
-  #refuse(conn: Deno.TcpConn): void {
-    const connection = new Connection(conn, this.#shared, 0);
-    this.#refusals.total++;
-    this.#refusals.unlogged++;
-    this.#refusals.peer = connection.peer;
-    if (performance.now() - this.#refusals.logged >= SLOWEST_TICK_MS) this.#logRefusals();
+  /** Tells a client why there is no place for it, unless too many are just being told. */
+  #refuse(guest: Guest, why: string): void {
+    this.#refusals.count(why.replace(/ \(.*/, ""), { last_peer: formatPeer(guest.peer) });
+    if (this.#refusing.size >= MOST_REFUSING) {
+      closeQuietly(guest.stream);
+      return guest.leave();
+    }
+    const connection = new Connection(guest, this.#shared, 0);
     this.#refusing.add(connection);
-    void connection.refuse(errorReply(`too many connections (${this.#maxConns})`));
+    void connection.refuse(errorReply(why));
+  }
+
+  /** Answers datagrams until the socket is closed: each with one, or with none and a reason in the log. */
+  async #answerDatagrams(socket: DatagramSocket): Promise<void> {
+    const buffer = new Uint8Array(DATAGRAM_BUFFER);
+    const out = new Uint8Array(LONGEST_PREFIX + DATAGRAM_BUFFER);
+    for (;;) {
+      try {
+        const [bytes, from] = await socket.receive(buffer);
+        const readAt = wallMicros();
+        const refusal = prefixLength(bytes) > 0
+          ? "it looks like a reply"
+          : this.#guard.refusal(from, performance.now());
+        if (refusal !== undefined) {
+          this.#drops.count(refusal, { last_peer: formatAddress(from) });
+          continue;
+        }
+        const prefix = this.#shared.prefix.at(readAt);
+        out.set(prefix);
+        out.set(bytes, prefix.length);
+        try {
+          await socket.send(out.subarray(0, prefix.length + bytes.length), from);
+        } catch (error) {
+          if (isClosedHere(error)) return;
+          const last = { last_peer: formatAddress(from), last_error: reasonOf(error) };
+          this.#drops.count("the answer cannot be sent", last);
+          continue;
+        }
+        this.#datagrams++;
+        this.#totals.bytes_in += bytes.length;
+        this.#totals.bytes_out += prefix.length + bytes.length;
+      } catch (error) {
+        if (isClosedHere(error)) return;
+        // Windows tells here that an earlier answer could not be delivered.
+        this.#drops.count("a receive failed", { last_error: reasonOf(error) });
+      }
+    }
   }
 
   #ended(connection: Connection): void {
     if (!this.#refusing.delete(connection) && this.#serving.delete(connection)) this.#served(connection);
+    connection.guest.leave();
     this.#freePlace();
     if (this.#serving.size + this.#refusing.size === 0) this.#allEnded?.resolve();
   }
@@ -264,14 +438,6 @@ class Server {
     });
   }
 
-  #logRefusals(): void {
-    const { unlogged, total, peer } = this.#refusals;
-    if (unlogged === 0) return;
-    this.#log.warn("refuse", { reason: "too many connections", count: unlogged, total, last_peer: peer });
-    this.#refusals.unlogged = 0;
-    this.#refusals.logged = performance.now();
-  }
-
   #tick(): void {
     const now = performance.now();
     const passed = now - this.#ticked;
@@ -284,7 +450,8 @@ class Server {
       for (const connection of this.#serving) connection.tick(this.#clock);
       for (const connection of this.#refusing) connection.tick(this.#clock);
     }
-    if (now - this.#refusals.logged >= SLOWEST_TICK_MS) this.#logRefusals();
+    this.#refusals.write(now - SLOWEST_TICK_MS);
+    this.#drops.write(now - SLOWEST_TICK_MS);
   }
 }
 
@@ -311,7 +478,7 @@ class Connection {
   /** Whether it was closed in the middle of a reply. */
   wasCut = false;
 
-  readonly #conn: Deno.TcpConn;
+  readonly #conn: Stream;
   readonly #shared: Shared;
   #answers: Answers | undefined;
   #writing = false;
@@ -322,14 +489,14 @@ class Connection {
   #lingersUntil = Infinity;
 
   /** @param id counts the connections served; 0 for one that is refused. */
-  constructor(conn: Deno.TcpConn, shared: Shared, readonly id: number) {
-    this.#conn = conn;
+  constructor(readonly guest: Guest, shared: Shared, readonly id: number) {
+    this.#conn = guest.stream;
     this.#shared = shared;
     this.#active = shared.nextTick;
   }
 
   get peer(): string {
-    return formatAddress(this.#conn.remoteAddr);
+    return formatPeer(this.guest.peer);
   }
 
   get lines(): number {
@@ -342,8 +509,6 @@ class Connection {
     const conn = this.#conn;
     const answers = this.#answers = new Answers(options.framing, options.maxLine);
     try {
-      // A reply is a message: Nagle's wait for an acknowledgement (RFC 896) would show as round-trip time.
-      conn.setNoDelay(true);
       let readAt = 0;
       for (;;) {
         const n = await conn.read(this.#left ? scratch : answers.space());
@@ -382,7 +547,7 @@ class Connection {
         else if (this.reason !== undefined) await this.#leave(this.reason);
       }
     } catch (error) {
-      this.reason ??= isPeerGone(error) ? "reset by peer" : reasonOf(error);
+      this.reason ??= reasonOfEnd(error);
     }
     this.#writing = false;
     answers.close();

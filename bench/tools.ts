@@ -15,8 +15,9 @@ export function tsecho(bin: string | undefined, ...args: string[]): string[] {
   const permissions = [
     "--unstable-net",
     "--allow-net",
+    "--allow-read",
+    "--allow-write",
     "--allow-run=/usr/bin/getconf",
-    "--allow-read=/dev/null",
   ];
   return [Deno.execPath(), "run", ...permissions, "--no-prompt", path("../main.ts"), ...args];
 }

@@ -3,11 +3,13 @@ import {
   DEFAULT_PORT,
   type Endpoint,
   type EndpointDefaults,
-  parseEndpoint,
+  formatEndpoint,
   parseHost,
   parsePort,
 } from "../net/endpoint.ts";
-import { ALL_INTERFACES } from "../net/tcp.ts";
+import { ALL_INTERFACES } from "../net/hosts.ts";
+import { CidrSet } from "../net/cidr.ts";
+import { defaultEndpoint, ENDPOINT_FORMS, parseEndpoint, transportOf } from "../net/transports.ts";
 import { CHUNK_SIZE, FRAMINGS } from "../protocol.ts";
 import { MOST_CONNS, type ServerOptions } from "../server.ts";
 import { STAMP_FORMATS } from "../time/stamp.ts";
@@ -23,6 +25,7 @@ import {
   parseSize,
   UsageError,
 } from "./args.ts";
+import type { DialOptions } from "./dial.ts";
 import { LOG_FORMATS, type LogOptions } from "./log.ts";
 import { formatMillis } from "./text.ts";
 
@@ -39,6 +42,12 @@ const IDLE_TIMEOUT_MS = 600_000;
 const DRAIN_TIMEOUT_MS = 10_000;
 const CONNECT_TIMEOUT_MS = 10_000;
 const REPLY_TIMEOUT_MS = 10_000;
+const HANDSHAKE_TIMEOUT_MS = 10_000;
+const UNIX_MODE = 0o600;
+/** Answers a second to one source of datagrams ... */
+const UDP_ANSWER_RATE = 1000;
+/** ... and what a client asks for by itself: half, for there may be two behind one address. */
+const UDP_SEND_RATE = 500;
 
 const COMMON: OptionSpec[] = [
   { name: "help", short: "h", help: "print this help and exit" },
@@ -75,7 +84,7 @@ const SERVER_OPTIONS: OptionSpec[] = [
   {
     name: "idle-timeout",
     value: "TIME",
-    help: `closes a connection on which no byte moves, 0 for never (default ${IDLE_TIMEOUT_MS / 60_000}m)`,
+    help: `closes a connection on which no byte moves, 0 for never\n(default ${IDLE_TIMEOUT_MS / 60_000}m)`,
   },
   {
     name: "drain-timeout",
@@ -85,14 +94,60 @@ const SERVER_OPTIONS: OptionSpec[] = [
         formatMillis(DRAIN_TIMEOUT_MS)
       })`,
   },
+  {
+    name: "max-conns-per-ip",
+    value: "N",
+    help: "most connections at once from one address (default: any number)",
+  },
+  {
+    name: "allow",
+    value: "CIDR,...",
+    help: "let in only these addresses (default: all)",
+  },
+  { name: "deny", value: "CIDR,...", help: "keep these out, even if allowed" },
+  { name: "cert", value: "FILE", help: "certificate for tls:// endpoints, with its chain (PEM)" },
+  { name: "key", value: "FILE", help: "its key (PEM)" },
+  {
+    name: "handshake-timeout",
+    value: "TIME",
+    help: `longest TLS handshake, 0 for ever (default ${formatMillis(HANDSHAKE_TIMEOUT_MS)})`,
+  },
+  {
+    name: "unix-mode",
+    value: "MODE",
+    help: `permissions of unix: endpoints' files, octal (default ${formatMode(UNIX_MODE)})`,
+  },
+  {
+    name: "udp-rate",
+    value: "N",
+    help: `most answers a second to one source of datagrams, 0 for any number\n(default ${UDP_ANSWER_RATE})`,
+  },
+  {
+    name: "proxy-protocol",
+    help:
+      "streams begin with a PROXY protocol header, version 1 or 2, that\nnames the client; needs --proxy-from",
+  },
+  { name: "proxy-from", value: "CIDR,...", help: "the balancers: connections from elsewhere are closed" },
   { name: "quiet", short: "q", help: "log only warnings" },
   { name: "log", value: "text|json", help: "format of the log on stderr (default text)" },
   ...COMMON,
 ];
 
-const CLIENT_OPTIONS: OptionSpec[] = [
+/** For every subcommand that connects. */
+const DIAL_OPTIONS: OptionSpec[] = [
   { name: "host", value: "HOST", help: "server's name or address (default localhost)" },
   { name: "port", value: "PORT", help: `server's port (default ${DEFAULT_PORT})` },
+  {
+    name: "ca",
+    value: "FILE",
+    help: "trust these certificates too (PEM), beside the system's and Mozilla's",
+  },
+  {
+    name: "server-name",
+    value: "NAME",
+    help: "the name that the server's certificate has to bear (default: the host)",
+  },
+  { name: "insecure", help: "take any certificate" },
   { name: "ipv4", short: "4", help: "connect over IPv4 only" },
   { name: "ipv6", short: "6", help: "connect over IPv6 only" },
   {
@@ -102,6 +157,10 @@ const CLIENT_OPTIONS: OptionSpec[] = [
       formatMillis(CONNECT_TIMEOUT_MS)
     })`,
   },
+];
+
+const CLIENT_OPTIONS: OptionSpec[] = [
+  ...DIAL_OPTIONS,
   {
     name: "timeout",
     value: "TIME",
@@ -113,6 +172,11 @@ const CLIENT_OPTIONS: OptionSpec[] = [
     help: "how the server tells messages apart: by LF, or by its reads\n(default line)",
   },
   {
+    name: "udp-rate",
+    value: "N",
+    help: `most lines a second that a filter sends as datagrams, 0 for no limit\n(default ${UDP_SEND_RATE})`,
+  },
+  {
     name: "message",
     short: "m",
     value: "TEXT",
@@ -122,7 +186,7 @@ const CLIENT_OPTIONS: OptionSpec[] = [
   ...COMMON,
 ];
 
-const ENDPOINTS = "An endpoint is tcp://host:port, host:port, host, :port or [::1]:port.";
+const ENDPOINTS = `An endpoint is ${ENDPOINT_FORMS.replace(/(.*), (.*) or/s, "$1,\n$2 or")}.`;
 const SIZES_AND_TIMES = "A SIZE is 65536, 64k or 64KiB; a TIME is 500ms, 10s, 5m, 1h or 0.";
 
 const HELP = `tsecho: a timestamping line echo
@@ -146,7 +210,8 @@ exit codes: 0 success, 1 it ran and failed, 2 usage error`;
 const SERVER_HELP = `usage: tsecho server [ENDPOINT...] [options]
 
 Answers each line with its clock in front: "[2026-11-23T03:37:00.123456Z] hello".
-For each endpoint "listening on tcp://host:port" goes to stdout, the log to stderr.
+It listens on any mix of endpoints; for each, "listening on tcp://host:port" goes to
+stdout, the log to stderr. Over UDP each datagram is answered by one.
 SIGTERM and SIGINT end it in order: what has been read is answered; a second one
 ends it at once.
 
@@ -158,6 +223,10 @@ ${SIZES_AND_TIMES}
 examples:
   tsecho server                          port ${DEFAULT_PORT}, all interfaces
   tsecho server :7007 [::1]:7008         two endpoints
+  tsecho server tcp://:21567 udp://:21567 unix:/run/tsecho.sock
+  tsecho server tls://:21568 --cert chain.pem --key key.pem
+  tsecho server --proxy-protocol --proxy-from 10.0.0.5    behind HAProxy
+  tsecho server --allow 10.0.0.0/8,::1 --max-conns-per-ip 20
   tsecho server --port 0                 a free port; read it from stdout
   tsecho server --framing chunk --stamp ctime     as the classic Python server
   tsecho server --framing chunk --stamp none      plain echo (RFC 862)`;
@@ -167,7 +236,8 @@ const CLIENT_HELP = `usage: tsecho client [ENDPOINT] [options]
 On a terminal it prompts "> ", sends the line, prints the reply, and ends on an empty
 line, Ctrl-D or Ctrl-C. With stdin piped it is a filter: it sends all lines without
 waiting for each reply, prints replies as they come, and exits with 0 only if every
-line was answered.
+line was answered. Over UDP a line is a datagram, and one not answered in --timeout
+counts as lost.
 
 ${formatOptions(CLIENT_OPTIONS)}
 
@@ -178,6 +248,9 @@ examples:
   tsecho client                          a prompt, to localhost:${DEFAULT_PORT}
   tsecho client web:7007 -m hello        one line, one reply
   seq 1000 | tsecho client -4 web        a thousand lines over IPv4
+  tsecho client udp://web -m hello       one datagram, one reply
+  tsecho client tls://web:21568 --ca ca.pem
+  tsecho client unix:/run/tsecho.sock
   tsecho client --framing chunk old      to a classic Python server`;
 
 /**
@@ -241,10 +314,38 @@ function parseServer(parsed: Parsed): Invocation {
   if (reusePort && Deno.build.os !== "linux") {
     throw new UsageError("use option", "--reuse-port", "only Linux shares out a port's connections");
   }
+  const endpoints = readEndpoints(parsed, { hostname: ALL_INTERFACES, port: DEFAULT_PORT });
+  forTransport(parsed, "tls", ["cert", "key", "handshake-timeout"], endpoints);
+  forTransport(parsed, "unix", ["unix-mode"], endpoints);
+  forTransport(parsed, "udp", ["udp-rate"], endpoints);
+  const datagrams = endpoints.find((it) => transportOf(it).kind === "datagram");
+  if (datagrams !== undefined && stamp === "none") {
+    throw new UsageError(
+      "use endpoint",
+      formatEndpoint(datagrams),
+      "with --stamp none a reply looks like a request, and two servers could echo each other for ever",
+    );
+  }
+  const text = (it: string) => it;
+  const cert = parsed.read("cert", text), key = parsed.read("key", text);
+  const secure = endpoints.find(({ transport }) => transport === "tls");
+  if (secure !== undefined && (cert === undefined || key === undefined)) {
+    throw new UsageError("use endpoint", formatEndpoint(secure), "it needs --cert and --key");
+  }
+  const proxyFrom = parsed.read("proxy-from", CidrSet.parse);
+  if (parsed.has("proxy-protocol") !== (proxyFrom !== undefined)) {
+    throw new UsageError(
+      "use option",
+      proxyFrom === undefined ? "--proxy-protocol" : "--proxy-from",
+      `it needs ${proxyFrom === undefined ? "--proxy-from" : "--proxy-protocol"} too`,
+    );
+  }
+  const allow = parsed.read("allow", CidrSet.parse), deny = parsed.read("deny", CidrSet.parse);
+  const maxConnsPerIp = parsed.read("max-conns-per-ip", (text) => parseCount(text, 1, 1_000_000));
   return {
     command: "server",
     options: {
-      endpoints: readEndpoints(parsed, { hostname: ALL_INTERFACES, port: DEFAULT_PORT }),
+      endpoints,
       framing,
       stamp,
       ...(tag !== undefined && { tag }),
@@ -253,6 +354,14 @@ function parseServer(parsed: Parsed): Invocation {
       reusePort,
       idleTimeout: parsed.read("idle-timeout", parseDuration) ?? IDLE_TIMEOUT_MS,
       drainTimeout: parsed.read("drain-timeout", parseDuration) ?? DRAIN_TIMEOUT_MS,
+      ...(cert !== undefined && key !== undefined && { tls: { cert, key } }),
+      handshakeTimeout: parsed.read("handshake-timeout", parseDuration) ?? HANDSHAKE_TIMEOUT_MS,
+      unixMode: parsed.read("unix-mode", parseMode) ?? UNIX_MODE,
+      udpRate: parsed.read("udp-rate", parseRate) ?? UDP_ANSWER_RATE,
+      ...(proxyFrom !== undefined && { proxyFrom }),
+      ...(allow !== undefined && { allow }),
+      ...(deny !== undefined && { deny }),
+      ...(maxConnsPerIp !== undefined && { maxConnsPerIp }),
     },
     log: {
       format: parsed.read("log", (text) => parseChoice(text, LOG_FORMATS)) ?? "text",
@@ -267,11 +376,12 @@ function parseClient(parsed: Parsed): Invocation {
     throw new UsageError("use argument", second, `the client takes one endpoint and has "${first}" already`);
   }
   const [endpoint] = readEndpoints(parsed, { hostname: "localhost", port: DEFAULT_PORT });
-  if (endpoint!.port === 0) {
-    throw new UsageError("use port", "0", "expected the port of a server, 1 to 65535");
-  }
-  if (parsed.has("ipv4") && parsed.has("ipv6")) throw new UsageError("use option", "-6", "-4 is given too");
+  const dial = readDial(parsed, endpoint!);
   const framing = parsed.read("framing", (text) => parseChoice(text, FRAMINGS)) ?? "line";
+  forTransport(parsed, "udp", ["udp-rate"], [endpoint!]);
+  if (framing === "chunk" && transportOf(endpoint!).kind === "datagram") {
+    throw new UsageError("use --framing", framing, "over UDP a datagram is a message");
+  }
   const messages = parsed.all("message");
   for (const message of messages) {
     if (framing === "line" && message.includes("\n")) {
@@ -284,15 +394,47 @@ function parseClient(parsed: Parsed): Invocation {
   return {
     command: "client",
     options: {
-      endpoint: endpoint!,
-      ...(parsed.has("ipv4") && { family: 4 as const }),
-      ...(parsed.has("ipv6") && { family: 6 as const }),
-      connectTimeout: parsed.read("connect-timeout", parseDuration) ?? CONNECT_TIMEOUT_MS,
+      ...dial,
       timeout: parsed.read("timeout", parseDuration) ?? REPLY_TIMEOUT_MS,
       framing,
       messages,
+      udpRate: parsed.read("udp-rate", parseRate) ?? UDP_SEND_RATE,
     },
   };
+}
+
+/** What the options that subcommands connect with ask for; their table is {@linkcode DIAL_OPTIONS}. */
+function readDial(parsed: Parsed, endpoint: Endpoint): DialOptions {
+  if ("port" in endpoint && endpoint.port === 0) {
+    throw new UsageError("use port", "0", "expected the port of a server, 1 to 65535");
+  }
+  if (parsed.has("ipv4") && parsed.has("ipv6")) throw new UsageError("use option", "-6", "-4 is given too");
+  const family = parsed.has("ipv4") ? 4 : parsed.has("ipv6") ? 6 : undefined;
+  if (family !== undefined && transportOf(endpoint).addressing === "path") {
+    throw new UsageError("use option", `-${family}`, "a Unix socket has no IP version");
+  }
+  forTransport(parsed, "tls", ["ca", "server-name", "insecure"], [endpoint]);
+  const caFile = parsed.read("ca", (text) => text);
+  const serverName = parsed.read("server-name", parseHost);
+  if (parsed.has("insecure") && caFile !== undefined) {
+    throw new UsageError("use option", "--insecure", "--ca is given too, and would not be used");
+  }
+  return {
+    endpoint,
+    ...(family !== undefined && { family }),
+    connectTimeout: parsed.read("connect-timeout", parseDuration) ?? CONNECT_TIMEOUT_MS,
+    ...(caFile !== undefined && { caFile }),
+    ...(serverName !== undefined && { serverName }),
+    insecure: parsed.has("insecure"),
+  };
+}
+
+/** Refuses options that have no meaning where no endpoint is of their transport. */
+function forTransport(parsed: Parsed, transport: string, options: string[], endpoints: Endpoint[]): void {
+  if (endpoints.some((endpoint) => endpoint.transport === transport)) return;
+  const option = options.find((name) => parsed.has(name) || (parsed.all(name)?.length ?? 0) > 0);
+  if (option === undefined) return;
+  throw new UsageError("use option", `--${option}`, `it is for ${transport} endpoints, and there is none`);
 }
 
 /** The endpoints named, or the one that --host, --port and the defaults make. */
@@ -301,7 +443,7 @@ function readEndpoints(parsed: Parsed, defaults: EndpointDefaults): Endpoint[] {
   const port = parsed.read("port", parsePort);
   const [first] = parsed.positionals;
   if (first === undefined) {
-    return [{ transport: "tcp", hostname: host ?? defaults.hostname, port: port ?? defaults.port }];
+    return [defaultEndpoint({ hostname: host ?? defaults.hostname, port: port ?? defaults.port })];
   }
   const [option] = host !== undefined ? ["--host"] : port !== undefined ? ["--port"] : [];
   if (option !== undefined) {
@@ -314,6 +456,21 @@ function readEndpoints(parsed: Parsed, defaults: EndpointDefaults): Endpoint[] {
       throw new UsageError("use endpoint", text, (error as Error).message);
     }
   });
+}
+
+/** Reads the permissions of a file, as chmod takes them. */
+function parseMode(text: string): number {
+  if (!/^0?[0-7]{3}$/.test(text)) throw new Error("expected three octal digits such as 660");
+  return parseInt(text, 8);
+}
+
+/** A mode as {@linkcode parseMode} reads it. */
+function formatMode(mode: number): string {
+  return mode.toString(8).padStart(4, "0");
+}
+
+function parseRate(text: string): number {
+  return parseCount(text, 0, 10_000_000);
 }
 
 /** A tag must not end the prefix that it stands in, nor look like a part of the stamp. */

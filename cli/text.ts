@@ -1,4 +1,5 @@
 import { reasonOf } from "../net/errors.ts";
+import { writeAll } from "../net/stream.ts";
 
 /**
  * What a terminal could take for more than text: control characters (C0, DEL, C1), line and paragraph separators,
@@ -37,6 +38,15 @@ export class Failure extends Error {
 /** The one grammar of error messages: `Cannot <action> "<value>": <reason>`. */
 export function cannot(action: string, value: string, reason: string): string {
   return escapeText(`Cannot ${action} "${value}": ${reason}`);
+}
+
+/** Says something on stderr that is no failure. */
+export async function note(text: string): Promise<void> {
+  try {
+    await writeAll(Deno.stderr, new TextEncoder().encode(`tsecho: ${escapeText(text)}\n`));
+  } catch {
+    // stderr is closed: there is nobody to tell.
+  }
 }
 
 /**

@@ -1,14 +1,24 @@
 /** The port of the classic programs, and the default of every subcommand. */
 export const DEFAULT_PORT = 21567;
 
-/** A place to listen on or to connect to. */
-export interface Endpoint {
-  transport: "tcp";
+/** A place to listen on or to connect to, reached by a host's name or address. */
+export interface HostEndpoint {
+  /** A name in the list of transports (`net/transports.ts`). */
+  transport: string;
   /** A name, or an IPv4 or IPv6 literal without brackets. */
   hostname: string;
   /** 0 to 65535; 0 only for a listener, which then picks a free one. */
   port: number;
 }
+
+/** A place to listen on or to connect to within this machine's file system. */
+export interface PathEndpoint {
+  transport: string;
+  /** As the operating system takes it, absolute or from the current directory on; never empty. */
+  path: string;
+}
+
+export type Endpoint = HostEndpoint | PathEndpoint;
 
 /** What an endpoint's missing parts become. */
 export interface EndpointDefaults {
@@ -16,29 +26,25 @@ export interface EndpointDefaults {
   port: number;
 }
 
-const SYNTAX = "tcp://host:port, host:port, host, :port or [::1]:port";
+/** Where the peer of a connection or a datagram is. */
+export type Address = Pick<HostEndpoint, "hostname" | "port">;
+
+const HOST_SYNTAX = "host:port, host, :port or [::1]:port";
 
 /**
- * Reads an endpoint: a URL such as `tcp://[::1]:21567`, or one of its short forms. An IPv6 literal without brackets
- * is taken as a host without a port.
+ * Reads `host:port` or one of its short forms. An IPv6 literal without brackets is taken as a host without a port.
  *
  * @throws {Error} whose message says what was expected.
  */
-export function parseEndpoint(text: string, defaults: EndpointDefaults): Endpoint {
-  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text);
-  if (scheme !== null && scheme[1]!.toLowerCase() !== "tcp") {
-    throw new Error(`unknown scheme "${scheme[1]}", expected ${SYNTAX}`);
-  }
-  const rest = text.slice(scheme?.[0].length ?? 0);
-  const parts = isIpv6(rest)
-    ? { literal: rest }
-    : /^(?:\[(?<literal>[^\]]*)\]|(?<name>[^:]*))(?::(?<port>.*))?$/s.exec(rest)?.groups;
-  if (parts === undefined || text === "") throw new Error(`expected ${SYNTAX}`);
+export function parseAddress(text: string, defaults: EndpointDefaults): Address {
+  const parts = isIpv6(text)
+    ? { literal: text }
+    : /^(?:\[(?<literal>[^\]]*)\]|(?<name>[^:]*))(?::(?<port>.*))?$/s.exec(text)?.groups;
+  if (parts === undefined) throw new Error(`expected ${HOST_SYNTAX}`);
   if (parts.literal !== undefined && !isIpv6(parts.literal)) {
-    throw new Error(`"${parts.literal}" is not an IPv6 address, expected ${SYNTAX}`);
+    throw new Error(`"${parts.literal}" is not an IPv6 address, expected ${HOST_SYNTAX}`);
   }
   return {
-    transport: "tcp",
     hostname: parts.literal ?? (parts.name ? parseHost(parts.name) : defaults.hostname),
     port: parts.port === undefined ? defaults.port : parsePort(parts.port),
   };
@@ -60,15 +66,22 @@ export function parseHost(text: string): string {
   return text;
 }
 
-/** The URL of an endpoint; {@linkcode parseEndpoint} reads it back. */
+/** An endpoint as it is written; `parseEndpoint` in `net/transports.ts` reads it back. */
 export function formatEndpoint(endpoint: Endpoint): string {
-  return `${endpoint.transport}://${formatAddress(endpoint)}`;
+  return "path" in endpoint
+    ? `${endpoint.transport}:${endpoint.path}`
+    : `${endpoint.transport}://${formatAddress(endpoint)}`;
 }
 
-/** `host:port`, with an IPv6 literal in brackets and an IPv4-mapped one (RFC 4291, 2.5.5.2) as the IPv4 it is. */
-export function formatAddress({ hostname, port }: { hostname: string; port: number }): string {
-  const plain = hostname.replace(/^::ffff:(?=\d+\.)/i, "");
+/** `host:port`, with an IPv6 literal in brackets and an IPv4-mapped one as the IPv4 it is. */
+export function formatAddress({ hostname, port }: Address): string {
+  const plain = withoutMapping(hostname);
   return plain.includes(":") ? `[${plain}]:${port}` : `${plain}:${port}`;
+}
+
+/** An IP address as Deno writes it, an IPv4-mapped one (RFC 4291, 2.5.5.2) as the IPv4 address that it means. */
+export function withoutMapping(ip: string): string {
+  return ip.replace(/^::ffff:(?=\d+\.)/i, "");
 }
 
 /** Whether a text is an IPv6 literal (RFC 4291, 2.2), with or without a zone (`fe80::1%eth0`). */

@@ -2,7 +2,18 @@ import { isClosedHere } from "./errors.ts";
 
 /** The bytes of a stream, one way: a connection, stdout or stderr. */
 interface Sink {
+  /** Takes some of the bytes, at least one, and says how many. */
   write(bytes: Uint8Array): Promise<number>;
+}
+
+/** A connection, whatever it runs over. Its calls throw as those of `Deno.Conn` do. */
+export interface Stream extends Sink {
+  /** Puts bytes into the buffer and says how many; null when the peer has ended its side in order. */
+  read(buffer: Uint8Array): Promise<number | null>;
+  /** Half-closes: the peer reads to an end, and may still write. */
+  closeWrite(): Promise<void>;
+  /** Closes both ways. A read that is waiting throws Interrupted, later ones BadResource. */
+  close(): void;
 }
 
 /** Writes all of `bytes`, which one `write` need not do. One at a time per sink: a second call's bytes would mix in. */
@@ -11,13 +22,30 @@ export async function writeAll(sink: Sink, bytes: Uint8Array): Promise<void> {
   while (written < bytes.length) written += await sink.write(bytes.subarray(written));
 }
 
-/** Closes a connection that may be closed already. */
-export function closeQuietly(conn: Deno.Conn): void {
+/** Closes what may be closed already. */
+export function closeQuietly(closable: { close(): void }): void {
   try {
-    conn.close();
+    closable.close();
   } catch (error) {
     if (!isClosedHere(error)) throw error;
   }
+}
+
+/** A stream whose first bytes have been read already: they come first. */
+export function withEarly(stream: Stream, early: Uint8Array): Stream {
+  if (early.length === 0) return stream;
+  return {
+    read(buffer) {
+      if (early.length === 0) return stream.read(buffer);
+      const n = Math.min(early.length, buffer.length);
+      buffer.set(early.subarray(0, n));
+      early = early.subarray(n);
+      return Promise.resolve(n);
+    },
+    write: (bytes) => stream.write(bytes),
+    closeWrite: () => stream.closeWrite(),
+    close: () => stream.close(),
+  };
 }
 
 /** Resolves when a signal is aborted, or at once if it has been. */

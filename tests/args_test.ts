@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { formatSize, parseDuration, parseSize, UsageError } from "../cli/args.ts";
 import { type Invocation, parseCommandLine } from "../cli/commands.ts";
+import { formatEndpoint } from "../net/endpoint.ts";
 
 function serverOptions(argv: string) {
   const invocation = parseCommandLine(["server", ...argv.split(" ").filter((arg) => arg !== "")]);
@@ -24,6 +25,9 @@ Deno.test("the server's defaults are those of the help text", () => {
     reusePort: false,
     idleTimeout: 600_000,
     drainTimeout: 10_000,
+    handshakeTimeout: 10_000,
+    unixMode: 0o600,
+    udpRate: 1000,
   });
   assertEquals(log, { format: "text", quiet: false });
 });
@@ -43,9 +47,37 @@ Deno.test("each option of the server is read", () => {
     reusePort: true,
     idleTimeout: 1500,
     drainTimeout: 0,
+    handshakeTimeout: 10_000,
+    unixMode: 0o600,
+    udpRate: 1000,
   });
   assertEquals(log, { format: "json", quiet: true });
   assertEquals(serverOptions("--framing chunk --stamp none").options.framing, "chunk");
+});
+
+Deno.test("the options of each transport and of the doors are read", () => {
+  const { options } = serverOptions(
+    "tls://:1 udp://:2 unix:/s tcp://:3 --cert c --key k --handshake-timeout 2s --unix-mode 0660 --udp-rate 0 " +
+      "--proxy-protocol --proxy-from 10.0.0.1 --allow 10.0.0.0/8,::1 --deny 10.1.0.0/16 --max-conns-per-ip 3",
+  );
+  assertEquals(options.endpoints.map(formatEndpoint), [
+    "tls://[::]:1",
+    "udp://[::]:2",
+    "unix:/s",
+    "tcp://[::]:3",
+  ]);
+  assertEquals(options.tls, { cert: "c", key: "k" });
+  assertEquals([options.handshakeTimeout, options.unixMode, options.udpRate], [2000, 0o660, 0]);
+  assertEquals([options.proxyFrom?.text, options.allow?.text, options.deny?.text, options.maxConnsPerIp], [
+    "10.0.0.1",
+    "10.0.0.0/8,::1",
+    "10.1.0.0/16",
+    3,
+  ]);
+  const client = clientOptions("tls://h --ca f --server-name n");
+  assertEquals([client.caFile, client.serverName, client.insecure], ["f", "n", false]);
+  assertEquals(clientOptions("tls://h --insecure").insecure, true);
+  assertEquals(clientOptions("udp://h --udp-rate 7").udpRate, 7);
 });
 
 Deno.test("the server takes several endpoints", () => {
@@ -63,6 +95,8 @@ Deno.test("the client's defaults and options are read", () => {
     timeout: 10_000,
     framing: "line",
     messages: [],
+    insecure: false,
+    udpRate: 500,
   });
   assertEquals(
     clientOptions("web:7 -4 --connect-timeout 1s --timeout 0 --framing chunk -m a --message=b -m -1"),
@@ -73,6 +107,8 @@ Deno.test("the client's defaults and options are read", () => {
       timeout: 0,
       framing: "chunk",
       messages: ["a", "b", "-1"],
+      insecure: false,
+      udpRate: 500,
     },
   );
   assertEquals(clientOptions("--host ::1 --port 7 -6").endpoint, {
@@ -80,7 +116,7 @@ Deno.test("the client's defaults and options are read", () => {
     hostname: "::1",
     port: 7,
   });
-  assertEquals(clientOptions("-- web").endpoint.hostname, "web");
+  assertEquals(clientOptions("-- web").endpoint, { transport: "tcp", hostname: "web", port: 21567 });
 });
 
 Deno.test("help and version work everywhere, and in every place", () => {
@@ -151,7 +187,49 @@ Deno.test("what is wrong on the command line is named, with its value and what w
     [["server", "--port", ""], 'Cannot use --port "": expected a port'],
     [["server", "--port", "-1"], 'Cannot use --port "-1": expected a port'],
     [["server", ":70000"], 'Cannot use endpoint ":70000": expected a port, 0 to 65535'],
-    [["server", "udp://:7"], 'Cannot use endpoint "udp://:7": unknown scheme "udp", expected tcp://'],
+    [["server", "http://:7"], 'Cannot use endpoint "http://:7": unknown scheme "http", expected tcp://'],
+    [["server", "tls://:7"], 'Cannot use endpoint "tls://[::]:7": it needs --cert and --key'],
+    [["server", "tls://:7", "--cert", "c"], 'Cannot use endpoint "tls://[::]:7": it needs --cert and --key'],
+    [["server", "--cert", "c"], 'Cannot use option "--cert": it is for tls endpoints, and there is none'],
+    [["server", "--unix-mode", "600"], 'Cannot use option "--unix-mode": it is for unix endpoints'],
+    [["server", "unix:/x", "--unix-mode", "9"], 'Cannot use --unix-mode "9": expected three octal digits'],
+    [["server", "--udp-rate", "1"], 'Cannot use option "--udp-rate": it is for udp endpoints'],
+    [["server", "udp://:7", "--udp-rate", "-1"], 'Cannot use --udp-rate "-1": expected a whole number'],
+    [
+      ["server", "udp://:7", "--stamp", "none"],
+      'Cannot use endpoint "udp://[::]:7": with --stamp none a reply looks like a request',
+    ],
+    [["server", "--proxy-protocol"], 'Cannot use option "--proxy-protocol": it needs --proxy-from too'],
+    [["server", "--proxy-from", "::1"], 'Cannot use option "--proxy-from": it needs --proxy-protocol too'],
+    [
+      ["server", "--allow", "10.0.0.1/8"],
+      'Cannot use --allow "10.0.0.1/8": in "10.0.0.1/8" the address has bits',
+    ],
+    [
+      ["server", "--deny", "10.0.0.0/33"],
+      'Cannot use --deny "10.0.0.0/33": in "10.0.0.0/33" the prefix has more',
+    ],
+    [
+      ["server", "--deny", "::/129"],
+      'Cannot use --deny "::/129": in "::/129" the prefix has more than 128 bits',
+    ],
+    [["server", "--allow", "web"], 'Cannot use --allow "web": "web" is not an address or a block such as'],
+    [["server", "--allow", "10.0.0.0/8,"], 'Cannot use --allow "10.0.0.0/8,": "" is not an address'],
+    [["server", "--allow", "10.0.0.0/"], 'Cannot use --allow "10.0.0.0/": "10.0.0.0/" is not an address'],
+    [
+      ["server", "--max-conns-per-ip", "0"],
+      'Cannot use --max-conns-per-ip "0": expected a whole number from 1',
+    ],
+    [["client", "unix:"], 'Cannot use endpoint "unix:": expected a path, as in unix:/path'],
+    [["client", "unix:/x", "-4"], 'Cannot use option "-4": a Unix socket has no IP version'],
+    [["client", "--ca", "f"], 'Cannot use option "--ca": it is for tls endpoints, and there is none'],
+    [["client", "--insecure"], 'Cannot use option "--insecure": it is for tls endpoints'],
+    [["client", "tls://h", "--insecure", "--ca", "f"], 'Cannot use option "--insecure": --ca is given too'],
+    [["client", "--udp-rate", "1"], 'Cannot use option "--udp-rate": it is for udp endpoints'],
+    [
+      ["client", "udp://h", "--framing", "chunk"],
+      'Cannot use --framing "chunk": over UDP a datagram is a message',
+    ],
     [["server", ":7", "--port", "7"], 'Cannot use endpoint ":7": --port is given too'],
     [["server", ":7", "--host", "h"], 'Cannot use endpoint ":7": --host is given too'],
     [["server", "--host", "a b"], 'Cannot use --host "a b": "a b" is not a host'],

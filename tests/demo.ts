@@ -10,8 +10,9 @@ const TSECHO = [
   "--no-prompt",
   "--unstable-net",
   "--allow-net",
+  "--allow-read",
+  "--allow-write",
   "--allow-run=/usr/bin/getconf",
-  "--allow-read=/dev/null",
   `${ROOT}main.ts`,
 ];
 

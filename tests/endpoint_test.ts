@@ -1,6 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { formatAddress, formatEndpoint, isIpv4, isIpv6, parseEndpoint } from "../net/endpoint.ts";
+import { type Endpoint, formatAddress, formatEndpoint, isIpv4, isIpv6 } from "../net/endpoint.ts";
+import { parseEndpoint } from "../net/transports.ts";
 
 const DEFAULTS = { hostname: "localhost", port: 21567 };
 
@@ -54,6 +55,23 @@ Deno.test("what is no endpoint is refused with what was expected", () => {
   }
 });
 
+Deno.test("the transport is what stands in front", () => {
+  const table: [string, Endpoint][] = [
+    ["tls://web:7", { transport: "tls", hostname: "web", port: 7 }],
+    ["udp://:7", { transport: "udp", hostname: "localhost", port: 7 }],
+    ["UDP://[::1]", { transport: "udp", hostname: "::1", port: 21567 }],
+    ["unix:/run/tsecho.sock", { transport: "unix", path: "/run/tsecho.sock" }],
+    ["unix:///run/tsecho.sock", { transport: "unix", path: "/run/tsecho.sock" }],
+    ["unix:here.sock", { transport: "unix", path: "here.sock" }],
+    ["unix:/a b:ü", { transport: "unix", path: "/a b:ü" }],
+    ["tcp://unix:7", { transport: "tcp", hostname: "unix", port: 7 }],
+  ];
+  for (const [text, endpoint] of table) assertEquals(parseEndpoint(text, DEFAULTS), endpoint, text);
+  for (const text of ["unix:", "unix://", "unix://run/x", "unix:a\0b"]) {
+    assertThrows(() => parseEndpoint(text, DEFAULTS), Error, "expected a path, as in unix:/path");
+  }
+});
+
 Deno.test("an endpoint written is the endpoint read", () => {
   const hostname = fc.oneof(
     fc.domain(),
@@ -61,21 +79,35 @@ Deno.test("an endpoint written is the endpoint read", () => {
     fc.ipV6().filter((ip) => !/^::ffff:\d+\./i.test(ip)),
     fc.constant("::1"),
   );
-  fc.assert(fc.property(hostname, fc.integer({ min: 0, max: 65535 }), (hostname, port) => {
-    const endpoint = { transport: "tcp" as const, hostname, port };
-    assertEquals(parseEndpoint(formatEndpoint(endpoint), DEFAULTS), endpoint);
+  const host = fc.record({
+    transport: fc.constantFrom("tcp", "tls", "udp"),
+    hostname,
+    port: fc.integer({ min: 0, max: 65535 }),
+  });
+  const path = fc.string({ minLength: 1, unit: "binary" })
+    .filter((path) => !path.startsWith("//") && !path.includes("\0"));
+  const endpoint: fc.Arbitrary<Endpoint> = fc.oneof(
+    host,
+    path.map((path) => ({ transport: "unix", path })),
+  );
+  fc.assert(fc.property(endpoint, (endpoint) => {
+    assertEquals(parseEndpoint(formatEndpoint(endpoint), DEFAULTS), { ...endpoint });
   }));
 });
 
 Deno.test("any text is read or refused, in either case at once", () => {
-  fc.assert(fc.property(fc.string({ unit: "binary" }), (text) => {
-    try {
-      const endpoint = parseEndpoint(text, DEFAULTS);
-      assertEquals(parseEndpoint(formatEndpoint(endpoint), DEFAULTS).port, endpoint.port);
-    } catch (error) {
-      assertEquals((error as Error).constructor, Error);
-    }
-  }));
+  fc.assert(
+    fc.property(fc.oneof(fc.string({ unit: "binary" }), fc.string().map((it) => `unix:${it}`)), (text) => {
+      try {
+        const endpoint = parseEndpoint(text, DEFAULTS);
+        const again = parseEndpoint(formatEndpoint(endpoint), DEFAULTS);
+        // An IPv4-mapped address is written as the IPv4 address that it means.
+        assertEquals({ ...again, hostname: "" }, { ...endpoint, hostname: "" });
+      } catch (error) {
+        assertEquals((error as Error).constructor, Error);
+      }
+    }),
+  );
 });
 
 Deno.test("an IPv4-mapped peer is shown as the IPv4 address it is", () => {

@@ -13,8 +13,9 @@ export const TSECHO: string[] = binary !== undefined ? [await Deno.realPath(bina
   "--no-prompt",
   "--unstable-net",
   "--allow-net",
+  "--allow-read",
+  "--allow-write",
   "--allow-run=/usr/bin/getconf",
-  "--allow-read=/dev/null",
   `${ROOT}main.ts`,
 ];
 

@@ -92,3 +92,16 @@ export class Prefix {
     this.#digits = fraction ? 1 + head.length : -1;
   }
 }
+
+/** What a prefix looks like in any format, with or without a tag. */
+const PREFIX =
+  /^\[(?:\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z|[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}|\d{1,11}\.\d{6})(?: [!-Z\\^-~]{1,64})?\] /;
+/** No prefix has more bytes. */
+export const LONGEST_PREFIX = 100;
+const BRACKET = 0x5b;
+
+/** How many bytes the prefix takes that a message begins with, in whatever format; 0 if it begins with none. */
+export function prefixLength(message: Uint8Array): number {
+  if (message[0] !== BRACKET) return 0;
+  return PREFIX.exec(String.fromCharCode(...message.subarray(0, LONGEST_PREFIX)))?.[0].length ?? 0;
+}

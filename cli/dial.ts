@@ -1,0 +1,57 @@
+/** Connecting as the user asked for it, with errors for the user: what the subcommands that talk have in common. */
+import { type Endpoint, formatEndpoint } from "../net/endpoint.ts";
+import { FileProblem, reasonOf, reasonOfFile } from "../net/errors.ts";
+import { readCertificates } from "../net/tls.ts";
+import type { Connected, ConnectOptions, DatagramPeer } from "../net/transport.ts";
+import { connectDatagrams, connectStream } from "../net/transports.ts";
+import { Failure, note } from "./text.ts";
+
+/** Where to connect to, and how. */
+export interface DialOptions {
+  endpoint: Endpoint;
+  /** Use addresses of this IP version only. */
+  family?: 4 | 6;
+  /** Milliseconds for name, connection and TLS handshake together; 0 for as long as the system tries. */
+  connectTimeout: number;
+  /** A file (PEM) of certificates to trust beside the system's and Mozilla's. */
+  caFile?: string;
+  /** The name that the server's certificate has to bear, if it is not the endpoint's host. */
+  serverName?: string;
+  /** Takes any certificate, and says so. */
+  insecure: boolean;
+}
+
+/** Connects to a stream endpoint. @throws {Failure} */
+export async function dialStream(options: DialOptions, stop: AbortSignal): Promise<Connected> {
+  const { endpoint, caFile, serverName, insecure } = options;
+  if (insecure) await note("--insecure: the server's certificate is not verified, it may be anybody's");
+  let ca;
+  try {
+    ca = caFile === undefined ? undefined : await readCertificates(caFile);
+  } catch (error) {
+    if (error instanceof FileProblem) throw new Failure("use", error.file, error.message, { cause: error });
+    throw error;
+  }
+  const tls = { ...(ca !== undefined && { ca }), ...(serverName !== undefined && { serverName }), insecure };
+  return await reporting(endpoint, stop, connectStream(endpoint, { ...connectOptions(options, stop), tls }));
+}
+
+/** Opens a socket for datagrams with an endpoint; nothing is sent. @throws {Failure} */
+export async function dialDatagrams(options: DialOptions, stop: AbortSignal): Promise<DatagramPeer> {
+  const { endpoint } = options;
+  return await reporting(endpoint, stop, connectDatagrams(endpoint, connectOptions(options, stop)));
+}
+
+function connectOptions({ family, connectTimeout }: DialOptions, signal: AbortSignal): ConnectOptions {
+  return { ...(family && { family }), timeout: connectTimeout, signal };
+}
+
+async function reporting<T>(endpoint: Endpoint, stop: AbortSignal, connecting: Promise<T>): Promise<T> {
+  try {
+    return await connecting;
+  } catch (error) {
+    const why = "path" in endpoint ? reasonOfFile(error) : reasonOf(error);
+    const reason = stop.aborted ? "interrupted" : why;
+    throw new Failure("connect to", formatEndpoint(endpoint), reason, { cause: error });
+  }
+}

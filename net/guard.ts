@@ -1,0 +1,77 @@
+/** Which datagrams get no answer, by their source: an answer could go to somebody who never asked. */
+import { type Address, isIpv4, withoutMapping } from "./endpoint.ts";
+import { type Doors, isLetIn } from "./gate.ts";
+
+export interface GuardOptions extends Doors {
+  /** The most answers a second to one source, an IPv4 address or the /64 of an IPv6 one; 0 for any number. */
+  rate: number;
+  /** The ports of the server's own sockets. */
+  ownPorts: Set<number>;
+}
+
+/** Below are the ports of services, some of which answer whatever comes (echo, chargen): no client has one. */
+const FIRST_CLIENT_PORT = 1024;
+/** More sources in a second are a flood with forged addresses; answers to further ones would be part of it. */
+const MOST_SOURCES = 100_000;
+const WINDOW_MS = 1000;
+
+export class DatagramGuard {
+  readonly #options: GuardOptions;
+  readonly #answers = new Map<string, number>();
+  #windowEnd = 0;
+
+  constructor(options: GuardOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Why a datagram gets no answer, as one of a few fixed texts; undefined if it gets one, which is counted then.
+   *
+   * @param now milliseconds of a monotonic clock.
+   */
+  refusal(from: Address, now: number): string | undefined {
+    const { rate, ownPorts } = this.#options;
+    if (from.port < FIRST_CLIENT_PORT) return "source port below 1024";
+    const ip = withoutMapping(from.hostname);
+    if (isForMany(ip)) return "broadcast or multicast source";
+    if (ownPorts.has(from.port) && isOwnAddress(ip)) return "sent by an own socket";
+    if (!isLetIn(this.#options, ip)) return "denied";
+    if (rate === 0) return undefined;
+    if (now >= this.#windowEnd) {
+      this.#answers.clear();
+      this.#windowEnd = now + WINDOW_MS;
+    }
+    const source = isIpv4(ip) ? ip : network64(ip);
+    const count = this.#answers.get(source) ?? 0;
+    if (count >= rate) return `more than ${rate} a second from one source`;
+    if (count === 0 && this.#answers.size >= MOST_SOURCES) return "too many sources";
+    this.#answers.set(source, count + 1);
+    return undefined;
+  }
+}
+
+/** Multicast (RFC 5771, RFC 4291 2.7), limited broadcast, class E, and the unspecified address. */
+function isForMany(ip: string): boolean {
+  return isIpv4(ip)
+    ? ip === "0.0.0.0" || Number(ip.slice(0, ip.indexOf("."))) >= 224
+    : /^(?:ff..:|::$)/i.test(ip);
+}
+
+/** Whether an address is one of this machine's: those alone can be listened on. */
+function isOwnAddress(ip: string): boolean {
+  try {
+    Deno.listenDatagram({ transport: "udp", hostname: ip, port: 0 }).close();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The first four groups of an IPv6 address as Deno writes it: compressed (RFC 5952), with or without a zone. */
+function network64(ip: string): string {
+  const [head, tail] = ip.split("%")[0]!.split("::");
+  const before = head === "" ? [] : head!.split(":");
+  const after = tail === undefined || tail === "" ? [] : tail.split(":");
+  if (tail === undefined) return before.slice(0, 4).join(":");
+  return [...before, ...Array(8 - before.length - after.length).fill("0"), ...after].slice(0, 4).join(":");
+}

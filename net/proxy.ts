@@ -1,0 +1,110 @@
+/**
+ * The PROXY protocol, versions 1 and 2, as a receiver reads it: bytes in, a verdict out. The source is HAProxy's
+ * specification (doc/proxy-protocol.txt, 2020/03/05), whose sections are named below.
+ */
+import { type Address, isIpv4, isIpv6 } from "./endpoint.ts";
+
+/** What the bytes that a connection began with are. */
+export type ProxyHeader =
+  /** They may become a header: read on. */
+  | { state: "incomplete" }
+  /** They are no header, and never will be. The reason is one of a few fixed texts. */
+  | { state: "bad"; reason: string }
+  /**
+   * They begin with a header.
+   *
+   * `source` is the real client; undefined if the proxy speaks for itself (LOCAL), or does not know or tell an IP
+   * address (UNKNOWN, UNSPEC, UNIX): then the connection's own address counts (2.1, 2.2).
+   */
+  | { state: "complete"; length: number; source: Address | undefined };
+
+const INCOMPLETE: ProxyHeader = { state: "incomplete" };
+
+const SIGNATURE_V1 = new TextEncoder().encode("PROXY ");
+/** With its CRLF (2.1). */
+const LONGEST_V1 = 107;
+const CR = 13;
+const LF = 10;
+
+const SIGNATURE_V2 = Uint8Array.of(0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a);
+/** Signature, version and command, family and protocol, length (2.2). */
+const FIXED_V2 = 16;
+/** The most that a header takes: the length of what follows the fixed part has 16 bits. */
+export const LONGEST_HEADER = FIXED_V2 + 0xffff;
+
+/** Bytes of the two addresses and ports of a family (2.2): unspecified, IPv4, IPv6, Unix. */
+const ADDRESS_BYTES = [0, 12, 36, 216];
+const [UNSPEC, INET, INET6] = [0, 1, 2];
+
+/** Reads the header that a connection begins with. It never throws, and takes no longer for bytes that are no header. */
+export function parseProxyHeader(bytes: Uint8Array): ProxyHeader {
+  if (startsAlike(bytes, SIGNATURE_V1)) return parseV1(bytes);
+  if (startsAlike(bytes, SIGNATURE_V2)) return parseV2(bytes);
+  return bad("no PROXY header");
+}
+
+/** Whether one begins with the other, whichever is longer. */
+function startsAlike(bytes: Uint8Array, signature: Uint8Array): boolean {
+  return bytes.subarray(0, signature.length).every((byte, i) => byte === signature[i]);
+}
+
+function bad(reason: string): ProxyHeader {
+  return { state: "bad", reason };
+}
+
+/** Section 2.1: one line of words with single blanks between them. */
+function parseV1(bytes: Uint8Array): ProxyHeader {
+  const end = bytes.subarray(0, LONGEST_V1).indexOf(LF);
+  if (end < 0) return bytes.length < LONGEST_V1 ? INCOMPLETE : bad("PROXY header longer than 107 bytes");
+  if (bytes[end - 1] !== CR) return bad("malformed PROXY header: no CRLF at its end");
+  const line = new TextDecoder("latin1").decode(bytes.subarray(SIGNATURE_V1.length, end - 1));
+  const length = end + 1;
+  // What follows UNKNOWN is to be ignored.
+  if (/^UNKNOWN(?: |$)/.test(line)) return { state: "complete", length, source: undefined };
+  const [family, source, destination, sourcePort, destinationPort, ...more] = line.split(" ");
+  const isIp = family === "TCP4" ? isIpv4 : family === "TCP6" ? isIpv6 : undefined;
+  if (isIp === undefined) return bad("malformed PROXY header: unknown family");
+  const addresses = [source, destination], ports = [sourcePort, destinationPort];
+  // Unlike an endpoint's, an address has no zone, and a number no leading zero.
+  if (!addresses.every((ip) => ip !== undefined && isIp(ip) && !/%|(^|\.)0\d/.test(ip))) {
+    return bad("malformed PROXY header: bad address");
+  }
+  if (!ports.every((port) => /^(?:0|[1-9]\d{0,4})$/.test(port ?? "") && Number(port) <= 65535)) {
+    return bad("malformed PROXY header: bad port");
+  }
+  if (more.length > 0) return bad("malformed PROXY header: more than it should have");
+  return { state: "complete", length, source: { hostname: source!, port: Number(sourcePort) } };
+}
+
+/** Section 2.2: a fixed part, then addresses by family, then TLVs up to the length given, which are skipped. */
+function parseV2(bytes: Uint8Array): ProxyHeader {
+  const version = bytes[12];
+  if (version === undefined) return INCOMPLETE;
+  if (version >> 4 !== 2) return bad("malformed PROXY header: unknown version");
+  const command = version & 0xf;
+  if (command > 1) return bad("malformed PROXY header: unknown command");
+  if (bytes.length < FIXED_V2) return INCOMPLETE;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const length = FIXED_V2 + view.getUint16(14);
+  const family = bytes[13]! >> 4, protocol = bytes[13]! & 0xf;
+  // A LOCAL connection's family and addresses are to be discarded, whatever they are.
+  if (command === 1) {
+    const size = ADDRESS_BYTES[family];
+    if (size === undefined || protocol > 2) return bad("malformed PROXY header: unknown family");
+    if (length < FIXED_V2 + size) return bad("malformed PROXY header: shorter than its addresses");
+  }
+  if (bytes.length < length) return INCOMPLETE;
+  let source: Address | undefined;
+  if (command === 1 && protocol !== UNSPEC) {
+    if (family === INET) {
+      const hostname = bytes.subarray(FIXED_V2, FIXED_V2 + 4).join(".");
+      source = { hostname, port: view.getUint16(FIXED_V2 + 8) };
+    } else if (family === INET6) {
+      const groups = Array.from({ length: 8 }, (_, i) => view.getUint16(FIXED_V2 + 2 * i).toString(16));
+      // The URL parser writes it in its short form (RFC 5952).
+      const hostname = new URL(`http://[${groups.join(":")}]/`).hostname.slice(1, -1);
+      source = { hostname, port: view.getUint16(FIXED_V2 + 32) };
+    }
+  }
+  return { state: "complete", length, source };
+}

@@ -1,0 +1,321 @@
+import { type HostEndpoint, isIpv4, isIpv6 } from "./endpoint.ts";
+import { isResetBeforeAccept } from "./accept.ts";
+import { FileProblem, reasonOfFile } from "./errors.ts";
+import { closeQuietly, type Stream, writeAll } from "./stream.ts";
+import { connectTcp, listenTcp } from "./tcp.ts";
+import type { Duplex } from "node:stream";
+import type { ConnectionOptions } from "node:tls";
+import type { Connected, ConnectOptions, Security, StreamTransport } from "./transport.ts";
+
+/** The application protocol that both sides name (RFC 7301). A client that names none is served as well. */
+const ALPN = ["tsecho"];
+
+/** Where systems keep the certificates that they trust, in one file: Debian, Red Hat, SUSE, Alpine and BSD. */
+const SYSTEM_ROOTS = [
+  "/etc/ssl/certs/ca-certificates.crt",
+  "/etc/pki/tls/certs/ca-bundle.crt",
+  "/etc/ssl/ca-bundle.pem",
+  "/etc/ssl/cert.pem",
+];
+
+/** Descriptors that a connection takes in the server: the client's, and both ends of the one to the inner listener. */
+export const DESCRIPTORS_PER_CONN = 3;
+
+/** Bytes in transit between a client and TLS: the buffer begins small and grows while reads fill it. */
+const SMALL_RELAY = 2 * 1024;
+const LARGE_RELAY = 64 * 1024;
+/** How long the last bytes of a closed stream may take to go out. */
+const FLUSH_MS = 1000;
+const NOTHING = new Uint8Array();
+
+export const tls: StreamTransport = {
+  kind: "stream",
+  addressing: "host",
+
+  listen(endpoint: HostEndpoint, options) {
+    const { identity } = options;
+    if (identity === undefined) throw new TypeError("a TLS listener needs an identity");
+    const security = new TlsSide(identity);
+    try {
+      return Promise.resolve(listenTcp(endpoint, options).map((bound) => ({ ...bound, security })));
+    } catch (error) {
+      void security.close();
+      throw error;
+    }
+  },
+
+  async connect(endpoint: HostEndpoint, options) {
+    const start = performance.now();
+    const { insecure = false, ca = "", serverName = endpoint.hostname } = options.tls ?? {};
+    const trusted = insecure ? [] : [await systemRoots(), ca].filter((pem) => pem !== "");
+    if (insecure) return await connectInsecure(endpoint, serverName, options);
+    const conn = await connectTcp(endpoint, options);
+    const connectMs = performance.now() - start;
+    const stream = await handshake(conn, serverName, trusted);
+    return { stream, connectMs, handshakeMs: performance.now() - start - connectMs };
+  },
+};
+
+async function handshake(conn: Deno.TcpConn, serverName: string, caCerts: string[]): Promise<Stream> {
+  const [hostname] = serverName.split("%"); // no certificate names an IPv6 address's zone
+  try {
+    const stream = await Deno.startTls(conn, { hostname: hostname!, caCerts, alpnProtocols: ALPN });
+    try {
+      await stream.handshake();
+      return stream;
+    } catch (error) {
+      closeQuietly(stream);
+      throw error;
+    }
+  } catch (error) {
+    closeQuietly(conn);
+    throw error;
+  }
+}
+
+/** The system's trusted certificates, or nothing where there is no such file: Mozilla's come with Deno. */
+async function systemRoots(): Promise<string> {
+  for (const file of SYSTEM_ROOTS) {
+    try {
+      return await Deno.readTextFile(file);
+    } catch {
+      // Another system has another place.
+    }
+  }
+  return "";
+}
+
+/** Deno's own TLS verifies always; that of `node:tls` can be told not to. */
+async function connectInsecure(
+  { hostname, port }: HostEndpoint,
+  serverName: string,
+  { family, signal }: ConnectOptions,
+): Promise<Connected> {
+  const { connect } = await import("node:tls"); // loaded when used: it would slow each start down
+  const start = performance.now();
+  let connectMs = 0;
+  const options: ConnectionOptions & { allowHalfOpen: true } = {
+    host: hostname,
+    port,
+    ...(family && { family }),
+    rejectUnauthorized: false,
+    ALPNProtocols: ALPN,
+    ...(!isIpv4(serverName) && !isIpv6(serverName) && { servername: serverName }),
+    allowHalfOpen: true,
+  };
+  const socket = connect(options);
+  const onAbort = () => socket.destroy();
+  signal.addEventListener("abort", onAbort);
+  try {
+    await new Promise<void>((resolve, reject) => {
+      socket.once("connect", () => connectMs = performance.now() - start);
+      socket.once("secureConnect", resolve);
+      socket.once("error", reject);
+    });
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+  socket.on("error", () => {}); // those who read and write are told
+  socket.setNoDelay(true);
+  return { stream: streamOf(socket), connectMs, handshakeMs: performance.now() - start - connectMs };
+}
+
+/** Node's kind of stream as one of ours. */
+function streamOf(socket: Duplex): Stream {
+  const chunks = socket.iterator({ destroyOnReturn: false });
+  let rest: Uint8Array = NOTHING;
+  let closed = false;
+  const failed = (error?: Error | null) =>
+    closed
+      ? new Deno.errors.Interrupted("the stream is closed")
+      : new Deno.errors.ConnectionReset(error?.message);
+  return {
+    async read(buffer) {
+      if (rest.length === 0) {
+        let next;
+        try {
+          next = await chunks.next();
+        } catch (error) {
+          throw failed(error as Error);
+        }
+        if (closed) throw failed();
+        if (next.done) return null;
+        rest = next.value;
+      }
+      const n = Math.min(rest.length, buffer.length);
+      buffer.set(rest.subarray(0, n));
+      rest = rest.subarray(n);
+      return n;
+    },
+    write: (bytes) =>
+      new Promise((resolve, reject) => {
+        socket.write(bytes, (error) => error ? reject(failed(error)) : resolve(bytes.length));
+      }),
+    closeWrite: () => new Promise((resolve) => socket.end(resolve)),
+    close() {
+      closed = true;
+      socket.destroy();
+    },
+  };
+}
+
+/**
+ * The server's side of TLS. Deno speaks it only on connections that its own TLS listener has accepted, and there
+ * nothing ends a handshake but the client: a `close` frees no descriptor before. So that listener is an inner one, on
+ * loopback, and the clients' bytes are relayed to it: a client can be looked at before its handshake, the
+ * handshake ended at any time, and what is to be freed is. It costs two descriptors a connection, and about 60 µs a
+ * round trip.
+ */
+class TlsSide implements Security {
+  readonly #inner: Deno.TlsListener;
+  readonly #relays = new Set<Promise<void>>();
+  /** Settles when the stream before has come through the inner listener. */
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor({ cert, key }: { cert: string; key: string }) {
+    this.#inner = Deno.listenTls({ hostname: "127.0.0.1", port: 0, cert, key, alpnProtocols: ALPN });
+  }
+
+  async secure(client: Stream, early: Uint8Array): Promise<Stream> {
+    const connecting = this.#turn.then(() => this.#connect());
+    this.#turn = connecting.catch(() => {});
+    let inner: Awaited<typeof connecting>;
+    try {
+      inner = await connecting;
+    } catch (error) {
+      closeQuietly(client);
+      throw error;
+    }
+    const [near, secured] = inner;
+    const shut = () => {
+      closeQuietly(client);
+      closeQuietly(near);
+    };
+    const outgoing = relay(near, client);
+    const relayed = Promise.all([relay(client, near, early), outgoing]).then(shut, shut);
+    this.#relays.add(relayed);
+    void relayed.then(() => this.#relays.delete(relayed));
+    const stream: Stream = {
+      read: (buffer) => secured.read(buffer),
+      write: (bytes) => secured.write(bytes),
+      closeWrite: () => secured.closeWrite(),
+      close() {
+        secured.close();
+        // The last bytes, a close_notify or an alert among them, still have to get out.
+        const late = setTimeout(shut, FLUSH_MS);
+        outgoing.catch(() => {}).then(() => {
+          clearTimeout(late);
+          shut();
+        });
+      },
+    };
+    try {
+      await secured.handshake();
+      return stream;
+    } catch (error) {
+      closeQuietly(stream);
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#inner.close();
+    await Promise.all(this.#relays);
+  }
+
+  /** A connection to the inner listener: this end of it, and the end that speaks TLS. */
+  async #connect(): Promise<[Deno.TcpConn, Deno.TlsConn]> {
+    const { hostname, port } = this.#inner.addr as Deno.NetAddr;
+    const near = await Deno.connect({ hostname, port });
+    near.setNoDelay(true);
+    const own = near.localAddr as Deno.NetAddr;
+    try {
+      for (;;) {
+        const far = await this.#accept();
+        const peer = far.remoteAddr as Deno.NetAddr;
+        if (peer.port === own.port && peer.hostname === own.hostname) return [near, far];
+        far.close(); // another program on this machine has tried the port
+      }
+    } catch (error) {
+      near.close();
+      throw error;
+    }
+  }
+
+  async #accept(): Promise<Deno.TlsConn> {
+    for (;;) {
+      try {
+        return await this.#inner.accept();
+      } catch (error) {
+        if (!isResetBeforeAccept(error)) throw error;
+      }
+    }
+  }
+}
+
+/** Passes bytes on from one stream to another, until the first ends in order; then the second is half-closed. */
+async function relay(from: Stream, to: Stream, early: Uint8Array = NOTHING): Promise<void> {
+  if (early.length > 0) await writeAll(to, early);
+  let buffer = new Uint8Array(SMALL_RELAY);
+  for (let n; (n = await from.read(buffer)) !== null;) {
+    await writeAll(to, buffer.subarray(0, n));
+    if (n === buffer.length && n < LARGE_RELAY) buffer = new Uint8Array(n * 2);
+  }
+  await to.closeWrite();
+}
+
+/**
+ * Reads a server's certificate (with its chain) and key, and checks that they can be used.
+ *
+ * @returns them, and a warning if the certificate's time is over or has not come.
+ * @throws {FileProblem}
+ */
+export async function readIdentity(
+  certFile: string,
+  keyFile: string,
+): Promise<{ identity: { cert: string; key: string }; warning?: string }> {
+  const cert = await readCertificates(certFile);
+  const key = await readPem(keyFile, /^-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----/m, "a private key");
+  const { createPrivateKey, X509Certificate } = await import("node:crypto");
+  const certificate = new X509Certificate(cert);
+  if (key.includes("-----BEGIN ENCRYPTED PRIVATE KEY-----") || key.includes("Proc-Type: 4,ENCRYPTED")) {
+    throw new FileProblem(keyFile, "the key is encrypted; openssl pkey -in FILE -out PLAIN decrypts it");
+  }
+  let matches;
+  try {
+    matches = certificate.checkPrivateKey(createPrivateKey(key));
+  } catch (error) {
+    throw new FileProblem(keyFile, "the private key cannot be read", { cause: error });
+  }
+  if (!matches) throw new FileProblem(keyFile, `the key is not that of the certificate in ${certFile}`);
+  const now = Date.now();
+  const warning = Date.parse(certificate.validTo) < now
+    ? `the certificate expired on ${certificate.validTo}`
+    : Date.parse(certificate.validFrom) > now
+    ? `the certificate is not valid before ${certificate.validFrom}`
+    : undefined;
+  return { identity: { cert, key }, ...(warning !== undefined && { warning }) };
+}
+
+/** Reads a file of certificates (PEM), the first of which is looked at. @throws {FileProblem} */
+export async function readCertificates(file: string): Promise<string> {
+  const pem = await readPem(file, /^-----BEGIN CERTIFICATE-----/m, "a certificate");
+  const { X509Certificate } = await import("node:crypto");
+  try {
+    new X509Certificate(pem);
+  } catch (error) {
+    throw new FileProblem(file, "the certificate cannot be read", { cause: error });
+  }
+  return pem;
+}
+
+async function readPem(file: string, begin: RegExp, what: string): Promise<string> {
+  let text;
+  try {
+    text = await Deno.readTextFile(file);
+  } catch (error) {
+    throw new FileProblem(file, reasonOfFile(error), { cause: error });
+  }
+  if (!begin.test(text)) throw new FileProblem(file, `there is not ${what} (PEM) in it`);
+  return text;
+}

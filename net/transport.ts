@@ -1,0 +1,123 @@
+/** What each transport offers, and what it is asked for. The transports themselves are listed in `transports.ts`. */
+import type { Address, Endpoint } from "./endpoint.ts";
+import type { Stream } from "./stream.ts";
+
+/** How to listen. */
+export interface ListenOptions {
+  /** What a TLS listener shows its clients: a certificate (with its chain) and its key, as PEM. */
+  identity?: { cert: string; key: string };
+  /** The permissions of a Unix socket's file. */
+  unixMode: number;
+  /** Whether other processes may listen on the same TCP port too, each getting its share of connections (Linux). */
+  reusePort: boolean;
+}
+
+/** A stream that was accepted; nothing has been read from it. */
+export interface Accepted {
+  stream: Stream;
+  /** Undefined on a Unix socket, whose clients have no address. */
+  peer: Address | undefined;
+}
+
+/** A socket that accepts streams. One `accept` at a time; it throws as that of `Deno.Listener` does. */
+export interface StreamListener {
+  accept(): Promise<Accepted>;
+  close(): void;
+}
+
+/** A bound socket, and the endpoint that it really has. */
+export interface Bound {
+  endpoint: Endpoint;
+  listener: StreamListener;
+  /** Something about it that the user should know, such as an address family that is missing. */
+  warning?: string;
+  /** What an accepted stream has to go through before it is used, where the transport asks for that. */
+  security?: Security;
+}
+
+/** The server's side of TLS. */
+export interface Security {
+  /**
+   * Makes a secure stream of an accepted one. Closing the accepted stream gives up, and frees all that was taken.
+   *
+   * @param early bytes that have been read from it already.
+   * @throws what the handshake throws.
+   */
+  secure(stream: Stream, early: Uint8Array): Promise<Stream>;
+  /** Ends it, once the bytes of streams that were closed before have gone out, or after a second. */
+  close(): Promise<void>;
+}
+
+/** How to connect. */
+export interface ConnectOptions {
+  /** Use addresses of this IP version only. */
+  family?: 4 | 6;
+  /** Milliseconds for the name, the connection and the TLS handshake together; 0 for as long as the system tries. */
+  timeout: number;
+  /** Gives up when aborted, with the signal's reason. */
+  signal: AbortSignal;
+  tls?: TlsConnectOptions;
+}
+
+/** Whom a TLS client believes. */
+export interface TlsConnectOptions {
+  /** Certificates (PEM) to trust beside those of the system and of Mozilla. */
+  ca?: string;
+  /** The name that the server's certificate must bear, and that is asked for (SNI); otherwise the endpoint's host. */
+  serverName?: string;
+  /** Takes any certificate. */
+  insecure?: boolean;
+}
+
+/** A stream to a server, and what it took to get it. */
+export interface Connected {
+  stream: Stream;
+  /** Milliseconds until the connection stood, the look-up of its name included. */
+  connectMs: number;
+  /** Milliseconds that the TLS handshake took after that; undefined without TLS. */
+  handshakeMs?: number;
+}
+
+/** A socket for datagrams with one peer: what others send is not received. */
+export interface DatagramPeer {
+  /** The peer's address, for people. */
+  address: string;
+  /** The most bytes that one datagram carries to this peer. */
+  maxSize: number;
+  /** Sends a datagram, of no byte up to `maxSize`. */
+  send(bytes: Uint8Array): Promise<void>;
+  /** Waits for the peer's next datagram; the bytes are the caller's. Throws Interrupted or BadResource once closed. */
+  receive(): Promise<Uint8Array>;
+  close(): void;
+}
+
+/** A bound socket for datagrams with anybody. */
+export interface DatagramSocket {
+  endpoint: Endpoint;
+  warning?: string;
+  /** Waits for the next datagram, whose bytes are put into the buffer. */
+  receive(buffer: Uint8Array): Promise<[Uint8Array, Address]>;
+  send(bytes: Uint8Array, to: Address): Promise<void>;
+  close(): void;
+}
+
+interface CommonTransport {
+  /** Whether its endpoints are `name://host:port` or `name:/path`. */
+  addressing: "host" | "path";
+}
+
+export interface StreamTransport extends CommonTransport {
+  kind: "stream";
+  /** Listens; "all interfaces" may take two sockets. @throws the errors of `Deno.listen`. */
+  listen(endpoint: Endpoint, options: ListenOptions): Promise<Bound[]>;
+  /** Connects; `options.timeout` is the caller's to keep. @throws the errors of `Deno.connect`. */
+  connect(endpoint: Endpoint, options: ConnectOptions): Promise<Connected>;
+}
+
+export interface DatagramTransport extends CommonTransport {
+  kind: "datagram";
+  listen(endpoint: Endpoint, options: ListenOptions): Promise<DatagramSocket[]>;
+  connect(endpoint: Endpoint, options: ConnectOptions): Promise<DatagramPeer>;
+}
+
+export type Transport = StreamTransport | DatagramTransport;

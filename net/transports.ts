@@ -1,0 +1,110 @@
+/** The list of transports, and what is the same for all of them. */
+import { type Endpoint, type EndpointDefaults, parseAddress } from "./endpoint.ts";
+import { closeQuietly } from "./stream.ts";
+import { tcp } from "./tcp.ts";
+import { tls } from "./tls.ts";
+import type { Connected, ConnectOptions, DatagramPeer, Transport } from "./transport.ts";
+import { udp } from "./udp.ts";
+import { unix } from "./unix.ts";
+
+/** The one list: a transport is a file that is named here. The first is the one meant where none is named. */
+const TRANSPORTS: Record<string, Transport> = { tcp, tls, udp, unix };
+const DEFAULT_TRANSPORT = "tcp";
+
+/** The forms of an endpoint, for people. */
+export const ENDPOINT_FORMS = `${
+  Object.entries(TRANSPORTS).map(([name, { addressing }]) =>
+    addressing === "path" ? `${name}:/path` : `${name}://host:port`
+  ).join(", ")
+}, host:port, host, :port or [::1]:port`;
+const SYNTAX = `expected ${ENDPOINT_FORMS}`;
+
+/** The transport of an endpoint. */
+export function transportOf(endpoint: Endpoint): Transport {
+  return TRANSPORTS[endpoint.transport]!;
+}
+
+/** The endpoint of the default transport that is made of `defaults` alone. */
+export function defaultEndpoint(defaults: EndpointDefaults): Endpoint {
+  return { transport: DEFAULT_TRANSPORT, ...defaults };
+}
+
+/**
+ * Reads an endpoint: `tcp://[::1]:21567`, `unix:/run/tsecho.sock`, or a short form without a scheme.
+ *
+ * @throws {Error} whose message says what was expected.
+ */
+export function parseEndpoint(text: string, defaults: EndpointDefaults): Endpoint {
+  if (text === "") throw new Error(SYNTAX);
+  for (const [name, { addressing }] of Object.entries(TRANSPORTS)) {
+    if (addressing !== "path") continue;
+    // `unix:/path` and `unix:///path` are the same; `unix://host/path` is neither a path nor a host.
+    const match = new RegExp(`^${name}:(?://(?=/))?(?<path>.*)$`, "is").exec(text);
+    if (match === null) continue;
+    const path = match.groups!.path!;
+    if (path === "" || path.startsWith("//") || path.includes("\0")) {
+      throw new Error(`expected a path, as in ${name}:/path`);
+    }
+    return { transport: name, path };
+  }
+  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text);
+  const name = scheme === null ? DEFAULT_TRANSPORT : scheme[1]!.toLowerCase();
+  if (!Object.hasOwn(TRANSPORTS, name)) throw new Error(`unknown scheme "${scheme![1]}", ${SYNTAX}`);
+  return { transport: name, ...parseAddress(text.slice(scheme?.[0].length ?? 0), defaults) };
+}
+
+/**
+ * Connects to a stream endpoint.
+ *
+ * @throws the errors of `Deno.connect` and of the TLS handshake; `Deno.errors.TimedOut` after the timeout.
+ */
+export async function connectStream(endpoint: Endpoint, options: ConnectOptions): Promise<Connected> {
+  const transport = transportOf(endpoint);
+  if (transport.kind !== "stream") throw new TypeError(`${endpoint.transport} has no streams`);
+  return await inTime(
+    options,
+    (signal) => transport.connect(endpoint, { ...options, signal }),
+    ({ stream }) => {
+      closeQuietly(stream);
+    },
+  );
+}
+
+/** Opens a socket for datagrams with one peer. Nothing is sent. @throws likewise. */
+export async function connectDatagrams(endpoint: Endpoint, options: ConnectOptions): Promise<DatagramPeer> {
+  const transport = transportOf(endpoint);
+  if (transport.kind !== "datagram") throw new TypeError(`${endpoint.transport} has no datagrams`);
+  return await inTime(options, (signal) => transport.connect(endpoint, { ...options, signal }), closeQuietly);
+}
+
+/**
+ * Waits for an attempt until the timeout or the signal. The attempt's signal ends a TCP handshake, but neither the
+ * look-up of a name nor a TLS handshake: hence the race, and `discard` for what comes too late.
+ */
+async function inTime<T>(
+  { timeout, signal }: ConnectOptions,
+  attempt: (signal: AbortSignal) => Promise<T>,
+  discard: (late: T) => void,
+): Promise<T> {
+  signal.throwIfAborted();
+  const ended = new AbortController();
+  const giveUp = Promise.withResolvers<never>();
+  const end = (reason: unknown) => {
+    ended.abort(reason);
+    giveUp.reject(reason);
+  };
+  const onAbort = () => end(signal.reason);
+  signal.addEventListener("abort", onAbort);
+  const timer = timeout > 0 &&
+    setTimeout(() => end(new Deno.errors.TimedOut(`no answer in ${timeout} ms`)), timeout);
+  const attempted = attempt(ended.signal);
+  try {
+    return await Promise.race([attempted, giveUp.promise]);
+  } catch (error) {
+    attempted.then(discard, () => {});
+    throw error;
+  } finally {
+    if (timer !== false) clearTimeout(timer);
+    signal.removeEventListener("abort", onAbort);
+  }
+}

@@ -1,0 +1,72 @@
+import { type Address, formatAddress, type HostEndpoint, isIpv4, withoutMapping } from "./endpoint.ts";
+import { addresses, bindAll } from "./hosts.ts";
+import type { DatagramPeer, DatagramSocket, DatagramTransport } from "./transport.ts";
+
+/** The most bytes of a datagram's payload: 65,535 less the headers of UDP (8) and IPv4 (20; IPv6's does not count). */
+const MAX_SIZE_IPV4 = 65_507;
+const MAX_SIZE_IPV6 = 65_527;
+/** A buffer of this size holds any datagram. */
+export const DATAGRAM_BUFFER = 65_536;
+
+export const udp: DatagramTransport = {
+  kind: "datagram",
+  addressing: "host",
+
+  listen(endpoint: HostEndpoint) {
+    return Promise.resolve(
+      bindAll(endpoint, false, (hostname, port) => bind(endpoint.transport, hostname, port)),
+    );
+  },
+
+  async connect(endpoint: HostEndpoint, { family }) {
+    const [address] = await addresses(endpoint.hostname, family);
+    if (address === undefined) throw new Error(`the host has no IPv${family} address`);
+    return connectUdp({ hostname: address, port: endpoint.port });
+  },
+};
+
+function bind(
+  transport: string,
+  hostname: string,
+  port: number,
+): DatagramSocket & { endpoint: HostEndpoint } {
+  const socket = Deno.listenDatagram({ transport: "udp", hostname, port });
+  const addr = socket.addr as Deno.NetAddr;
+  return {
+    endpoint: { transport, hostname: addr.hostname, port: addr.port },
+    receive: (buffer) => socket.receive(buffer) as Promise<[Uint8Array, Deno.NetAddr]>,
+    async send(bytes, { hostname, port }) {
+      await socket.send(bytes, { transport: "udp", hostname, port });
+    },
+    close: () => socket.close(),
+  };
+}
+
+/**
+ * A socket for datagrams with one peer. Deno has no connected UDP sockets: what comes from elsewhere is dropped here,
+ * and that nobody listens at the peer's port (ICMP) is not told.
+ */
+function connectUdp(peer: Address): DatagramPeer {
+  const ipv4 = isIpv4(peer.hostname);
+  const socket = bind("udp", ipv4 ? "0.0.0.0" : "::", 0);
+  const buffer = new Uint8Array(DATAGRAM_BUFFER);
+  const from = canonical(peer.hostname);
+  return {
+    address: formatAddress(peer),
+    maxSize: ipv4 ? MAX_SIZE_IPV4 : MAX_SIZE_IPV6,
+    send: (bytes) => socket.send(bytes, peer),
+    async receive() {
+      for (;;) {
+        const [bytes, { hostname, port }] = await socket.receive(buffer);
+        if (port === peer.port && canonical(hostname) === from) return bytes.slice();
+      }
+    },
+    close: () => socket.close(),
+  };
+}
+
+/** An IP address in its one form: without a zone, an IPv6 one compressed as RFC 5952 has it. */
+function canonical(ip: string): string {
+  const plain = withoutMapping(ip.split("%")[0]!);
+  return isIpv4(plain) ? plain : new URL(`http://[${plain}]/`).hostname;
+}
