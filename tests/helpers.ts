@@ -180,12 +180,31 @@ export class ServerProcess extends Running {
 
   /** @param wrap a command line to put in front of tsecho's. */
   static async start(args: string[] = [], wrap: string[] = []): Promise<ServerProcess> {
-    const named = args.some((arg) => arg === "--port" || arg === "--host" || arg.includes("://"));
+    const endpoints = args.filter((arg) => /^(?:\w+:\/\/|unix:)/.test(arg));
+    const named = endpoints.length > 0 || args.some((arg) => arg === "--port" || arg === "--host");
     const command = [...wrap, ...TSECHO, "server", ...(named ? [] : ["tcp://127.0.0.1:0"]), ...args];
     const server = new ServerProcess(command);
-    const [, port] = await server.stdout.until(/^listening on \S+:(\d+)\n/m);
-    server.port = parsePort(port!);
+    await server.stdout.until(new RegExp(`(?:^listening on .*\n){${Math.max(1, endpoints.length)}}`));
+    server.port = server.endpoints().find((it) => it.port > 0)?.port ?? 0;
     return server;
+  }
+
+  /** What it listens on, in the order in which it was named; the port is 0 for a Unix socket. */
+  endpoints(): { url: string; port: number }[] {
+    return [...this.stdout.text.matchAll(/^listening on (.*?(?::(\d+))?)$/gm)]
+      .map(([, url, port]) => ({ url: url!, port: port === undefined ? 0 : parsePort(port) }));
+  }
+
+  /** The endpoint of a scheme, as a client on this machine names it; the first if there are several. */
+  url(scheme: string): string {
+    const found = this.endpoints().find(({ url }) => url.startsWith(`${scheme}:`));
+    assert(found !== undefined, `no ${scheme} in ${this.stdout.text}`);
+    return found.url.replace("[::]", "localhost").replace("0.0.0.0", "127.0.0.1");
+  }
+
+  /** The port of the endpoint of a scheme. */
+  portOf(scheme: string): number {
+    return Number(/\d+$/.exec(this.url(scheme))![0]);
   }
 
   /** Connects from within the test. */
@@ -278,4 +297,68 @@ export async function needs(...programs: string[]): Promise<{ ignore: boolean }>
     }
   }
   return { ignore: false };
+}
+
+/** The bytes of an ASCII text. */
+export function ascii(text: string): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(text).slice();
+}
+
+/** A PROXY protocol header, version 2: by default from 1.1.1.1:257 over TCP and IPv4. */
+export function proxyV2(
+  { command = 0x21, family = 0x11, addresses = Array(12).fill(1), tlvs = 0 }: {
+    command?: number;
+    family?: number;
+    addresses?: number[];
+    tlvs?: number;
+  },
+): Uint8Array<ArrayBuffer> {
+  const length = addresses.length + tlvs;
+  const fixed = [0x0d, 0x0a, 0x0d, 0x0a, 0, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a, command, family];
+  return Uint8Array.from([...fixed, length >> 8, length & 255, ...addresses, ...Array(tlvs).fill(4)]);
+}
+
+/** A folder of its own for a test; it goes at the end of the scope. */
+export class Folder implements AsyncDisposable {
+  private constructor(readonly path: string) {}
+
+  static async make(): Promise<Folder> {
+    return new Folder(await Deno.makeTempDir({ prefix: "tsecho-" }));
+  }
+
+  /** The path of a file in it. */
+  file(name: string): string {
+    return `${this.path}/${name}`;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Deno.remove(this.path, { recursive: true });
+  }
+}
+
+/**
+ * Certificates made by openssl, with their keys (`NAME.pem`, `NAME.key`): `ca`, and signed by it `server` for localhost
+ * and its addresses, `other` for another name and `expired`; `self` is signed by itself alone.
+ */
+export async function makeCertificates(folder: Folder): Promise<void> {
+  const script = `set -e; cd "$0"
+    key() { openssl ecparam -name prime256v1 -genkey -noout -out $1.key; }
+    key ca; openssl req -x509 -new -key ca.key -subj "/CN=test CA" -days 2 -out ca.pem
+    key self; openssl req -x509 -new -key self.key -subj /CN=localhost -addext subjectAltName=DNS:localhost \\
+      -addext basicConstraints=critical,CA:FALSE -days 2 -out self.pem
+    sign() {
+      key $1; openssl req -new -key $1.key -subj /CN=test -out $1.csr; echo "subjectAltName=$3" > $1.ext
+      openssl x509 -req -in $1.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days $2 -extfile $1.ext -out $1.pem
+    }
+    sign server 2 DNS:localhost,IP:127.0.0.1,IP:::1
+    sign other 2 DNS:other.example
+    sign expired -1 DNS:localhost,IP:127.0.0.1`;
+  const { code, stderr } = await run(["sh", "-c", script, folder.path]);
+  assert(code === 0, `openssl failed: ${stderr}`);
+}
+
+/** Open descriptors of a process. */
+export async function descriptors(pid: number): Promise<number> {
+  const { stdout } = await run(["ls", `/proc/${pid}/fd`]);
+  return stdout.trim().split("\n").length;
 }

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { Answers, errorReply, type Framing, Replies } from "../protocol.ts";
+import { Answers, DatagramReplies, errorReply, type Framing, Replies } from "../protocol.ts";
 
 const PREFIX = new TextEncoder().encode("[stamp] ");
 const encode = (text: string) => new TextEncoder().encode(text);
@@ -145,4 +145,57 @@ Deno.test("an echo without stamps that looks like an error is an echo", () => {
     error: undefined,
   });
   assertEquals(count("plain\nerror: 42\n", [6, 100], "plain\n").error, undefined);
+});
+
+Deno.test("replies to datagrams are matched by their payload, with a stamp, a tag or without", () => {
+  const replies = new DatagramReplies();
+  for (const text of ["a\n", "b\n", "a\n", "[x] c\n", "d\n"]) replies.sending(encode(text), 0);
+  const arrived = (text: string) => replies.arrived(encode(text));
+  assert(arrived("[2026-11-23T03:37:00.123456Z] a\n"));
+  assert(arrived("[1795405020.123456 web-2] b\n"));
+  assert(arrived("[Mon Nov 23 03:37:00 2026] [x] c\n"));
+  assertEquals(replies.reordered, 0);
+  assert(arrived("a\n")); // sent before [x] c
+  assertEquals([replies.answered, replies.reordered, replies.stray, replies.waiting], [4, 1, 0, 1]);
+  for (const text of ["a\n", "[2026-11-23T03:37:00.123456Z] e\n", "", "[no stamp] d\n"]) {
+    assert(!arrived(text));
+  }
+  assertEquals([replies.stray, replies.waiting], [4, 1]);
+  replies.expire(0);
+  assertEquals([replies.lost, replies.waiting], [1, 0]);
+  assert(!arrived("d\n")); // too late
+});
+
+Deno.test("datagrams are given up in the order in which they were sent", () => {
+  const replies = new DatagramReplies();
+  for (let i = 0; i < 10; i++) replies.sending(encode("same"), i);
+  replies.expire(3);
+  assertEquals([replies.lost, replies.oldest], [4, 4]);
+  assert(replies.arrived(encode("same")));
+  assertEquals(replies.oldest, 5);
+});
+
+Deno.test("replies in any order, some lost and some doubled, are counted as they are", () => {
+  const sent = fc.array(fc.string({ unit: "binary", maxLength: 3 }), { maxLength: 30 });
+  fc.assert(fc.property(sent, fc.infiniteStream(fc.nat()), (sent, random) => {
+    const replies = new DatagramReplies();
+    // Numbered, so that each is its own.
+    const payloads = sent.map((text, i) => `${text} ${i}`);
+    for (const payload of payloads) replies.sending(encode(payload), 0);
+    const left = payloads.map((payload, number) => ({ payload, number }));
+    let highest = -1, reordered = 0, answered = 0, stray = 0;
+    while (left.length > 0) {
+      const [reply] = left.splice(random.next().value % left.length, 1);
+      const times = random.next().value % 3; // lost, once, or twice
+      if (times > 0) answered++;
+      if (times > 1) stray++;
+      if (times > 0 && reply!.number < highest) reordered++;
+      if (times > 0) highest = Math.max(highest, reply!.number);
+      for (let i = 0; i < times; i++) replies.arrived(encode(`[1795405020.123456] ${reply!.payload}`));
+    }
+    replies.expire(0);
+    const counted = { answered: replies.answered, reordered: replies.reordered, stray: replies.stray };
+    assertEquals(counted, { answered, reordered, stray });
+    assertEquals(replies.lost, sent.length - answered);
+  }));
 });
