@@ -256,7 +256,7 @@ class DatagramDialogue implements Dialogue {
   readonly #server: string;
   readonly #timeout: number;
   readonly #replies = new DatagramReplies();
-  #received: Uint8Array[] = [];
+  readonly #received: Uint8Array[] = [];
   #receiving: Promise<boolean> | undefined;
 
   constructor(peer: DatagramPeer, server: string, timeout: number) {
@@ -293,9 +293,7 @@ class DatagramDialogue implements Dialogue {
   }
 
   takeUnasked(): Uint8Array {
-    const received = this.#received;
-    this.#received = [];
-    return received.map(asLine).reduce(concat, new Uint8Array());
+    return this.#received.splice(0).map(asLine).reduce(concat, new Uint8Array());
   }
 
   gone(): Failure {
@@ -312,7 +310,8 @@ class DatagramDialogue implements Dialogue {
 
   async #receive(): Promise<boolean> {
     try {
-      this.#received.push(await this.#peer.receive());
+      const reply = await this.#peer.receive();
+      this.#received.push(reply);
       return true;
     } catch (error) {
       return !isClosedHere(error);

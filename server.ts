@@ -357,7 +357,7 @@ class Server {
     this.#serving.add(connection);
     if (this.#log.verbose) {
       const { id, peer } = connection;
-      this.#log.info("open", { conn: id, peer, ...(guest.via && { via: formatPeer(guest.via) }) });
+      this.#log.info("open", { conn: id, peer, ...(guest.via && { via: guest.via }) });
     }
     void connection.serve();
   }

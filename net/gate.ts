@@ -39,8 +39,8 @@ export interface Guest {
   stream: Stream;
   /** The real client's address where a balancer tells it; undefined on a Unix socket. */
   peer: Address | undefined;
-  /** The balancer's address, where it is another. */
-  via?: Address | undefined;
+  /** The balancer, for people, where the client's address is another. */
+  via?: string;
   /** To be called once, when the client has gone. */
   leave(): void;
 }
@@ -114,7 +114,7 @@ export class Gate {
     }
     // Nothing can be said to a TLS client before the handshake is over.
     const leave = this.#enter(stream, peer, security === undefined);
-    const guest = { peer, ...(peer !== nearest && { via: nearest }), leave };
+    const guest = { peer, ...(peer !== nearest && { via: formatPeer(nearest) }), leave };
     if (security === undefined) return { ...guest, stream: withEarly(stream, early) };
     const { handshakeTimeout } = this.#options;
     try {

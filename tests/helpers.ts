@@ -184,7 +184,7 @@ export class ServerProcess extends Running {
     const named = endpoints.length > 0 || args.some((arg) => arg === "--port" || arg === "--host");
     const command = [...wrap, ...TSECHO, "server", ...(named ? [] : ["tcp://127.0.0.1:0"]), ...args];
     const server = new ServerProcess(command);
-    await server.stdout.until(new RegExp(`(?:^listening on .*\n){${Math.max(1, endpoints.length)}}`));
+    await server.stdout.until(new RegExp(`(?:listening on .*\n){${Math.max(1, endpoints.length)}}`));
     server.port = server.endpoints().find((it) => it.port > 0)?.port ?? 0;
     return server;
   }

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { systemMicros, wallMicros } from "../time/clock.ts";
-import { Prefix, type StampFormat } from "../time/stamp.ts";
+import { Prefix, prefixLength, STAMP_FORMATS, type StampFormat } from "../time/stamp.ts";
 import { run } from "./helpers.ts";
 
 const MOMENT = 1795405020_123456; // 2026-11-23T03:37:00.123456Z
@@ -57,4 +57,19 @@ Deno.test("the wall clock counts microseconds, is never ahead of the system's an
     nearest = Math.min(nearest, before - micros);
   }
   assert(nearest <= 5, `${nearest} µs behind at best`);
+});
+
+Deno.test("a message that begins with a prefix is told from others", () => {
+  const length = (text: string) => prefixLength(new TextEncoder().encode(text));
+  for (const format of STAMP_FORMATS.filter((it) => it !== "none")) {
+    for (const tag of [undefined, "web-2", "~".repeat(64)]) {
+      const text = prefix(format, MOMENT, tag);
+      assertEquals(length(`${text}hello`), text.length, text);
+      assertEquals(length(text), text.length);
+      for (const other of [text.slice(1), text.slice(0, -1), ` ${text}`]) {
+        assertEquals(length(other), 0, other);
+      }
+    }
+  }
+  for (const text of ["", "[", "[x] y", "[2026-11-23] x", "[12] x"]) assertEquals(length(text), 0, text);
 });

@@ -1,0 +1,241 @@
+/** Behind a balancer: PROXY protocol headers, HAProxy's and bad ones. */
+import { assert, assertEquals, assertLess, assertMatch, assertStringIncludes } from "@std/assert";
+import {
+  ascii,
+  Folder,
+  makeCertificates,
+  needs,
+  proxyV2,
+  readAll,
+  readLine,
+  ROOT,
+  Running,
+  send,
+  ServerProcess,
+  tsecho,
+  unstamped,
+  within,
+} from "./helpers.ts";
+
+const PROXY = ["--proxy-protocol", "--proxy-from", "127.0.0.0/8,::1"];
+
+async function write(conn: Deno.Conn, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length;) at += await conn.write(bytes.subarray(at));
+}
+
+/** Reads until the peer has gone, in order or not. */
+async function untilGone(conn: Deno.Conn): Promise<string> {
+  return await readAll(conn).catch((error) => (error as Error).name);
+}
+
+Deno.test("the client that the header names is in the log, and what follows the header is answered", async () => {
+  await using server = await ServerProcess.start(["tcp://:0", ...PROXY]);
+  const table: [Uint8Array, string][] = [
+    [ascii("PROXY TCP4 192.0.2.7 198.51.100.1 56324 443\r\n"), "192.0.2.7:56324 via=127.0.0.1:\\d+"],
+    [ascii("PROXY TCP6 2001:db8::7 2001:db8::1 56324 443\r\n"), "\\[2001:db8::7\\]:56324 via=127.0.0.1:\\d+"],
+    [ascii("PROXY UNKNOWN\r\n"), "127.0.0.1:\\d+"],
+    [proxyV2({ tlvs: 5000 }), "1.1.1.1:257 via=127.0.0.1:\\d+"],
+    [proxyV2({ command: 0x20, addresses: [] }), "127.0.0.1:\\d+"],
+  ];
+  for (const [i, [header, peer]] of table.entries()) {
+    using conn = await server.connect();
+    await write(conn, Uint8Array.from([...header, ...ascii("hello\nagain\n")]));
+    assertEquals([unstamped(await readLine(conn)), unstamped(await readLine(conn))], ["hello\n", "again\n"]);
+    await server.stderr.until(new RegExp(`info open conn=${i + 1} peer=${peer}\n`));
+  }
+});
+
+Deno.test("a header may come a byte at a time, with the first line after it", async () => {
+  await using server = await ServerProcess.start(PROXY);
+  for (const header of [ascii("PROXY TCP4 192.0.2.7 198.51.100.1 56324 443\r\n"), proxyV2({ tlvs: 20 })]) {
+    using conn = await server.connect();
+    for (const byte of [...header, ...ascii("hello\n")]) {
+      await conn.write(Uint8Array.of(byte));
+      await new Promise((resolve) => setTimeout(resolve)); // lets the byte travel alone
+    }
+    assertEquals(unstamped(await readLine(conn)), "hello\n");
+  }
+});
+
+Deno.test("a line as long as the server's buffers may follow the header at once", async () => {
+  await using server = await ServerProcess.start(PROXY);
+  using conn = await server.connect();
+  const line = "x".repeat(60_000) + "\n";
+  await send(conn, `PROXY UNKNOWN\r\n${line}`);
+  await conn.closeWrite();
+  assertEquals(unstamped(await readAll(conn)), line);
+});
+
+Deno.test("a bad header closes the connection, with the reason in the log", async () => {
+  await using server = await ServerProcess.start(PROXY);
+  const full = "PROXY TCP4 192.0.2.7 198.51.100.1 56324 443\r\n";
+  const table: [Uint8Array, string][] = [
+    [ascii("hello\n"), "no PROXY header"],
+    [ascii(full.replace("TCP4", "TCP5")), "malformed PROXY header: unknown family"],
+    [ascii(full.replace("192.0.2.7", "192.0.2.777")), "malformed PROXY header: bad address"],
+    [ascii(full.replace("56324", "x")), "malformed PROXY header: bad port"],
+    [ascii(full.replace("\r\n", "\n")), "malformed PROXY header: no CRLF at its end"],
+    [ascii("PROXY " + "x".repeat(200)), "PROXY header longer than 107 bytes"],
+    [proxyV2({ command: 0x31 }), "malformed PROXY header: unknown version"],
+    [proxyV2({ command: 0x2f }), "malformed PROXY header: unknown command"],
+    [proxyV2({ addresses: [1, 1] }), "malformed PROXY header: shorter than its addresses"],
+  ];
+  for (const [bytes, reason] of table) {
+    using conn = await server.connect();
+    await write(conn, bytes);
+    assertEquals((await untilGone(conn)).replace("ConnectionReset", ""), "");
+    await server.stderr.until(
+      new RegExp(`warn refuse reason="${reason}" count=1 total=\\d+ last_peer=127.0.0.1`),
+    );
+  }
+  assert(!server.stderr.text.includes("info open"), server.stderr.text);
+});
+
+Deno.test("a header cut off in any place closes the connection", async () => {
+  await using server = await ServerProcess.start(PROXY);
+  let cuts = 0;
+  for (const header of [ascii("PROXY TCP4 192.0.2.7 198.51.100.1 56324 443\r\n"), proxyV2({ tlvs: 5 })]) {
+    for (let n = 0; n < header.length; n++, cuts++) {
+      using conn = await server.connect();
+      await write(conn, header.subarray(0, n));
+      await conn.closeWrite();
+      assertEquals(await untilGone(conn), "");
+    }
+  }
+  await server.stop();
+  assertStringIncludes(server.stderr.text, `connections=0`);
+  assertStringIncludes(server.stderr.text, `refused=${cuts}`);
+  assertMatch(server.stderr.text, /reason="PROXY header cut off"/);
+});
+
+Deno.test("a header that is late closes the connection after 3 seconds", async () => {
+  await using server = await ServerProcess.start(PROXY);
+  using silent = await server.connect();
+  using slow = await server.connect();
+  await send(slow, "PROXY TCP4 ");
+  const start = performance.now();
+  assertEquals([await untilGone(silent), await untilGone(slow)], ["", ""]);
+  console.log(`closed after ${Math.round(performance.now() - start)} ms`);
+  await server.stderr.until(/warn refuse reason="late PROXY header"/);
+  await server.stop();
+  assertStringIncludes(server.stderr.text, "refused=2");
+});
+
+Deno.test("a header from elsewhere than --proxy-from is not believed", async () => {
+  await using server = await ServerProcess.start([
+    "--proxy-protocol",
+    "--proxy-from",
+    "127.0.0.2,192.0.2.0/24",
+  ]);
+  using conn = await server.connect();
+  await send(conn, "PROXY TCP4 192.0.2.7 198.51.100.1 56324 443\r\nhello\n").catch(() => {});
+  assertEquals((await untilGone(conn)).replace("ConnectionReset", ""), "");
+  await server.stderr.until(
+    /warn refuse reason="not a trusted proxy" count=1 total=1 last_peer=127.0.0.1:\d+\n/,
+  );
+});
+
+Deno.test("without the option a PROXY line is a line", async () => {
+  await using server = await ServerProcess.start();
+  using conn = await server.connect();
+  await send(conn, "PROXY TCP4 192.0.2.7 198.51.100.1 56324 443\r\n");
+  assertEquals(unstamped(await readLine(conn)), "PROXY TCP4 192.0.2.7 198.51.100.1 56324 443\r\n");
+});
+
+Deno.test("silent connections cannot keep the balancer out: the oldest has to go", async () => {
+  await using server = await ServerProcess.start(PROXY);
+  const silent = await Promise.all(Array.from({ length: 600 }, () => server.connect()));
+  using conn = await server.connect();
+  const start = performance.now();
+  await send(conn, "PROXY TCP4 192.0.2.7 198.51.100.1 56324 443\r\nhello\n");
+  assertEquals(unstamped(await readLine(conn)), "hello\n");
+  console.log(`answered in ${Math.round(performance.now() - start)} ms beside 600 silent connections`);
+  await server.stderr.until(/warn refuse reason="too many on their way in"/);
+  for (const it of silent) it.close();
+});
+
+Deno.test("a Unix socket and a TLS endpoint take the header too, before the handshake", {
+  ...await needs("openssl"),
+}, async () => {
+  await using folder = await Folder.make();
+  await makeCertificates(folder);
+  await using server = await ServerProcess.start([
+    ...[`unix:${folder.file("s.sock")}`, "tls://127.0.0.1:0"],
+    ...["--cert", folder.file("server.pem"), "--key", folder.file("server.key"), ...PROXY],
+  ]);
+  const header = "PROXY TCP4 192.0.2.7 198.51.100.1 56324 443\r\n";
+  using unix = await Deno.connect({ transport: "unix", path: folder.file("s.sock") });
+  await send(unix, `${header}hello\n`);
+  assertEquals(unstamped(await readLine(unix)), "hello\n");
+  await server.stderr.until(/open conn=1 peer=192.0.2.7:56324 via=unix\n/);
+  const conn = await server.connect();
+  await send(conn, header);
+  const caCerts = [await Deno.readTextFile(folder.file("ca.pem"))];
+  using secured = await Deno.startTls(conn, { hostname: "localhost", caCerts });
+  await send(secured, "hello\n");
+  assertEquals(unstamped(await readLine(secured)), "hello\n");
+  await server.stderr.until(/open conn=2 peer=192.0.2.7:56324 via=127.0.0.1:\d+\n/);
+});
+
+/** A free port; HAProxy can listen only on one that is named. */
+function freePort(): number {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  listener.close();
+  return (listener.addr as Deno.NetAddr).port;
+}
+
+Deno.test(
+  "HAProxy in front of three servers, as docs/deploy.md has it",
+  { ...await needs("haproxy") },
+  async () => {
+    await using folder = await Folder.make();
+    const guide = await Deno.readTextFile(`${ROOT}docs/deploy.md`);
+    const config = /```haproxy\n([^]*?)```/.exec(guide)![1]!;
+    for (const version of ["send-proxy-v2", "send-proxy"]) {
+      const addresses = [...config.matchAll(/server \S+ (127\.0\.0\.1:\d+)/g)].map(([, address]) => address!);
+      assertEquals(addresses.length, 3);
+      const servers: ServerProcess[] = [];
+      for (const [i, address] of addresses.entries()) {
+        servers.push(await ServerProcess.start([`tcp://${address}`, "--tag", `web-${i + 1}`, ...PROXY]));
+      }
+      // As it stands; only the older version of the header is the test's own.
+      const file = folder.file("haproxy.cfg");
+      await Deno.writeTextFile(file, config.replaceAll(/send-proxy-v2/g, version));
+      await using _haproxy = new Running(["haproxy", "-db", "-f", file]);
+      const [, port] = /bind \S*:(\d+)/.exec(config)!;
+      try {
+        const tags = new Set<string>();
+        for (let i = 0; i < 6; i++) {
+          const conn = await within(connectWhenUp(Number(port)), "HAProxy to listen");
+          const own = (conn.localAddr as Deno.NetAddr).port;
+          await send(conn, "hello\n");
+          const [, tag] = / (web-\d)\] hello\n$/.exec(await readLine(conn))!;
+          tags.add(tag!);
+          const server = servers[Number(tag!.at(-1)) - 1]!;
+          await server.stderr.until(
+            new RegExp(`info open conn=\\d+ peer=127.0.0.1:${own} via=127.0.0.1:\\d+\n`),
+          );
+          conn.close();
+        }
+        assertEquals([...tags].sort(), ["web-1", "web-2", "web-3"]);
+        // The client, through all of it.
+        const { code, stdout } = await tsecho(["client", `127.0.0.1:${port}`], "one\ntwo");
+        assertEquals([code, stdout.split("\n").length], [0, 3]);
+        // HAProxy's health checks are no errors.
+        for (const server of servers) assert(!server.stderr.text.includes("warn"), server.stderr.text);
+      } finally {
+        for (const server of servers) await server[Symbol.asyncDispose]();
+      }
+    }
+  },
+);
+
+async function connectWhenUp(port: number): Promise<Deno.TcpConn> {
+  for (;;) {
+    try {
+      return await Deno.connect({ hostname: "127.0.0.1", port });
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+}

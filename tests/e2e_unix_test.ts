@@ -1,0 +1,132 @@
+/** Unix sockets: the file, and who may have it. */
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { Folder, needs, readLine, run, send, ServerProcess, TSECHO, tsecho, unstamped } from "./helpers.ts";
+
+const options = { ignore: Deno.build.os === "windows" };
+
+async function exists(path: string): Promise<boolean> {
+  return await Deno.lstat(path).then(() => true, () => false);
+}
+
+/** The error that a server on this endpoint ends with at once. */
+async function refusal(endpoint: string, wrap: string[] = []): Promise<string> {
+  const { code, stdout, stderr } = await run([...wrap, ...TSECHO, "server", endpoint]);
+  assertEquals([code, stdout], [1, ""]);
+  return stderr;
+}
+
+Deno.test(
+  "the file of a Unix socket is there while the server is, and gone after SIGTERM and SIGINT",
+  options,
+  async () => {
+    await using folder = await Folder.make();
+    const path = folder.file("s.sock");
+    for (const signal of ["SIGTERM", "SIGINT"] as const) {
+      await using server = await ServerProcess.start([`unix:${path}`]);
+      assertEquals(server.stdout.text, `listening on unix:${path}\n`);
+      assertEquals((await Deno.lstat(path)).mode! & 0o777, 0o600);
+      using conn = await Deno.connect({ transport: "unix", path });
+      await send(conn, "hello\nthe rest");
+      assertEquals(unstamped(await readLine(conn)), "hello\n");
+      const { code, stdout } = await tsecho(["client", `unix:${path}`], "one\ntwo");
+      assertEquals([code, stdout.split("\n").slice(0, 2).map((line) => unstamped(line))], [0, [
+        "one",
+        "two",
+      ]]);
+      await conn.closeWrite();
+      assertEquals(unstamped(await readLine(conn)), "the rest\n");
+      assertEquals(await server.stop(signal), 0);
+      assert(!await exists(path), "the file is still there");
+      assertStringIncludes(server.stderr.text, "open conn=1 peer=unix\n");
+    }
+  },
+);
+
+Deno.test("--unix-mode is the mode of the file", options, async () => {
+  await using folder = await Folder.make();
+  for (const [mode, expected] of [["660", 0o660], ["0777", 0o777], ["600", 0o600]] as const) {
+    const path = folder.file(mode);
+    await using _server = await ServerProcess.start([`unix:${path}`, "--unix-mode", mode]);
+    assertEquals((await Deno.lstat(path)).mode! & 0o777, expected);
+  }
+});
+
+Deno.test("a file that a killed server has left is replaced, a live one is not", options, async () => {
+  await using folder = await Folder.make();
+  const path = folder.file("s.sock");
+  {
+    await using server = await ServerProcess.start([`unix:${path}`]);
+    server.kill("SIGKILL");
+    await server.code();
+    assert(await exists(path), "SIGKILL left no file: nothing is tested here");
+  }
+  await using server = await ServerProcess.start([`unix:${path}`]);
+  assertEquals(
+    await refusal(`unix:${path}`),
+    `tsecho: Cannot listen on "unix:${path}": another server listens on it\n`,
+  );
+  const { stdout } = await tsecho(["client", `unix:${path}`, "-m", "still there?"]);
+  assertEquals(unstamped(stdout), "still there?\n");
+  assertEquals(await server.stop(), 0);
+});
+
+Deno.test("a file that is no socket is left alone", options, async () => {
+  await using folder = await Folder.make();
+  const path = folder.file("precious");
+  await Deno.writeTextFile(path, "precious");
+  assertEquals(
+    await refusal(`unix:${path}`),
+    `tsecho: Cannot listen on "unix:${path}": there is a file, and it is not a socket\n`,
+  );
+  assertEquals(await Deno.readTextFile(path), "precious");
+});
+
+Deno.test("what is wrong with a path is said", options, async () => {
+  await using folder = await Folder.make();
+  const long = folder.file("x".repeat(200));
+  assertEquals(
+    await refusal(`unix:${long}`),
+    `tsecho: Cannot listen on "unix:${long}": the path is too long\n`,
+  );
+  const missing = folder.file("missing/s.sock");
+  const reason = "there is no such file or directory";
+  assertEquals(await refusal(`unix:${missing}`), `tsecho: Cannot listen on "unix:${missing}": ${reason}\n`);
+  const client = await tsecho(["client", `unix:${missing}`, "-m", "x"]);
+  assertEquals([client.code, client.stderr], [1, `tsecho: Cannot connect to "unix:${missing}": ${reason}\n`]);
+  // Nobody listens: a socket file that was left.
+  const path = folder.file("left.sock");
+  await run(["python3", "-c", "import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])", path]);
+  assertEquals(
+    (await tsecho(["client", `unix:${path}`, "-m", "x"])).stderr,
+    `tsecho: Cannot connect to "unix:${path}": connection refused; is a server running there?\n`,
+  );
+});
+
+Deno.test("a missing permission is said, on either side", {
+  ignore: options.ignore || (await needs("setpriv")).ignore,
+}, async () => {
+  await using folder = await Folder.make();
+  const closed = folder.file("closed");
+  await Deno.mkdir(closed);
+  const path = `${closed}/s.sock`;
+  await using _server = await ServerProcess.start([`unix:${path}`]);
+  // Root, too, is kept out of another user's folder when it has not the right to pass all modes.
+  const root = (await run(["id", "-u"])).stdout.trim() === "0";
+  const lacking = "-dac_override,-dac_read_search";
+  const drop = root ? ["setpriv", `--bounding-set=${lacking}`, `--inh-caps=${lacking}`] : [];
+  if (root) await Deno.chown(closed, 65534, 65534);
+  await Deno.chmod(closed, root ? 0o700 : 0o000);
+  try {
+    assertEquals(
+      await refusal(`unix:${closed}/other`, drop),
+      `tsecho: Cannot listen on "unix:${closed}/other": permission denied\n`,
+    );
+    const client = await run([...drop, ...TSECHO, "client", `unix:${path}`, "-m", "x"]);
+    assertEquals([client.code, client.stderr], [
+      1,
+      `tsecho: Cannot connect to "unix:${path}": permission denied\n`,
+    ]);
+  } finally {
+    await Deno.chmod(closed, 0o700);
+  }
+});
