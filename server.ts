@@ -121,6 +121,7 @@ export async function runServer(
     tag: options.tag,
     max_line: options.maxLine,
     max_conns: maxConns,
+    max_pending: options.tls === undefined && options.proxyFrom === undefined ? undefined : pending,
     max_conns_per_ip: options.maxConnsPerIp,
     idle_timeout: formatMillis(options.idleTimeout),
     drain_timeout: formatMillis(options.drainTimeout),

@@ -1,5 +1,5 @@
 /** Behind a balancer: PROXY protocol headers, HAProxy's and bad ones. */
-import { assert, assertEquals, assertLess, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import {
   ascii,
   Folder,
@@ -176,13 +176,6 @@ Deno.test("a Unix socket and a TLS endpoint take the header too, before the hand
   assertEquals(unstamped(await readLine(secured)), "hello\n");
   await server.stderr.until(/open conn=2 peer=192.0.2.7:56324 via=127.0.0.1:\d+\n/);
 });
-
-/** A free port; HAProxy can listen only on one that is named. */
-function freePort(): number {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  listener.close();
-  return (listener.addr as Deno.NetAddr).port;
-}
 
 Deno.test(
   "HAProxy in front of three servers, as docs/deploy.md has it",

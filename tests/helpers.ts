@@ -338,7 +338,7 @@ export class Folder implements AsyncDisposable {
 
 /**
  * Certificates made by openssl, with their keys (`NAME.pem`, `NAME.key`): `ca`, and signed by it `server` for localhost
- * and its addresses, `other` for another name and `expired`; `self` is signed by itself alone.
+ * and 127.0.0.1, `other` for another name and `expired`; `self` is signed by itself alone.
  */
 export async function makeCertificates(folder: Folder): Promise<void> {
   const script = `set -e; cd "$0"
@@ -350,7 +350,7 @@ export async function makeCertificates(folder: Folder): Promise<void> {
       key $1; openssl req -new -key $1.key -subj /CN=test -out $1.csr; echo "subjectAltName=$3" > $1.ext
       openssl x509 -req -in $1.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days $2 -extfile $1.ext -out $1.pem
     }
-    sign server 2 DNS:localhost,IP:127.0.0.1,IP:::1
+    sign server 2 DNS:localhost,IP:127.0.0.1
     sign other 2 DNS:other.example
     sign expired -1 DNS:localhost,IP:127.0.0.1`;
   const { code, stderr } = await run(["sh", "-c", script, folder.path]);

@@ -1,0 +1,150 @@
+/** Who is let in: --allow, --deny and --max-conns-per-ip, over every transport, and behind a balancer. */
+import { assert, assertEquals, assertLess, assertStringIncludes } from "@std/assert";
+import {
+  ascii,
+  Folder,
+  makeCertificates,
+  needs,
+  readAll,
+  readLine,
+  run,
+  send,
+  ServerProcess,
+  tsecho,
+  unstamped,
+  within,
+} from "./helpers.ts";
+
+/** Whether a server answers a line that comes from an address of the loopback interface. */
+async function answers(server: ServerProcess, from: string): Promise<boolean> {
+  // Deno cannot choose the address that it connects from.
+  const script = `import socket, sys
+peer = socket.create_connection((sys.argv[1], int(sys.argv[2])), 10, (sys.argv[1], 0))
+try:
+    peer.sendall(b"hello\\n")
+    sys.stdout.write(peer.recv(100).decode())
+except ConnectionError:
+    pass`;
+  const { stdout, stderr } = await run(["python3", "-c", script, from, String(server.port)]);
+  assertEquals(stderr, "");
+  assert(stdout === "" || stdout.endsWith("] hello\n"), stdout);
+  return stdout !== "";
+}
+
+Deno.test("--allow and --deny decide who is served, and deny wins", async () => {
+  const table: [string[], Record<string, boolean>][] = [
+    [["--allow", "127.0.0.0/30"], { "127.0.0.1": true, "127.0.0.3": true, "127.0.0.4": false, "::1": false }],
+    [["--allow", "::1"], { "127.0.0.1": false, "::1": true }],
+    [["--allow", "127.0.0.1,::1"], { "127.0.0.1": true, "127.0.0.2": false, "::1": true }],
+    [["--allow", "::ffff:127.0.0.1"], { "127.0.0.1": true, "127.0.0.2": false, "::1": false }],
+    [["--deny", "127.0.0.2"], { "127.0.0.1": true, "127.0.0.2": false, "::1": true }],
+    [["--deny", "::/0"], { "127.0.0.1": true, "::1": false }],
+    [["--deny", "0.0.0.0/0"], { "127.0.0.1": false, "::1": true }],
+    [["--allow", "127.0.0.0/8", "--deny", "127.0.0.2"], {
+      "127.0.0.1": true,
+      "127.0.0.2": false,
+      "::1": false,
+    }],
+    [["--allow", "127.0.0.1", "--deny", "127.0.0.0/8"], { "127.0.0.1": false }],
+  ];
+  for (const [args, expected] of table) {
+    await using server = await ServerProcess.start(["tcp://:0", ...args]);
+    for (const [ip, open] of Object.entries(expected)) {
+      assertEquals(await answers(server, ip), open, `${ip} with ${args.join(" ")}`);
+    }
+    const refused = Object.values(expected).filter((open) => !open).length;
+    await server.stop();
+    assertStringIncludes(server.stderr.text, `refused=${refused} `);
+    if (refused > 0) {
+      assertStringIncludes(server.stderr.text, "warn refuse reason=denied count=1 total=1 last_peer=");
+    }
+  }
+});
+
+Deno.test("the lists hold for datagrams, and not for Unix sockets", async () => {
+  await using folder = await Folder.make();
+  const unix = `unix:${folder.file("s.sock")}`;
+  await using server = await ServerProcess.start(["udp://127.0.0.1:0", unix, "--deny", "127.0.0.1"]);
+  const { code } = await tsecho(["client", server.url("udp"), "--timeout", "200ms", "-m", "hello"]);
+  assertEquals(code, 1);
+  await server.stderr.until(/warn drop reason=denied count=1 total=1 last_peer=127.0.0.1/);
+  assertEquals((await tsecho(["client", unix, "-m", "hello"])).code, 0);
+});
+
+Deno.test("behind a balancer the lists and the limit are for the real client", async () => {
+  await using server = await ServerProcess.start([
+    ...["--proxy-protocol", "--proxy-from", "127.0.0.1", "--allow", "192.0.2.0/24", "--deny", "192.0.2.9"],
+    ...["--max-conns-per-ip", "1"],
+  ]);
+  const ask = async (client: string) => {
+    const conn = await server.connect();
+    await conn.write(ascii(`PROXY TCP4 ${client} 198.51.100.1 5000 443\r\nhello\n`));
+    return { conn, reply: await readLine(conn).catch(() => "") };
+  };
+  const held = await ask("192.0.2.7");
+  assertEquals(unstamped(held.reply), "hello\n");
+  for (
+    const [client, reply] of [
+      ["192.0.2.9", ""],
+      ["203.0.113.1", ""],
+      ["192.0.2.7", "error: too many connections from one address (1)\n"],
+    ]
+  ) {
+    const { conn, reply: got } = await ask(client!);
+    assertEquals(got, reply);
+    conn.close();
+  }
+  const other = await ask("192.0.2.8");
+  assertEquals(unstamped(other.reply), "hello\n");
+  // Its place is free again once it has gone.
+  held.conn.close();
+  await server.stderr.until(/info close conn=1 /);
+  const again = await ask("192.0.2.7");
+  assertEquals(unstamped(again.reply), "hello\n");
+  for (const { conn } of [other, again]) conn.close();
+  await server.stderr.until(
+    /warn refuse reason=denied count=\d total=\d last_peer=(192.0.2.9|203.0.113.1):5000\n/,
+  );
+});
+
+Deno.test("the limit for one address holds under 1,000 connects at once, and others are served", async () => {
+  await using server = await ServerProcess.start(["tcp://:0", "--max-conns-per-ip", "20"]);
+  const outcomes = await Promise.all(Array.from({ length: 1000 }, async () => {
+    const conn = await server.connect();
+    await send(conn, "hello\n").catch(() => {});
+    return { conn, reply: await readLine(conn).catch(() => "") };
+  }));
+  const served = outcomes.filter(({ reply }) => reply.endsWith("] hello\n"));
+  const told = outcomes.filter(({ reply }) =>
+    reply === "error: too many connections from one address (20)\n"
+  );
+  const closed = outcomes.filter(({ reply }) => reply === "");
+  console.log(`${served.length} served, ${told.length} told why not, ${closed.length} closed`);
+  assertEquals([served.length, told.length + closed.length], [20, 980]);
+  assert(told.length > 0);
+  assert(await answers(server, "127.0.0.2"));
+  for (const { conn } of outcomes) conn.close();
+  await within(server.stderr.until(/(info close [^\n]*\n[^]*){21}/), "the places to be free");
+  assert(await answers(server, "127.0.0.1"));
+  await server.stop();
+  assertStringIncludes(server.stderr.text, "refused=980 ");
+  assertLess(server.stderr.text.match(/warn refuse/g)!.length, 10);
+});
+
+Deno.test(
+  "over TLS one address too many is closed before the handshake",
+  { ...await needs("openssl") },
+  async () => {
+    await using folder = await Folder.make();
+    await makeCertificates(folder);
+    await using server = await ServerProcess.start([
+      ...["tls://127.0.0.1:0", "--cert", folder.file("server.pem"), "--key", folder.file("server.key")],
+      ...["--max-conns-per-ip", "1"],
+    ]);
+    using held = await server.connect(); // has not even begun its handshake
+    using conn = await server.connect();
+    assertEquals(await readAll(conn), "");
+    await server.stderr.until(/warn refuse reason="too many connections from one address/);
+    void held;
+  },
+);
