@@ -13,7 +13,6 @@ export function path(name: string): string {
 export function tsecho(bin: string | undefined, ...args: string[]): string[] {
   if (bin !== undefined) return [bin, ...args];
   const permissions = [
-    "--unstable-net",
     "--allow-net",
     "--allow-read",
     "--allow-write",

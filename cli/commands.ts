@@ -315,6 +315,7 @@ function parseServer(parsed: Parsed): Invocation {
     throw new UsageError("use option", "--reuse-port", "only Linux shares out a port's connections");
   }
   const endpoints = readEndpoints(parsed, { hostname: ALL_INTERFACES, port: DEFAULT_PORT });
+  forTransport(parsed, "tcp or tls", ["reuse-port"], endpoints);
   forTransport(parsed, "tls", ["cert", "key", "handshake-timeout"], endpoints);
   forTransport(parsed, "unix", ["unix-mode"], endpoints);
   forTransport(parsed, "udp", ["udp-rate"], endpoints);
@@ -429,9 +430,9 @@ function readDial(parsed: Parsed, endpoint: Endpoint): DialOptions {
   };
 }
 
-/** Refuses options that have no meaning where no endpoint is of their transport. */
+/** Refuses options that have no meaning where no endpoint is of their transport, or of one of two. */
 function forTransport(parsed: Parsed, transport: string, options: string[], endpoints: Endpoint[]): void {
-  if (endpoints.some((endpoint) => endpoint.transport === transport)) return;
+  if (endpoints.some((endpoint) => transport.split(" or ").includes(endpoint.transport))) return;
   const option = options.find((name) => parsed.has(name) || (parsed.all(name)?.length ?? 0) > 0);
   if (option === undefined) return;
   throw new UsageError("use option", `--${option}`, `it is for ${transport} endpoints, and there is none`);

@@ -22,10 +22,6 @@ export const tcp: StreamTransport = {
 
 /** Listens on an endpoint; port 0 picks a free one. @throws the errors of `Deno.listen`. */
 export function listenTcp(endpoint: HostEndpoint, { reusePort }: ListenOptions) {
-  // Deno ends the process when its unstable options are used without their flag.
-  if (reusePort && !("listenDatagram" in Deno)) {
-    throw new Error("to share a port Deno needs its option --unstable-net");
-  }
   return bindAll(endpoint, reusePort, (hostname, port, shared) => {
     const options = { hostname, port, tcpBacklog: BACKLOG, ...(shared && { reusePort: true }) };
     const listener = Deno.listen(options);

@@ -191,6 +191,10 @@ Deno.test("what is wrong on the command line is named, with its value and what w
     [["server", "tls://:7"], 'Cannot use endpoint "tls://[::]:7": it needs --cert and --key'],
     [["server", "tls://:7", "--cert", "c"], 'Cannot use endpoint "tls://[::]:7": it needs --cert and --key'],
     [["server", "--cert", "c"], 'Cannot use option "--cert": it is for tls endpoints, and there is none'],
+    [
+      ["server", "unix:/x", "--reuse-port"],
+      'Cannot use option "--reuse-port": it is for tcp or tls endpoints',
+    ],
     [["server", "--unix-mode", "600"], 'Cannot use option "--unix-mode": it is for unix endpoints'],
     [["server", "unix:/x", "--unix-mode", "9"], 'Cannot use --unix-mode "9": expected three octal digits'],
     [["server", "--udp-rate", "1"], 'Cannot use option "--udp-rate": it is for udp endpoints'],

@@ -8,7 +8,6 @@ const TSECHO = [
   "run",
   "--quiet",
   "--no-prompt",
-  "--unstable-net",
   "--allow-net",
   "--allow-read",
   "--allow-write",

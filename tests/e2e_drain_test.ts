@@ -1,16 +1,6 @@
 /** How the server ends: nothing that it has read is lost. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import {
-  eventually,
-  readLine,
-  run,
-  send,
-  ServerProcess,
-  TSECHO,
-  tsecho,
-  unstamped,
-  within,
-} from "./helpers.ts";
+import { eventually, readLine, send, ServerProcess, tsecho, unstamped, within } from "./helpers.ts";
 
 /** Sends numbered lines as fast as they are taken, and reads to the end. */
 function flood(conn: Deno.Conn) {
@@ -155,17 +145,6 @@ Deno.test("on all interfaces a shared port is announced once", linux, async () =
   }
   assertEquals(await server.stop(), 0);
   assertEquals(server.stdout.text.split("listening on").length - 1, 1);
-});
-
-Deno.test("without Deno's unstable network API a shared port is a clear error", {
-  ignore: linux.ignore || !TSECHO.includes("--unstable-net"), // the binary has it built in
-}, async () => {
-  const command = TSECHO.filter((arg) => arg !== "--unstable-net");
-  const { code, stderr } = await run([...command, "server", "tcp://127.0.0.1:0", "--reuse-port"]);
-  assertEquals([code, stderr], [
-    1,
-    'tsecho: Cannot listen on "tcp://127.0.0.1:0": to share a port Deno needs its option --unstable-net\n',
-  ]);
 });
 
 /** A server, and a connection to it whose replies nobody reads. */

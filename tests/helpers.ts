@@ -11,7 +11,6 @@ export const TSECHO: string[] = binary !== undefined ? [await Deno.realPath(bina
   Deno.execPath(),
   "run",
   "--no-prompt",
-  "--unstable-net",
   "--allow-net",
   "--allow-read",
   "--allow-write",
