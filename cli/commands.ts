@@ -79,7 +79,7 @@ const SERVER_OPTIONS: OptionSpec[] = [
   },
   {
     name: "reuse-port",
-    help: "shares the port with other servers started so, to use more cores (Linux)",
+    help: "shares the port with other servers started so, to use more\ncores (Linux; TCP and TLS)",
   },
   {
     name: "idle-timeout",

@@ -10,4 +10,7 @@ server = socket.create_server(("127.0.0.1", 0))
 print(server.getsockname()[1], flush=True)
 client = context.wrap_socket(server.accept()[0], server_side=True)
 client.sendall(b"[2026-11-23T03:37:00.123456Z] " + client.recv(65536))
-client.close()  # Python sends no close_notify
+bare = socket.socket(fileno=client.detach())
+bare.shutdown(socket.SHUT_WR)
+while bare.recv(65536):  # a close with bytes unread would be a reset
+    pass
