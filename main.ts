@@ -3,6 +3,7 @@ import { UsageError } from "./cli/args.ts";
 import { Log } from "./cli/log.ts";
 import { cannot, Failure, standardIo } from "./cli/text.ts";
 import { runClient } from "./client.ts";
+import type { PingOutcome } from "./ping.ts";
 import config from "./deno.json" with { type: "json" };
 import { writeAll } from "./net/stream.ts";
 import { runServer } from "./server.ts";
@@ -10,6 +11,13 @@ import { runServer } from "./server.ts";
 const EXIT_OK = 0;
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
+const EXIT_BROKEN = 3;
+
+const EXIT_OF: Record<PingOutcome, number> = {
+  "replies": EXIT_OK,
+  "no replies": EXIT_FAILED,
+  "broken": EXIT_BROKEN,
+};
 
 /** How long the last lines of the log may take when nobody reads them. */
 const LOG_FLUSH_MS = 1000;
@@ -27,6 +35,11 @@ function stopSignal(): AbortSignal {
   Deno.addSignalListener("SIGINT", onSignal);
   Deno.addSignalListener(Deno.build.os === "windows" ? "SIGBREAK" : "SIGTERM", onSignal);
   return stop.signal;
+}
+
+/** Calls `tell` when the user asks how it goes (Ctrl-\\), as ping(8) does. Windows has no such signal. */
+function onQuit(tell: () => void): void {
+  if (Deno.build.os !== "windows") Deno.addSignalListener("SIGQUIT", tell);
 }
 
 async function print(text: string): Promise<void> {
@@ -56,6 +69,16 @@ async function run(argv: string[]): Promise<number> {
     case "client":
       await runClient(invocation.options, stopSignal());
       return EXIT_OK;
+    // Loaded when used, as its histogram takes longer to load than all of the rest.
+    case "ping": {
+      const stop = stopSignal();
+      const { runPing } = await import("./ping.ts");
+      return EXIT_OF[await runPing(invocation.options, stop, onQuit)];
+    }
+    case "replay": {
+      const { replayPing } = await import("./ping.ts");
+      return EXIT_OF[await replayPing(invocation.options)];
+    }
   }
 }
 

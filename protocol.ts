@@ -1,7 +1,6 @@
 /**
  * The protocol that server and client share: bytes in, bytes out, no sockets. docs/protocol.md describes it.
  */
-
 import {
   countLf,
   giveBack,
@@ -13,7 +12,7 @@ import {
   takeSlot,
   TOO_LONG,
 } from "./kernel/kernel.ts";
-import { prefixLength } from "./time/stamp.ts";
+import { LONGEST_PREFIX, prefixLength } from "./time/stamp.ts";
 
 export const FRAMINGS = ["line", "chunk"] as const;
 /** How the server tells messages apart: by LF, or by whatever one read delivers. */
@@ -368,3 +367,93 @@ function keyOf(bytes: Uint8Array): string {
 }
 
 const LATIN1 = new TextDecoder("latin1");
+
+/** Finds the replies to probes in the bytes of a stream. */
+export class LineReader {
+  readonly #buffer: Uint8Array;
+  #length = 0;
+  #skipping = false;
+
+  /** @param size of a probe: a line that is longer than its reply can be is reported as undefined, and skipped. */
+  constructor(size: number) {
+    this.#buffer = new Uint8Array(size + LONGEST_PREFIX);
+  }
+
+  /** Whether a line has been begun that has no LF yet. */
+  get begun(): boolean {
+    return this.#length > 0 || this.#skipping;
+  }
+
+  /** Gives `take` the lines, without LF, that these bytes complete; each is valid during the call. */
+  read(bytes: Uint8Array, take: (line: Uint8Array | undefined) => void): void {
+    let from = 0;
+    for (let lf; (lf = bytes.indexOf(LF, from)) >= 0; from = lf + 1) {
+      const part = bytes.subarray(from, lf);
+      const inOnePiece = this.#length === 0 && part.length <= this.#buffer.length;
+      const whole = inOnePiece
+        ? part
+        : this.#append(part)
+        ? this.#buffer.subarray(0, this.#length)
+        : undefined;
+      take(this.#skipping ? undefined : whole);
+      this.#length = 0;
+      this.#skipping = false;
+    }
+    if (from < bytes.length && !this.#append(bytes.subarray(from))) this.#skipping = true;
+  }
+
+  #append(bytes: Uint8Array): boolean {
+    if (this.#length + bytes.length > this.#buffer.length) return false;
+    this.#buffer.set(bytes, this.#length);
+    this.#length += bytes.length;
+    return true;
+  }
+}
+
+/** The least payload of a probe: its run, its sequence number, and what parts them. */
+export const LEAST_PROBE = 20;
+/** The most: what any transport carries, the prefix of the reply included. */
+export const MOST_PROBE = 65_000;
+const RUN_DIGITS = 8;
+const SEQ_DIGITS = 10;
+
+/** The lines of one run of measurements, which differ in their sequence number alone. */
+export class Probes {
+  readonly #line: Uint8Array<ArrayBuffer>;
+  readonly #size: number;
+
+  /** @param size of the payload in bytes, {@linkcode LEAST_PROBE} to {@linkcode MOST_PROBE}. */
+  constructor(size: number) {
+    this.#size = size;
+    const id = crypto.getRandomValues(new Uint32Array(2)).reduce((text, it) => text + it.toString(36), "");
+    const head = `${id.slice(-RUN_DIGITS).padStart(RUN_DIGITS, "0")}.${"0".repeat(SEQ_DIGITS)}.`;
+    const rest = "abcdefghijklmnopqrstuvwxyz".repeat(Math.ceil(size / 26));
+    this.#line = new TextEncoder().encode(`${(head + rest).slice(0, size)}\n`);
+  }
+
+  /** The line with this number, 1 to 9,999,999,999, and its LF; valid until the next call. */
+  line(seq: number): Uint8Array<ArrayBuffer> {
+    for (let i = RUN_DIGITS + SEQ_DIGITS; i > RUN_DIGITS; i--) {
+      const tens = Math.floor(seq / 10);
+      this.#line[i] = 48 + seq - tens * 10;
+      seq = tens;
+    }
+    return this.#line;
+  }
+
+  /** The number of a line that has come back; 0 if it is none of this run's, or was changed. */
+  seqOf(line: Uint8Array): number {
+    if (line.length !== this.#size) return 0;
+    let seq = 0;
+    for (let i = 0; i < this.#size; i++) {
+      const byte = line[i]!;
+      if (i > RUN_DIGITS && i <= RUN_DIGITS + SEQ_DIGITS) {
+        if (byte < 48 || byte > 57) return 0;
+        seq = seq * 10 + byte - 48;
+      } else if (byte !== this.#line[i]) {
+        return 0;
+      }
+    }
+    return seq;
+  }
+}

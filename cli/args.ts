@@ -32,12 +32,12 @@ export class Parsed {
 
   /** Whether an option without a value was given. */
   has(name: string): boolean {
-    return this.options[name] === true;
+    return this.options[keyOf(name)] === true;
   }
 
   /** All values of an option, in order. */
   all(name: string): string[] {
-    return this.options[name] as string[];
+    return this.options[keyOf(name)] as string[];
   }
 
   /** The value of an option read by `read`, or undefined when it was not given. @throws {UsageError} */
@@ -85,21 +85,26 @@ export function parseArgv(argv: string[], specs: OptionSpec[], helpCommand: stri
     seen.add(spec.name);
     if (spec.value === undefined) {
       if (value !== undefined) throw new UsageError("use option", arg, `--${spec.name} takes no value`);
-      plain.push(`--${spec.name}=true`);
+      plain.push(`--${keyOf(spec.name)}=true`);
     } else {
       const text = value ?? rest.shift();
       if (text === undefined) throw new UsageError("use option", name!, `it needs a value, ${spec.value}`);
-      plain.push(`--${spec.name}=${text}`);
+      plain.push(`--${keyOf(spec.name)}=${text}`);
     }
   }
   const names = (withValue: boolean) =>
-    specs.filter((it) => (it.value !== undefined) === withValue).map((it) => it.name);
+    specs.filter((it) => (it.value !== undefined) === withValue).map((it) => keyOf(it.name));
   const { _: positionals, ...options } = parseArgs(plain, {
     boolean: names(false),
     string: ["_", ...names(true)],
     collect: names(true),
   });
   return new Parsed(positionals, options);
+}
+
+/** The name under which parseArgs knows an option: it would take `--no-tty` for `--tty` with the value false. */
+function keyOf(name: string): string {
+  return name.replace(/^no-/, "without-");
 }
 
 /** The lines of a help text that list options, each with its help from the same column on. */
@@ -141,12 +146,32 @@ const MILLIS_PER: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600
 /** The longest a timer of JavaScript can wait is 2^31 - 1 ms, a little more than this. */
 const LONGEST_MILLIS = 500 * 3_600_000;
 
+/** A duration with its unit in milliseconds; NaN for all else. */
+function millisOf(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/i.exec(text);
+  return match === null ? NaN : Number(match[1]) * MILLIS_PER[match[2]!.toLowerCase()]!;
+}
+
 /** Reads a duration in milliseconds: `500ms`, `1.5s`, `5m`, `2h`, or `0` for off. @throws {Error} for all else. */
 export function parseDuration(text: string): number {
-  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/i.exec(text);
-  const millis = text === "0" ? 0 : match ? Number(match[1]) * MILLIS_PER[match[2]!.toLowerCase()]! : NaN;
+  const millis = text === "0" ? 0 : millisOf(text);
   if (!(millis <= LONGEST_MILLIS) || (millis > 0 && millis < 1)) {
     throw new Error("expected a duration such as 500ms, 10s or 5m, from 1ms to 500h, or 0 for off");
+  }
+  return millis;
+}
+
+/**
+ * Reads a duration in milliseconds as ping does, where a number alone means seconds, or with a unit.
+ *
+ * @param least what it must be at least: 0, or 1 where there is no "off". @throws {Error} for all else.
+ */
+export function parseSeconds(text: string, least: number): number {
+  const millis = /^(?:\d+(?:\.\d*)?|\.\d+)$/.test(text) ? Number(text) * 1000 : millisOf(text);
+  if (!(millis <= LONGEST_MILLIS) || millis < least || (millis > 0 && millis < 1)) {
+    throw new Error(
+      `expected a time such as 0.2, 200ms or 10s, from 1ms to 500h${least === 0 ? ", or 0" : ""}`,
+    );
   }
   return millis;
 }

@@ -10,7 +10,9 @@ import {
 import { ALL_INTERFACES } from "../net/hosts.ts";
 import { CidrSet } from "../net/cidr.ts";
 import { defaultEndpoint, ENDPOINT_FORMS, parseEndpoint, transportOf } from "../net/transports.ts";
-import { CHUNK_SIZE, FRAMINGS } from "../protocol.ts";
+import { parseThreshold } from "../latency/threshold.ts";
+import type { PingOptions, ReplayOptions } from "../ping.ts";
+import { CHUNK_SIZE, FRAMINGS, LEAST_PROBE, MOST_PROBE } from "../protocol.ts";
 import { MOST_CONNS, type ServerOptions } from "../server.ts";
 import { STAMP_FORMATS } from "../time/stamp.ts";
 import {
@@ -22,6 +24,7 @@ import {
   parseCount,
   type Parsed,
   parseDuration,
+  parseSeconds,
   parseSize,
   UsageError,
 } from "./args.ts";
@@ -34,7 +37,9 @@ export type Invocation =
   | { command: "help"; text: string }
   | { command: "version" }
   | { command: "server"; options: ServerOptions; log: LogOptions }
-  | { command: "client"; options: ClientOptions };
+  | { command: "client"; options: ClientOptions }
+  | { command: "ping"; options: PingOptions }
+  | { command: "replay"; options: ReplayOptions };
 
 const MAX_LINE = 64 * 1024;
 const LONGEST_MAX_LINE = 64 * 1024 * 1024;
@@ -48,6 +53,11 @@ const UNIX_MODE = 0o600;
 const UDP_ANSWER_RATE = 1000;
 /** ... and what a client asks for by itself: half, for there may be two behind one address. */
 const UDP_SEND_RATE = 500;
+const PING_INTERVAL_MS = 1000;
+const PING_TIMEOUT_MS = 5000;
+/** ping's. */
+const PING_SIZE = 56;
+const MOST_PINGS = 1_000_000_000;
 
 const COMMON: OptionSpec[] = [
   { name: "help", short: "h", help: "print this help and exit" },
@@ -187,15 +197,65 @@ const CLIENT_OPTIONS: OptionSpec[] = [
 ];
 
 const ENDPOINTS = `An endpoint is ${ENDPOINT_FORMS.replace(/(.*), (.*) or/s, "$1,\n$2 or")}.`;
+
+const PING_OPTIONS: OptionSpec[] = [
+  ...DIAL_OPTIONS,
+  { name: "count", short: "c", value: "N", help: "end after so many lines (default: at Ctrl-C)" },
+  {
+    name: "interval",
+    short: "i",
+    value: "TIME",
+    help: `from line to line, 0 for as fast as replies come (default ${formatMillis(PING_INTERVAL_MS)})`,
+  },
+  {
+    name: "size",
+    short: "s",
+    value: "SIZE",
+    help: `payload of a line, ${LEAST_PROBE} to ${MOST_PROBE} bytes (default ${PING_SIZE})`,
+  },
+  {
+    name: "timeout",
+    short: "W",
+    value: "TIME",
+    help: `longest wait for a reply (default ${formatMillis(PING_TIMEOUT_MS)})`,
+  },
+  { name: "deadline", short: "w", value: "TIME", help: "end after this time, whatever has come" },
+  {
+    name: "udp-rate",
+    value: "N",
+    help: `most lines a second over UDP with an interval of 0, 0 for no limit\n(default ${UDP_SEND_RATE})`,
+  },
+  { name: "reconnect", help: "a new connection for each line" },
+  { name: "quiet", short: "q", help: "no line for each reply, in text and in --json-stream" },
+  { name: "timestamps", short: "D", help: "the local time in front of each reply's line" },
+  {
+    name: "clocks-synced",
+    help: "the clocks are known to agree: report one-way delays as such",
+  },
+  {
+    name: "fail-if",
+    value: "CONDITION",
+    repeat: true,
+    help: "exit with 3 if it holds at the end, such as 'p99>5ms'; may repeat",
+  },
+  { name: "json", value: "FILE", help: "write the run as one JSON document; - for stdout" },
+  { name: "json-stream", help: "write the run to stdout as it goes on, one JSON object a line" },
+  { name: "csv", value: "FILE", help: "write a row for each reply; - for stdout" },
+  { name: "from", value: "FILE", help: "no new run: summarise one that --json or --json-stream wrote" },
+  { name: "no-tty", help: "no live line, even on a terminal" },
+  ...COMMON,
+];
 const SIZES_AND_TIMES = "A SIZE is 65536, 64k or 64KiB; a TIME is 500ms, 10s, 5m, 1h or 0.";
 
 const HELP = `tsecho: a timestamping line echo
 
 usage: tsecho server [ENDPOINT...] [options]
        tsecho client [ENDPOINT] [options]
+       tsecho ping [ENDPOINT] [options]
 
   server   answers each line with its clock in front
   client   talks to a server: a prompt on a terminal, a filter in a pipe
+  ping     measures round trips, loss, clock offset and the direction of delay
 
   -h, --help      print help and exit; after a command, that command's
   -V, --version   print the version and exit
@@ -204,8 +264,9 @@ examples:
   tsecho server                      listen on port ${DEFAULT_PORT}, all interfaces
   tsecho client web                  talk to the server on the host "web"
   tsecho client web < access.log     send a file, print the replies
+  tsecho ping web                    a line a second; Ctrl-C for the summary
 
-exit codes: 0 success, 1 it ran and failed, 2 usage error`;
+exit codes: 0 success, 1 it ran and failed, 2 usage error, 3 a --fail-if condition held`;
 
 const SERVER_HELP = `usage: tsecho server [ENDPOINT...] [options]
 
@@ -253,6 +314,32 @@ examples:
   tsecho client unix:/run/tsecho.sock
   tsecho client --framing chunk old      to a classic Python server`;
 
+const PING_HELP = `usage: tsecho ping [ENDPOINT] [options]
+       tsecho ping --from FILE [options]
+
+Sends a numbered line each interval and reads the stamp that comes back. At the end, and
+at Ctrl-C, it reports what ping(8) does, and what stamps allow: how far apart the clocks
+are, with a proven bound, whether they drift or were stepped, and which direction has the
+delay; for each --tag apart. Ctrl-\\ (SIGQUIT) prints an interim line on stderr.
+
+${formatOptions(PING_OPTIONS)}
+
+${ENDPOINTS}
+A TIME is 0.2, in seconds, or 200ms, 10s, 5m, 1h.
+A CONDITION is a metric, < or >, and a limit with its unit. Metrics: min, avg, max, mdev,
+p50, p99.9 and so on of the round trip; up.p99, down.p99, connect.max, handshake.max;
+loss, lost, late, duplicates, reordered, corrupt; offset, abs(offset), drift, abs(drift).
+
+examples:
+  tsecho ping -c 10 web                       ten lines, a second apart
+  tsecho ping -i 0 -w 10 -q web:7007          as fast as replies come, for 10 seconds
+  tsecho ping --reconnect -i 0.2 web          a connection for each line
+  tsecho ping -c 100 -i 0.1 --fail-if 'p99>5ms' --fail-if 'loss>1%' web
+  tsecho ping -c 60 --json run.json web       save a run ...
+  tsecho ping --from run.json                 ... and summarise it again
+
+exit codes: 0 a reply came, 1 none, 2 usage error, 3 a --fail-if condition held`;
+
 /**
  * Reads a whole command line, without the program's name.
  *
@@ -265,24 +352,26 @@ export function parseCommandLine(argv: string[]): Invocation {
       return parseCommand(command, rest, SERVER_OPTIONS, SERVER_HELP, parseServer);
     case "client":
       return parseCommand(command, rest, CLIENT_OPTIONS, CLIENT_HELP, parseClient);
+    case "ping":
+      return parseCommand(command, rest, PING_OPTIONS, PING_HELP, parsePing);
     case undefined:
-      throw new UsageError("run", "", "expected a command, server or client; see tsecho --help");
+      throw new UsageError("run", "", "expected a command, server, client or ping; see tsecho --help");
   }
   if (!command.startsWith("-") || command === "-") {
     throw new UsageError(
       "run",
       command,
-      "there is no such command, expected server or client; see tsecho --help",
+      "there is no such command, expected server, client or ping; see tsecho --help",
     );
   }
   const parsed = parseArgv(argv, COMMON, "tsecho");
   const [stray] = parsed.positionals;
   if (stray !== undefined) {
-    throw new UsageError("use argument", stray, "expected server or client in its place");
+    throw new UsageError("use argument", stray, "expected server, client or ping in its place");
   }
   if (parsed.has("help")) return { command: "help", text: HELP };
   if (parsed.has("version")) return { command: "version" };
-  throw new UsageError("run", command, "expected a command, server or client; see tsecho --help");
+  throw new UsageError("run", command, "expected a command, server, client or ping; see tsecho --help");
 }
 
 function parseCommand(
@@ -372,15 +461,11 @@ function parseServer(parsed: Parsed): Invocation {
 }
 
 function parseClient(parsed: Parsed): Invocation {
-  const [first, second] = parsed.positionals;
-  if (second !== undefined) {
-    throw new UsageError("use argument", second, `the client takes one endpoint and has "${first}" already`);
-  }
-  const [endpoint] = readEndpoints(parsed, { hostname: "localhost", port: DEFAULT_PORT });
-  const dial = readDial(parsed, endpoint!);
+  const dial = readDial(parsed, "the client");
+  const { endpoint } = dial;
   const framing = parsed.read("framing", (text) => parseChoice(text, FRAMINGS)) ?? "line";
-  forTransport(parsed, "udp", ["udp-rate"], [endpoint!]);
-  if (framing === "chunk" && transportOf(endpoint!).kind === "datagram") {
+  forTransport(parsed, "udp", ["udp-rate"], [endpoint]);
+  if (framing === "chunk" && transportOf(endpoint).kind === "datagram") {
     throw new UsageError("use --framing", framing, "over UDP a datagram is a message");
   }
   const messages = parsed.all("message");
@@ -404,8 +489,17 @@ function parseClient(parsed: Parsed): Invocation {
   };
 }
 
-/** What the options that subcommands connect with ask for; their table is {@linkcode DIAL_OPTIONS}. */
-function readDial(parsed: Parsed, endpoint: Endpoint): DialOptions {
+/**
+ * What the options that subcommands connect with ask for; their table is {@linkcode DIAL_OPTIONS}.
+ *
+ * @param command the subcommand, for messages.
+ */
+function readDial(parsed: Parsed, command: string): DialOptions {
+  const [first, second] = parsed.positionals;
+  if (second !== undefined) {
+    throw new UsageError("use argument", second, `${command} takes one endpoint and has "${first}" already`);
+  }
+  const endpoint = readEndpoints(parsed, { hostname: "localhost", port: DEFAULT_PORT })[0]!;
   if ("port" in endpoint && endpoint.port === 0) {
     throw new UsageError("use port", "0", "expected the port of a server, 1 to 65535");
   }
@@ -436,6 +530,60 @@ function forTransport(parsed: Parsed, transport: string, options: string[], endp
   const option = options.find((name) => parsed.has(name) || (parsed.all(name)?.length ?? 0) > 0);
   if (option === undefined) return;
   throw new UsageError("use option", `--${option}`, `it is for ${transport} endpoints, and there is none`);
+}
+
+function parsePing(parsed: Parsed): Invocation {
+  const thresholds = parsed.all("fail-if").map((text) => {
+    try {
+      return parseThreshold(text);
+    } catch (error) {
+      throw new UsageError("use --fail-if", text, (error as Error).message);
+    }
+  });
+  const from = parsed.read("from", parsePath);
+  const json = parsed.read("json", parsePath);
+  if (from !== undefined) {
+    const [endpoint] = parsed.positionals;
+    if (endpoint !== undefined) {
+      throw new UsageError("use endpoint", endpoint, "with --from there is no new run");
+    }
+    return { command: "replay", options: { from, ...(json !== undefined && { json }), thresholds } };
+  }
+  const csv = parsed.read("csv", parsePath);
+  const jsonStream = parsed.has("json-stream");
+  if ([json === "-", csv === "-", jsonStream].filter(Boolean).length > 1) {
+    throw new UsageError("write to", "-", "more than one output is to go to stdout");
+  }
+  const count = parsed.read("count", (text) => parseCount(text, 1, MOST_PINGS));
+  const time = (name: string, least: number) => parsed.read(name, (text) => parseSeconds(text, least));
+  const dial = readDial(parsed, "ping");
+  forTransport(parsed, "udp", ["udp-rate"], [dial.endpoint]);
+  return {
+    command: "ping",
+    options: {
+      ...dial,
+      udpRate: parsed.read("udp-rate", parseRate) ?? UDP_SEND_RATE,
+      ...(count !== undefined && { count }),
+      interval: time("interval", 0) ?? PING_INTERVAL_MS,
+      size: parsed.read("size", (text) => parseSize(text, LEAST_PROBE, MOST_PROBE)) ?? PING_SIZE,
+      timeout: time("timeout", 1) ?? PING_TIMEOUT_MS,
+      deadline: time("deadline", 1) ?? 0,
+      quiet: parsed.has("quiet"),
+      timestamps: parsed.has("timestamps"),
+      reconnect: parsed.has("reconnect"),
+      clocksSynced: parsed.has("clocks-synced"),
+      live: !parsed.has("no-tty"),
+      ...(json !== undefined && { json }),
+      ...(csv !== undefined && { csv }),
+      jsonStream,
+      thresholds,
+    },
+  };
+}
+
+function parsePath(text: string): string {
+  if (text === "" || text.includes("\0")) throw new Error("expected a file, or - for stdout");
+  return text;
 }
 
 /** The endpoints named, or the one that --host, --port and the defaults make. */

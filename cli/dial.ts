@@ -21,10 +21,16 @@ export interface DialOptions {
   insecure: boolean;
 }
 
+/** Those whose user has been told what --insecure means: once is enough, however often it connects. */
+const told = new WeakSet<DialOptions>();
+
 /** Connects to a stream endpoint. @throws {Failure} */
 export async function dialStream(options: DialOptions, stop: AbortSignal): Promise<Connected> {
   const { endpoint, caFile, serverName, insecure } = options;
-  if (insecure) await note("--insecure: the server's certificate is not verified, it may be anybody's");
+  if (insecure && !told.has(options)) {
+    told.add(options);
+    await note("--insecure: the server's certificate is not verified, it may be anybody's");
+  }
   let ca;
   try {
     ca = caFile === undefined ? undefined : await readCertificates(caFile);

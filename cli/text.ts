@@ -25,6 +25,9 @@ export function escapeLines(text: string): string {
 
 /** It ran and failed: exit code 1, and one line that says what could not be done, to what, and why. */
 export class Failure extends Error {
+  /** Why, without what was tried. */
+  readonly reason: string;
+
   /**
    * @param action what was tried, to follow "Cannot": `connect to`.
    * @param value what it was tried on, as the user wrote it; shown in quotes.
@@ -32,6 +35,7 @@ export class Failure extends Error {
   constructor(action: string, value: string, reason: string, options?: ErrorOptions) {
     super(cannot(action, value, reason), options);
     this.name = "Failure";
+    this.reason = reason;
   }
 }
 

@@ -165,12 +165,12 @@ Deno.test("each help text names every option, with its default, and examples", (
 
 Deno.test("what is wrong on the command line is named, with its value and what was expected", () => {
   const table: [string[], string][] = [
-    [[], 'Cannot run "": expected a command, server or client'],
-    [["sever"], 'Cannot run "sever": there is no such command, expected server or client'],
+    [[], 'Cannot run "": expected a command, server, client or ping'],
+    [["sever"], 'Cannot run "sever": there is no such command, expected server, client or ping'],
     [["-"], 'Cannot run "-": there is no such command'],
-    [["--"], 'Cannot run "--": expected a command, server or client'],
-    [["--", "server"], 'Cannot use argument "server": expected server or client in its place'],
-    [["-V", "x"], 'Cannot use argument "x": expected server or client in its place'],
+    [["--"], 'Cannot run "--": expected a command, server, client or ping'],
+    [["--", "server"], 'Cannot use argument "server": expected server, client or ping in its place'],
+    [["-V", "x"], 'Cannot use argument "x": expected server, client or ping in its place'],
     [["--port", "7"], 'Cannot use option "--port": there is no such option; see tsecho --help'],
     [
       ["server", "--prot", "7"],
@@ -300,5 +300,91 @@ Deno.test("sizes and durations are read in every unit", () => {
   }
   for (const bytes of [1, 1023, 1024, 65536, 2 ** 20, 3 * 2 ** 30]) {
     assertEquals(size(formatSize(bytes)), bytes);
+  }
+});
+
+function pingOptions(argv: string) {
+  const invocation = parseCommandLine(["ping", ...argv.split(" ").filter((arg) => arg !== "")]);
+  assert(invocation.command === "ping");
+  return invocation.options;
+}
+
+Deno.test("ping's defaults are those of the help text", () => {
+  assertEquals(pingOptions(""), {
+    endpoint: { transport: "tcp", hostname: "localhost", port: 21567 },
+    connectTimeout: 10_000,
+    insecure: false,
+    udpRate: 500,
+    interval: 1000,
+    size: 56,
+    timeout: 5000,
+    deadline: 0,
+    quiet: false,
+    timestamps: false,
+    reconnect: false,
+    clocksSynced: false,
+    live: true,
+    jsonStream: false,
+    thresholds: [],
+  });
+});
+
+Deno.test("each option of ping is read, its times as ping(8) has them", () => {
+  const options = pingOptions(
+    "udp://web:7 -c 10 -i .2 -s 1k -W 300ms -w 2m -q -D -6 --udp-rate 0 --reconnect --clocks-synced --no-tty " +
+      "--json a --csv b --fail-if p99>5ms --fail-if loss>1%",
+  );
+  assertEquals(options, {
+    endpoint: { transport: "udp", hostname: "web", port: 7 },
+    family: 6,
+    connectTimeout: 10_000,
+    insecure: false,
+    udpRate: 0,
+    count: 10,
+    interval: 200,
+    size: 1024,
+    timeout: 300,
+    deadline: 120_000,
+    quiet: true,
+    timestamps: true,
+    reconnect: true,
+    clocksSynced: true,
+    live: false,
+    json: "a",
+    csv: "b",
+    jsonStream: false,
+    thresholds: [
+      { text: "p99>5ms", metric: "p99", operator: ">", limit: 0.005 },
+      { text: "loss>1%", metric: "loss", operator: ">", limit: 0.01 },
+    ],
+  });
+  assertEquals(pingOptions("-i 0 -W 2.5").timeout, 2500);
+  assertEquals(parseCommandLine(["ping", "--from", "a", "--json", "-"]), {
+    command: "replay",
+    options: { from: "a", json: "-", thresholds: [] },
+  });
+});
+
+Deno.test("what is wrong with ping's options is said", () => {
+  for (
+    const [argv, message] of [
+      ["-c 0", 'Cannot use --count "0": expected a whole number from 1'],
+      [
+        "-i -1",
+        'Cannot use --interval "-1": expected a time such as 0.2, 200ms or 10s, from 1ms to 500h, or 0',
+      ],
+      ["-i 0.0001", 'Cannot use --interval "0.0001": expected a time'],
+      ["-W 0", 'Cannot use --timeout "0": expected a time such as 0.2, 200ms or 10s, from 1ms to 500h'],
+      ["-s 19", 'Cannot use --size "19": expected a size such as 65536, 64k or 64KiB, from 20 to 65000'],
+      ["--fail-if p99", 'Cannot use --fail-if "p99": expected a metric'],
+      ["--json - --csv -", 'Cannot write to "-": more than one output is to go to stdout'],
+      ["--json-stream --json -", 'Cannot write to "-": more than one output is to go to stdout'],
+      ["--from a web", 'Cannot use endpoint "web": with --from there is no new run'],
+      ["--udp-rate 5", 'Cannot use option "--udp-rate": it is for udp endpoints, and there is none'],
+      ["a b", 'Cannot use argument "b": ping takes one endpoint and has "a" already'],
+      ["--json=", 'Cannot use --json "": expected a file, or - for stdout'],
+    ]
+  ) {
+    assertThrows(() => pingOptions(argv!), UsageError, message!);
   }
 });

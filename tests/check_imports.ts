@@ -1,6 +1,7 @@
 /**
- * Fails if imports form a cycle or run against the layers: `main → cli, server, client → protocol, net → kernel, time`.
- * Subcommands never import each other, `net` never imports `protocol`, nor `protocol` `net`.
+ * Fails if imports form a cycle or run against the layers:
+ * `main → cli, server, client, ping → protocol, latency, net → kernel, time`.
+ * Subcommands never import each other, `net` never imports `protocol`, nor `protocol` or `latency` `net`.
  *
  *     deno task imports
  */
@@ -8,11 +9,13 @@ const ROOT = new URL("..", import.meta.url).href;
 
 /** What may be imported from where, beside a layer's own files. */
 const ALLOWED: Record<string, string[]> = {
-  main: ["cli", "server", "client", "protocol", "net", "time"],
-  cli: ["server", "client", "protocol", "net", "time"],
+  main: ["cli", "server", "client", "ping", "protocol", "latency", "net", "time"],
+  cli: ["server", "client", "ping", "protocol", "latency", "net", "time"],
   server: ["cli", "protocol", "net", "kernel", "time"],
   client: ["cli", "protocol", "net", "kernel", "time"],
+  ping: ["cli", "protocol", "latency", "net", "time"],
   protocol: ["kernel", "time"],
+  latency: ["time"],
   net: ["time"],
   kernel: [],
   time: [],

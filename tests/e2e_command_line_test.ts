@@ -5,11 +5,11 @@ import { needs, ROOT, run, Running, ServerProcess, TSECHO, tsecho } from "./help
 
 Deno.test("what is wrong is said in one line, with the exit code of its kind", async () => {
   const table: [string[], number, string][] = [
-    [[], 2, 'Cannot run "": expected a command, server or client; see tsecho --help'],
+    [[], 2, 'Cannot run "": expected a command, server, client or ping; see tsecho --help'],
     [
       ["sever"],
       2,
-      'Cannot run "sever": there is no such command, expected server or client; see tsecho --help',
+      'Cannot run "sever": there is no such command, expected server, client or ping; see tsecho --help',
     ],
     [
       ["server", "--prot", "7"],

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { systemMicros, wallMicros } from "../time/clock.ts";
-import { Prefix, prefixLength, STAMP_FORMATS, type StampFormat } from "../time/stamp.ts";
+import { Prefix, prefixLength, PrefixReader, STAMP_FORMATS, type StampFormat } from "../time/stamp.ts";
 import { run } from "./helpers.ts";
 
 const MOMENT = 1795405020_123456; // 2026-11-23T03:37:00.123456Z
@@ -72,4 +72,34 @@ Deno.test("a message that begins with a prefix is told from others", () => {
     }
   }
   for (const text of ["", "[", "[x] y", "[2026-11-23] x", "[12] x"]) assertEquals(length(text), 0, text);
+});
+
+Deno.test("the reader reads what the prefix writes, in every format, the same second and the next", () => {
+  const reader = new PrefixReader();
+  const line = (prefix: Uint8Array) =>
+    new Uint8Array([...prefix, ...new TextEncoder().encode("[x] payload")]);
+  for (const format of ["iso", "unix", "ctime"] as const) {
+    for (const tag of [undefined, "web-2"]) {
+      const prefix = new Prefix(format, tag);
+      for (const micros of [1795405020_123456, 1795405020_999999, 1795405021_000000, 1795491420_000001]) {
+        const bytes = prefix.at(micros);
+        const told = format === "ctime" ? Math.floor(micros / 1e6) * 1e6 : micros;
+        const expected = { length: bytes.length, format, micros: told, ...(tag !== undefined && { tag }) };
+        assertEquals(reader.read(line(bytes)), expected);
+        assertEquals(reader.read(line(bytes)), expected); // and again from what it remembers
+      }
+    }
+  }
+});
+
+Deno.test("the reader takes nothing for a stamp that is none", () => {
+  const reader = new PrefixReader();
+  const read = (text: string) => reader.read(new TextEncoder().encode(text));
+  assertEquals(read("[2026-11-23T03:37:00.123456Z] x").format, "iso");
+  assertEquals(read("x [1.000000] x"), { length: 0, format: "none" });
+  assertEquals(read(""), { length: 0, format: "none" });
+  assertEquals(read("[hello] x"), { length: 8 });
+  assertEquals(read("[2026-11-23T03:37:00.12345xZ] x"), { length: 30 });
+  assertEquals(read("[2026-13-45T03:37:00.123456Z] x"), { length: 30 }); // no such day
+  assertEquals(read("[2026-11-23T03:37:00.123456Z"), { length: 0 });
 });

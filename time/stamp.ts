@@ -95,13 +95,88 @@ export class Prefix {
 
 /** What a prefix looks like in any format, with or without a tag. */
 const PREFIX =
-  /^\[(?:\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z|[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}|\d{1,11}\.\d{6})(?: [!-Z\\^-~]{1,64})?\] /;
+  /^\[(?:(?<iso>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.(?<isoMicros>\d{6})Z|(?<ctime>[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4})|(?<unix>\d{1,11})\.(?<unixMicros>\d{6}))(?: (?<tag>[!-Z\\^-~]{1,64}))?\] /;
 /** No prefix has more bytes. */
 export const LONGEST_PREFIX = 100;
 const BRACKET = 0x5b;
 
+function matchPrefix(message: Uint8Array): RegExpExecArray | null {
+  return PREFIX.exec(String.fromCharCode(...message.subarray(0, LONGEST_PREFIX)));
+}
+
 /** How many bytes the prefix takes that a message begins with, in whatever format; 0 if it begins with none. */
 export function prefixLength(message: Uint8Array): number {
   if (message[0] !== BRACKET) return 0;
-  return PREFIX.exec(String.fromCharCode(...message.subarray(0, LONGEST_PREFIX)))?.[0].length ?? 0;
+  return matchPrefix(message)?.[0].length ?? 0;
+}
+
+/** What stands in front of an echoed line. */
+export interface ReadPrefix {
+  /** How many bytes it has. */
+  length: number;
+  /** Undefined for something in brackets that is no stamp. */
+  format?: StampFormat;
+  /** Microseconds since the epoch. A ctime is taken for this machine's local time: it does not tell its zone. */
+  micros?: number;
+  tag?: string;
+}
+
+/**
+ * Reads prefixes as {@linkcode Prefix} writes them, in any format. Most fall into the same second as the one before:
+ * all but the digits of the microseconds is compared with that one then, and need not be understood anew.
+ */
+export class PrefixReader {
+  /** The last prefix, and what it meant. */
+  #bytes = new Uint8Array();
+  #read: ReadPrefix = { length: 0 };
+  /** Where its six microsecond digits begin, and the microseconds of its second. */
+  #digits = 0;
+  #second = 0;
+
+  /** The prefix of a line: an empty one of format `none` if it has none. */
+  read(line: Uint8Array): ReadPrefix {
+    const micros = this.#sameButMicros(line);
+    if (micros >= 0) return { ...this.#read, micros: this.#second + micros };
+    const read = readPrefix(line);
+    if (read.format === "iso" || read.format === "unix") {
+      this.#bytes = line.slice(0, read.length);
+      this.#read = read;
+      this.#digits = this.#bytes.indexOf(0x2e) + 1;
+      this.#second = Math.floor(read.micros! / 1e6) * 1e6;
+    }
+    return read;
+  }
+
+  /** The microseconds of a prefix that is the last one but for these; -1 for any other. */
+  #sameButMicros(line: Uint8Array): number {
+    const bytes = this.#bytes;
+    if (bytes.length === 0 || line.length < bytes.length) return -1;
+    let micros = 0;
+    for (let i = 0; i < bytes.length; i++) {
+      if (i >= this.#digits && i < this.#digits + 6) {
+        if (line[i]! < 48 || line[i]! > 57) return -1;
+        micros = micros * 10 + line[i]! - 48;
+      } else if (line[i] !== bytes[i]) {
+        return -1;
+      }
+    }
+    return micros;
+  }
+}
+
+function readPrefix(line: Uint8Array): ReadPrefix {
+  if (line[0] !== BRACKET) return { length: 0, format: "none" };
+  const match = matchPrefix(line);
+  if (match === null) {
+    // Something else in brackets and a blank may be another server's prefix.
+    const end = line.subarray(0, LONGEST_PREFIX).indexOf(0x5d);
+    return { length: end > 0 && line[end + 1] === 0x20 ? end + 2 : 0 };
+  }
+  const [{ length }] = match;
+  const { iso, isoMicros, unix, unixMicros, ctime, tag } = match.groups!;
+  const format = iso !== undefined ? "iso" : unix !== undefined ? "unix" : "ctime";
+  const second = iso !== undefined ? Date.parse(`${iso}Z`) / 1000 : Number(unix ?? Date.parse(ctime!) / 1000);
+  const micros = second * 1e6 + Number(isoMicros ?? unixMicros ?? 0);
+  if (Number.isNaN(micros)) return { length };
+  return { length, format, micros, ...(tag !== undefined && { tag }) };
 }

@@ -1,0 +1,122 @@
+/**
+ * Compares `tsecho ping -i 0` with a C client that does the same exchange, in alternation against one tsecho server on
+ * this machine, and watches ping's memory over a long run.
+ *
+ *     deno task bench-ping [--rounds N] [--count N] [--memory N] [--bin PATH]
+ *
+ * A round is one run of each; a difference or ratio is the median of the rounds' own, so that a slow spell of the
+ * machine that covers a round does not count.
+ */
+import { parseArgs } from "node:util";
+import { compile, main, median, residentKib, run, start, startServer, tsecho } from "./tools.ts";
+
+const SIZE = 56;
+/** What is to be reached. */
+const LEAST_RATE = 0.8;
+const MOST_P50_US = 20;
+const MOST_GROWTH_KIB = 20 * 1024;
+const MEMORY_FROM = 10_000;
+
+/** Exchanges per second, round trips in µs. */
+interface Figures {
+  rate: number;
+  p50: number;
+  p99: number;
+}
+
+async function exchangeInC(program: string, endpoint: string, count: number): Promise<Figures> {
+  const { rate, p50_us, p99_us } = JSON.parse(await run([program, endpoint, String(count), String(SIZE)]));
+  return { rate, p50: p50_us, p99: p99_us };
+}
+
+function pingCommand(
+  bin: string | undefined,
+  endpoint: string,
+  count: number,
+  ...options: string[]
+): string[] {
+  return tsecho(bin, "ping", endpoint, "-i", "0", "-q", "-c", String(count), "-s", String(SIZE), ...options);
+}
+
+async function exchangeWithPing(bin: string | undefined, endpoint: string, count: number): Promise<Figures> {
+  const stream = await run(pingCommand(bin, endpoint, count, "--json-stream"));
+  const { type, received, duration, rtt } = JSON.parse(stream.trimEnd().split("\n").at(-1)!);
+  if (type !== "end" || received !== count) throw new Error(`${received} of ${count} lines came back`);
+  return { rate: received / duration, p50: rtt.p50 * 1e6, p99: rtt.p99 * 1e6 };
+}
+
+/** Resident KiB after the first exchanges and at the end. */
+async function memory(bin: string | undefined, endpoint: string, count: number): Promise<[number, number]> {
+  const running = start(pingCommand(bin, endpoint, count, "--json-stream"));
+  let [early, latest, seen] = [0, 0, 0];
+  for (let line; (line = await running.line()) !== null;) {
+    const { type, sent } = JSON.parse(line);
+    if (type !== "interval") continue;
+    seen += sent;
+    if (seen < MEMORY_FROM) continue;
+    latest = await residentKib(running.pid).catch(() => latest); // it may have ended
+    early ||= latest;
+  }
+  if (!(await running.end()).success) throw new Error("ping failed");
+  return [early, latest];
+}
+
+function report(name: string, figures: Figures): string {
+  const { rate, p50, p99 } = figures;
+  return `${name.padEnd(6)} ${rate.toFixed(0).padStart(7)}/s  p50 ${p50.toFixed(1)} µs  p99 ${
+    p99.toFixed(1)
+  } µs`;
+}
+
+async function bench(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      rounds: { type: "string", default: "7" },
+      count: { type: "string", default: "100000" },
+      memory: { type: "string", default: "1000000" },
+      bin: { type: "string" },
+    },
+  });
+  const directory = await Deno.makeTempDir({ prefix: "tsecho-bench-" });
+  try {
+    const program = await compile("exchange.c", directory);
+    const server = await startServer(tsecho(values.bin, "server", "tcp://127.0.0.1:0", "--quiet"));
+    try {
+      const count = Number(values.count);
+      const rounds: { c: Figures; ping: Figures }[] = [];
+      await exchangeInC(program, server.endpoint, count); // warms the server up
+      for (let round = 1; round <= Number(values.rounds); round++) {
+        const c = await exchangeInC(program, server.endpoint, count);
+        const ping = await exchangeWithPing(values.bin, server.endpoint, count);
+        rounds.push({ c, ping });
+        console.log(`round ${round}\n  ${report("C", c)}\n  ${report("tsecho", ping)}`);
+      }
+      const rate = median(rounds.map(({ c, ping }) => ping.rate / c.rate));
+      const p50 = median(rounds.map(({ c, ping }) => ping.p50 - c.p50));
+      const p99 = median(rounds.map(({ c, ping }) => ping.p99 - c.p99));
+      const verdict = (good: boolean) => good ? "reached" : "NOT reached";
+      if (rounds.length > 0) {
+        console.log(`medians of the rounds, tsecho against C:`);
+        console.log(
+          `  exchanges per second ${rate.toFixed(2)}×   ≥ ${LEAST_RATE}: ${verdict(rate >= LEAST_RATE)}`,
+        );
+        console.log(`  p50 ${p50.toFixed(1)} µs more   < ${MOST_P50_US} µs: ${verdict(p50 < MOST_P50_US)}`);
+        console.log(`  p99 ${p99.toFixed(1)} µs more`);
+      }
+      const exchanges = Number(values.memory);
+      if (exchanges === 0) return 0;
+      const [early, late] = await memory(values.bin, server.endpoint, exchanges);
+      console.log(
+        `resident memory ${early} KiB after ${MEMORY_FROM} exchanges, ${late} KiB after ${exchanges}` +
+          `   < ${MOST_GROWTH_KIB} KiB more: ${verdict(late - early < MOST_GROWTH_KIB)}`,
+      );
+      return 0;
+    } finally {
+      await server.stop();
+    }
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+}
+
+if (import.meta.main) await main("bench-ping", bench);

@@ -1,0 +1,135 @@
+import type { Distribution } from "./distribution.ts";
+import type { Run } from "./run.ts";
+import { seconds } from "./units.ts";
+
+/** A condition under which a run has failed. */
+export interface Threshold {
+  /** As it was given. */
+  text: string;
+  metric: string;
+  operator: "<" | "<=" | ">" | ">=";
+  /** In seconds, as a share of 1, in ppm, or a plain number: as the metric is. */
+  limit: number;
+}
+
+/** What became of a threshold. */
+export interface Verdict {
+  threshold: string;
+  /** In the unit of {@linkcode Threshold.limit}; null where it cannot be told, which breaks a threshold too. */
+  value: number | null;
+  /** The server whose value it is. */
+  tag: string | null;
+  broken: boolean;
+}
+
+const COUNTS = ["sent", "received", "lost", "late", "duplicates", "reordered", "corrupt"] as const;
+const DISTRIBUTIONS = ["rtt", "connect", "handshake", "up", "down"] as const;
+const STATISTIC = /^(?:min|avg|max|mdev|p(\d{1,2}(?:\.\d{1,3})?))$/;
+
+/** The units that a limit may have, and what they stand for in the summary's unit. */
+const UNITS = {
+  time: { ns: 1e-9, us: 1e-6, "µs": 1e-6, ms: 1e-3, s: 1, m: 60 },
+  share: { "%": 0.01 },
+  drift: { ppm: 1 },
+  count: { "": 1 },
+};
+const EXPECTED: Record<keyof typeof UNITS, string> = {
+  time: "a time with its unit, such as 500us, 5ms or 1s",
+  share: "a share, such as 1%",
+  drift: "a drift, such as 50ppm",
+  count: "a number without a unit",
+};
+
+function kindOf(metric: string): keyof typeof UNITS | undefined {
+  const plain = metric.replace(/^abs\((offset|drift)\)$/, "$1");
+  if (plain === "offset") return "time";
+  if (plain === "drift") return "drift";
+  if (plain === "loss") return "share";
+  if ((COUNTS as readonly string[]).includes(plain)) return "count";
+  const [statistic, distribution = "rtt"] = plain.split(/\.(?=[a-z])/).reverse();
+  return (DISTRIBUTIONS as readonly string[]).includes(distribution!) && STATISTIC.test(statistic!)
+    ? "time"
+    : undefined;
+}
+
+/**
+ * Reads a threshold: `p99>5ms`, `loss>1%`, `abs(offset)>50ms`, `down.p99>2ms`.
+ *
+ * @throws {Error} whose message says what was expected.
+ */
+export function parseThreshold(text: string): Threshold {
+  const match = /^\s*(\S+?)\s*([<>]=?)\s*([+-]?\d+(?:\.\d+)?)\s*(\D*?)\s*$/.exec(text);
+  if (match === null) throw new Error('expected a metric, ">" or "<", and a value, such as p99>5ms');
+  const [, metric, operator, number, unit] = match as unknown as [
+    string,
+    string,
+    Threshold["operator"],
+    string,
+    string,
+  ];
+  const kind = kindOf(metric);
+  if (kind === undefined) {
+    throw new Error(
+      `there is no metric "${metric}", expected loss, min, avg, max, mdev, p50, p99.9 and so on, of a distribution ` +
+        `too (up.p99, down.p99, connect.max, handshake.max), offset, abs(offset), drift, abs(drift), or a count ` +
+        `(${COUNTS.join(", ")})`,
+    );
+  }
+  const scale = (UNITS[kind] as Record<string, number>)[unit] ??
+    (Number(number) === 0 && unit === "" ? 1 : undefined);
+  if (scale === undefined) throw new Error(`expected ${EXPECTED[kind]}`);
+  return { text, metric, operator, limit: Number(number) * scale };
+}
+
+/** What a run says to a threshold: the first server that breaks it counts, or else the last. */
+export function judge(threshold: Threshold, run: Run): Verdict {
+  let verdict: Verdict = { threshold: threshold.text, value: null, tag: null, broken: true };
+  for (const { tag, value } of measure(threshold.metric, run)) {
+    verdict = { ...verdict, tag, value, broken: value === null || breaks(threshold, value) };
+    if (verdict.broken) break;
+  }
+  return verdict;
+}
+
+function breaks({ operator, limit }: Threshold, value: number): boolean {
+  switch (operator) {
+    case "<":
+      return value < limit;
+    case "<=":
+      return value <= limit;
+    case ">":
+      return value > limit;
+    case ">=":
+      return value >= limit;
+  }
+}
+
+/** The values of a metric: one, or for what a server's clock tells, one for each server. */
+function measure(metric: string, run: Run): { tag: string | null; value: number | null }[] {
+  const summary = run.summary();
+  const [, whole, clock] = /^(abs\()?(offset|drift)\)?$/.exec(metric) ?? [];
+  if (clock !== undefined) {
+    return summary.servers.map(({ tag, offset, drift }) => {
+      const value = (clock === "offset" ? offset : drift)?.value ?? null;
+      return { tag, value: value !== null && whole !== undefined ? Math.abs(value) : value };
+    });
+  }
+  if (metric === "loss" || (COUNTS as readonly string[]).includes(metric)) {
+    return [{ tag: null, value: summary[metric as "loss"] }];
+  }
+  const [statistic, distribution = "rtt"] = metric.split(/\.(?=[a-z])/).reverse();
+  return run.distributions(distribution as typeof DISTRIBUTIONS[number]).map(({ tag, values }) => ({
+    tag,
+    value: statisticOf(statistic!, values),
+  }));
+}
+
+function statisticOf(name: string, values: Distribution | undefined): number | null {
+  if (values === undefined || values.count === 0) return null;
+  const percent = STATISTIC.exec(name)?.[1];
+  return seconds(
+    percent === undefined
+      ? values[name as "min" | "avg" | "max" | "mdev"]
+      : values.percentile(Number(percent)),
+  );
+}

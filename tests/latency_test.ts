@@ -1,0 +1,200 @@
+/** The parts of the analysis, and how its results are told. */
+import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
+import { Account } from "../latency/account.ts";
+import { Distribution } from "../latency/distribution.ts";
+import { histogramLines, sparkline, summaryLines, withBound } from "../latency/report.ts";
+import { type Happening, Run, type ServerSummary } from "../latency/run.ts";
+import { judge, parseThreshold } from "../latency/threshold.ts";
+import { replay, toCsv, toRecord } from "../latency/transcript.ts";
+import { simulate, within, type World } from "./simulation.ts";
+
+const QUIET: World = {
+  seed: 1,
+  lines: 100,
+  interval: 0.1,
+  offset: 0,
+  drift: 0,
+  step: null,
+  resolution: 1,
+  up: { best: 200, queue: 0 },
+  down: { best: 300, queue: 0 },
+  loss: 0,
+  duplicates: 0,
+  late: 0,
+};
+
+function serverOf(world: Partial<World>): ServerSummary {
+  return simulate({ ...QUIET, ...world }).run.summary().servers[0]!;
+}
+
+Deno.test("a drift is told with its sign, and how exactly it is known", () => {
+  const { drift, breaks } = serverOf({ drift: -80 });
+  assert(drift!.proven && within(drift!, -80) && drift!.bound < 80, JSON.stringify(drift));
+  assertEquals(breaks, []);
+  assertEquals(serverOf({ drift: 0 }).drift!.proven, false);
+});
+
+Deno.test("a drift beyond what clocks do is a drift, not a series of steps", () => {
+  const { run, truth } = simulate({ ...QUIET, drift: 20_000, offset: 5e6 });
+  const { drift, breaks, offset } = run.summary().servers[0]!;
+  assert(within(drift!, 20_000), JSON.stringify(drift));
+  assertEquals(breaks, []);
+  assert(within(offset!, truth.offsetAt(truth.end!) / 1e6), JSON.stringify(offset));
+});
+
+Deno.test("the delays of each direction are those put in, and the direction that has them is named", () => {
+  const only = serverOf({ down: { best: 300, queue: 40_000 }, lines: 1000, interval: 0.01 });
+  assertEquals(only.carries, "down");
+  assert(only.up!.max < 0.00002, JSON.stringify(only.up)); // the clocks' steps and lags alone
+  // An exponential delay of 40 ms on average, on 70 % of the lines: its p90 is 40 ms * ln(0.7 / 0.1).
+  assert(Math.abs(only.down!.p90! - 0.0778) < 0.012, JSON.stringify(only.down));
+  assertEquals(serverOf({ up: { best: 300, queue: 40_000 } }).carries, "up");
+  const both = { best: 300, queue: 900 };
+  assertEquals(serverOf({ up: both, down: both, lines: 1000 }).carries, null);
+});
+
+Deno.test("a drift is taken out of the delays of each direction", () => {
+  const { up, down } = serverOf({ drift: 300, lines: 300, interval: 1 }); // 90 ms over the run
+  assert(up!.max < 0.001 && down!.max < 0.001, JSON.stringify({ up, down }));
+});
+
+Deno.test("what a percentile needs is known, and the histogram holds what was recorded", () => {
+  const values = new Distribution();
+  for (let i = 1; i <= 999; i++) values.record(i);
+  assertEquals([50, 90, 99, 99.9].map((it) => values.tells(it)), [true, true, true, false]);
+  values.record(1000);
+  assert(values.tells(99.9));
+  assertEquals([values.count, values.min, values.max], [1000, 1, 1000]);
+  assert(Math.abs(values.avg - 500.5) < 1e-9);
+  assert(Math.abs(values.mdev - 288.675) < 0.001); // as ping: the root of (n^2 - 1) / 12
+  assert(Math.abs(values.percentile(99) - 990) <= 1);
+  const both = new Distribution();
+  both.add(values);
+  both.add(values);
+  assertEquals(both.count, 2000);
+  assert(Math.abs(both.mdev - values.mdev) < 1e-9 && Math.abs(both.percentile(50) - 500) <= 1);
+  const rows = histogramLines(values);
+  assertEquals(rows.reduce((sum, row) => sum + Number(/ms +(\d+)/.exec(row)![1]), 0), 1000);
+  assertEquals(sparkline([1, undefined, 8, 4.5]), "▁ █▅");
+});
+
+Deno.test("the account tells replies apart, and forgets lines that are far behind", () => {
+  const account = new Account();
+  for (let i = 0; i < 70_000; i++) account.sending(i, i);
+  assertEquals(account.arrived(1), "duplicate");
+  assertEquals(account.when(1), undefined);
+  const fates = [70_000, 69_999, 69_999, 0, 70_001, NaN].map((seq) => account.arrived(seq));
+  assertEquals(fates, ["received", "reordered", "duplicate", "corrupt", "corrupt", "corrupt"]);
+  assertEquals(account.oldest(), 70_000 - 65_536 + 1);
+  account.giveUp(account.oldest()!);
+  assertEquals(account.arrived(70_000 - 65_536 + 1), "late");
+});
+
+Deno.test("servers are told apart by their tags, but not more of them than memory should hold", () => {
+  const run = new Run(false);
+  for (let i = 1; i <= 1000; i++) {
+    const offset = i % 2 * 1e6; // two servers without tags behind a balancer
+    const [sent, received] = [i * 1e6, i * 1e6 + 400];
+    const common = {
+      fate: "received",
+      seq: i,
+      at: i,
+      rtt: 400,
+      sent,
+      received,
+      stamp: sent + 200 + offset,
+    } as const;
+    run.add({ ...common, format: "iso" });
+    run.add({ ...common, format: "iso", tag: `tag-${i}` });
+  }
+  const { servers } = run.summary();
+  assertEquals(servers.length, 33);
+  assertStringIncludes(servers.find(({ tag }) => tag === "...")!.note!, "more than 32 tags");
+  const untagged = servers.find(({ tag }) => tag === null)!;
+  assertEquals([untagged.received, untagged.break_count, untagged.breaks.length], [1000, 999, 16]);
+  assertStringIncludes(summaryLines(run.summary()).join("\n"), "so many changes look like several servers");
+});
+
+Deno.test("an estimate is shown with its bound, rounded so that it still holds", () => {
+  assertEquals(withBound({ value: 0.0123454, bound: 0.0002061 }), "+12.345 ms ± 0.207 ms");
+  assertEquals(withBound({ value: -0.0000001, bound: 0.00001 }), "+0.000 ms ± 0.011 ms");
+  assertEquals(withBound({ value: 90.0000007, bound: 0.000001 }), "+90000.001 ms ± 0.002 ms");
+});
+
+Deno.test("a summary's text says what is proven, and what is not", () => {
+  const text = (world: Partial<World>) =>
+    summaryLines(simulate({ ...QUIET, ...world }).run.summary()).join("\n");
+  assertMatch(text({ offset: 12_345 }), /^clock offset \+12\.\d{3} ms ± 0\.\d{3} ms, server ahead$/m);
+  assertMatch(
+    text({ drift: 100 }),
+    /^clock drift \+\d+\.\d{3} ppm ± \d+\.\d{3} ppm: the server's clock gains/m,
+  );
+  const step = text({ step: { where: 0.5, size: 50 } });
+  assertMatch(step, /^clock step \+\d+\.\d{3} ms ± \d+\.\d{3} ms at reply \d\d$/m);
+  assertMatch(text({ resolution: 1e6 }), /^the stamps are whole seconds of the server's local time: /m);
+});
+
+Deno.test("thresholds are read, and judged in their units", () => {
+  const { run } = simulate({ ...QUIET, offset: 50_000, loss: 0.5, seed: 7 });
+  const broken = (text: string) => judge(parseThreshold(text), run).broken;
+  const breaking = [
+    "p99>0.4ms",
+    "min >= 100us",
+    "loss>1%",
+    "abs(offset)>49ms",
+    "offset > 0",
+    "received<100",
+    "lost>3",
+  ];
+  for (const text of [...breaking, "up.max<1ms", "connect.max>1s"]) assert(broken(text), text); // the last is unknown
+  const kept = [
+    "p99>1ms",
+    "p99.9>1s",
+    "avg<1us",
+    "loss>=99%",
+    "abs(offset)>51ms",
+    "offset<0s",
+    "abs(drift)>500ppm",
+  ];
+  for (const text of kept) assert(!broken(text), text);
+  for (
+    const [text, reason] of [
+      ["p99", "expected a metric"],
+      ["p99>", "expected a metric"],
+      ["p99=5ms", "expected a metric"],
+      ["p99>5", "expected a time with its unit"],
+      ["p100>5ms", 'there is no metric "p100"'],
+      ["speed>5ms", 'there is no metric "speed"'],
+      ["loss>5ms", "expected a share"],
+      ["lost>5%", "expected a number without a unit"],
+    ]
+  ) {
+    assertThrows(() => parseThreshold(text!), Error, reason!);
+  }
+});
+
+Deno.test("a run survives being written as JSON and read again", () => {
+  const happening: Happening = {
+    fate: "received",
+    seq: 7,
+    at: 1.123456789,
+    rtt: 143.207,
+    sent: 1795405020123456,
+    stamp: 1795405020123500,
+    received: 1795405020123600,
+    format: "iso",
+    tag: 'a,"b"',
+  };
+  const record = toRecord(happening);
+  assertEquals([record.rtt, record.sent, record.stamp], [0.000143207, 1795405020.123456, 1795405020.1235]);
+  const csv =
+    '7,received,1.123456789,0.000143207,1795405020.123456,1795405020.1235,1795405020.1236,iso,"a,""b""",,,';
+  assertEquals(toCsv(happening), csv);
+  const start = { type: "start", version: 1, endpoint: "tcp://x:1", clocks_synced: false, connect: null };
+  const run = new Run(false);
+  run.add(happening);
+  const read = replay([start, record].map((it) => JSON.stringify(it)).join("\n"));
+  assertEquals(read.run.summary(), run.summary());
+  const wrong = JSON.stringify({ start, replies: [{ ...record, rtt: "x" }] });
+  assertThrows(() => replay(wrong), Error, `a reply's "rtt" is no number`);
+});

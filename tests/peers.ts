@@ -1,0 +1,84 @@
+/** What stands between ping and a server, and clocks that are off: for tests and for the demo of ping. */
+import { run, within } from "./helpers.ts";
+
+/** Where the sequence number stands in a line of ping, and how long it is. */
+const SEQ_AT = 9;
+const SEQ_DIGITS = 10;
+
+/** The number of a line of ping, or of the reply to it. */
+export function seqOf(line: string): number {
+  return Number(line.slice(line.lastIndexOf("] ") + 1).trimStart().slice(SEQ_AT, SEQ_AT + SEQ_DIGITS));
+}
+
+const LIBFAKETIME = (await run(["sh", "-c", "ls /usr/lib/*/faketime/libfaketime.so.1"])).stdout.trim();
+
+/** What to put in front of a command whose clock is to be off by so many seconds. */
+export function faketime(seconds: number): string[] {
+  // Not by the program `faketime`, which stays in between and would get the signals.
+  return ["env", `LD_PRELOAD=${LIBFAKETIME}`, `FAKETIME=${seconds > 0 ? "+" : ""}${seconds}s`];
+}
+
+/** What a relay did to one line: for how many seconds it kept it, and its reply. */
+export interface Kept {
+  up: number;
+  down: number;
+}
+
+/** Passes lines to a server on this machine and replies back, and keeps each back for so many milliseconds. */
+export class DelayingRelay implements AsyncDisposable {
+  /** By the line's number. */
+  readonly kept = new Map<number, Kept>();
+  readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  readonly #target: number;
+  readonly #delay: { up: () => number; down: () => number };
+  readonly #serving: Promise<void>;
+
+  constructor(target: number, delay: { up: () => number; down: () => number }) {
+    this.#target = target;
+    this.#delay = delay;
+    this.#serving = this.#serve();
+  }
+
+  get port(): number {
+    return this.#listener.addr.port;
+  }
+
+  async #serve(): Promise<void> {
+    const relaying: Promise<void>[] = [];
+    try {
+      for (;;) relaying.push(this.#relay(await this.#listener.accept()));
+    } catch {
+      await Promise.all(relaying); // the listener is closed
+    }
+  }
+
+  async #relay(client: Deno.TcpConn): Promise<void> {
+    const server = await Deno.connect({ hostname: "127.0.0.1", port: this.#target });
+    await Promise.all([this.#pass(client, server, "up"), this.#pass(server, client, "down")]);
+    client.close();
+    server.close();
+  }
+
+  async #pass(from: Deno.TcpConn, to: Deno.TcpConn, direction: "up" | "down"): Promise<void> {
+    const buffer = new Uint8Array(65536);
+    const decoder = new TextDecoder();
+    for (let n; (n = await from.read(buffer).catch(() => null)) !== null;) {
+      const text = decoder.decode(buffer.subarray(0, n));
+      const came = performance.now();
+      const delay = this.#delay[direction]();
+      if (delay > 0) await new Promise((resolve) => setTimeout(resolve, delay));
+      const kept = (performance.now() - came) / 1000;
+      for (const line of text.trimEnd().split("\n")) {
+        const seq = seqOf(line);
+        this.kept.set(seq, { ...this.kept.get(seq) ?? { up: 0, down: 0 }, [direction]: kept });
+      }
+      await to.write(buffer.subarray(0, n)).catch(() => {});
+    }
+    await to.closeWrite().catch(() => {});
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#listener.close();
+    await within(this.#serving, "the relay to end");
+  }
+}
