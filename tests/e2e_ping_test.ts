@@ -90,7 +90,8 @@ Deno.test("ping works over every transport, in text and in JSON, and each line c
       [1, 2, 3, 4, 5].map((seq) => [seq, "received"]),
     );
     assert(contains(end.servers[0]!.offset!, 0), JSON.stringify(end.servers));
-    const own = await pingJson([...args, "--reconnect"]);
+    // One after the other: of several connections at once any may be the quickest.
+    const own = await pingJson([...args, "--reconnect"].map((it) => it === "0.02" ? "0" : it));
     assertEquals(countsOf(own.end), { sent: 5, received: 5, ...NONE });
     if (!endpoint.startsWith("udp")) assertEquals(own.end.connect!.count, 5);
     if (endpoint.startsWith("tls")) assertEquals(own.end.handshake!.count, 5);
