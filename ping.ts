@@ -415,6 +415,8 @@ class Pinger {
   readonly #prefixes = new PrefixReader();
   /** What has arrived and is not reported yet. */
   readonly #fresh: Happening[] = [];
+  /** The one channel of a run with an interval of 0. */
+  #flooded: Channel | undefined;
   /** One line is written at a time. */
   #sending = false;
   readonly #interval = new Tally();
@@ -500,8 +502,9 @@ class Pinger {
     const receiving = this.#receive(channel, flood).finally(() => this.#finish());
     receiving.catch(() => {}); // it is awaited when the run is over
     if (flood) {
+      this.#flooded = channel;
       await this.#send(channel);
-      await this.#keepFlooding(channel);
+      if (channel.datagrams) await this.#keepFlooding(channel);
     } else {
       await this.#schedule(() => this.#send(channel), paced);
     }
@@ -510,12 +513,11 @@ class Pinger {
     await receiving;
   }
 
-  /** In a flood each reply sends the next line; where a reply is missing, this does. */
+  /** In a flood each reply sends the next line; where one is missing for too long, this does. */
   async #keepFlooding(channel: Channel): Promise<void> {
     for (let sent = 0; !this.#over.signal.aborted;) {
       await this.#sleep(FLOOD_WAIT_MS);
-      const stuck = sent === this.#account.sent && (channel.datagrams || this.#account.waiting === 0);
-      if (stuck) await this.#send(channel);
+      if (sent === this.#account.sent) await this.#send(channel);
       sent = this.#account.sent;
     }
   }
@@ -666,20 +668,23 @@ class Pinger {
       return;
     }
     const prefix: ReadPrefix = line === undefined ? { length: 0 } : this.#prefixes.read(line);
-    const seq = line === undefined ? 0 : this.#probes.seqOf(line.subarray(prefix.length));
+    const seq = line === undefined ? 0 : this.#probes.seqOf(line, prefix.length);
     const fate = this.#account.arrived(seq);
-    const happening: Happening = { fate, seq: fate === "corrupt" ? 0 : seq, at: this.#at(now) };
-    this.#fresh.push(happening);
     const sent = fate === "corrupt" ? undefined : this.#account.when(seq);
+    this.#fresh.push({
+      fate,
+      seq: fate === "corrupt" ? 0 : seq,
+      at: this.#at(now),
+      rtt: sent && Math.round((now - sent.at) * 1e6) / 1e3,
+      sent: sent?.wall,
+      received: sent && wall,
+      stamp: sent && prefix.micros,
+      format: sent && prefix.format,
+      tag: sent && prefix.tag,
+      connect: own?.connect,
+      handshake: own?.handshake,
+    });
     if (sent === undefined) return;
-    happening.rtt = Math.round((now - sent.at) * 1e6) / 1e3;
-    happening.sent = sent.wall;
-    happening.received = wall;
-    if (prefix.micros !== undefined) happening.stamp = prefix.micros;
-    if (prefix.format !== undefined) happening.format = prefix.format;
-    if (prefix.tag !== undefined) happening.tag = prefix.tag;
-    if (own?.connect !== undefined) happening.connect = own.connect;
-    if (own?.handshake !== undefined) happening.handshake = own.handshake;
     if (own !== undefined && this.#own.delete(seq)) own.channel.close();
   }
 
@@ -740,6 +745,7 @@ class Pinger {
       this.#own.delete(seq);
       own?.channel.close();
     }
+    if (this.#flooded !== undefined && this.#account.waiting === 0) void this.#send(this.#flooded);
     this.#finishIfDone();
   }
 

@@ -441,12 +441,12 @@ export class Probes {
     return this.#line;
   }
 
-  /** The number of a line that has come back; 0 if it is none of this run's, or was changed. */
-  seqOf(line: Uint8Array): number {
-    if (line.length !== this.#size) return 0;
+  /** The number of the line that has come back from `from` on; 0 if it is none of this run's, or was changed. */
+  seqOf(line: Uint8Array, from = 0): number {
+    if (line.length - from !== this.#size) return 0;
     let seq = 0;
     for (let i = 0; i < this.#size; i++) {
-      const byte = line[i]!;
+      const byte = line[from + i]!;
       if (i > RUN_DIGITS && i <= RUN_DIGITS + SEQ_DIGITS) {
         if (byte < 48 || byte > 57) return 0;
         seq = seq * 10 + byte - 48;

@@ -85,6 +85,12 @@ function upperOf(reply: Reply): number {
   return reply.up + reply.resolution + CLOCK_LAG;
 }
 
+/** The corners of a convex polygon, in order. */
+interface Corners {
+  a: number[];
+  b: number[];
+}
+
 /**
  * All lines `offset(t) = a + b t` that a series of replies allows, as the convex polygon of the points (a, b).
  *
@@ -93,8 +99,7 @@ function upperOf(reply: Reply): number {
  * corners are left of any number of replies.
  */
 class Lines {
-  #a: number[];
-  #b: number[];
+  #corners: Corners;
   /** The origin of t and of a: small numbers keep their precision. */
   readonly #time: number;
   readonly #base: number;
@@ -105,18 +110,19 @@ class Lines {
     const lower = lowerOf(first) - this.#base - SLACK;
     const upper = upperOf(first) - this.#base + SLACK;
     const until = first.receivedAt - this.#time;
-    this.#a = [lower + mostDrift * until, lower - mostDrift * until, upper, upper];
-    this.#b = [-mostDrift, mostDrift, mostDrift, -mostDrift];
+    this.#corners = {
+      a: [lower + mostDrift * until, lower - mostDrift * until, upper, upper],
+      b: [-mostDrift, mostDrift, mostDrift, -mostDrift],
+    };
   }
 
   /** Leaves only the lines that this reply allows too; false, and no change, if there is none. */
   add(reply: Reply): boolean {
-    const above = this.#cut(this.#a, this.#b, reply.receivedAt, lowerOf(reply) - SLACK, 1);
-    if (above === undefined) return false;
-    const between = this.#cut(...above, reply.sentAt, upperOf(reply) + SLACK, -1);
+    const above = this.#cut(this.#corners, reply.receivedAt, lowerOf(reply) - SLACK, 1);
+    const between = above && this.#cut(above, reply.sentAt, upperOf(reply) + SLACK, -1);
     if (between === undefined) return false;
-    [this.#a, this.#b] = between;
-    if (this.#a.length > MOST_CORNERS) this.#simplify(reply.receivedAt);
+    this.#corners = between;
+    if (between.a.length > MOST_CORNERS) this.#simplify(reply.receivedAt);
     return true;
   }
 
@@ -137,7 +143,7 @@ class Lines {
    */
   likeliestDrift(): number {
     let [best, widest] = [0, -Infinity];
-    for (const drift of this.#b) {
+    for (const drift of this.#corners.b) {
       const width = this.#widthAt(drift);
       if (width > widest) [best, widest] = [drift, width];
     }
@@ -151,11 +157,14 @@ class Lines {
       lower = Math.min(lower, a);
       upper = Math.max(upper, a);
     };
-    for (let i = 0, before = this.#a.length - 1; i < this.#a.length; before = i++) {
-      const [b0, b1] = [this.#b[before]!, this.#b[i]!];
-      if (b1 === drift) include(this.#a[i]!);
+    for (let i = 0, before = this.#corners.a.length - 1; i < this.#corners.a.length; before = i++) {
+      const [b0, b1] = [this.#corners.b[before]!, this.#corners.b[i]!];
+      if (b1 === drift) include(this.#corners.a[i]!);
       if ((b0 < drift && drift < b1) || (b1 < drift && drift < b0)) {
-        include(this.#a[before]! + (this.#a[i]! - this.#a[before]!) * (drift - b0) / (b1 - b0));
+        include(
+          this.#corners.a[before]! +
+            (this.#corners.a[i]! - this.#corners.a[before]!) * (drift - b0) / (b1 - b0),
+        );
       }
     }
     return upper - lower;
@@ -163,8 +172,8 @@ class Lines {
 
   #range(value: (a: number, b: number) => number): Bounds {
     const bounds = { lower: Infinity, upper: -Infinity };
-    for (let i = 0; i < this.#a.length; i++) {
-      const it = value(this.#a[i]!, this.#b[i]!);
+    for (let i = 0; i < this.#corners.a.length; i++) {
+      const it = value(this.#corners.a[i]!, this.#corners.b[i]!);
       if (it < bounds.lower) bounds.lower = it;
       if (it > bounds.upper) bounds.upper = it;
     }
@@ -173,38 +182,33 @@ class Lines {
 
   /**
    * The part of a polygon on which `sign * (a + b t - limit) >= 0` (Sutherland and Hodgman 1974); undefined for none,
-   * the very same arrays for all of it.
+   * the very same one for all of it.
    */
-  #cut(
-    a: number[],
-    b: number[],
-    moment: number,
-    limit: number,
-    sign: 1 | -1,
-  ): [number[], number[]] | undefined {
+  #cut(corners: Corners, moment: number, limit: number, sign: 1 | -1): Corners | undefined {
+    const { a, b } = corners;
     const t = moment - this.#time;
     const c = limit - this.#base;
     let outside = 0;
     for (let i = 0; i < a.length; i++) {
       if (sign * (a[i]! + b[i]! * t - c) < 0) outside++;
     }
-    if (outside === 0) return [a, b];
+    if (outside === 0) return corners;
     if (outside === a.length) return undefined;
-    const [keptA, keptB]: [number[], number[]] = [[], []];
+    const kept: Corners = { a: [], b: [] };
     for (let i = 0, before = a.length - 1; i < a.length; before = i++) {
       const was = sign * (a[before]! + b[before]! * t - c);
       const is = sign * (a[i]! + b[i]! * t - c);
       if ((was < 0 && is > 0) || (was > 0 && is < 0)) {
         const share = was / (was - is);
-        keptA.push(a[before]! + (a[i]! - a[before]!) * share);
-        keptB.push(b[before]! + (b[i]! - b[before]!) * share);
+        kept.a.push(a[before]! + (a[i]! - a[before]!) * share);
+        kept.b.push(b[before]! + (b[i]! - b[before]!) * share);
       }
       if (is >= 0) {
-        keptA.push(a[i]!);
-        keptB.push(b[i]!);
+        kept.a.push(a[i]!);
+        kept.b.push(b[i]!);
       }
     }
-    return [keptA, keptB];
+    return kept;
   }
 
   /** Puts the parallelogram around the polygon that knows the same of this moment and of the drift. */
@@ -212,13 +216,15 @@ class Lines {
     const t = moment - this.#time;
     const offset = this.#range((a, b) => a + b * t);
     const { lower, upper } = this.drift();
-    this.#a = [
-      offset.lower - lower * t,
-      offset.lower - upper * t,
-      offset.upper - upper * t,
-      offset.upper - lower * t,
-    ];
-    this.#b = [lower, upper, upper, lower];
+    this.#corners = {
+      a: [
+        offset.lower - lower * t,
+        offset.lower - upper * t,
+        offset.upper - upper * t,
+        offset.upper - lower * t,
+      ],
+      b: [lower, upper, upper, lower],
+    };
   }
 }
 

@@ -12,18 +12,18 @@ export interface Happening {
   /** When it became known: seconds since the run began, monotonic. */
   at: number;
   /** Round trip in µs; undefined where nothing came back, or the line is too long ago. */
-  rtt?: number;
+  rtt?: number | undefined;
   /** The client's wall clock before the line was sent and after its reply had come, the server's in between: µs. */
-  sent?: number;
-  received?: number;
-  stamp?: number;
-  format?: StampFormat;
-  tag?: string;
+  sent?: number | undefined;
+  received?: number | undefined;
+  stamp?: number | undefined;
+  format?: StampFormat | undefined;
+  tag?: string | undefined;
   /** What a connection of its own took, in µs. */
-  connect?: number;
-  handshake?: number;
+  connect?: number | undefined;
+  handshake?: number | undefined;
   /** Why there was no reply, where that is known. */
-  reason?: string;
+  reason?: string | undefined;
 }
 
 /** Durations in seconds. A percentile is null where there are too few values to tell it from the largest. */

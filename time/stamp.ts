@@ -115,10 +115,10 @@ export interface ReadPrefix {
   /** How many bytes it has. */
   length: number;
   /** Undefined for something in brackets that is no stamp. */
-  format?: StampFormat;
+  format?: StampFormat | undefined;
   /** Microseconds since the epoch. A ctime is taken for this machine's local time: it does not tell its zone. */
-  micros?: number;
-  tag?: string;
+  micros?: number | undefined;
+  tag?: string | undefined;
 }
 
 /**
@@ -136,7 +136,10 @@ export class PrefixReader {
   /** The prefix of a line: an empty one of format `none` if it has none. */
   read(line: Uint8Array): ReadPrefix {
     const micros = this.#sameButMicros(line);
-    if (micros >= 0) return { ...this.#read, micros: this.#second + micros };
+    if (micros >= 0) {
+      const { length, format, tag } = this.#read;
+      return { length, format, micros: this.#second + micros, tag };
+    }
     const read = readPrefix(line);
     if (read.format === "iso" || read.format === "unix") {
       this.#bytes = line.slice(0, read.length);
@@ -178,5 +181,5 @@ function readPrefix(line: Uint8Array): ReadPrefix {
   const second = iso !== undefined ? Date.parse(`${iso}Z`) / 1000 : Number(unix ?? Date.parse(ctime!) / 1000);
   const micros = second * 1e6 + Number(isoMicros ?? unixMicros ?? 0);
   if (Number.isNaN(micros)) return { length };
-  return { length, format, micros, ...(tag !== undefined && { tag }) };
+  return { length, format, micros, tag };
 }
