@@ -61,8 +61,8 @@ export interface ReplayOptions {
   thresholds: Threshold[];
 }
 
-/** How a run ended: with a reply at least, without any, or with a threshold broken. */
-export type PingOutcome = "replies" | "no replies" | "broken";
+/** How a run ended: with a reply at least, without any, before it was to end, or with a threshold broken. */
+export type PingOutcome = "replies" | "no replies" | "cut short" | "broken";
 
 const READ_SIZE = 64 * 1024;
 /** How often waiting lines are looked at, at most and at least: ms. */
@@ -85,6 +85,8 @@ const CLEAR_LINE = "\r\x1b[K";
 interface Channel {
   /** Whether what is received is one message each time, rather than the bytes of a stream. */
   readonly datagrams: boolean;
+  /** Why no more comes from the peer, by the first that is known of it. */
+  end?: string;
   send(bytes: Uint8Array): Promise<void>;
   /** Bytes, valid until the next call; null when no more come. */
   receive(): Promise<Uint8Array | null>;
@@ -143,8 +145,8 @@ export async function runPing(
   try {
     const pinger = new Pinger(options, outputs, stop);
     interim(() => pinger.tellInterim());
-    await pinger.run();
-    return await conclude(pinger.results, options, outputs);
+    const ended = await pinger.run();
+    return await conclude(pinger.results, ended, options, outputs);
   } finally {
     await outputs.close();
   }
@@ -161,32 +163,41 @@ export async function replayPing(options: ReplayOptions): Promise<PingOutcome> {
   const outputs = await Outputs.open({ ...options, jsonStream: false, live: false, quiet: true });
   try {
     await outputs.start(saved.start);
-    return await conclude(saved.run, { ...options, endpoint: saved.start.endpoint }, outputs);
+    return await conclude(saved.run, saved.ended, { ...options, endpoint: saved.start.endpoint }, outputs);
   } finally {
     await outputs.close();
   }
 }
 
+/** @param ended why the run ended before it was to; null if it did not. */
 async function conclude(
   run: Run,
+  ended: string | null,
   { endpoint, thresholds }: { endpoint: Endpoint | string; thresholds: Threshold[] },
   outputs: Outputs,
 ): Promise<PingOutcome> {
   const summary = run.summary();
   const verdicts = thresholds.map((it) => judge(it, run));
+  const name = typeof endpoint === "string" ? endpoint : formatEndpoint(endpoint);
   await outputs.end(
-    typeof endpoint === "string" ? endpoint : formatEndpoint(endpoint),
+    name,
     summary,
+    ended,
     run,
     verdicts,
   );
+  if (ended !== null) {
+    await tell(`Cannot ping "${name}" any further: ${ended}`);
+  }
   // Without a reply most metrics cannot be told: that there is none says it all.
   const broken = verdicts.filter((it) => it.broken && (it.value !== null || summary.received > 0));
   for (const { threshold, tag, value } of broken) {
     const what = value === null ? "that cannot be told" : `it is ${shownValue(threshold, value)}`;
     await tell(`Threshold broken: ${threshold}: ${what}${tag === null ? "" : ` for ${tag}`}`);
   }
-  return broken.length > 0 ? "broken" : summary.received > 0 ? "replies" : "no replies";
+  if (broken.length > 0) return "broken";
+  if (summary.received === 0) return "no replies";
+  return ended === null ? "replies" : "cut short";
 }
 
 /** A value in the unit of the threshold that it is compared with. */
@@ -336,9 +347,15 @@ class Outputs {
     this.#object({ type: "interval", from, to, ...counts, rtt, offsets });
   }
 
-  async end(endpoint: string, summary: Summary, run: Run, thresholds: Verdict[]): Promise<void> {
+  async end(
+    endpoint: string,
+    summary: Summary,
+    ended: string | null,
+    run: Run,
+    thresholds: Verdict[],
+  ): Promise<void> {
     this.clearLive();
-    const record = { type: "end", ...summary, thresholds };
+    const record = { type: "end", ended, ...summary, thresholds };
     this.#json?.write(`\n],"end":${JSON.stringify(record)}}\n`);
     this.#object(record);
     if (this.text !== undefined) {
@@ -424,7 +441,7 @@ class Pinger {
   /** The latest round trips in µs, undefined for lost lines. */
   readonly #sparks: (number | undefined)[] = [];
   #liveChanged = true;
-  /** Why the peer has ended the conversation. */
+  /** Why the run ended before it was to. */
   #end: string | undefined;
   #wake = () => {};
 
@@ -439,7 +456,8 @@ class Pinger {
     void Promise.race([aborted(stop), outputs.failed]).then(() => this.#finish());
   }
 
-  async run(): Promise<void> {
+  /** @returns why it ended before it was to: by what the server did, not the user; null if it did not. */
+  async run(): Promise<string | null> {
     const { interval, timeout, deadline, reconnect, jsonStream } = this.#options;
     const timers = deadline > 0 ? [setTimeout(() => this.#finish(), deadline)] : [];
     let opened;
@@ -462,10 +480,7 @@ class Pinger {
     }
     this.#settle();
     if (jsonStream) this.#tellInterval();
-    if (this.#end === undefined) return;
-    this.#outputs.clearLive();
-    await this.#outputs.text?.flush();
-    await tell(`Cannot ping "${this.#server}" any further: ${this.#end}`);
+    return this.#end ?? null;
   }
 
   /** Says on stderr how it goes. */
@@ -499,8 +514,10 @@ class Pinger {
     // A server limits the datagrams that it answers: what it drops would look like loss.
     const paced = channel.datagrams && udpRate > 0 && interval === 0 ? 1000 / udpRate : interval;
     const flood = paced === 0;
-    const receiving = this.#receive(channel, flood).finally(() => this.#finish());
-    receiving.catch(() => {}); // it is awaited when the run is over
+    const receiving = this.#receive(channel, flood).then(
+      () => this.#ended(channel.end!),
+      (error) => this.#ended(reasonOf(error)),
+    );
     if (flood) {
       this.#flooded = channel;
       await this.#send(channel);
@@ -590,42 +607,54 @@ class Pinger {
       await channel.send(channel.datagrams ? bytes.subarray(0, -1) : bytes);
     } catch (error) {
       // What the peer had to say before it went is still to be read.
-      if (!isPeerGone(error)) this.#ended(reasonOf(error));
+      if (isPeerGone(error)) return;
+      channel.end ??= reasonOf(error);
+      if (own === undefined) this.#ended(channel.end);
+      else channel.close();
     } finally {
       if (own === undefined) this.#sending = false;
     }
   }
 
-  /** Reads replies until the channel ends, here or there. */
+  /** Reads replies until the channel ends, here or there; then its `end` is known. */
   async #receive(channel: Channel, flood: boolean, own?: Opened): Promise<void> {
     const reader = new LineReader(this.#options.size);
-    try {
-      for (;;) {
-        const bytes = await channel.receive();
-        const now = performance.now();
-        const wall = wallMicros();
-        if (bytes === null) break;
-        if (channel.datagrams) this.#arrived(bytes, now, wall, own);
-        else reader.read(bytes, (line) => this.#arrived(line, now, wall, own));
-        // In a flood the next line goes out first: while it is under way there is time to think about this one.
-        const sent = flood && this.#account.waiting === 0 && this.#more ? this.#send(channel) : undefined;
-        this.#fresh.forEach((happening) => this.#add(happening));
-        this.#fresh.length = 0;
-        this.#finishIfDone();
-        const full = this.#outputs.room();
-        if (full !== undefined) await full;
-        if (sent !== undefined) await sent;
+    for (;;) {
+      let bytes;
+      try {
+        bytes = await channel.receive();
+      } catch (error) {
+        channel.end ??= isPeerGone(error) ? "the server reset the connection" : reasonOf(error);
+        return;
       }
-      if (reader.begun) this.#add({ fate: "corrupt", seq: 0, at: this.#at(performance.now()) });
-      if (own === undefined) this.#ended("the server closed the connection");
+      const now = performance.now();
+      const wall = wallMicros();
+      if (bytes === null) break;
+      if (channel.datagrams) this.#arrived(channel, bytes, now, wall, own);
+      else reader.read(bytes, (line) => this.#arrived(channel, line, now, wall, own));
+      // In a flood the next line goes out first: while it is under way there is time to think about this one.
+      const sent = flood && this.#account.waiting === 0 && this.#more ? this.#send(channel) : undefined;
+      this.#fresh.forEach((happening) => this.#add(happening));
+      this.#fresh.length = 0;
+      this.#finishIfDone();
+      const full = this.#outputs.room();
+      if (full !== undefined) await full;
+      if (sent !== undefined) await sent;
+    }
+    if (reader.begun) this.#add({ fate: "corrupt", seq: 0, at: this.#at(performance.now()) });
+    channel.end ??= "the server closed the connection";
+  }
+
+  /** One line over a connection of its own; what nobody expected ends the run. */
+  async #exchange(): Promise<void> {
+    try {
+      await this.#overOwn();
     } catch (error) {
-      if (!isPeerGone(error)) throw error;
-      if (own === undefined && !this.#over.signal.aborted) this.#ended("the server reset the connection");
+      this.#ended(reasonOf(error));
     }
   }
 
-  /** One line over a connection of its own. */
-  async #exchange(): Promise<void> {
+  async #overOwn(): Promise<void> {
     while (this.#connecting + this.#own.size >= MOST_CONNS && this.#more) await this.#sleep(FLOOD_WAIT_MS);
     if (!this.#more) return;
     this.#asked++;
@@ -653,18 +682,24 @@ class Pinger {
       channel.close();
       if (this.#own.delete(seq) && !this.#over.signal.aborted) {
         this.#account.giveUp(seq);
-        this.#lost(seq, this.#end ?? "the server closed the connection");
-        this.#end = undefined;
+        this.#lost(seq, channel.end);
       }
     }
     this.#finishIfDone();
   }
 
   /** @param line undefined for one that is too long to be a reply. */
-  #arrived(line: Uint8Array | undefined, now: number, wall: number, own: Opened | undefined): void {
-    const reason = line === undefined ? undefined : errorReason(line);
+  #arrived(
+    channel: Channel,
+    line: Uint8Array | undefined,
+    now: number,
+    wall: number,
+    own: Opened | undefined,
+  ): void {
+    // A datagram ends nothing, whatever it says.
+    const reason = line === undefined || channel.datagrams ? undefined : errorReason(line);
     if (reason !== undefined) {
-      this.#end ??= `the server says: ${reason}`;
+      channel.end ??= `the server says: ${reason}`;
       return;
     }
     const prefix: ReadPrefix = line === undefined ? { length: 0 } : this.#prefixes.read(line);

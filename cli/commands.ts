@@ -338,7 +338,8 @@ examples:
   tsecho ping -c 60 --json run.json web       save a run ...
   tsecho ping --from run.json                 ... and summarise it again
 
-exit codes: 0 a reply came, 1 none, 2 usage error, 3 a --fail-if condition held`;
+exit codes: 0 a reply came, 1 none, or the server ended the run before -c, -w or you did,
+2 usage error, 3 a --fail-if condition held`;
 
 /**
  * Reads a whole command line, without the program's name.

@@ -99,7 +99,7 @@ function fromRecord(record: Json): Happening {
  *
  * @throws {Error} whose message says what the text is not.
  */
-export function replay(text: string): { start: Start; run: Run } {
+export function replay(text: string): { start: Start; run: Run; ended: string | null } {
   const records = readRecords(text);
   const start = records.find(({ type }) => type === "start") as Start | undefined;
   if (start === undefined || typeof start.endpoint !== "string") {
@@ -113,7 +113,8 @@ export function replay(text: string): { start: Start; run: Run } {
   const replies = records.filter(({ type }) => type === "reply");
   if (replies.length === 0) throw new Error("it has no replies; was it a --json-stream with -q?");
   for (const record of replies) run.add(fromRecord(record));
-  return { start, run };
+  const ended = records.find(({ type }) => type === "end")?.ended;
+  return { start, run, ended: typeof ended === "string" ? ended : null };
 }
 
 function readRecords(text: string): Json[] {
@@ -129,7 +130,7 @@ function readRecords(text: string): Json[] {
       }
     });
   }
-  const { start, replies } = (document ?? {}) as { start?: Json; replies?: Json[] };
+  const { start, replies, end } = (document ?? {}) as { start?: Json; replies?: Json[]; end?: Json };
   if (start === undefined) return [document as Json];
-  return [start, ...(Array.isArray(replies) ? replies : [])];
+  return [start, ...(Array.isArray(replies) ? replies : []), ...(end === undefined ? [] : [end])];
 }

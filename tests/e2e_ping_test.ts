@@ -19,8 +19,11 @@ import { DelayingRelay, faketime, seqOf } from "./peers.ts";
 
 interface Saved {
   start: Record<string, unknown>;
-  replies: { seq: number; fate: string; rtt: number; at: number }[];
-  end: Summary & { thresholds: { threshold: string; value: number; broken: boolean }[] };
+  replies: { seq: number; fate: string; rtt: number; at: number; reason?: string }[];
+  end: Summary & {
+    ended: string | null;
+    thresholds: { threshold: string; value: number; broken: boolean }[];
+  };
 }
 
 /** Runs ping to its end and reads its document; the run must end with `code`. */
@@ -318,13 +321,114 @@ Deno.test("ping keeps what it has when a server goes away in the middle, and say
     await conn.read(buffer);
   }, async (port) => {
     const { code, stdout, stderr } = await tsecho(["ping", `127.0.0.1:${port}`, "-c", "5", "-i", "0.01"]);
-    assertEquals(code, 0); // as with ping(8): a reply came
+    assertEquals(code, 1); // it was to send five
     assertStringIncludes(stdout, "3 lines transmitted, 2 received, 33.3333% loss");
     assertEquals(
       stderr,
       `tsecho: Cannot ping "tcp://127.0.0.1:${port}" any further: the server closed the connection\n`,
     );
   });
+});
+
+Deno.test("ping --json says why a run ended early, a replay says it again, and thresholds go first", async () => {
+  await using folder = await Folder.make();
+  const file = folder.file("run.json");
+  const reason = "the server closed the connection";
+  for (const [args, code] of [[[], 1], [["--fail-if", "p99>1ns"], 3]] as const) {
+    await withPeer(async (conn) => {
+      const buffer = new Uint8Array(1000);
+      await conn.write(buffer.subarray(0, (await conn.read(buffer))!));
+    }, async (port) => {
+      const address = `127.0.0.1:${port}`;
+      const live = await tsecho(["ping", address, "-w", "20", "-i", "0.01", "--json", file, ...args]);
+      assertEquals(live.code, code, live.stderr);
+      assertEquals((JSON.parse(await Deno.readTextFile(file)) as Saved).end.ended, reason);
+      const again = await tsecho(["ping", "--from", file, ...args]);
+      assertEquals([again.code, again.stderr.replace(/it is .*/, "")], [
+        code,
+        live.stderr.replace(/it is .*/, ""),
+      ]);
+    });
+  }
+});
+
+Deno.test("ping keeps what a server said after the last reply to itself, and over UDP an error line is corrupt", async () => {
+  const ERROR = "error: enough\n";
+  await withPeer(async (conn) => {
+    const buffer = new Uint8Array(1000);
+    const n = (await conn.read(buffer))!;
+    await conn.write(new Uint8Array([...buffer.subarray(0, n), ...new TextEncoder().encode(ERROR)]));
+  }, async (port) => {
+    const { end, stderr } = await pingJson([`127.0.0.1:${port}`, "-c", "1"]);
+    assertEquals([end.received, end.ended, stderr], [1, null, ""]);
+  });
+  const socket = Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: 0 });
+  const serving = (async () => {
+    for (let i = 0; i < 2; i++) {
+      const [bytes, from] = await socket.receive();
+      await socket.send(new TextEncoder().encode(ERROR.trimEnd()), from);
+      await socket.send(bytes, from);
+    }
+  })();
+  const { port } = socket.addr as Deno.NetAddr;
+  const { end, stderr } = await pingJson([`udp://127.0.0.1:${port}`, "-c", "2", "-i", "0.01"]);
+  await within(serving, "the peer to end");
+  socket.close();
+  assertEquals(stderr, "");
+  assertEquals(countsOf(end).received, 2);
+  assert(end.corrupt > 0, JSON.stringify(end));
+});
+
+Deno.test("ping goes on, or ends in order, when a TLS record is broken", async () => {
+  await using folder = await Folder.make();
+  await makeCertificates(folder);
+  await using server = await ServerProcess.start([
+    "tls://127.0.0.1:0",
+    "--cert",
+    folder.file("server.pem"),
+    "--key",
+    folder.file("server.key"),
+  ]);
+  // What the server sends after the client's first message behind the handshake is no record of this session.
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const relaying = (async () => {
+    for (let i = 0; i < 3; i++) {
+      const client = await listener.accept();
+      const upstream = await server.connect();
+      let asked = 0;
+      const back = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
+        transform: (bytes, it) =>
+          it.enqueue(asked < 2 ? bytes : new Uint8Array([0x17, 3, 3, 0, 40, ...new Uint8Array(40)])),
+      });
+      const count = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
+        transform: (bytes, it) => {
+          asked++;
+          it.enqueue(bytes);
+        },
+      });
+      void Promise.all([
+        client.readable.pipeThrough(count).pipeTo(upstream.writable),
+        upstream.readable.pipeThrough(back).pipeTo(client.writable),
+      ]).catch(() => {});
+    }
+  })();
+  const args = [
+    `tls://127.0.0.1:${listener.addr.port}`,
+    "--ca",
+    folder.file("ca.pem"),
+    "-c",
+    "2",
+    "-i",
+    "0.2",
+  ];
+  const one = await pingJson(args, 1);
+  assertMatch(one.end.ended!, /\S/);
+  assertEquals(one.stderr, `tsecho: Cannot ping "${args[0]}" any further: ${one.end.ended}\n`);
+  const own = await pingJson([...args, "--reconnect"], 1);
+  assertEquals([own.end.sent, own.end.lost, own.end.ended, own.stderr], [2, 2, null, ""]);
+  assertEquals(own.replies.map(({ reason }) => reason), [one.end.ended!, one.end.ended!]);
+  listener.close();
+  await within(relaying, "the relay to end");
 });
 
 Deno.test("ping passes on why a server ends the conversation", async () => {
