@@ -1,3 +1,4 @@
+import { UsageError } from "./cli/args.ts";
 import { dialDatagrams, type DialOptions, dialStream } from "./cli/dial.ts";
 import { escapeText, Failure, formatMillis, standardIo } from "./cli/text.ts";
 import { Account } from "./latency/account.ts";
@@ -12,10 +13,10 @@ import {
 } from "./latency/report.ts";
 import { type Happening, Run, type Summary, Tally } from "./latency/run.ts";
 import { judge, type Threshold, type Verdict } from "./latency/threshold.ts";
-import { CSV_HEADER, replay, type Start, toCsv, toRecord } from "./latency/transcript.ts";
+import { CSV_HEADER, newRun, readRun, type Start, toCsv, toRecord } from "./latency/transcript.ts";
 import { seconds } from "./latency/units.ts";
 import { type Endpoint, formatEndpoint } from "./net/endpoint.ts";
-import { isPeerGone, reasonOf } from "./net/errors.ts";
+import { isPeerGone, reasonOf, reasonOfFile } from "./net/errors.ts";
 import { aborted, closeQuietly, writeAll } from "./net/stream.ts";
 import { transportOf } from "./net/transports.ts";
 import { errorReason, LineReader, Probes } from "./protocol.ts";
@@ -58,6 +59,9 @@ export interface PingOptions extends DialOptions {
 export interface ReplayOptions {
   from: string;
   json?: string;
+  csv?: string;
+  /** Whether one-way delays are to be told even if the run was saved without. */
+  clocksSynced: boolean;
   thresholds: Threshold[];
 }
 
@@ -152,21 +156,46 @@ export async function runPing(
   }
 }
 
-/** Tells the summary of a saved run. @throws {Failure} when it cannot be read. */
+/**
+ * Tells the summary of a saved run, and writes it again.
+ *
+ * @throws {Failure} when it cannot be read.
+ * @throws {UsageError} when it would be written to where it is read from.
+ */
 export async function replayPing(options: ReplayOptions): Promise<PingOutcome> {
-  let saved;
+  const { from } = options;
+  let saved: ReturnType<typeof readRun>;
+  let source;
   try {
-    saved = replay(await Deno.readTextFile(options.from));
+    saved = readRun(await Deno.readTextFile(from));
+    source = { name: "--from", info: await Deno.stat(from) };
   } catch (error) {
-    throw new Failure("read the run", options.from, reasonOf(error), { cause: error });
+    throw new Failure("read the run", from, reasonOfOwnFile(error), { cause: error });
   }
-  const outputs = await Outputs.open({ ...options, jsonStream: false, live: false, quiet: true });
+  const { replies, ended, cut } = saved;
+  const start = { ...saved.start, clocks_synced: saved.start.clocks_synced || options.clocksSynced };
+  const outputs = await Outputs.open({ ...options, jsonStream: false, live: false, quiet: true }, source);
   try {
-    await outputs.start(saved.start);
-    return await conclude(saved.run, saved.ended, { ...options, endpoint: saved.start.endpoint }, outputs);
+    const run = newRun(start);
+    await outputs.start(start);
+    for (const it of replies) {
+      run.add(it);
+      outputs.reply(it);
+      const full = outputs.room();
+      if (full !== undefined) await full;
+    }
+    if (cut) await tell(`The run in "${from}" has no end: this is what was saved of it`);
+    return await conclude(run, ended, { ...options, endpoint: start.endpoint }, outputs);
   } finally {
     await outputs.close();
   }
+}
+
+/** {@linkcode reasonOfFile}, and in words of this program what Deno refuses to any of its programs. */
+function reasonOfOwnFile(error: unknown): string {
+  return error instanceof Deno.errors.NotCapable
+    ? "tsecho may not use a file of this kind"
+    : reasonOfFile(error);
 }
 
 /** @param ended why the run ended before it was to; null if it did not. */
@@ -215,6 +244,17 @@ async function tell(text: string): Promise<void> {
   }
 }
 
+/** A file that is in use already, and the option that names it. */
+interface UsedFile {
+  name: string;
+  info: Deno.FileInfo;
+}
+
+/** Whether two files are one, whatever their paths: nobody wants one over the other. */
+function isSame(one: Deno.FileInfo, other: Deno.FileInfo): boolean {
+  return one.ino !== null && one.ino === other.ino && one.dev === other.dev;
+}
+
 /** Text that goes to a file or to stdout, in order, without its writer having to wait. */
 class TextSink {
   readonly #sink: { write(bytes: Uint8Array): Promise<number> };
@@ -231,12 +271,28 @@ class TextSink {
     this.#sink = file ?? Deno.stdout;
   }
 
-  static async open(path: string): Promise<TextSink> {
+  /**
+   * @param option that names the file.
+   * @param used the files that other options name; this one is added to them.
+   */
+  static async open(path: string, option: string, used: UsedFile[]): Promise<TextSink> {
     if (path === "-") return new TextSink("standard output");
+    let file;
     try {
-      return new TextSink(path, await Deno.open(path, { write: true, create: true, truncate: true }));
+      // What it holds stays until it is known to be no file that is wanted.
+      file = await Deno.open(path, { write: true, create: true });
+      const info = await file.stat();
+      const other = used.find((it) => info.isFile && isSame(it.info, info));
+      if (other !== undefined) {
+        throw new UsageError(`use ${option}`, path, `it is the file that ${other.name} names`);
+      }
+      used.push({ name: option, info });
+      if (info.isFile) await file.truncate();
+      return new TextSink(path, file);
     } catch (error) {
-      throw new Failure("write", path, reasonOf(error), { cause: error });
+      file?.close();
+      if (error instanceof UsageError) throw error;
+      throw new Failure("write", path, reasonOfOwnFile(error), { cause: error });
     }
   }
 
@@ -307,15 +363,18 @@ class Outputs {
     this.live = options.live && !Deno.noColor && sinks.text !== undefined && Deno.stdout.isTerminal();
   }
 
+  /** @param source the file that the run is read from. */
   static async open(
     options: { quiet: boolean; live: boolean; json?: string; csv?: string; jsonStream: boolean },
+    source?: UsedFile,
   ): Promise<Outputs> {
     const { json, csv, jsonStream } = options;
     const data = jsonStream || json === "-" || csv === "-";
+    const used = source === undefined ? [] : [source];
     return new Outputs(options, {
       ...(!data && { text: new TextSink("standard output") }),
-      ...(json !== undefined && { json: await TextSink.open(json) }),
-      ...(csv !== undefined && { csv: await TextSink.open(csv) }),
+      ...(json !== undefined && { json: await TextSink.open(json, "--json", used) }),
+      ...(csv !== undefined && { csv: await TextSink.open(csv, "--csv", used) }),
       ...(jsonStream && { stream: new TextSink("standard output") }),
     });
   }

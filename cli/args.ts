@@ -35,6 +35,11 @@ export class Parsed {
     return this.options[keyOf(name)] === true;
   }
 
+  /** Whether an option was given at all. */
+  given(name: string): boolean {
+    return this.has(name) || (this.all(name)?.length ?? 0) > 0;
+  }
+
   /** All values of an option, in order. */
   all(name: string): string[] {
     return this.options[keyOf(name)] as string[];

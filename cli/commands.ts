@@ -245,6 +245,8 @@ const PING_OPTIONS: OptionSpec[] = [
   { name: "no-tty", help: "no live line, even on a terminal" },
   ...COMMON,
 ];
+/** Those that have a meaning with --from. */
+const REPLAY_OPTIONS = ["from", "json", "csv", "fail-if", "quiet", "clocks-synced"];
 const SIZES_AND_TIMES = "A SIZE is 65536, 64k or 64KiB; a TIME is 500ms, 10s, 5m, 1h or 0.";
 
 const HELP = `tsecho: a timestamping line echo
@@ -543,18 +545,24 @@ function parsePing(parsed: Parsed): Invocation {
   });
   const from = parsed.read("from", parsePath);
   const json = parsed.read("json", parsePath);
+  const csv = parsed.read("csv", parsePath);
+  const jsonStream = parsed.has("json-stream");
   if (from !== undefined) {
     const [endpoint] = parsed.positionals;
     if (endpoint !== undefined) {
       throw new UsageError("use endpoint", endpoint, "with --from there is no new run");
     }
-    return { command: "replay", options: { from, ...(json !== undefined && { json }), thresholds } };
+    const stray = PING_OPTIONS.find(({ name }) => parsed.given(name) && !REPLAY_OPTIONS.includes(name));
+    if (stray !== undefined) {
+      throw new UsageError("use option", `--${stray.name}`, "with --from there is no new run");
+    }
   }
-  const csv = parsed.read("csv", parsePath);
-  const jsonStream = parsed.has("json-stream");
   if ([json === "-", csv === "-", jsonStream].filter(Boolean).length > 1) {
     throw new UsageError("write to", "-", "more than one output is to go to stdout");
   }
+  const files = { ...(json !== undefined && { json }), ...(csv !== undefined && { csv }) };
+  const clocksSynced = parsed.has("clocks-synced");
+  if (from !== undefined) return { command: "replay", options: { from, ...files, clocksSynced, thresholds } };
   const count = parsed.read("count", (text) => parseCount(text, 1, MOST_PINGS));
   const time = (name: string, least: number) => parsed.read(name, (text) => parseSeconds(text, least));
   const dial = readDial(parsed, "ping");
@@ -572,10 +580,9 @@ function parsePing(parsed: Parsed): Invocation {
       quiet: parsed.has("quiet"),
       timestamps: parsed.has("timestamps"),
       reconnect: parsed.has("reconnect"),
-      clocksSynced: parsed.has("clocks-synced"),
+      clocksSynced,
       live: !parsed.has("no-tty"),
-      ...(json !== undefined && { json }),
-      ...(csv !== undefined && { csv }),
+      ...files,
       jsonStream,
       thresholds,
     },

@@ -361,7 +361,7 @@ Deno.test("each option of ping is read, its times as ping(8) has them", () => {
   assertEquals(pingOptions("-i 0 -W 2.5").timeout, 2500);
   assertEquals(parseCommandLine(["ping", "--from", "a", "--json", "-"]), {
     command: "replay",
-    options: { from: "a", json: "-", thresholds: [] },
+    options: { from: "a", json: "-", clocksSynced: false, thresholds: [] },
   });
 });
 
@@ -379,6 +379,10 @@ Deno.test("what is wrong with ping's options is said", () => {
       ["--fail-if p99", 'Cannot use --fail-if "p99": expected a metric'],
       ["--json - --csv -", 'Cannot write to "-": more than one output is to go to stdout'],
       ["--json-stream --json -", 'Cannot write to "-": more than one output is to go to stdout'],
+      ["--from a -c 5", 'Cannot use option "--count": with --from there is no new run'],
+      ["--from a --no-tty", 'Cannot use option "--no-tty": with --from there is no new run'],
+      ["--from a --json-stream", 'Cannot use option "--json-stream": with --from there is no new run'],
+      ["--from a --json - --csv -", 'Cannot write to "-": more than one output is to go to stdout'],
       ["--from a web", 'Cannot use endpoint "web": with --from there is no new run'],
       ["--udp-rate 5", 'Cannot use option "--udp-rate": it is for udp endpoints, and there is none'],
       ["a b", 'Cannot use argument "b": ping takes one endpoint and has "a" already'],

@@ -504,9 +504,72 @@ Deno.test("ping --from tells the same of a saved run, whether saved at once or a
   await Deno.writeTextFile(file, stream.stdout);
   const replayed = await tsecho(["ping", "--from", file, "--json", "-", "--fail-if", "loss>1%"]);
   assertEquals(replayed.code, 0, replayed.stderr);
-  const { thresholds: _, ...end } = JSON.parse(replayed.stdout).end;
+  const document = JSON.parse(replayed.stdout);
+  assertEquals(document.replies, objects.filter(({ type }) => type === "reply"));
+  const { thresholds: _, ...end } = document.end;
   const { thresholds: __, ...told } = objects.at(-1);
   assertEquals(end, told);
+});
+
+Deno.test("ping writes over no file that it reads, nor two outputs into one", async () => {
+  await using server = await ServerProcess.start();
+  await using folder = await Folder.make();
+  const [file, link] = [folder.file("run.json"), folder.file("link.json")];
+  const args = ["ping", `127.0.0.1:${server.port}`, "-c", "2", "-i", "0.01"];
+  assertEquals((await tsecho([...args, "--json", file])).code, 0);
+  await Deno.symlink(file, link);
+  const saved = await Deno.readTextFile(file);
+  const onto = await tsecho(["ping", "--from", file, "--json", link]);
+  assertEquals([onto.code, onto.stderr], [
+    2,
+    `tsecho: Cannot use --json "${link}": it is the file that --from names\n`,
+  ]);
+  assertEquals(await Deno.readTextFile(file), saved);
+  const twice = await tsecho([...args, "--json", file, "--csv", link]);
+  assertEquals([twice.code, twice.stderr], [
+    2,
+    `tsecho: Cannot use --csv "${link}": it is the file that --json names\n`,
+  ]);
+});
+
+Deno.test({
+  name: "ping says in its own words that a file cannot be used",
+  ignore: Deno.build.os !== "linux",
+  fn: async () => {
+    for (const args of [["--from", "/proc/1/environ"], ["127.0.0.1:1", "--json", "/proc/1/oom_score_adj"]]) {
+      const { code, stderr } = await tsecho(["ping", ...args]);
+      assertEquals(code, 1);
+      assertMatch(stderr, /^tsecho: Cannot (?:read the run|write) "[^"]*": [^\n]*\n$/);
+      assertNotMatch(stderr, /--allow|all access/);
+    }
+  },
+});
+
+Deno.test("ping ends with its summary at SIGHUP, and --from reads what is left of a run that was killed", async () => {
+  await using server = await ServerProcess.start();
+  await using folder = await Folder.make();
+  const file = folder.file("run.json");
+  for (const signal of ["SIGHUP", "SIGKILL"] as const) {
+    await using ping = new Running([
+      ...TSECHO,
+      "ping",
+      `127.0.0.1:${server.port}`,
+      "-i",
+      "0.02",
+      "--json",
+      file,
+    ]);
+    await ping.stdout.until(/seq=5 /);
+    ping.kill(signal);
+    const code = await ping.code();
+    const hangup = signal === "SIGHUP";
+    if (hangup) assertEquals(code, 0);
+    assertEquals(/ping statistics/.test(ping.stdout.text), hangup);
+    const again = await tsecho(["ping", "--from", file]);
+    assertMatch(again.stdout, /^\d+ lines transmitted, \d+ received, 0% loss/m);
+    const note = `tsecho: The run in "${file}" has no end: this is what was saved of it\n`;
+    assertEquals([again.code, again.stderr], [0, hangup ? "" : note]);
+  }
 });
 
 Deno.test("ping --from says what is wrong with a file", async () => {
@@ -514,13 +577,10 @@ Deno.test("ping --from says what is wrong with a file", async () => {
   const file = folder.file("run.json");
   for (
     const [text, reason] of [
-      ["{", "line 1 is not JSON"],
+      ["{", "line 1 is not a JSON object"],
       ["{}", "it has no start"],
       ['{"start":{"type":"start","version":2,"endpoint":"x"},"replies":[]}', "its version is 2"],
-      [
-        '{"start":{"type":"start","version":1,"endpoint":"x","connect":null},"replies":[]}',
-        "it has no replies",
-      ],
+      ['{"start":{"type":"start","version":1},"replies":[]}', `the start's "endpoint" is no string`],
     ]
   ) {
     await Deno.writeTextFile(file, text!);

@@ -5,7 +5,7 @@ import { Distribution } from "../latency/distribution.ts";
 import { histogramLines, sparkline, summaryLines, withBound } from "../latency/report.ts";
 import { type Happening, Run, type ServerSummary } from "../latency/run.ts";
 import { judge, parseThreshold } from "../latency/threshold.ts";
-import { replay, toCsv, toRecord } from "../latency/transcript.ts";
+import { newRun, readRun, toCsv, toRecord } from "../latency/transcript.ts";
 import { simulate, within, type World } from "./simulation.ts";
 
 const QUIET: World = {
@@ -190,11 +190,76 @@ Deno.test("a run survives being written as JSON and read again", () => {
   const csv =
     '7,received,1.123456789,0.000143207,1795405020.123456,1795405020.1235,1795405020.1236,iso,"a,""b""",,,';
   assertEquals(toCsv(happening), csv);
-  const start = { type: "start", version: 1, endpoint: "tcp://x:1", clocks_synced: false, connect: null };
   const run = new Run(false);
   run.add(happening);
-  const read = replay([start, record].map((it) => JSON.stringify(it)).join("\n"));
-  assertEquals(read.run.summary(), run.summary());
-  const wrong = JSON.stringify({ start, replies: [{ ...record, rtt: "x" }] });
-  assertThrows(() => replay(wrong), Error, `a reply's "rtt" is no number`);
+  const read = readRun(
+    `${JSON.stringify(START)}\n${JSON.stringify(record)}\n${JSON.stringify({ type: "end" })}`,
+  );
+  assertEquals(read.replies, [happening]);
+  const again = newRun(read.start);
+  read.replies.forEach((it) => again.add(it));
+  assertEquals(again.summary(), run.summary());
+});
+
+const START = {
+  type: "start",
+  version: 1,
+  time: 1795405020,
+  endpoint: "tcp://x:1",
+  interval: 1,
+  size: 56,
+  timeout: 5,
+  clocks_synced: false,
+  connect: null,
+  handshake: null,
+};
+const RECORD = { type: "reply", seq: 1, fate: "received", at: 0.1, rtt: 0.0001 };
+
+Deno.test("a run whose end is missing is read up to its last whole line", () => {
+  const [start, reply] = [JSON.stringify(START), JSON.stringify(RECORD)];
+  const document =
+    `{"start":${start},"replies":[\n${reply},\n${reply}\n],"end":{"type":"end","ended":"gone"}}\n`;
+  const stream = `${start}\n${reply}\n${reply}\n{"type":"end","ended":"gone"}\n`;
+  for (const text of [document, stream]) {
+    const whole = readRun(text);
+    assertEquals([whole.replies.length, whole.ended, whole.cut], [2, "gone", false]);
+    const second = text.indexOf(reply, text.indexOf(reply) + 1);
+    for (let length = second; length < text.length - 2; length++) {
+      const { replies, ended, cut } = readRun(text.slice(0, length));
+      assertEquals([replies.length, ended, cut], [length < second + reply.length ? 1 : 2, null, true]);
+    }
+  }
+});
+
+Deno.test("what a saved run must not hold is refused by name", () => {
+  const text = (start: unknown, reply: unknown) =>
+    `${JSON.stringify(start)}\n${JSON.stringify(reply)}\n{"type":"end"}`;
+  for (
+    const [field, value, reason] of [
+      ["rtt", "x", `a reply's "rtt" is no number`],
+      ["rtt", -1, `a reply's "rtt" is out of range`],
+      ["at", 1e300, `a reply's "at" is out of range`],
+      ["sent", null, `a reply's "sent" is no number`],
+      ["tag", 5, `a reply's "tag" is no string`],
+      ["seq", 1.5, "a reply has no seq"],
+      ["stamp", 5, "a reply has a stamp and no format"],
+    ] as const
+  ) {
+    assertThrows(() => readRun(text(START, { ...RECORD, [field]: value })), Error, reason);
+  }
+  for (
+    const [field, value, reason] of [
+      ["connect", "x", `the start's "connect" is no number`],
+      ["endpoint", 5, `the start's "endpoint" is no string`],
+      ["clocks_synced", 1, `the start's "clocks_synced" is no boolean`],
+    ] as const
+  ) {
+    assertThrows(() => readRun(text({ ...START, [field]: value }, RECORD)), Error, reason);
+  }
+  assertThrows(() => readRun(text(START, RECORD).replace("0.0001", "1e999")), Error, "out of range");
+  for (
+    const junk of ["null", "5", "[]", "[null]", '{"start":5}', '{"start":{"type":"start"},"replies":[5]}']
+  ) {
+    assertThrows(() => readRun(junk), Error, "of tsecho ping");
+  }
 });
