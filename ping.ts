@@ -3,6 +3,7 @@ import { dialDatagrams, type DialOptions, dialStream } from "./cli/dial.ts";
 import { escapeText, Failure, formatMillis, standardIo } from "./cli/text.ts";
 import { Account } from "./latency/account.ts";
 import {
+  fitting,
   histogramLines,
   interimLine,
   millis,
@@ -206,7 +207,11 @@ async function conclude(
   outputs: Outputs,
 ): Promise<PingOutcome> {
   const summary = run.summary();
-  const verdicts = thresholds.map((it) => judge(it, run));
+  // Without a reply most metrics cannot be told: that there is none says it all.
+  const verdicts = thresholds.map((it) => judge(it, run)).map((it) => ({
+    ...it,
+    broken: it.broken && (it.value !== null || summary.received > 0),
+  }));
   const name = typeof endpoint === "string" ? endpoint : formatEndpoint(endpoint);
   await outputs.end(
     name,
@@ -218,8 +223,7 @@ async function conclude(
   if (ended !== null) {
     await tell(`Cannot ping "${name}" any further: ${ended}`);
   }
-  // Without a reply most metrics cannot be told: that there is none says it all.
-  const broken = verdicts.filter((it) => it.broken && (it.value !== null || summary.received > 0));
+  const broken = verdicts.filter((it) => it.broken);
   for (const { threshold, tag, value } of broken) {
     const what = value === null ? "that cannot be told" : `it is ${shownValue(threshold, value)}`;
     await tell(`Threshold broken: ${threshold}: ${what}${tag === null ? "" : ` for ${tag}`}`);
@@ -400,10 +404,16 @@ class Outputs {
     stream?.write(`${JSON.stringify(record)}\n`);
   }
 
-  interval(from: number, to: number, tally: Tally, offsets: ReturnType<Run["glance"]>["offsets"]): void {
+  interval(
+    from: number,
+    to: number,
+    sent: number,
+    tally: Tally,
+    offsets: ReturnType<Run["glance"]>["offsets"],
+  ): void {
     if (this.#stream === undefined) return;
     const { rtt, ...counts } = tally.summary();
-    this.#object({ type: "interval", from, to, ...counts, rtt, offsets });
+    this.#object({ type: "interval", from, to, ...counts, sent, rtt, offsets });
   }
 
   async end(
@@ -496,10 +506,14 @@ class Pinger {
   /** One line is written at a time. */
   #sending = false;
   readonly #interval = new Tally();
+  /** When the interval began, in seconds, and how many lines had been sent before. */
   #intervalFrom = 0;
+  #intervalSent = 0;
   /** The latest round trips in µs, undefined for lost lines. */
   readonly #sparks: (number | undefined)[] = [];
   #liveChanged = true;
+  /** Whether the time is up. */
+  #expired = false;
   /** Why the run ended before it was to. */
   #end: string | undefined;
   #wake = () => {};
@@ -518,10 +532,14 @@ class Pinger {
   /** @returns why it ended before it was to: by what the server did, not the user; null if it did not. */
   async run(): Promise<string | null> {
     const { interval, timeout, deadline, reconnect, jsonStream } = this.#options;
-    const timers = deadline > 0 ? [setTimeout(() => this.#finish(), deadline)] : [];
+    const expire = () => {
+      this.#expired = true;
+      this.#finish();
+    };
+    const timers = deadline > 0 ? [setTimeout(expire, deadline)] : [];
     let opened;
     try {
-      if (!reconnect) opened = await open(this.#options, this.#over.signal);
+      if (!reconnect) opened = await this.#openFirst();
       this.#began = performance.now();
       await this.#announce(opened);
       const watch = Math.min(Math.max(timeout / 10, FASTEST_WATCH_MS), SLOWEST_WATCH_MS);
@@ -540,6 +558,17 @@ class Pinger {
     this.#settle();
     if (jsonStream) this.#tellInterval();
     return this.#end ?? null;
+  }
+
+  /** The channel of a run that has but one. @throws {Failure} */
+  async #openFirst(): Promise<Opened> {
+    try {
+      return await open(this.#options, this.#over.signal);
+    } catch (error) {
+      if (!this.#expired) throw error;
+      const reason = `no connection within -w ${formatMillis(this.#options.deadline)}`;
+      throw new Failure("connect to", this.#server, reason, { cause: error });
+    }
   }
 
   /** Says on stderr how it goes. */
@@ -662,7 +691,7 @@ class Pinger {
       const wall = wallMicros();
       const now = performance.now();
       const forgotten = this.#account.sending(now, wall);
-      if (forgotten !== undefined) this.#lost(forgotten);
+      if (forgotten !== undefined) this.#noReply(forgotten, "lost");
       await channel.send(channel.datagrams ? bytes.subarray(0, -1) : bytes);
     } catch (error) {
       // What the peer had to say before it went is still to be read.
@@ -676,7 +705,7 @@ class Pinger {
   }
 
   /** Reads replies until the channel ends, here or there; then its `end` is known. */
-  async #receive(channel: Channel, flood: boolean, own?: Opened): Promise<void> {
+  async #receive(channel: Channel, flood: boolean): Promise<void> {
     const reader = new LineReader(this.#options.size);
     for (;;) {
       let bytes;
@@ -689,8 +718,8 @@ class Pinger {
       const now = performance.now();
       const wall = wallMicros();
       if (bytes === null) break;
-      if (channel.datagrams) this.#arrived(channel, bytes, now, wall, own);
-      else reader.read(bytes, (line) => this.#arrived(channel, line, now, wall, own));
+      if (channel.datagrams) this.#arrived(channel, bytes, now, wall);
+      else reader.read(bytes, (line) => this.#arrived(channel, line, now, wall));
       // In a flood the next line goes out first: while it is under way there is time to think about this one.
       const sent = flood && this.#account.waiting === 0 && this.#more ? this.#send(channel) : undefined;
       this.#fresh.forEach((happening) => this.#add(happening));
@@ -731,30 +760,20 @@ class Pinger {
     const seq = this.#account.sent + 1;
     if (opened === undefined) {
       this.#account.sending(performance.now(), wallMicros());
-      this.#account.giveUp(seq);
-      this.#lost(seq, reason);
+      this.#giveUp(seq, "lost", reason);
     } else {
       const { channel } = opened;
       this.#own.set(seq, opened);
       await this.#send(channel, opened);
-      await this.#receive(channel, false, opened);
+      await this.#receive(channel, false);
       channel.close();
-      if (this.#own.delete(seq) && !this.#over.signal.aborted) {
-        this.#account.giveUp(seq);
-        this.#lost(seq, channel.end);
-      }
+      if (this.#own.has(seq) && !this.#over.signal.aborted) this.#giveUp(seq, "lost", channel.end);
     }
     this.#finishIfDone();
   }
 
   /** @param line undefined for one that is too long to be a reply. */
-  #arrived(
-    channel: Channel,
-    line: Uint8Array | undefined,
-    now: number,
-    wall: number,
-    own: Opened | undefined,
-  ): void {
+  #arrived(channel: Channel, line: Uint8Array | undefined, now: number, wall: number): void {
     // A datagram ends nothing, whatever it says.
     const reason = line === undefined || channel.datagrams ? undefined : errorReason(line);
     if (reason !== undefined) {
@@ -765,6 +784,7 @@ class Pinger {
     const seq = line === undefined ? 0 : this.#probes.seqOf(line, prefix.length);
     const fate = this.#account.arrived(seq);
     const sent = fate === "corrupt" ? undefined : this.#account.when(seq);
+    const first = sent === undefined ? undefined : this.#closeOwn(seq);
     this.#fresh.push({
       fate,
       seq: fate === "corrupt" ? 0 : seq,
@@ -775,18 +795,34 @@ class Pinger {
       stamp: sent && prefix.micros,
       format: sent && prefix.format,
       tag: sent && prefix.tag,
-      connect: own?.connect,
-      handshake: own?.handshake,
+      connect: first?.connect,
+      handshake: first?.handshake,
     });
-    if (sent === undefined) return;
-    if (own !== undefined && this.#own.delete(seq)) own.channel.close();
   }
 
-  #lost(seq: number, reason?: string): void {
+  /** Closes a line's own connection; undefined if it has none, or has none any more: it is to be told but once. */
+  #closeOwn(seq: number): Opened | undefined {
+    const own = this.#own.get(seq);
+    if (own === undefined) return undefined;
+    this.#own.delete(seq);
+    own.channel.close();
+    return own;
+  }
+
+  /** Gives up a line that waits. */
+  #giveUp(seq: number, fate: "lost" | "pending", reason?: string): void {
+    this.#account.giveUp(seq);
+    this.#noReply(seq, fate, reason);
+  }
+
+  #noReply(seq: number, fate: "lost" | "pending", reason?: string): void {
+    const own = this.#closeOwn(seq);
     this.#add({
-      fate: "lost",
+      fate,
       seq,
       at: this.#at(performance.now()),
+      connect: own?.connect,
+      handshake: own?.handshake,
       ...(reason !== undefined && { reason }),
     });
   }
@@ -833,11 +869,7 @@ class Pinger {
   #watch(): void {
     const before = performance.now() - this.#options.timeout;
     for (let seq; (seq = this.#account.oldest()) !== undefined && this.#account.when(seq)!.at <= before;) {
-      this.#account.giveUp(seq);
-      this.#lost(seq);
-      const own = this.#own.get(seq);
-      this.#own.delete(seq);
-      own?.channel.close();
+      this.#giveUp(seq, "lost");
     }
     if (this.#flooded !== undefined && this.#account.waiting === 0) void this.#send(this.#flooded);
     this.#finishIfDone();
@@ -854,9 +886,8 @@ class Pinger {
       : 0;
     for (let seq; (seq = this.#account.oldest()) !== undefined;) {
       const young = now - this.#account.when(seq)!.at < patience;
-      this.#account.giveUp(seq);
-      if (young) this.#add({ fate: "pending", seq, at: this.#at(now) });
-      else this.#lost(seq, this.#end ?? "the run has ended");
+      if (young) this.#giveUp(seq, "pending");
+      else this.#giveUp(seq, "lost", this.#end ?? "the run has ended");
     }
   }
 
@@ -868,7 +899,10 @@ class Pinger {
 
   #tellInterval(): void {
     const to = this.#at(performance.now());
-    this.#outputs.interval(this.#intervalFrom, to, this.#interval, this.results.glance().offsets);
+    const { sent } = this.#account;
+    const { offsets } = this.results.glance();
+    this.#outputs.interval(this.#intervalFrom, to, sent - this.#intervalSent, this.#interval, offsets);
+    this.#intervalSent = sent;
     this.#intervalFrom = to;
     this.#interval.clear();
   }
@@ -889,7 +923,6 @@ class Pinger {
     const [server, ...others] = offsets;
     if (others.length > 0) parts.push(`${others.length + 1} servers`);
     else if (server?.offset) parts.push(`offset ${withBound(server.offset)}`);
-    const { columns } = Deno.consoleSize();
-    this.#outputs.showLive([...parts.join("  ")].slice(0, columns - 1).join(""));
+    this.#outputs.showLive(fitting(parts, Deno.consoleSize().columns));
   }
 }

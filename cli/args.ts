@@ -59,7 +59,8 @@ export class Parsed {
 
 /**
  * Takes a command line apart. As with getopt, an option that needs a value takes the next argument whatever it looks
- * like (`--max-line -1` is a bad size, not two options), and after `--` all are positional.
+ * like (`--max-line -1` is a bad size, not two options), a short one may have its value attached (`-c5`), and after
+ * `--` all are positional.
  *
  * @throws {UsageError} for an unknown option, a missing value, a value too many, an option given twice.
  */
@@ -76,10 +77,9 @@ export function parseArgv(argv: string[], specs: OptionSpec[], helpCommand: stri
       plain.push(arg);
       continue;
     }
-    const { name, value } = /^(?<name>--?[^=]*)(?:=(?<value>.*))?$/s.exec(arg)!.groups as Record<
-      string,
-      string
-    >;
+    const attached = arg.length > 2 && specs.some((it) => it.value !== undefined && it.short === arg[1]);
+    const form = attached ? /^(?<name>-.)=?(?<value>.*)$/s : /^(?<name>--?[^=]*)(?:=(?<value>.*))?$/s;
+    const { name, value } = form.exec(arg)!.groups as { name: string; value?: string };
     const spec = specs.find((it) => name === `--${it.name}` || name === `-${it.short}`);
     if (spec === undefined) {
       throw new UsageError("use option", name!, `there is no such option; see ${helpCommand} --help`);

@@ -225,7 +225,7 @@ const PING_OPTIONS: OptionSpec[] = [
     value: "N",
     help: `most lines a second over UDP with an interval of 0, 0 for no limit\n(default ${UDP_SEND_RATE})`,
   },
-  { name: "reconnect", help: "a new connection for each line" },
+  { name: "reconnect", help: "a new connection for each line, at most 256 at once" },
   { name: "quiet", short: "q", help: "no line for each reply, in text and in --json-stream" },
   { name: "timestamps", short: "D", help: "the local time in front of each reply's line" },
   {

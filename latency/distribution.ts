@@ -20,7 +20,7 @@ export class Distribution {
   #squares = 0;
   readonly #histogram = newHistogram();
 
-  /** Takes a value in; negative ones, which only clocks that disagree can give, count as 0 in percentiles. */
+  /** Takes a value in; with negative ones, which only clocks that disagree can give, there are no percentiles. */
   record(micros: number, count = 1): void {
     this.count += count;
     const delta = micros - this.avg;
@@ -37,16 +37,16 @@ export class Distribution {
     return this.count === 0 ? NaN : Math.sqrt(this.#squares / this.count);
   }
 
-  /** The value that `percent` of all values do not exceed, by nearest rank; NaN of nothing. */
+  /** The value that `percent` of all values do not exceed, by nearest rank; NaN of nothing and of negative values. */
   percentile(percent: number): number {
-    if (this.count === 0) return NaN;
+    if (this.count === 0 || this.min < 0) return NaN;
     const value = this.#histogram.getValueAtPercentile(percent) / PER_MICRO;
     return Math.min(Math.max(value, this.min), this.max);
   }
 
-  /** Whether there are so many values that this percentile is more than the largest of them. */
+  /** Whether this percentile is known, and there are so many values that it is more than the largest of them. */
   tells(percent: number): boolean {
-    return this.count > 0 && this.count * (100 - percent) >= 100 - 1e-6;
+    return this.count > 0 && this.min >= 0 && this.count * (100 - percent) >= 100 - 1e-6;
   }
 
   /** Forgets all values. */

@@ -13,6 +13,8 @@ const BAR_CELLS = 40;
 /** With fewer values a histogram shows nothing that the replies do not. */
 const LEAST_FOR_HISTOGRAM = 5;
 const EIGHTHS = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+/** Of a terminal that does not know its width. */
+const DEFAULT_COLUMNS = 80;
 const LEVELS = "▁▂▃▄▅▆▇█";
 
 /** Seconds as milliseconds with three decimals, as ping(8) shows them. */
@@ -128,10 +130,9 @@ function serverLines(server: ServerSummary): string[] {
     }
     if (server.carries !== null) {
       const [more, less] = server.carries === "up" ? [up, down] : [down, up];
-      const [name, field] = more.p90 === null ? ["at most", "max"] as const : ["p90", "p90"] as const;
-      const [large, small] = [more, less].map((it) => millis(it[field]!));
+      const [large, small] = [more, less].map((it) => millis(it.p90!));
       lines.push(
-        `the ${DIRECTIONS[server.carries]} direction has the delay: ${name} ${large} ms against ${small} ms`,
+        `the ${DIRECTIONS[server.carries]} direction has the delay: p90 ${large} ms against ${small} ms`,
       );
     }
   }
@@ -188,4 +189,16 @@ export function sparkline(values: (number | undefined)[]): string {
     const level = high > low ? (it - low) / (high - low) : 0;
     return LEVELS[Math.min(Math.floor(level * LEVELS.length), LEVELS.length - 1)];
   }).join("");
+}
+
+/** As many parts as fit on a line of a terminal, each of them whole: half a number is a wrong one. */
+export function fitting(parts: string[], columns: number): string {
+  const most = (columns || DEFAULT_COLUMNS) - 1; // a full line would wrap
+  let line = "";
+  for (const part of parts) {
+    const longer = line === "" ? part : `${line}  ${part}`;
+    if ([...longer].length > most) break;
+    line = longer;
+  }
+  return line;
 }

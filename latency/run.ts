@@ -56,7 +56,7 @@ export interface BreakSummary {
 
 /** What is known of one server, told from others by its tag. */
 export interface ServerSummary {
-  /** Null for a server without one; "..." for all tags beyond the first {@linkcode MOST_TAGS}. */
+  /** Null for a server without one; "further tags" for all beyond the first {@linkcode MOST_TAGS}. */
   tag: string | null;
   received: number;
   rtt: Durations | null;
@@ -109,15 +109,16 @@ export interface Summary extends Counts {
 
 /** A server that sends ever new tags must not fill the memory. */
 export const MOST_TAGS = 32;
-const OTHER_TAGS = "...";
+/** No tag has a blank. */
+const OTHER_TAGS = "further tags";
 
 /** A direction has the delay if its p90 is so many times the other's ... */
 const CLEARLY = 3;
 /** ... and larger by so many µs, and by such a share of the shortest round trip ... */
 const CLEARLY_MICROS = 100;
 const CLEARLY_SHARE = 0.1;
-/** ... over so many replies at least. */
-const CLEARLY_REPLIES = 5;
+/** ... over so many replies at least: of fewer, the p90 is their largest. */
+const CLEARLY_REPLIES = 10;
 
 /** Counts and round trips: of a whole run, or of an interval of it. */
 export class Tally {
@@ -179,6 +180,8 @@ class Server {
   readonly rtt = new Distribution();
   readonly clock = new ServerClock();
   format: StampFormat | undefined;
+  /** Whether not all replies had this format. */
+  #mixed = false;
   /** One-way delays as the clocks have them. */
   readonly up = new Distribution();
   readonly down = new Distribution();
@@ -189,7 +192,8 @@ class Server {
     this.received++;
     if (rtt === undefined) return;
     this.rtt.record(rtt);
-    this.format ??= format;
+    if (this.rtt.count === 1) this.format = format;
+    else if (format !== this.format) this.#mixed = true;
     if (this.tag === OTHER_TAGS || stamp === undefined || sent === undefined || received === undefined) {
       return;
     }
@@ -213,7 +217,7 @@ class Server {
 
   /** Whether the stamps are fine enough to tell a direction's delay. */
   get #fine(): boolean {
-    return this.format !== undefined && resolutionOf(this.format) < 1e6;
+    return this.format !== undefined && !this.#mixed && resolutionOf(this.format) < 1e6;
   }
 
   summary(clocksSynced: boolean): ServerSummary {
@@ -224,7 +228,7 @@ class Server {
       tag: this.tag,
       received: this.received,
       rtt: durations(this.rtt),
-      stamp: this.format ?? null,
+      stamp: this.#mixed ? null : this.format ?? null,
       offset,
       ahead: offset === null || Math.abs(offset.value) <= offset.bound
         ? null
@@ -258,6 +262,10 @@ class Server {
       return `more than ${MOST_TAGS} tags: the clocks of further ones are not told apart`;
     }
     if (this.rtt.count === 0) return null;
+    if (this.#mixed) {
+      return "the replies have stamps of several formats: the direction of the delay cannot be told, and the clock " +
+        "offset holds only if one clock made them all";
+    }
     if (this.format === undefined) {
       return "the replies have a prefix that is no stamp known here: neither clock offset nor direction can be told";
     }

@@ -26,12 +26,15 @@ const COUNTS = ["sent", "received", "lost", "late", "duplicates", "reordered", "
 const DISTRIBUTIONS = ["rtt", "connect", "handshake", "up", "down"] as const;
 const STATISTIC = /^(?:min|avg|max|mdev|p(\d{1,2}(?:\.\d{1,3})?))$/;
 
-/** The units that a limit may have, and what they stand for in the summary's unit. */
+/**
+ * The units that a limit may have: by what to multiply and by what to divide for the summary's unit. Multiplying by
+ * 0.01 instead would make 57 % a little more than 0.57.
+ */
 const UNITS = {
-  time: { ns: 1e-9, us: 1e-6, "µs": 1e-6, ms: 1e-3, s: 1, m: 60 },
-  share: { "%": 0.01 },
-  drift: { ppm: 1 },
-  count: { "": 1 },
+  time: { ns: [1, 1e9], us: [1, 1e6], "µs": [1, 1e6], ms: [1, 1e3], s: [1, 1], m: [60, 1] },
+  share: { "%": [1, 100] },
+  drift: { ppm: [1, 1] },
+  count: { "": [1, 1] },
 };
 const EXPECTED: Record<keyof typeof UNITS, string> = {
   time: "a time with its unit, such as 500us, 5ms or 1s",
@@ -75,10 +78,11 @@ export function parseThreshold(text: string): Threshold {
         `(${COUNTS.join(", ")})`,
     );
   }
-  const scale = (UNITS[kind] as Record<string, number>)[unit] ??
-    (Number(number) === 0 && unit === "" ? 1 : undefined);
-  if (scale === undefined) throw new Error(`expected ${EXPECTED[kind]}`);
-  return { text, metric, operator, limit: Number(number) * scale };
+  const units = UNITS[kind] as unknown as Record<string, [times: number, per: number]>;
+  const none = Number(number) === 0 && unit === "";
+  if (!none && !Object.hasOwn(units, unit)) throw new Error(`expected ${EXPECTED[kind]}`);
+  const [times, per] = none ? [1, 1] : units[unit]!;
+  return { text, metric, operator, limit: Number(number) * times / per };
 }
 
 /** What a run says to a threshold: the first server that breaks it counts, or else the last. */

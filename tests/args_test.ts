@@ -359,6 +359,8 @@ Deno.test("each option of ping is read, its times as ping(8) has them", () => {
     ],
   });
   assertEquals(pingOptions("-i 0 -W 2.5").timeout, 2500);
+  const { count, interval, timeout, deadline } = pingOptions("-c5 -i.2 -W=3 -w2s -4");
+  assertEquals([count, interval, timeout, deadline], [5, 200, 3000, 2000]);
   assertEquals(parseCommandLine(["ping", "--from", "a", "--json", "-"]), {
     command: "replay",
     options: { from: "a", json: "-", clocksSynced: false, thresholds: [] },
@@ -379,7 +381,11 @@ Deno.test("what is wrong with ping's options is said", () => {
       ["--fail-if p99", 'Cannot use --fail-if "p99": expected a metric'],
       ["--json - --csv -", 'Cannot write to "-": more than one output is to go to stdout'],
       ["--json-stream --json -", 'Cannot write to "-": more than one output is to go to stdout'],
-      ["--from a -c 5", 'Cannot use option "--count": with --from there is no new run'],
+      ["-cx", 'Cannot use --count "x": expected a whole number from 1'],
+      ["-c", 'Cannot use option "-c": it needs a value, N'],
+      ["-c=", 'Cannot use --count "": expected a whole number from 1'],
+      ["-q5", 'Cannot use option "-q5": there is no such option'],
+      ["--from a -c5", 'Cannot use option "--count": with --from there is no new run'],
       ["--from a --no-tty", 'Cannot use option "--no-tty": with --from there is no new run'],
       ["--from a --json-stream", 'Cannot use option "--json-stream": with --from there is no new run'],
       ["--from a --json - --csv -", 'Cannot write to "-": more than one output is to go to stdout'],

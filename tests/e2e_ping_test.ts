@@ -22,7 +22,7 @@ interface Saved {
   replies: { seq: number; fate: string; rtt: number; at: number; reason?: string }[];
   end: Summary & {
     ended: string | null;
-    thresholds: { threshold: string; value: number; broken: boolean }[];
+    thresholds: { threshold: string; value: number | null; broken: boolean }[];
   };
 }
 
@@ -509,6 +509,34 @@ Deno.test("ping --from tells the same of a saved run, whether saved at once or a
   const { thresholds: _, ...end } = document.end;
   const { thresholds: __, ...told } = objects.at(-1);
   assertEquals(end, told);
+});
+
+Deno.test("ping says that -w was too short to connect, and what connects took even if no reply came", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 }); // the kernel connects, and nobody answers
+  const address = `127.0.0.1:${listener.addr.port}`;
+  const { code, stderr } = await tsecho(["ping", `tls://${address}`, "-w", "0.3"]);
+  assertEquals([code, stderr], [
+    1,
+    `tsecho: Cannot connect to "tls://${address}": no connection within -w 300ms\n`,
+  ]);
+  const { end } = await pingJson(
+    [address, "-c", "2", "-i", "0.01", "-W", "0.1", "--reconnect", "--fail-if", "p99>5ms"],
+    1,
+  );
+  assertEquals([end.received, end.lost, end.connect?.count], [0, 2, 2]);
+  assertEquals(end.thresholds.map(({ value, broken }) => [value, broken]), [[null, false]]);
+  listener.close();
+});
+
+Deno.test("ping counts a line in the interval in which it was sent", async () => {
+  await withPeer(untilEnd, async (port) => {
+    const { stdout } = await tsecho(["ping", `127.0.0.1:${port}`, "-i", "0.1", "-w", "1.5", "--json-stream"]);
+    const objects = stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
+    const intervals = objects.filter(({ type }) => type === "interval");
+    assert(intervals[0].sent > 0, stdout);
+    assertEquals([intervals[0].received, intervals[0].lost], [0, 0]);
+    assertEquals(intervals.reduce((sum, { sent }) => sum + sent, 0), objects.at(-1).sent);
+  });
 });
 
 Deno.test("ping writes over no file that it reads, nor two outputs into one", async () => {

@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { Account } from "../latency/account.ts";
 import { Distribution } from "../latency/distribution.ts";
-import { histogramLines, sparkline, summaryLines, withBound } from "../latency/report.ts";
+import { fitting, histogramLines, sparkline, summaryLines, withBound } from "../latency/report.ts";
 import { type Happening, Run, type ServerSummary } from "../latency/run.ts";
 import { judge, parseThreshold } from "../latency/threshold.ts";
 import { newRun, readRun, toCsv, toRecord } from "../latency/transcript.ts";
@@ -109,10 +109,71 @@ Deno.test("servers are told apart by their tags, but not more of them than memor
   }
   const { servers } = run.summary();
   assertEquals(servers.length, 33);
-  assertStringIncludes(servers.find(({ tag }) => tag === "...")!.note!, "more than 32 tags");
+  assertStringIncludes(servers.find(({ tag }) => tag === "further tags")!.note!, "more than 32 tags");
   const untagged = servers.find(({ tag }) => tag === null)!;
   assertEquals([untagged.received, untagged.break_count, untagged.breaks.length], [1000, 999, 16]);
   assertStringIncludes(summaryLines(run.summary()).join("\n"), "so many changes look like several servers");
+});
+
+/** A run whose replies took so long in each direction, in µs, with stamps of a clock that is ahead. */
+function runOf(
+  delays: { up: number; down: number }[],
+  { ahead = 0, synced = false, ...reply }: { ahead?: number; synced?: boolean } & Partial<Happening> = {},
+): Run {
+  const run = new Run(synced);
+  delays.forEach(({ up, down }, i) => {
+    const sent = (i + 1) * 1e6;
+    const times = { sent, stamp: sent + up + ahead, received: sent + up + down, rtt: up + down };
+    run.add({ fate: "received", seq: i + 1, at: i + 1, format: "iso", ...times, ...reply });
+  });
+  return run;
+}
+
+Deno.test("a server's own tag never stands for further tags", () => {
+  const run = new Run(false);
+  for (const tag of ["...", "(others)", "further"]) {
+    run.add({ fate: "received", seq: 1, at: 1, rtt: 400, tag });
+  }
+  for (let i = 0; i < 40; i++) run.add({ fate: "received", seq: 2, at: 1, rtt: 400, tag: `tag-${i}` });
+  const { servers } = run.summary();
+  assert(servers.some(({ tag }) => tag === "..."));
+  assertEquals(
+    servers.filter(({ note }) => note?.startsWith("more than")).map(({ tag, received }) => [tag, received]),
+    [
+      ["further tags", 11],
+    ],
+  );
+});
+
+Deno.test("a direction is named from ten replies on, not of fewer", () => {
+  const delays = Array.from({ length: 10 }, (_, i) => ({ up: 200, down: 300 + i * 1000 }));
+  assertEquals(runOf(delays.slice(1)).summary().servers[0]!.carries, null);
+  assertEquals(runOf(delays).summary().servers[0]!.carries, "down");
+});
+
+Deno.test("negative one-way delays have no percentiles, for a histogram cannot hold them", () => {
+  const delays = Array.from({ length: 20 }, () => ({ up: 200, down: 300 }));
+  const { up, down } = runOf(delays, { ahead: 5000, synced: true }).summary().servers[0]!.one_way!;
+  assertEquals([up.p50, up.p90, down.min, down.p50, down.p90], [0.0052, 0.0052, -0.0047, null, null]);
+});
+
+Deno.test("stamps of several formats are told as such, in one note", () => {
+  const run = runOf([{ up: 200, down: 300 }], { format: "none", stamp: undefined });
+  for (const format of ["iso", undefined, "ctime"] as const) {
+    const times = { rtt: 500, sent: 5e6, stamp: format && 5e6, received: 5e6 + 500 };
+    run.add({ fate: "received", seq: 2, at: 5, format, ...times });
+  }
+  const [server] = run.summary().servers;
+  assertEquals([server!.stamp, server!.up, server!.offset !== null], [null, null, true]);
+  assertStringIncludes(server!.note!, "stamps of several formats");
+});
+
+Deno.test("a live line is cut between its parts, never within one", () => {
+  const parts = ["▁█", "10/20", "offset +12.345 ms ± 0.206 ms"];
+  const whole = parts.join("  ");
+  assertEquals(fitting(parts, whole.length + 1), whole);
+  assertEquals(fitting(parts, whole.length), "▁█  10/20");
+  assertEquals([fitting(parts, 0), fitting(parts, 2)], [whole, ""]);
 });
 
 Deno.test("an estimate is shown with its bound, rounded so that it still holds", () => {
@@ -157,8 +218,20 @@ Deno.test("thresholds are read, and judged in their units", () => {
     "abs(drift)>500ppm",
   ];
   for (const text of kept) assert(!broken(text), text);
+  assertEquals(
+    ["loss>57%", "p99>7ns", "p99>3us", "p99>9ms", "p99>2m"].map((it) => parseThreshold(it).limit),
+    [
+      0.57,
+      7e-9,
+      3e-6,
+      0.009,
+      120,
+    ],
+  );
   for (
     const [text, reason] of [
+      ["p99>1constructor", "expected a time with its unit"],
+      ["p99>1__proto__", "expected a time with its unit"],
       ["p99", "expected a metric"],
       ["p99>", "expected a metric"],
       ["p99=5ms", "expected a metric"],
