@@ -27,9 +27,10 @@ const LOG_FLUSH_MS = 1000;
  * The first SIGINT or SIGTERM aborts the signal; the second ends the process at once. It must be called before
  * anything is opened: registering the first listener without free descriptors crashes the process.
  *
- * @param others that do the same. SIGHUP is none for a server, which may have been started to outlive its terminal.
+ * @param hangup whether SIGHUP aborts it too, however often: when a terminal goes, several may come. Not for a server,
+ * which may have been started to outlive its terminal.
  */
-function stopSignal(...others: Deno.Signal[]): AbortSignal {
+function stopSignal(hangup = false): AbortSignal {
   const stop = new AbortController();
   const onSignal = () => {
     if (stop.signal.aborted) Deno.exit(EXIT_FAILED);
@@ -37,7 +38,7 @@ function stopSignal(...others: Deno.Signal[]): AbortSignal {
   };
   Deno.addSignalListener("SIGINT", onSignal);
   Deno.addSignalListener(Deno.build.os === "windows" ? "SIGBREAK" : "SIGTERM", onSignal);
-  others.forEach((signal) => Deno.addSignalListener(signal, onSignal));
+  if (hangup && Deno.build.os !== "windows") Deno.addSignalListener("SIGHUP", () => stop.abort());
   return stop.signal;
 }
 
@@ -75,7 +76,7 @@ async function run(argv: string[]): Promise<number> {
       return EXIT_OK;
     // Loaded when used, as its histogram takes longer to load than all of the rest.
     case "ping": {
-      const stop = stopSignal("SIGHUP"); // what was measured is told and saved
+      const stop = stopSignal(true); // what was measured is told and saved
       const { runPing } = await import("./ping.ts");
       return EXIT_OF[await runPing(invocation.options, stop, onQuit)];
     }

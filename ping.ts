@@ -91,7 +91,7 @@ interface Channel {
   /** Whether what is received is one message each time, rather than the bytes of a stream. */
   readonly datagrams: boolean;
   /** Why no more comes from the peer, by the first that is known of it. */
-  end?: string;
+  end?: string | undefined;
   send(bytes: Uint8Array): Promise<void>;
   /** Bytes, valid until the next call; null when no more come. */
   receive(): Promise<Uint8Array | null>;
@@ -785,6 +785,11 @@ class Pinger {
     const fate = this.#account.arrived(seq);
     const sent = fate === "corrupt" ? undefined : this.#account.when(seq);
     const first = sent === undefined ? undefined : this.#closeOwn(seq);
+    if (sent !== undefined && channel.end !== undefined) {
+      // What looked like the server's last words was none.
+      channel.end = undefined;
+      this.#fresh.push({ fate: "corrupt", seq: 0, at: this.#at(now) });
+    }
     this.#fresh.push({
       fate,
       seq: fate === "corrupt" ? 0 : seq,

@@ -362,6 +362,16 @@ Deno.test("ping keeps what a server said after the last reply to itself, and ove
     const { end, stderr } = await pingJson([`127.0.0.1:${port}`, "-c", "1"]);
     assertEquals([end.received, end.ended, stderr], [1, null, ""]);
   });
+  await withPeer(async (conn) => {
+    const buffer = new Uint8Array(1000);
+    for (const before of [ERROR, ""]) {
+      const n = (await conn.read(buffer))!;
+      await conn.write(new Uint8Array([...new TextEncoder().encode(before), ...buffer.subarray(0, n)]));
+    }
+  }, async (port) => {
+    const { end } = await pingJson([`127.0.0.1:${port}`, "-c", "3", "-i", "0.01"], 1);
+    assertEquals([end.received, end.corrupt, end.ended], [2, 1, "the server closed the connection"]);
+  });
   const socket = Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: 0 });
   const serving = (async () => {
     for (let i = 0; i < 2; i++) {
