@@ -511,6 +511,11 @@ Deno.test("ping --from tells the same of a saved run, whether saved at once or a
     "interval",
     "end",
   ]);
+  const synced = await tsecho(["ping", "--from", file, "--json", "-", "--clocks-synced"]);
+  const { start, end: whole } = JSON.parse(synced.stdout);
+  assertEquals([start.clocks_synced, whole.servers[0].one_way.up.count], [true, 120]);
+  const table = await tsecho(["ping", "--from", file, "--csv", "-"]);
+  assertEquals(table.stdout.trimEnd().split("\n").length, 121);
   await Deno.writeTextFile(file, stream.stdout);
   const replayed = await tsecho(["ping", "--from", file, "--json", "-", "--fail-if", "loss>1%"]);
   assertEquals(replayed.code, 0, replayed.stderr);
