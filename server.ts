@@ -303,8 +303,11 @@ class Server {
     for (const socket of datagrams) socket.close();
     this.#gate.close();
     const all = () => [...this.#serving, ...this.#refusing];
-    const deadline = drainTimeout > 0 &&
-      setTimeout(() => all().forEach((it) => it.cut("drain timeout")), drainTimeout);
+    const cut = () => {
+      this.#cutFlushing();
+      for (const connection of all()) connection.cut("drain timeout");
+    };
+    const deadline = drainTimeout > 0 && setTimeout(cut, drainTimeout);
     await Promise.all([...accepting, ...answering]);
     const left = all();
     this.#allEnded = Promise.withResolvers();
@@ -316,9 +319,9 @@ class Server {
     ]);
     for (const connection of left) connection.leaveIfWaiting();
     await this.#allEnded.promise;
+    await Promise.all(streams.map(({ security }) => security?.close()));
     if (deadline !== false) clearTimeout(deadline);
     clearInterval(ticker);
-    await Promise.all(streams.map(({ security }) => security?.close()));
     this.#refusals.write();
     this.#drops.write();
     this.#log.info("end", {
@@ -328,6 +331,15 @@ class Server {
       duration_s: secondsSince(started),
     });
     return this.#cutInDrain === 0;
+  }
+
+  /** Ends the connections that are answered and closed, but whose last bytes are still going out. */
+  #cutFlushing(): void {
+    const count = this.#sockets.streams.reduce((sum, { security }) => sum + (security?.cut() ?? 0), 0);
+    if (count === 0) return;
+    this.#totals.cut += count;
+    this.#cutInDrain += count;
+    this.#log.warn("cut", { count, reason: "drain timeout: the last bytes were not taken" });
   }
 
   #permit(): Promise<void> | undefined {

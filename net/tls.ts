@@ -24,8 +24,8 @@ export const DESCRIPTORS_PER_CONN = 3;
 /** Bytes in transit between a client and TLS: the buffer begins small and grows while reads fill it. */
 const SMALL_RELAY = 2 * 1024;
 const LARGE_RELAY = 64 * 1024;
-/** How long the last bytes of a closed stream may take to go out. */
-const FLUSH_MS = 1000;
+/** The last bytes of a closed stream may take as long as they like to go out, but not stand still for so long. */
+const FLUSH_QUIET_MS = 10_000;
 const NOTHING = new Uint8Array();
 
 export const tls: StreamTransport = {
@@ -168,7 +168,11 @@ function streamOf(socket: Duplex): Stream {
  */
 class TlsSide implements Security {
   readonly #inner: Deno.TlsListener;
-  readonly #relays = new Set<Promise<void>>();
+  /** For each stream that is open or whose last bytes are going out: settles when it is neither. */
+  readonly #relayed = new Set<Promise<void>>();
+  /** How to give up each of the streams whose last bytes are going out. */
+  readonly #flushing = new Set<() => void>();
+  #cut = false;
   /** Settles when the stream before has come through the inner listener. */
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -187,26 +191,49 @@ class TlsSide implements Security {
       throw error;
     }
     const [near, secured] = inner;
+    const { promise: relayed, resolve } = Promise.withResolvers<void>();
+    this.#relayed.add(relayed);
+    let closed = false;
+    let stalled: ReturnType<typeof setTimeout> | undefined;
     const shut = () => {
       closeQuietly(client);
       closeQuietly(near);
+      clearTimeout(stalled);
+      this.#flushing.delete(shut);
+      this.#relayed.delete(relayed);
+      resolve();
     };
-    const outgoing = relay(near, client);
-    const relayed = Promise.all([relay(client, near, early), outgoing]).then(shut, shut);
-    this.#relays.add(relayed);
-    void relayed.then(() => this.#relays.delete(relayed));
+    const moved = () => {
+      if (!this.#flushing.has(shut)) return;
+      clearTimeout(stalled);
+      stalled = setTimeout(shut, FLUSH_QUIET_MS);
+    };
+    const outgoing = relay(near, {
+      write: async (bytes) => {
+        const written = await client.write(bytes);
+        moved();
+        return written;
+      },
+      closeWrite: () => client.closeWrite(),
+    });
+    const incoming = relay(client, {
+      // What came for a stream that is closed would reset it, and destroy what is on its way out.
+      write: (bytes) => closed ? Promise.resolve(bytes.length) : near.write(bytes),
+      closeWrite: () => near.closeWrite(),
+    }, early);
+    Promise.all([incoming.catch((error) => closed || Promise.reject(error)), outgoing]).then(shut, shut);
     const stream: Stream = {
       read: (buffer) => secured.read(buffer),
       write: (bytes) => secured.write(bytes),
       closeWrite: () => secured.closeWrite(),
-      close() {
+      close: () => {
         secured.close();
+        closed = true;
+        if (this.#cut) return shut();
         // The last bytes, a close_notify or an alert among them, still have to get out.
-        const late = setTimeout(shut, FLUSH_MS);
-        outgoing.catch(() => {}).then(() => {
-          clearTimeout(late);
-          shut();
-        });
+        this.#flushing.add(shut);
+        moved();
+        outgoing.then(shut, shut);
       },
     };
     try {
@@ -218,13 +245,16 @@ class TlsSide implements Security {
     }
   }
 
+  cut(): number {
+    this.#cut = true;
+    const flushing = [...this.#flushing];
+    for (const shut of flushing) shut();
+    return flushing.length;
+  }
+
   async close(): Promise<void> {
     this.#inner.close();
-    // A Deno before 2.9.5 lets a write that blocks wait for the client even when its stream is closed.
-    let timer;
-    const late = new Promise((resolve) => timer = setTimeout(resolve, FLUSH_MS));
-    await Promise.race([Promise.all(this.#relays), late]);
-    clearTimeout(timer);
+    await Promise.all(this.#relayed);
   }
 
   /** A connection to the inner listener: this end of it, and the end that speaks TLS. */
@@ -258,7 +288,11 @@ class TlsSide implements Security {
 }
 
 /** Passes bytes on from one stream to another, until the first ends in order; then the second is half-closed. */
-async function relay(from: Stream, to: Stream, early: Uint8Array = NOTHING): Promise<void> {
+async function relay(
+  from: Pick<Stream, "read">,
+  to: Pick<Stream, "write" | "closeWrite">,
+  early: Uint8Array = NOTHING,
+): Promise<void> {
   if (early.length > 0) await writeAll(to, early);
   let buffer = new Uint8Array(SMALL_RELAY);
   for (let n; (n = await from.read(buffer)) !== null;) {

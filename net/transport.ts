@@ -44,7 +44,14 @@ export interface Security {
    * @throws what the handshake throws.
    */
   secure(stream: Stream, early: Uint8Array): Promise<Stream>;
-  /** Ends it, once the bytes of streams that were closed before have gone out, or after a second. */
+  /**
+   * Closes at once the streams that were closed before and whose last bytes are still going out, and from now on each
+   * without waiting for that.
+   *
+   * @returns how many have lost bytes.
+   */
+  cut(): number;
+  /** Ends it, once the last bytes of the streams, all of which have to be closed, have gone out or stand still. */
   close(): Promise<void>;
 }
 

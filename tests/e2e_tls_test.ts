@@ -409,3 +409,80 @@ Deno.test(
       assertStringIncludes(server.stderr.text, "open conn=1");
     }),
 );
+
+/** A client that sends lines and its end at once, and reads slowly. It prints how many replies came, and how it ended. */
+const SLOW_READER = `import socket, ssl, sys, threading, time
+ca, port, count, pause = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
+raw = socket.socket()
+raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
+raw.connect(("127.0.0.1", port))
+incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+tls = ssl.create_default_context(cafile=ca).wrap_bio(incoming, outgoing, server_hostname="localhost")
+def step(call):
+    while True:
+        try:
+            return call()
+        except ssl.SSLWantReadError:
+            raw.sendall(outgoing.read())
+            data = raw.recv(16384)
+            incoming.write(data) if data else incoming.write_eof()
+step(tls.do_handshake)
+tls.write(b"".join(b"%d\\n" % i for i in range(count)))
+try:
+    tls.unwrap()
+except ssl.SSLWantReadError:
+    pass
+threading.Thread(target=raw.sendall, args=(outgoing.read(),), daemon=True).start()
+got = b""
+while True:
+    time.sleep(pause)
+    try:
+        data = step(lambda: tls.read(65536))
+    except ssl.SSLZeroReturnError:
+        data = b""
+    except ssl.SSLError as error:
+        print(got.count(b"\\n"), error.reason)
+        break
+    if not data:
+        print(got.count(b"\\n"), "in order")
+        break
+    got += data
+`;
+
+Deno.test(
+  "a TLS client that reads slowly gets every reply, even when the server is ending",
+  linux,
+  () =>
+    withCertificates(async (folder, identity) => {
+      await using server = await ServerProcess.start(["tls://127.0.0.1:0", ...identity]);
+      const args = [folder.file("ca.pem"), server.port, 150_000, 0.01].map(String);
+      await using reader = new Running(["python3", "-c", SLOW_READER, ...args]);
+      await server.stderr.until(/close conn=1 .*lines=150000 .*reason="closed by peer"/);
+      assertEquals(reader.stdout.text, "");
+      assertEquals(await server.stop(), 0);
+      assertEquals(await reader.code(), 0, reader.stderr.text);
+      assertEquals(reader.stdout.text, "150000 in order\n");
+      assertMatch(server.stderr.text, /end .* cut=0 /);
+    }),
+);
+
+Deno.test(
+  "replies that a TLS client does not take until the drain timeout count as cut off",
+  linux,
+  () =>
+    withCertificates(async (folder, identity) => {
+      await using server = await ServerProcess.start([
+        ...["tls://127.0.0.1:0", ...identity, "--drain-timeout", "500ms"],
+      ]);
+      const args = [folder.file("ca.pem"), server.port, 120_000, 1000].map(String);
+      await using reader = new Running(["python3", "-c", SLOW_READER, ...args]);
+      await server.stderr.until(/close conn=1 .*lines=120000 /);
+      assertEquals(await server.stop(), 1);
+      assertMatch(
+        server.stderr.text,
+        /warn cut count=1 reason="drain timeout: the last bytes were not taken"/,
+      );
+      assertMatch(server.stderr.text, /end .* cut=1 /);
+      reader.kill("SIGKILL");
+    }),
+);
