@@ -85,78 +85,192 @@ async function systemRoots(): Promise<string> {
   return "";
 }
 
-/** Deno's own TLS verifies always; that of `node:tls` can be told not to. */
+/**
+ * Deno's own TLS verifies always; that of `node:tls` can be told not to, but takes whatever comes whether it is read
+ * or not, and an end of the connection for one of the stream. Hence it speaks through a relay on loopback, which
+ * passes the server's bytes on when they are waited for, and its FIN when it is clear that there was no close_notify.
+ */
 async function connectInsecure(
-  { hostname, port }: HostEndpoint,
+  endpoint: HostEndpoint,
   serverName: string,
-  { family, signal }: ConnectOptions,
+  options: ConnectOptions,
 ): Promise<Connected> {
   const { connect } = await import("node:tls"); // loaded when used: it would slow each start down
   const start = performance.now();
-  let connectMs = 0;
-  const options: ConnectionOptions & { allowHalfOpen: true } = {
-    host: hostname,
-    port,
-    ...(family && { family }),
+  const raw = await connectTcp(endpoint, options);
+  const connectMs = performance.now() - start;
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const asked: ConnectionOptions & { allowHalfOpen: true } = {
+    host: "127.0.0.1",
+    port: listener.addr.port,
     rejectUnauthorized: false,
     ALPNProtocols: ALPN,
     ...(!isIpv4(serverName) && !isIpv6(serverName) && { servername: serverName }),
     allowHalfOpen: true,
   };
-  const socket = connect(options);
-  const onAbort = () => socket.destroy();
-  signal.addEventListener("abort", onAbort);
+  const socket = connect(asked);
+  const onAbort = () => {
+    socket.destroy();
+    closeQuietly(raw);
+  };
+  options.signal.addEventListener("abort", onAbort);
   try {
+    let stream: RelayedTls | undefined;
     await new Promise<void>((resolve, reject) => {
-      socket.once("connect", () => connectMs = performance.now() - start);
       socket.once("secureConnect", resolve);
-      socket.once("error", reject);
+      socket.once("error", (error) => reject(stream?.failure ?? error));
+      socket.once("connect", async () => {
+        try {
+          const near = await acceptFrom(listener, socket.localPort!);
+          stream = new RelayedTls(socket, near, raw);
+        } catch (error) {
+          reject(error);
+        }
+      });
     });
+    socket.on("error", () => {}); // those who read and write are told
+    socket.setNoDelay(true);
+    stream!.secured();
+    return { stream: stream!, connectMs, handshakeMs: performance.now() - start - connectMs };
+  } catch (error) {
+    socket.on("error", () => {});
+    onAbort();
+    throw error;
   } finally {
-    signal.removeEventListener("abort", onAbort);
+    options.signal.removeEventListener("abort", onAbort);
   }
-  socket.on("error", () => {}); // those who read and write are told
-  socket.setNoDelay(true);
-  return { stream: streamOf(socket), connectMs, handshakeMs: performance.now() - start - connectMs };
 }
 
-/** Node's kind of stream as one of ours. */
-function streamOf(socket: Duplex): Stream {
-  const chunks = socket.iterator({ destroyOnReturn: false });
-  let rest: Uint8Array = NOTHING;
-  let closed = false;
-  const failed = (error?: Error | null) =>
-    closed
-      ? new Deno.errors.Interrupted("the stream is closed")
-      : new Deno.errors.ConnectionReset(error?.message);
-  return {
-    async read(buffer) {
-      if (rest.length === 0) {
-        let next;
-        try {
-          next = await chunks.next();
-        } catch (error) {
-          throw failed(error as Error);
-        }
-        if (closed) throw failed();
-        if (next.done) return null;
-        rest = next.value;
+/** Accepts the connection from a port of this machine; another program may have tried the listener's. */
+async function acceptFrom(listener: Deno.TcpListener, port: number): Promise<Deno.TcpConn> {
+  for (;;) {
+    const conn = await listener.accept();
+    if (conn.remoteAddr.port === port) {
+      conn.setNoDelay(true);
+      return conn;
+    }
+    conn.close();
+  }
+}
+
+/** How long TLS may take to notice the end of its stream in bytes that it has been given. */
+const NOTICE_MS = 50;
+
+/** Node's TLS as one of our streams: over `near`, whose bytes are relayed from and to `raw`. */
+class RelayedTls implements Stream {
+  /** Why nothing comes any more, where it is not that the server has ended its side in order. */
+  failure: Error | undefined;
+  readonly #socket: Duplex;
+  readonly #near: Deno.TcpConn;
+  readonly #raw: Deno.TcpConn;
+  readonly #chunks: AsyncIterator<Uint8Array>;
+  readonly #outgoing: Promise<void>;
+  #rest: Uint8Array = NOTHING;
+  #closed = false;
+  /** Whether somebody waits for bytes; during the handshake TLS does. */
+  #waiting = true;
+  #reads = 0;
+  #wake = () => {};
+
+  constructor(socket: Duplex, near: Deno.TcpConn, raw: Deno.TcpConn) {
+    this.#socket = socket;
+    this.#near = near;
+    this.#raw = raw;
+    this.#chunks = socket.iterator({ destroyOnReturn: false });
+    const failed = (error: Error) => {
+      this.failure ??= error;
+      closeQuietly(near);
+      closeQuietly(raw);
+    };
+    this.#outgoing = relay(near, raw);
+    this.#outgoing.catch(failed);
+    this.#feed().catch(failed);
+  }
+
+  /** To be called once the handshake is over. */
+  secured(): void {
+    this.#waiting = false;
+  }
+
+  async read(buffer: Uint8Array): Promise<number | null> {
+    if (this.#rest.length === 0) {
+      let next;
+      this.#reads++;
+      this.#waiting = true;
+      this.#wake();
+      try {
+        next = await this.#chunks.next();
+      } catch (error) {
+        throw this.#error(error as Error);
+      } finally {
+        this.#waiting = false;
       }
-      const n = Math.min(rest.length, buffer.length);
-      buffer.set(rest.subarray(0, n));
-      rest = rest.subarray(n);
-      return n;
-    },
-    write: (bytes) =>
-      new Promise((resolve, reject) => {
-        socket.write(bytes, (error) => error ? reject(failed(error)) : resolve(bytes.length));
-      }),
-    closeWrite: () => new Promise((resolve) => socket.end(resolve)),
-    close() {
-      closed = true;
-      socket.destroy();
-    },
-  };
+      if (this.#closed) throw this.#error();
+      if (next.done) {
+        if (this.failure !== undefined) throw this.failure;
+        return null;
+      }
+      this.#rest = next.value;
+    }
+    const n = Math.min(this.#rest.length, buffer.length);
+    buffer.set(this.#rest.subarray(0, n));
+    this.#rest = this.#rest.subarray(n);
+    return n;
+  }
+
+  write(bytes: Uint8Array): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#socket.write(bytes, (error) => error ? reject(this.#error(error)) : resolve(bytes.length));
+    });
+  }
+
+  async closeWrite(): Promise<void> {
+    this.#socket.end();
+    await this.#outgoing;
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#socket.destroy();
+    closeQuietly(this.#near);
+    closeQuietly(this.#raw);
+    this.#wake();
+  }
+
+  #error(error?: Error): Error {
+    if (this.#closed) return new Deno.errors.Interrupted("the stream is closed");
+    return this.failure ?? new Deno.errors.ConnectionReset(error?.message);
+  }
+
+  /** Passes the server's bytes on, and its end. */
+  async #feed(): Promise<void> {
+    const buffer = new Uint8Array(LARGE_RELAY);
+    for (let n; (n = await this.#raw.read(buffer)) !== null;) {
+      await this.#waitedFor();
+      await writeAll(this.#near, buffer.subarray(0, n));
+    }
+    let reads;
+    do {
+      await this.#waitedFor();
+      reads = this.#reads;
+      await pause(NOTICE_MS);
+      await pause(0); // a process that was stopped has its timers before its bytes
+    } while (!this.#socket.readableEnded && !(this.#waiting && reads === this.#reads));
+    if (!this.#socket.readableEnded) this.failure ??= new Deno.errors.UnexpectedEof("no close_notify");
+    await this.#near.closeWrite();
+  }
+
+  /** Waits until nothing is left of what TLS has been given, and somebody waits for more. */
+  async #waitedFor(): Promise<void> {
+    while (!this.#waiting && !this.#closed && !this.#socket.readableEnded) {
+      await new Promise<void>((resolve) => this.#wake = resolve);
+      await pause(0); // a read that finds something takes it in this time
+    }
+  }
+}
+
+function pause(millis: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, millis));
 }
 
 /**

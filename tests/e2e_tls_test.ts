@@ -331,11 +331,13 @@ Deno.test(
   () =>
     withCertificates(async (folder, identity) => {
       const files = [folder.file("server.pem"), folder.file("server.key")];
-      for (const message of [["-m", "one", "-m", "two"], []]) {
+      const ways = [["--ca", folder.file("ca.pem")], ["--insecure"]];
+      const talks = [["-m", "one", "-m", "two"], []];
+      for (const [way, message] of ways.flatMap((way) => talks.map((talk) => [way, talk] as const))) {
         await using cutting = new Running(["python3", `${TESTDATA}tls_cut.py`, ...files]);
         const [port] = await cutting.stdout.until(/\d+/);
         const { code, stdout, stderr } = await tsecho(
-          ["client", `tls://localhost:${port}`, "-4", "--ca", folder.file("ca.pem"), ...message],
+          ["client", `tls://localhost:${port}`, "-4", ...way, ...message],
           message.length > 0 ? "" : "one\n",
         );
         assertEquals([code, stdout], [1, "[2026-11-23T03:37:00.123456Z] one\n"]);
@@ -448,6 +450,33 @@ while True:
         break
     got += data
 `;
+
+Deno.test(
+  "a client that takes any certificate gets every line, and no more than its stdout takes",
+  linux,
+  () =>
+    withCertificates(async (_folder, identity) => {
+      await using server = await ServerProcess.start(["tls://127.0.0.1:0", ...identity]);
+      const client = [...TSECHO, "client", server.url("tls"), "--insecure"];
+      const filter = await run(["sh", "-c", 'seq 300000 | "$@" | cut -d " " -f 2 | cksum', "sh", ...client]);
+      assertEquals(filter.stdout, (await run(["sh", "-c", "seq 300000 | cksum"])).stdout);
+      // Nobody reads its stdout: the server must come to a stop, not the client's memory grow.
+      const script = `import subprocess, sys, time
+process = subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+try:
+    flood = b"%060d\\n" % 1 * 1000
+    import os, select
+    sent = 0
+    while sent < 200_000_000 and select.select([], [process.stdin], [], 2)[1]:
+        sent += os.write(process.stdin.fileno(), flood[:4096])
+    print(sent)
+finally:
+    process.kill()
+    process.wait()`;
+      const { stdout, stderr } = await run(["python3", "-c", script, ...client]);
+      assertLess(Number(stdout), 100_000_000, stderr);
+    }),
+);
 
 Deno.test(
   "a TLS client that reads slowly gets every reply, even when the server is ending",
