@@ -1,6 +1,17 @@
 /** Unix sockets: the file, and who may have it. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { Folder, needs, readLine, run, send, ServerProcess, TSECHO, tsecho, unstamped } from "./helpers.ts";
+import {
+  Folder,
+  needs,
+  readLine,
+  run,
+  Running,
+  send,
+  ServerProcess,
+  TSECHO,
+  tsecho,
+  unstamped,
+} from "./helpers.ts";
 
 const options = { ignore: Deno.build.os === "windows" };
 
@@ -70,6 +81,41 @@ Deno.test("a file that a killed server has left is replaced, a live one is not",
   assertEquals(await server.stop(), 0);
 });
 
+Deno.test("a server that ends leaves the file of the one that has its path now", options, async () => {
+  await using folder = await Folder.make();
+  const path = folder.file("s.sock");
+  await using first = await ServerProcess.start([`unix:${path}`]);
+  await Deno.remove(path);
+  await using second = await ServerProcess.start([`unix:${path}`]);
+  assertEquals(await first.stop(), 0);
+  assertEquals(unstamped((await tsecho(["client", `unix:${path}`, "-m", "hello"])).stdout), "hello\n");
+  assertEquals(await second.stop(), 0);
+  assertEquals([...Deno.readDirSync(folder.path)], []);
+});
+
+Deno.test("of servers that start at once where a file was left, one gets the path", options, async () => {
+  await using folder = await Folder.make();
+  const path = folder.file("s.sock");
+  for (let round = 0; round < 3; round++) {
+    await run(["python3", "-c", "import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])", path]);
+    await using stack = new AsyncDisposableStack();
+    const servers = Array.from(
+      { length: 6 },
+      () => stack.use(new Running([...TSECHO, "server", `unix:${path}`])),
+    );
+    const started = await Promise.all(
+      servers.map(({ stdout }) => stdout.until(/listening on/).then(() => true, () => false)),
+    );
+    assertEquals(started.filter((it) => it).length, 1);
+    for (const [i, server] of servers.entries()) {
+      if (started[i]) server.kill("SIGTERM");
+      assertEquals(await server.code(), started[i] ? 0 : 1);
+      if (!started[i]) assertStringIncludes(server.stderr.text, "another server listens on it\n");
+    }
+    assertEquals([...Deno.readDirSync(folder.path)], []);
+  }
+});
+
 Deno.test("a file that is no socket is left alone", options, async () => {
   await using folder = await Folder.make();
   const path = folder.file("precious");
@@ -79,6 +125,10 @@ Deno.test("a file that is no socket is left alone", options, async () => {
     `tsecho: Cannot listen on "unix:${path}": there is a file, and it is not a socket\n`,
   );
   assertEquals(await Deno.readTextFile(path), "precious");
+  assertEquals(
+    await refusal(`unix:${folder.path}`),
+    `tsecho: Cannot listen on "unix:${folder.path}": it is a directory\n`,
+  );
 });
 
 Deno.test("what is wrong with a path is said", options, async () => {
