@@ -84,6 +84,21 @@ export function withoutMapping(ip: string): string {
   return ip.replace(/^::ffff:(?=\d+\.)/i, "");
 }
 
+/** Whom an address belongs to: an IPv4 address stands for itself, an IPv6 one for its /64, all of which a host may use. */
+export function sourceOf(address: string): string {
+  const ip = withoutMapping(address);
+  return isIpv4(ip) ? ip : network64(ip);
+}
+
+/** The first four groups of an IPv6 address as Deno writes it: compressed (RFC 5952), with or without a zone. */
+function network64(ip: string): string {
+  const [head, tail] = ip.split("%")[0]!.split("::");
+  const before = head === "" ? [] : head!.split(":");
+  const after = tail === undefined || tail === "" ? [] : tail.split(":");
+  if (tail === undefined) return before.slice(0, 4).join(":");
+  return [...before, ...Array(8 - before.length - after.length).fill("0"), ...after].slice(0, 4).join(":");
+}
+
 /** Whether a text is an IPv6 literal (RFC 4291, 2.2), with or without a zone (`fe80::1%eth0`). */
 export function isIpv6(text: string): boolean {
   const [address, zone, ...more] = text.split("%");

@@ -1,6 +1,6 @@
 /** What a client passes before it is served: the doors, the balancer's header, the TLS handshake. */
 import type { CidrSet } from "./cidr.ts";
-import { type Address, formatAddress, withoutMapping } from "./endpoint.ts";
+import { type Address, formatAddress, sourceOf, withoutMapping } from "./endpoint.ts";
 import { isPeerGone, reasonOf } from "./errors.ts";
 import { LONGEST_HEADER, parseProxyHeader } from "./proxy.ts";
 import { closeQuietly, type Stream, withEarly } from "./stream.ts";
@@ -26,7 +26,7 @@ export interface GateOptions extends Doors {
   proxyFrom?: CidrSet;
   /** Milliseconds for a TLS handshake; 0 for as long as it takes. */
   handshakeTimeout: number;
-  /** The most streams that may be on their way in at once. One more, and the oldest has to go. */
+  /** The most streams that may be on their way in at once. One more, and one of those has to go. */
   maxPending: number;
 }
 
@@ -67,8 +67,9 @@ export class NotLetIn extends Error {
 export class Gate {
   readonly #options: GateOptions;
   readonly #perIp = new Map<string, number>();
-  /** How to give up each of the streams on their way in, the oldest first. */
-  readonly #pending = new Set<(reason: string) => void>();
+  /** How to give up each of the streams on their way in, by their source (see {@linkcode sourceOf}), the oldest first. */
+  readonly #pending = new Map<string, Set<(reason: string) => void>>();
+  #pendingCount = 0;
 
   constructor(options: GateOptions) {
     this.#options = options;
@@ -101,7 +102,9 @@ export class Gate {
 
   /** Gives up all that is on its way in. */
   close(): void {
-    for (const giveUp of [...this.#pending]) giveUp("the server ends");
+    for (const giveUps of [...this.#pending.values()]) {
+      for (const giveUp of [...giveUps]) giveUp("the server ends");
+    }
   }
 
   async #admitInSteps({ stream, peer: nearest }: Accepted, security: Security | undefined): Promise<Guest> {
@@ -181,17 +184,18 @@ export class Gate {
     late: string,
     step: () => Promise<T>,
   ): Promise<T> {
+    const source = peer === undefined ? "" : sourceOf(peer.hostname);
     let givenUp: string | undefined;
     const giveUp = (reason: string) => {
       givenUp = reason;
-      this.#pending.delete(giveUp);
+      this.#forget(source, giveUp);
       closeQuietly(stream);
     };
-    if (this.#pending.size >= this.#options.maxPending) {
-      const [oldest] = this.#pending;
-      oldest!("too many on their way in");
-    }
-    this.#pending.add(giveUp);
+    if (this.#pendingCount >= this.#options.maxPending) this.#makeRoom();
+    let giveUps = this.#pending.get(source);
+    if (giveUps === undefined) this.#pending.set(source, giveUps = new Set());
+    giveUps.add(giveUp);
+    this.#pendingCount++;
     const timer = timeout > 0 && setTimeout(giveUp, timeout, late);
     try {
       return await step();
@@ -199,8 +203,25 @@ export class Gate {
       throw givenUp === undefined ? error : new NotLetIn(givenUp, peer);
     } finally {
       if (timer !== false) clearTimeout(timer);
-      this.#pending.delete(giveUp);
+      this.#forget(source, giveUp);
     }
+  }
+
+  #forget(source: string, giveUp: (reason: string) => void): void {
+    const giveUps = this.#pending.get(source);
+    if (giveUps === undefined || !giveUps.delete(giveUp)) return;
+    this.#pendingCount--;
+    if (giveUps.size === 0) this.#pending.delete(source);
+  }
+
+  /** Gives up the oldest stream of the source that has the most on their way in: a flood drives out itself. */
+  #makeRoom(): void {
+    let most: Set<(reason: string) => void> | undefined;
+    for (const giveUps of this.#pending.values()) {
+      if (most === undefined || giveUps.size > most.size) most = giveUps;
+    }
+    const [oldest] = most!;
+    oldest!("too many on their way in");
   }
 
   /**

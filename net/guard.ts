@@ -1,5 +1,5 @@
 /** Which datagrams get no answer, by their source: an answer could go to somebody who never asked. */
-import { type Address, isIpv4, withoutMapping } from "./endpoint.ts";
+import { type Address, isIpv4, sourceOf, withoutMapping } from "./endpoint.ts";
 import { type Doors, isLetIn } from "./gate.ts";
 
 export interface GuardOptions extends Doors {
@@ -41,7 +41,7 @@ export class DatagramGuard {
       this.#answers.clear();
       this.#windowEnd = now + WINDOW_MS;
     }
-    const source = isIpv4(ip) ? ip : network64(ip);
+    const source = sourceOf(ip);
     const count = this.#answers.get(source) ?? 0;
     if (count >= rate) return `more than ${rate} a second from one source`;
     if (count === 0 && this.#answers.size >= MOST_SOURCES) return "too many sources";
@@ -65,13 +65,4 @@ function isOwnAddress(ip: string): boolean {
   } catch {
     return false;
   }
-}
-
-/** The first four groups of an IPv6 address as Deno writes it: compressed (RFC 5952), with or without a zone. */
-function network64(ip: string): string {
-  const [head, tail] = ip.split("%")[0]!.split("::");
-  const before = head === "" ? [] : head!.split(":");
-  const after = tail === undefined || tail === "" ? [] : tail.split(":");
-  if (tail === undefined) return before.slice(0, 4).join(":");
-  return [...before, ...Array(8 - before.length - after.length).fill("0"), ...after].slice(0, 4).join(":");
 }

@@ -30,6 +30,14 @@ async function withCertificates(test: (folder: Folder, server: string[]) => Prom
   await test(folder, ["--cert", folder.file("server.pem"), "--key", folder.file("server.key")]);
 }
 
+/** Whether the command under test runs on a Deno before 2.9, of which `fault` is then said to be not looked at. */
+async function isBeforeDeno29(fault: string): Promise<boolean> {
+  const [, major, minor] = /deno (\d+)\.(\d+)/.exec((await tsecho(["--version"])).stdout)!;
+  const before = Number(major) === 2 && Number(minor) < 9;
+  if (before) console.log(`not looked at: Deno ${major}.${minor} ${fault}`);
+  return before;
+}
+
 /** Connects with TLS from within the test. */
 async function connect(folder: Folder, port: number, alpnProtocols?: string[]): Promise<Deno.TlsConn> {
   const caCerts = [await Deno.readTextFile(folder.file("ca.pem"))];
@@ -331,7 +339,8 @@ Deno.test(
   () =>
     withCertificates(async (folder, identity) => {
       const files = [folder.file("server.pem"), folder.file("server.key")];
-      const ways = [["--ca", folder.file("ca.pem")], ["--insecure"]];
+      const ways = [["--ca", folder.file("ca.pem")]];
+      if (!await isBeforeDeno29("loses bytes at the end of node:tls's streams")) ways.push(["--insecure"]);
       const talks = [["-m", "one", "-m", "two"], []];
       for (const [way, message] of ways.flatMap((way) => talks.map((talk) => [way, talk] as const))) {
         await using cutting = new Running(["python3", `${TESTDATA}tls_cut.py`, ...files]);
@@ -381,11 +390,8 @@ Deno.test(
         }
       })();
       await server.stderr.until(/warn cut conn=1 .*reason="idle: the peer does not read"/);
-      const [, major, minor] = /deno (\d+)\.(\d+)/.exec((await tsecho(["--version"])).stdout)!;
-      if (Number(major) > 2 || Number(minor) >= 9) {
+      if (!await isBeforeDeno29("keeps the descriptor of a blocked write")) {
         await eventually(async () => await descriptors(server.pid) <= before, "the descriptors to go");
-      } else {
-        console.log(`not looked at: Deno ${major}.${minor} keeps the descriptor of a blocked write`);
       }
       conn.close();
       await sending;
@@ -456,6 +462,7 @@ Deno.test(
   linux,
   () =>
     withCertificates(async (_folder, identity) => {
+      if (await isBeforeDeno29("loses bytes at the end of node:tls's streams")) return;
       await using server = await ServerProcess.start(["tls://127.0.0.1:0", ...identity]);
       const client = [...TSECHO, "client", server.url("tls"), "--insecure"];
       const filter = await run(["sh", "-c", 'seq 300000 | "$@" | cut -d " " -f 2 | cksum', "sh", ...client]);
@@ -513,5 +520,27 @@ Deno.test(
       );
       assertMatch(server.stderr.text, /end .* cut=1 /);
       reader.kill("SIGKILL");
+    }),
+);
+
+Deno.test(
+  "a flood of silent connections from one address drives out itself, not another's slow handshake",
+  linux,
+  () =>
+    withCertificates(async (folder, identity) => {
+      await using server = await ServerProcess.start(["tls://127.0.0.1:0", ...identity]);
+      const [, cap] = await server.stderr.until(/max_pending=(\d+)/);
+      const script = `import socket, ssl, sys
+port, cap, ca = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+slow = socket.create_connection(("127.0.0.1", port), 30, ("127.0.0.2", 0))
+flood = [socket.create_connection(("127.0.0.1", port), 30, ("127.0.0.1", 0)) for _ in range(2 * cap)]
+flood[0].recv(1) # the flood has had to make room
+peer = ssl.create_default_context(cafile=ca).wrap_socket(slow, server_hostname="localhost")
+peer.sendall(b"hello\\n")
+print(peer.recv(100).decode(), end="")`;
+      const args = [String(server.port), cap!, folder.file("ca.pem")];
+      const { stdout, stderr } = await run(["python3", "-c", script, ...args]);
+      assertEquals(stderr, "");
+      assertEquals(unstamped(stdout), "hello\n");
     }),
 );
