@@ -73,7 +73,7 @@ function parseV1(bytes: Uint8Array): ProxyHeader {
     return bad("malformed PROXY header: bad port");
   }
   if (more.length > 0) return bad("malformed PROXY header: more than it should have");
-  return { state: "complete", length, source: { hostname: source!, port: Number(sourcePort) } };
+  return { state: "complete", length, source: { hostname: canonical(source!), port: Number(sourcePort) } };
 }
 
 /** Section 2.2: a fixed part, then addresses by family, then TLVs up to the length given, which are skipped. */
@@ -101,10 +101,18 @@ function parseV2(bytes: Uint8Array): ProxyHeader {
       source = { hostname, port: view.getUint16(FIXED_V2 + 8) };
     } else if (family === INET6) {
       const groups = Array.from({ length: 8 }, (_, i) => view.getUint16(FIXED_V2 + 2 * i).toString(16));
-      // The URL parser writes it in its short form (RFC 5952).
-      const hostname = new URL(`http://[${groups.join(":")}]/`).hostname.slice(1, -1);
-      source = { hostname, port: view.getUint16(FIXED_V2 + 32) };
+      source = { hostname: canonical(groups.join(":")), port: view.getUint16(FIXED_V2 + 32) };
     }
   }
   return { state: "complete", length, source };
+}
+
+/** An address in the one form that it is counted and logged by: an IPv4-mapped one is the IPv4 address it means. */
+function canonical(ip: string): string {
+  if (isIpv4(ip)) return ip;
+  // The URL parser writes it in its short form (RFC 5952), but with hexadecimal digits alone.
+  const short = new URL(`http://[${ip}]/`).hostname.slice(1, -1);
+  const [, high, low] = /^::ffff:([0-9a-f]+):([0-9a-f]+)$/.exec(short) ?? [];
+  if (high === undefined || low === undefined) return short;
+  return [high, low].flatMap((group) => [parseInt(group, 16) >> 8, parseInt(group, 16) & 255]).join(".");
 }

@@ -10,6 +10,16 @@ Deno.test("headers of both versions tell the real client", () => {
     [ascii("PROXY TCP4 192.0.2.7 198.51.100.1 56324 443\r\n"), source("192.0.2.7", 56324)],
     [ascii("PROXY TCP4 255.255.255.255 255.255.255.255 65535 65535\r\n"), source("255.255.255.255", 65535)],
     [ascii("PROXY TCP6 2001:db8::7 2001:db8::1 0 443\r\n"), source("2001:db8::7", 0)],
+    [ascii("PROXY TCP6 2001:DB8:0::7 2001:db8::1 5 443\r\n"), source("2001:db8::7", 5)],
+    [ascii("PROXY TCP6 0:0:0:0:0:ffff:1.2.3.4 ::1 5 443\r\n"), source("1.2.3.4", 5)],
+    [ascii("PROXY TCP6 ::FFFF:102:304 ::1 5 443\r\n"), source("1.2.3.4", 5)],
+    [
+      proxyV2({
+        family: 0x21,
+        addresses: [...Array(10).fill(0), 255, 255, 1, 2, 3, 4, ...Array(16).fill(0), 1, 0, 0, 1],
+      }),
+      source("1.2.3.4", 256),
+    ],
     [ascii("PROXY UNKNOWN\r\n"), undefined],
     [ascii(`PROXY UNKNOWN ${"f".repeat(91)}\r\n`), undefined], // 107 bytes, the longest
     [proxyV2({ addresses: [192, 0, 2, 7, 198, 51, 100, 1, 0xdc, 4, 1, 187] }), source("192.0.2.7", 56324)],
