@@ -4,6 +4,8 @@ import {
   type Endpoint,
   type EndpointDefaults,
   formatEndpoint,
+  isIpv4,
+  isIpv6,
   parseHost,
   parsePort,
 } from "../net/endpoint.ts";
@@ -411,6 +413,13 @@ function parseServer(parsed: Parsed): Invocation {
   forTransport(parsed, "tls", ["cert", "key", "handshake-timeout"], endpoints);
   forTransport(parsed, "unix", ["unix-mode"], endpoints);
   forTransport(parsed, "udp", ["udp-rate"], endpoints);
+  const ofStreams = ["framing", "max-line", "max-conns", "idle-timeout", "proxy-protocol", "proxy-from"];
+  forTransport(parsed, "tcp, tls or unix", ofStreams, endpoints);
+  if (!parsed.has("proxy-protocol")) {
+    // Only a balancer tells the address of who comes through a Unix socket.
+    forTransport(parsed, "tcp, tls or udp", ["allow", "deny"], endpoints);
+    forTransport(parsed, "tcp or tls", ["max-conns-per-ip"], endpoints);
+  }
   const datagrams = endpoints.find((it) => transportOf(it).kind === "datagram");
   if (datagrams !== undefined && stamp === "none") {
     throw new UsageError(
@@ -472,6 +481,9 @@ function parseClient(parsed: Parsed): Invocation {
     throw new UsageError("use --framing", framing, "over UDP a datagram is a message");
   }
   const messages = parsed.all("message");
+  if (messages.length > 0 && parsed.all("udp-rate").length > 0) {
+    throw new UsageError("use option", "--udp-rate", "it is for lines from stdin, and --message is given");
+  }
   for (const message of messages) {
     if (framing === "line" && message.includes("\n")) {
       throw new UsageError("use --message", message, "expected one line; repeat the option for more");
@@ -511,6 +523,12 @@ function readDial(parsed: Parsed, command: string): DialOptions {
   if (family !== undefined && transportOf(endpoint).addressing === "path") {
     throw new UsageError("use option", `-${family}`, "a Unix socket has no IP version");
   }
+  if (family !== undefined && "hostname" in endpoint) {
+    const version = isIpv4(endpoint.hostname) ? 4 : isIpv6(endpoint.hostname) ? 6 : family;
+    if (version !== family) {
+      throw new UsageError("use option", `-${family}`, `"${endpoint.hostname}" is an IPv${version} address`);
+    }
+  }
   forTransport(parsed, "tls", ["ca", "server-name", "insecure"], [endpoint]);
   const caFile = parsed.read("ca", (text) => text);
   const serverName = parsed.read("server-name", parseHost);
@@ -527,9 +545,9 @@ function readDial(parsed: Parsed, command: string): DialOptions {
   };
 }
 
-/** Refuses options that have no meaning where no endpoint is of their transport, or of one of two. */
+/** Refuses options that have no meaning where no endpoint is of their transport, or of one of several. */
 function forTransport(parsed: Parsed, transport: string, options: string[], endpoints: Endpoint[]): void {
-  if (endpoints.some((endpoint) => transport.split(" or ").includes(endpoint.transport))) return;
+  if (endpoints.some((endpoint) => transport.split(/, | or /).includes(endpoint.transport))) return;
   const option = options.find((name) => parsed.has(name) || (parsed.all(name)?.length ?? 0) > 0);
   if (option === undefined) return;
   throw new UsageError("use option", `--${option}`, `it is for ${transport} endpoints, and there is none`);

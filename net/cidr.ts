@@ -46,7 +46,9 @@ export class CidrSet {
 
 function parseBlock(text: string): Block {
   const [, ip, size] = /^([^/]*)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
-  const address = ip === undefined || ip.includes("%") ? undefined : parseIp(ip, false);
+  // Some read a number with a leading zero as octal: who means which is not to be guessed at a door.
+  const unclear = ip === undefined || /%|(^|[.:])0\d+\./.test(ip) || /\.0\d/.test(ip);
+  const address = unclear ? undefined : parseIp(ip, false);
   if (address === undefined) {
     throw new Error(`"${text}" is not an address or a block such as 10.0.0.0/8 or 2001:db8::/32`);
   }

@@ -45,12 +45,22 @@ export function parseEndpoint(text: string, defaults: EndpointDefaults): Endpoin
     if (path === "" || path.startsWith("//") || path.includes("\0")) {
       throw new Error(`expected a path, as in ${name}:/path`);
     }
+    // It is shown as it is, on stdout and in logs.
+    if (/\p{Cc}/u.test(path)) throw new Error("expected a path without control characters");
     return { transport: name, path };
   }
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text);
   const name = scheme === null ? DEFAULT_TRANSPORT : scheme[1]!.toLowerCase();
   if (!Object.hasOwn(TRANSPORTS, name)) throw new Error(`unknown scheme "${scheme![1]}", ${SYNTAX}`);
-  return { transport: name, ...parseAddress(text.slice(scheme?.[0].length ?? 0), defaults) };
+  const rest = text.slice(scheme?.[0].length ?? 0);
+  if (rest === "") throw new Error(`expected a host or a port after "${text}"`);
+  try {
+    return { transport: name, ...parseAddress(rest, defaults) };
+  } catch (error) {
+    const [, meant] = /^([a-z]+):/i.exec(text) ?? [];
+    const known = scheme === null && meant !== undefined && Object.hasOwn(TRANSPORTS, meant.toLowerCase());
+    throw known ? new Error(`expected ${meant.toLowerCase()}://host:port`) : error;
+  }
 }
 
 /**

@@ -224,6 +224,38 @@ Deno.test("what is wrong on the command line is named, with its value and what w
       ["server", "--max-conns-per-ip", "0"],
       'Cannot use --max-conns-per-ip "0": expected a whole number from 1',
     ],
+    ...["framing=chunk", "max-line=1k", "max-conns=9", "idle-timeout=1s", "proxy-from=::1", "proxy-protocol"]
+      .map((
+        option,
+      ): [string[], string] => [
+        ["server", "udp://:7", `--${option}`],
+        `Cannot use option "--${
+          option.replace(/=.*/, "")
+        }": it is for tcp, tls or unix endpoints, and there is none`,
+      ]),
+    ...["udp://:7", "unix:/x"].map((endpoint): [string[], string] => [
+      ["server", endpoint, "--max-conns-per-ip", "9"],
+      'Cannot use option "--max-conns-per-ip": it is for tcp or tls endpoints, and there is none',
+    ]),
+    ...["allow", "deny"].map((option): [string[], string] => [
+      ["server", "unix:/x", `--${option}`, "10.0.0.1"],
+      `Cannot use option "--${option}": it is for tcp, tls or udp endpoints, and there is none`,
+    ]),
+    [["server", "--allow", "010.0.0.1"], 'Cannot use --allow "010.0.0.1": "010.0.0.1" is not an address'],
+    [["server", "--deny", "10.0.0.00/8"], 'Cannot use --deny "10.0.0.00/8": "10.0.0.00/8" is not an address'],
+    [["server", "--deny", "::ffff:010.0.0.1"], 'Cannot use --deny "::ffff:010.0.0.1": "::ffff:010'],
+    [
+      ["server", "unix:/a\x1b[31m"],
+      'Cannot use endpoint "unix:/a\\x1b[31m": expected a path without control',
+    ],
+    [["server", "tcp://"], 'Cannot use endpoint "tcp://": expected a host or a port after "tcp://"'],
+    [["client", "udp:127.0.0.1:5"], 'Cannot use endpoint "udp:127.0.0.1:5": expected udp://host:port'],
+    [["client", "127.0.0.1", "-6"], 'Cannot use option "-6": "127.0.0.1" is an IPv4 address'],
+    [["client", "[::1]:7", "-4"], 'Cannot use option "-4": "::1" is an IPv6 address'],
+    [
+      ["client", "udp://h", "--udp-rate", "9", "-m", "x"],
+      'Cannot use option "--udp-rate": it is for lines from stdin, and --message is given',
+    ],
     [["client", "unix:"], 'Cannot use endpoint "unix:": expected a path, as in unix:/path'],
     [["client", "unix:/x", "-4"], 'Cannot use option "-4": a Unix socket has no IP version'],
     [["client", "--ca", "f"], 'Cannot use option "--ca": it is for tls endpoints, and there is none'],
