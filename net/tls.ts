@@ -440,6 +440,14 @@ export async function readIdentity(
     throw new FileProblem(keyFile, "the private key cannot be read", { cause: error });
   }
   if (!matches) throw new FileProblem(keyFile, `the key is not that of the certificate in ${certFile}`);
+  try {
+    Deno.listenTls({ hostname: "127.0.0.1", port: 0, cert, key }).close();
+  } catch (error) {
+    if ((error as { code?: string }).code !== undefined) throw error; // not for the key, but for want of a port
+    const reason =
+      "TLS cannot use this key: RSA of 2048 bits or more, ECDSA on P-256 or P-384, or Ed25519 can be";
+    throw new FileProblem(keyFile, reason, { cause: error });
+  }
   const now = Date.now();
   const warning = Date.parse(certificate.validTo) < now
     ? `the certificate expired on ${certificate.validTo}`
@@ -449,14 +457,19 @@ export async function readIdentity(
   return { identity: { cert, key }, ...(warning !== undefined && { warning }) };
 }
 
-/** Reads a file of certificates (PEM), the first of which is looked at. @throws {FileProblem} */
+/** Reads a file of certificates (PEM), and looks at each. @throws {FileProblem} */
 export async function readCertificates(file: string): Promise<string> {
   const pem = await readPem(file, /^-----BEGIN CERTIFICATE-----/m, "a certificate");
   const { X509Certificate } = await import("node:crypto");
-  try {
-    new X509Certificate(pem);
-  } catch (error) {
-    throw new FileProblem(file, "the certificate cannot be read", { cause: error });
+  const each = pem.match(/^-----BEGIN CERTIFICATE-----[^]*?(?:^-----END CERTIFICATE-----|(?![^]))/gm) ??
+    [pem];
+  for (const [i, one] of each.entries()) {
+    try {
+      new X509Certificate(one);
+    } catch (error) {
+      const which = each.length > 1 ? `certificate ${i + 1} of ${each.length}` : "the certificate";
+      throw new FileProblem(file, `${which} cannot be read`, { cause: error });
+    }
   }
   return pem;
 }

@@ -12,8 +12,14 @@ export const unix: StreamTransport = {
 
   async connect({ path }: PathEndpoint) {
     const start = performance.now();
-    const stream = await Deno.connect({ transport: "unix", path });
-    return { stream, connectMs: performance.now() - start };
+    try {
+      const stream = await Deno.connect({ transport: "unix", path });
+      return { stream, connectMs: performance.now() - start };
+    } catch (error) {
+      const found = await Deno.stat(path).catch(() => undefined);
+      if (found === undefined || found.isSocket) throw error;
+      throw new Error(found.isDirectory ? "it is a directory" : "it is not a socket", { cause: error });
+    }
   },
 };
 

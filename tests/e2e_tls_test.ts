@@ -107,14 +107,20 @@ Deno.test(
       await run([
         "sh",
         "-c",
-        'cd "$0"; openssl pkey -in server.key -aes128 -passout pass:x -out locked.key',
+        `cd "$0"; openssl pkey -in server.key -aes128 -passout pass:x -out locked.key
+        openssl req -x509 -newkey rsa:1024 -nodes -subj /CN=w -keyout weak.key -out weak.pem
+        openssl req -x509 -newkey ed448 -nodes -subj /CN=w -keyout ed448.key -out ed448.pem`,
         folder.path,
       ]);
       await Deno.writeTextFile(
         folder.file("broken.pem"),
         "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
       );
+      const chain = ["server", "broken"].map((name) => Deno.readTextFileSync(folder.file(`${name}.pem`)));
+      await Deno.writeTextFile(folder.file("chain.pem"), chain.join(""));
       await Deno.writeTextFile(folder.file("empty.pem"), "");
+      const unusable =
+        "TLS cannot use this key: RSA of 2048 bits or more, ECDSA on P-256 or P-384, or Ed25519 can be";
       const table: [string, string, string, string][] = [
         ["missing.pem", "server.key", "missing.pem", "there is no such file or directory"],
         ["server.pem", "missing.key", "missing.key", "there is no such file or directory"],
@@ -122,6 +128,9 @@ Deno.test(
         ["server.key", "server.key", "server.key", "there is not a certificate (PEM) in it"],
         ["empty.pem", "server.key", "empty.pem", "there is not a certificate (PEM) in it"],
         ["broken.pem", "server.key", "broken.pem", "the certificate cannot be read"],
+        ["chain.pem", "server.key", "chain.pem", "certificate 2 of 2 cannot be read"],
+        ["weak.pem", "weak.key", "weak.key", unusable],
+        ["ed448.pem", "ed448.key", "ed448.key", unusable],
         ["server.pem", "server.pem", "server.pem", "there is not a private key (PEM) in it"],
         [
           "server.pem",

@@ -129,6 +129,14 @@ Deno.test("a file that is no socket is left alone", options, async () => {
     await refusal(`unix:${folder.path}`),
     `tsecho: Cannot listen on "unix:${folder.path}": it is a directory\n`,
   );
+  for (const [file, reason] of [[path, "it is not a socket"], [folder.path, "it is a directory"]]) {
+    const { code, stderr } = await tsecho(["client", `unix:${file}`, "-m", "x"]);
+    assertEquals([code, stderr], [1, `tsecho: Cannot connect to "unix:${file}": ${reason}\n`]);
+  }
+  assertEquals(
+    await refusal("unix:/proc/tsecho"),
+    'tsecho: Cannot listen on "unix:/proc/tsecho": this path is not allowed\n',
+  );
 });
 
 Deno.test("what is wrong with a path is said", options, async () => {
