@@ -69,8 +69,16 @@ async function handshake(conn: Deno.TcpConn, serverName: string, caCerts: string
     }
   } catch (error) {
     closeQuietly(conn);
-    throw error;
+    throw ofHandshake(error);
   }
+}
+
+/** A handshake's error, which says so where the peer has just gone. */
+function ofHandshake(error: unknown): unknown {
+  if (!(error instanceof Deno.errors.UnexpectedEof)) return error;
+  return new Deno.errors.UnexpectedEof("the server closed the connection in the TLS handshake", {
+    cause: error,
+  });
 }
 
 /** The system's trusted certificates, or nothing where there is no such file: Mozilla's come with Deno. */
@@ -135,7 +143,7 @@ async function connectInsecure(
   } catch (error) {
     socket.on("error", () => {});
     onAbort();
-    throw error;
+    throw ofHandshake(error);
   } finally {
     options.signal.removeEventListener("abort", onAbort);
   }
@@ -445,7 +453,7 @@ export async function readIdentity(
   } catch (error) {
     if ((error as { code?: string }).code !== undefined) throw error; // not for the key, but for want of a port
     const reason =
-      "TLS cannot use this key: RSA of 2048 bits or more, ECDSA on P-256 or P-384, or Ed25519 can be";
+      "TLS cannot use this key: RSA of 2048 bits or more, ECDSA on P-256, P-384 or P-521, or Ed25519 can be";
     throw new FileProblem(keyFile, reason, { cause: error });
   }
   const now = Date.now();

@@ -120,7 +120,7 @@ Deno.test(
       await Deno.writeTextFile(folder.file("chain.pem"), chain.join(""));
       await Deno.writeTextFile(folder.file("empty.pem"), "");
       const unusable =
-        "TLS cannot use this key: RSA of 2048 bits or more, ECDSA on P-256 or P-384, or Ed25519 can be";
+        "TLS cannot use this key: RSA of 2048 bits or more, ECDSA on P-256, P-384 or P-521, or Ed25519 can be";
       const table: [string, string, string, string][] = [
         ["missing.pem", "server.key", "missing.pem", "there is no such file or directory"],
         ["server.pem", "missing.key", "missing.key", "there is no such file or directory"],
@@ -226,6 +226,22 @@ Deno.test("why a TLS connection cannot be had is said", options, () =>
       wrong.stderr,
       `tsecho: Cannot use "${folder.file("server.key")}": there is not a certificate (PEM) in it\n`,
     );
+    // A server that goes in the middle of the handshake.
+    for (const way of [trust, ["--insecure"]]) {
+      using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+      const url = `tls://127.0.0.1:${listener.addr.port}`;
+      const asking = tsecho(["client", url, ...way, "-m", "hello"]);
+      {
+        using conn = await within(listener.accept(), "the client");
+        await within(conn.read(new Uint8Array(65536)), "its handshake");
+      }
+      const { code, stderr } = await asking;
+      const reason = "the server closed the connection in the TLS handshake";
+      assertEquals([code, stderr.replace(insecure, "")], [
+        1,
+        `tsecho: Cannot connect to "${url}": ${reason}\n`,
+      ]);
+    }
     // A client without TLS is not answered, and said.
     const { code } = await tsecho(["client", server.url("tls").replace("tls", "tcp"), "-m", "hello"]);
     assertEquals(code, 1);
