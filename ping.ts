@@ -171,7 +171,7 @@ export async function replayPing(options: ReplayOptions): Promise<PingOutcome> {
     saved = readRun(await Deno.readTextFile(from));
     source = { name: "--from", info: await Deno.stat(from) };
   } catch (error) {
-    throw new Failure("read the run", from, reasonOfOwnFile(error), { cause: error });
+    throw new Failure("read the run", from, reasonOfFile(error), { cause: error });
   }
   const { replies, ended, cut } = saved;
   const start = { ...saved.start, clocks_synced: saved.start.clocks_synced || options.clocksSynced };
@@ -190,13 +190,6 @@ export async function replayPing(options: ReplayOptions): Promise<PingOutcome> {
   } finally {
     await outputs.close();
   }
-}
-
-/** {@linkcode reasonOfFile}, and in words of this program what Deno refuses to any of its programs. */
-function reasonOfOwnFile(error: unknown): string {
-  return error instanceof Deno.errors.NotCapable
-    ? "tsecho may not use a file of this kind"
-    : reasonOfFile(error);
 }
 
 /** @param ended why the run ended before it was to; null if it did not. */
@@ -296,7 +289,7 @@ class TextSink {
     } catch (error) {
       file?.close();
       if (error instanceof UsageError) throw error;
-      throw new Failure("write", path, reasonOfOwnFile(error), { cause: error });
+      throw new Failure("write", path, reasonOfFile(error), { cause: error });
     }
   }
 

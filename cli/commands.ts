@@ -413,7 +413,15 @@ function parseServer(parsed: Parsed): Invocation {
   forTransport(parsed, "tls", ["cert", "key", "handshake-timeout"], endpoints);
   forTransport(parsed, "unix", ["unix-mode"], endpoints);
   forTransport(parsed, "udp", ["udp-rate"], endpoints);
-  const ofStreams = ["framing", "max-line", "max-conns", "idle-timeout", "proxy-protocol", "proxy-from"];
+  const ofStreams = [
+    "framing",
+    "max-line",
+    "max-conns",
+    "idle-timeout",
+    "drain-timeout",
+    "proxy-protocol",
+    "proxy-from",
+  ];
   forTransport(parsed, "tcp, tls or unix", ofStreams, endpoints);
   if (!parsed.has("proxy-protocol")) {
     // Only a balancer tells the address of who comes through a Unix socket.
@@ -548,7 +556,7 @@ function readDial(parsed: Parsed, command: string): DialOptions {
 /** Refuses options that have no meaning where no endpoint is of their transport, or of one of several. */
 function forTransport(parsed: Parsed, transport: string, options: string[], endpoints: Endpoint[]): void {
   if (endpoints.some((endpoint) => transport.split(/, | or /).includes(endpoint.transport))) return;
-  const option = options.find((name) => parsed.has(name) || (parsed.all(name)?.length ?? 0) > 0);
+  const option = options.find((name) => parsed.given(name));
   if (option === undefined) return;
   throw new UsageError("use option", `--${option}`, `it is for ${transport} endpoints, and there is none`);
 }

@@ -101,7 +101,7 @@ export function reasonOf(error: unknown): string {
     if (match !== null) return reason.replace("$1", told ?? "it does not say which");
   }
   // Deno keeps some paths, such as those of /proc, from programs that may not do everything.
-  if (/^Requires \S+ access to /.test(message)) return "this path is not allowed";
+  if (/^Requires \S+ access to /.test(message)) return "tsecho may not use a file of this kind";
   // A name that does not resolve has no code: Deno passes getaddrinfo's text on.
   if (message.startsWith("failed to lookup address information")) return "the name does not resolve";
   return message.replace(/ \(os error \d+\)$/, "").replaceAll(/\s*\n\s*/g, "; ");

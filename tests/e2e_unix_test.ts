@@ -135,7 +135,7 @@ Deno.test("a file that is no socket is left alone", options, async () => {
   }
   assertEquals(
     await refusal("unix:/proc/tsecho"),
-    'tsecho: Cannot listen on "unix:/proc/tsecho": this path is not allowed\n',
+    'tsecho: Cannot listen on "unix:/proc/tsecho": tsecho may not use a file of this kind\n',
   );
 });
 
