@@ -224,7 +224,15 @@ Deno.test("what is wrong on the command line is named, with its value and what w
       ["server", "--max-conns-per-ip", "0"],
       'Cannot use --max-conns-per-ip "0": expected a whole number from 1',
     ],
-    ...["framing=chunk", "max-line=1k", "max-conns=9", "idle-timeout=1s", "proxy-from=::1", "proxy-protocol"]
+    ...[
+      "framing=chunk",
+      "max-line=1k",
+      "max-conns=9",
+      "idle-timeout=1s",
+      "drain-timeout=1s",
+      "proxy-from=::1",
+      "proxy-protocol",
+    ]
       .map((
         option,
       ): [string[], string] => [
