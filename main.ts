@@ -16,7 +16,6 @@ const EXIT_BROKEN = 3;
 const EXIT_OF: Record<PingOutcome, number> = {
   "replies": EXIT_OK,
   "no replies": EXIT_FAILED,
-  "cut short": EXIT_FAILED,
   "broken": EXIT_BROKEN,
 };
 

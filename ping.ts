@@ -66,8 +66,8 @@ export interface ReplayOptions {
   thresholds: Threshold[];
 }
 
-/** How a run ended: with a reply at least, without any, before it was to end, or with a threshold broken. */
-export type PingOutcome = "replies" | "no replies" | "cut short" | "broken";
+/** How a run ended: with a reply at least, without any, or with a threshold broken. */
+export type PingOutcome = "replies" | "no replies" | "broken";
 
 const READ_SIZE = 64 * 1024;
 /** How often waiting lines are looked at, at most and at least: ms. */
@@ -222,8 +222,7 @@ async function conclude(
     await tell(`Threshold broken: ${threshold}: ${what}${tag === null ? "" : ` for ${tag}`}`);
   }
   if (broken.length > 0) return "broken";
-  if (summary.received === 0) return "no replies";
-  return ended === null ? "replies" : "cut short";
+  return summary.received > 0 ? "replies" : "no replies";
 }
 
 /** A value in the unit of the threshold that it is compared with. */

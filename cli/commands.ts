@@ -332,7 +332,7 @@ ${ENDPOINTS}
 A TIME is 0.2, in seconds, or 200ms, 10s, 5m, 1h.
 A CONDITION is a metric, < or >, and a limit with its unit. Metrics: min, avg, max, mdev,
 p50, p99.9 and so on of the round trip; up.p99, down.p99, connect.max, handshake.max;
-loss, lost, late, duplicates, reordered, corrupt; offset, abs(offset), drift, abs(drift).
+sent, loss, lost, late, duplicates, reordered, corrupt; offset, abs(offset), drift, abs(drift).
 
 examples:
   tsecho ping -c 10 web                       ten lines, a second apart
@@ -342,8 +342,8 @@ examples:
   tsecho ping -c 60 --json run.json web       save a run ...
   tsecho ping --from run.json                 ... and summarise it again
 
-exit codes: 0 a reply came, 1 none, or the server ended the run before -c, -w or you did,
-2 usage error, 3 a --fail-if condition held`;
+exit codes: 0 a reply came, 1 none, 2 usage error, 3 a --fail-if condition held. A server
+that goes away ends the run with a line on stderr; 'sent<100' catches that with -c 100`;
 
 /**
  * Reads a whole command line, without the program's name.
