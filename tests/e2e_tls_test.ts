@@ -51,6 +51,11 @@ async function connect(folder: Folder, port: number, alpnProtocols?: string[]): 
   return conn;
 }
 
+/** A TLS server on a free port. */
+function tlsServer(identity: string[], ...args: string[]): Promise<ServerProcess> {
+  return ServerProcess.start(["tls://127.0.0.1:0", ...identity, ...args]);
+}
+
 Deno.test(
   "lines go both ways through TLS, and both sides end in order",
   options,
@@ -88,7 +93,7 @@ Deno.test(
   linux,
   () =>
     withCertificates(async (folder, identity) => {
-      await using server = await ServerProcess.start(["tls://127.0.0.1:0", ...identity]);
+      await using server = await tlsServer(identity);
       await run(["sh", "-c", 'head -c 20971520 /dev/urandom > "$0/in"', folder.path]);
       const { code, stderr } = await run([
         ...["sh", "-c", 'exec "$@" < "$0/in" > "$0/out"', folder.path],
@@ -253,7 +258,7 @@ Deno.test(
   { ...await needs("openssl", "unshare") },
   () =>
     withCertificates(async (folder, identity) => {
-      await using server = await ServerProcess.start(["tls://127.0.0.1:0", ...identity]);
+      await using server = await tlsServer(identity);
       const bundle = "/etc/ssl/certs/ca-certificates.crt";
       // In a mount namespace of its own, the system trusts the test's CA.
       const wrap = [
@@ -338,7 +343,7 @@ Deno.test(
   linux,
   () =>
     withCertificates(async (folder, identity) => {
-      await using server = await ServerProcess.start(["tls://127.0.0.1:0", ...identity, "--quiet"]);
+      await using server = await tlsServer(identity, "--quiet");
       using held = await connect(folder, server.port);
       await send(held, "hello\n");
       await readLine(held);
@@ -377,7 +382,7 @@ Deno.test(
         assertEquals([code, stdout], [1, "[2026-11-23T03:37:00.123456Z] one\n"]);
         assertMatch(stderr, /the connection was cut off, without the end that TLS asks for/);
       }
-      await using server = await ServerProcess.start(["tls://127.0.0.1:0", ...identity]);
+      await using server = await tlsServer(identity);
       const { code } = await run([
         "python3",
         "-c",
@@ -398,12 +403,7 @@ Deno.test(
   linux,
   () =>
     withCertificates(async (folder, identity) => {
-      await using server = await ServerProcess.start([
-        "tls://127.0.0.1:0",
-        ...identity,
-        "--idle-timeout",
-        "500ms",
-      ]);
+      await using server = await tlsServer(identity, "--idle-timeout", "500ms");
       const before = await descriptors(server.pid);
       const conn = await connect(folder, server.port);
       const flood = new TextEncoder().encode("x\n".repeat(32768));
@@ -430,12 +430,7 @@ Deno.test(
   options,
   () =>
     withCertificates(async (folder, identity) => {
-      await using server = await ServerProcess.start([
-        "tls://127.0.0.1:0",
-        ...identity,
-        "--idle-timeout",
-        "300ms",
-      ]);
+      await using server = await tlsServer(identity, "--idle-timeout", "300ms");
       using conn = await connect(folder, server.port);
       assertEquals(await readAll(conn), "error: idle for 300ms\n");
       await server.stderr.until(/reason=idle/);
@@ -488,7 +483,7 @@ Deno.test(
   () =>
     withCertificates(async (_folder, identity) => {
       if (await isBeforeDeno29("loses bytes at the end of node:tls's streams")) return;
-      await using server = await ServerProcess.start(["tls://127.0.0.1:0", ...identity]);
+      await using server = await tlsServer(identity);
       const client = [...TSECHO, "client", server.url("tls"), "--insecure"];
       const filter = await run(["sh", "-c", 'seq 300000 | "$@" | cut -d " " -f 2 | cksum', "sh", ...client]);
       assertEquals(filter.stdout, (await run(["sh", "-c", "seq 300000 | cksum"])).stdout);
@@ -515,7 +510,7 @@ Deno.test(
   linux,
   () =>
     withCertificates(async (folder, identity) => {
-      await using server = await ServerProcess.start(["tls://127.0.0.1:0", ...identity]);
+      await using server = await tlsServer(identity);
       const args = [folder.file("ca.pem"), server.port, 150_000, 0.01].map(String);
       await using reader = new Running(["python3", "-c", SLOW_READER, ...args]);
       await server.stderr.until(/close conn=1 .*lines=150000 .*reason="closed by peer"/);
@@ -553,7 +548,7 @@ Deno.test(
   linux,
   () =>
     withCertificates(async (folder, identity) => {
-      await using server = await ServerProcess.start(["tls://127.0.0.1:0", ...identity]);
+      await using server = await tlsServer(identity);
       const [, cap] = await server.stderr.until(/max_pending=(\d+)/);
       const script = `import socket, ssl, sys
 port, cap, ca = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
