@@ -241,11 +241,12 @@ Deno.test("why a TLS connection cannot be had is said", options, () =>
         await within(conn.read(new Uint8Array(65536)), "its handshake");
       }
       const { code, stderr } = await asking;
+      assertEquals(code, 1);
+      if (way !== trust && await isBeforeDeno29("takes the handshake of node:tls for done too early")) {
+        continue;
+      }
       const reason = "the server closed the connection in the TLS handshake";
-      assertEquals([code, stderr.replace(insecure, "")], [
-        1,
-        `tsecho: Cannot connect to "${url}": ${reason}\n`,
-      ]);
+      assertEquals(stderr.replace(insecure, ""), `tsecho: Cannot connect to "${url}": ${reason}\n`);
     }
     // A client without TLS is not answered, and said.
     const { code } = await tsecho(["client", server.url("tls").replace("tls", "tcp"), "-m", "hello"]);
