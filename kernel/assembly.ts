@@ -6,7 +6,7 @@
  * stores up to 63 bytes beyond what counts as written, but never beyond `limit`: the caller keeps such room.
  */
 
-/** Why {@link stamp} stopped, as in kernel/reference.ts. */
+/** Why {@link stamp} stopped, as in kernel/kernel.ts. */
 const NO_LINE: u32 = 0;
 const NO_ROOM: u32 = 1;
 const TOO_LONG: u32 = 2;

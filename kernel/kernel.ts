@@ -33,10 +33,10 @@ const END = heap.length - 64;
 
 const report = new Uint32Array(heap.buffer, REPORT, 4);
 
-/** Why stamping stopped; see kernel/assembly.ts. */
-export const NO_LINE = 0;
-export const NO_ROOM = 1;
-export const TOO_LONG = 2;
+/** Why stamping stopped; kernel/assembly.ts has the same. */
+export const NO_LINE = 0; // what is left holds no complete line
+export const NO_ROOM = 1; // the next line may not fit
+export const TOO_LONG = 2; // the next line is longer than allowed
 
 /** The slots of one size. */
 class Slots {

@@ -3,10 +3,7 @@
  * it.
  */
 
-/** Why stamping stopped. */
-export const NO_LINE = 0; // what is left holds no complete line
-export const NO_ROOM = 1; // the next line may not fit
-export const TOO_LONG = 2; // the next line is longer than allowed
+import { NO_LINE, TOO_LONG } from "./kernel.ts";
 
 /** What stamping some bytes gave. */
 export interface Stamped {

@@ -84,6 +84,17 @@ export function withoutMapping(ip: string): string {
   return ip.replace(/^::ffff:(?=\d+\.)/i, "");
 }
 
+/** An IP address in its one form: without a zone, an IPv6 one short (RFC 5952), an IPv4-mapped one as the IPv4 it is. */
+export function canonical(ip: string): string {
+  const plain = withoutMapping(ip.split("%")[0]!);
+  if (isIpv4(plain)) return plain;
+  // The URL parser writes the short form, but a mapped address with hexadecimal digits alone.
+  const short = new URL(`http://[${plain}]/`).hostname.slice(1, -1);
+  const [, high, low] = /^::ffff:([0-9a-f]+):([0-9a-f]+)$/.exec(short) ?? [];
+  if (high === undefined || low === undefined) return short;
+  return [high, low].flatMap((group) => [parseInt(group, 16) >> 8, parseInt(group, 16) & 255]).join(".");
+}
+
 /** Whom an address belongs to: an IPv4 address stands for itself, an IPv6 one for its /64, all of which a host may use. */
 export function sourceOf(address: string): string {
   const ip = withoutMapping(address);

@@ -2,7 +2,7 @@
  * The PROXY protocol, versions 1 and 2, as a receiver reads it: bytes in, a verdict out. The source is HAProxy's
  * specification (doc/proxy-protocol.txt, 2020/03/05), whose sections are named below.
  */
-import { type Address, isIpv4, isIpv6 } from "./endpoint.ts";
+import { type Address, canonical, isIpv4, isIpv6 } from "./endpoint.ts";
 
 /** What the bytes that a connection began with are. */
 export type ProxyHeader =
@@ -105,14 +105,4 @@ function parseV2(bytes: Uint8Array): ProxyHeader {
     }
   }
   return { state: "complete", length, source };
-}
-
-/** An address in the one form that it is counted and logged by: an IPv4-mapped one is the IPv4 address it means. */
-function canonical(ip: string): string {
-  if (isIpv4(ip)) return ip;
-  // The URL parser writes it in its short form (RFC 5952), but with hexadecimal digits alone.
-  const short = new URL(`http://[${ip}]/`).hostname.slice(1, -1);
-  const [, high, low] = /^::ffff:([0-9a-f]+):([0-9a-f]+)$/.exec(short) ?? [];
-  if (high === undefined || low === undefined) return short;
-  return [high, low].flatMap((group) => [parseInt(group, 16) >> 8, parseInt(group, 16) & 255]).join(".");
 }

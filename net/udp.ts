@@ -1,4 +1,4 @@
-import { type Address, formatAddress, type HostEndpoint, isIpv4, withoutMapping } from "./endpoint.ts";
+import { type Address, canonical, formatAddress, type HostEndpoint, isIpv4 } from "./endpoint.ts";
 import { addresses, bindAll } from "./hosts.ts";
 import type { DatagramPeer, DatagramSocket, DatagramTransport } from "./transport.ts";
 
@@ -63,10 +63,4 @@ function connectUdp(peer: Address): DatagramPeer {
     },
     close: () => socket.close(),
   };
-}
-
-/** An IP address in its one form: without a zone, an IPv6 one compressed as RFC 5952 has it. */
-function canonical(ip: string): string {
-  const plain = withoutMapping(ip.split("%")[0]!);
-  return isIpv4(plain) ? plain : new URL(`http://[${plain}]/`).hostname;
 }
