@@ -1,0 +1,49 @@
+import type { Clock } from "../time/timers.ts";
+
+/** A clock that stands until a test turns it: time-outs and pauses become exact, and take no time. */
+export class VirtualClock implements Clock {
+  #now = 0;
+  readonly #sleepers: { at: number; wake: () => void }[] = [];
+
+  now(): number {
+    return this.#now;
+  }
+
+  sleep(millis: number, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      if (signal?.aborted) return resolve();
+      const sleeper = { at: this.#now + Math.max(0, millis), wake: resolve };
+      this.#sleepers.push(sleeper);
+      signal?.addEventListener("abort", () => {
+        const index = this.#sleepers.indexOf(sleeper);
+        if (index >= 0) this.#sleepers.splice(index, 1);
+        resolve();
+      }, { once: true });
+    });
+  }
+
+  /** Sleeps that have not ended. */
+  get sleeping(): number {
+    return this.#sleepers.length;
+  }
+
+  /** Turns the clock on by `millis`, waking each sleeper at its own moment, in order. */
+  async advance(millis: number): Promise<void> {
+    const end = this.#now + millis;
+    for (;;) {
+      await settle();
+      const next = this.#sleepers.reduce((least, it) => Math.min(least, it.at), Infinity);
+      if (next > end) break;
+      this.#now = Math.max(this.#now, next);
+      const index = this.#sleepers.findIndex(({ at }) => at <= next);
+      this.#sleepers.splice(index, 1)[0]!.wake();
+    }
+    this.#now = end;
+    await settle();
+  }
+}
+
+/** Lets everything run that waits for no time: all promises that are ready, and those that they make ready. */
+function settle(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

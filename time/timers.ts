@@ -1,0 +1,51 @@
+/** Waiting: one clock that programs take as a parameter, so that tests can turn it, and one race against it. */
+
+/** A source of moments and of waits. What waits for time takes one, and tests hand it a virtual clock. */
+export interface Clock {
+  /** Milliseconds on a clock that never steps. Only differences mean anything. */
+  now(): number;
+  /** Resolves after `millis` milliseconds, or as soon as the signal is aborted. */
+  sleep(millis: number, signal?: AbortSignal): Promise<void>;
+}
+
+/** The process's monotonic clock and its timers. */
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  sleep(millis, signal) {
+    return new Promise((resolve) => {
+      if (signal?.aborted) return resolve();
+      const done = () => {
+        clearTimeout(timer);
+        signal?.removeEventListener("abort", done); // a signal may outlive many waits
+        resolve();
+      };
+      const timer = setTimeout(done, millis);
+      signal?.addEventListener("abort", done);
+    });
+  },
+};
+
+/** What {@linkcode withTimeout} resolves to when the time ran out. */
+export const TIMED_OUT: unique symbol = Symbol("timed out");
+
+/**
+ * Waits for a promise, but no longer than `millis` milliseconds; 0 for as long as it takes.
+ *
+ * @returns what the promise gives, or {@linkcode TIMED_OUT}. The promise itself goes on, and a rejection that comes
+ * after the time-out is dropped.
+ */
+export async function withTimeout<T>(
+  promise: Promise<T>,
+  millis: number,
+  clock: Clock = systemClock,
+): Promise<T | typeof TIMED_OUT> {
+  if (millis === 0) return await promise;
+  promise.catch(() => {}); // it may reject when nobody waits any more
+  const enough = new AbortController();
+  try {
+    const late = clock.sleep(millis, enough.signal).then((): typeof TIMED_OUT => TIMED_OUT);
+    return await Promise.race([promise, late]);
+  } finally {
+    enough.abort();
+  }
+}
