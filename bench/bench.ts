@@ -521,7 +521,7 @@ async function bench(): Promise<number> {
     };
     await compile("peers/epoll.c", directory);
     if (peers.some(({ name }) => name === "Go")) {
-      await run(["go", "build", "-o", `${directory}/server`, path("peers/server.go")]);
+      await run(["go", "build", "-o", `${directory}/server`, path("peers/server.go"), path("peers/echo.go")]);
     }
 
     const broken: string[] = [];
