@@ -270,10 +270,10 @@ function connectStorm(peer: Peer, setup: Setup): Promise<Measurement> {
 }
 
 const PIPED_LINES = 1_000_000;
-const PIPED_LINE_BYTES = 64; // without LF
+const PIPED_LINE_BYTES = 64; // on the wire, LF included
 
 function pipedLine(number: number): string {
-  return String(number).padEnd(PIPED_LINE_BYTES, ".") + "\n";
+  return String(number).padEnd(PIPED_LINE_BYTES - 1, ".") + "\n";
 }
 
 async function pipedClient(peer: Peer, setup: Setup): Promise<Measurement> {
@@ -303,7 +303,7 @@ async function pipedClient(peer: Peer, setup: Setup): Promise<Measurement> {
 function checkPiped(bytes: Uint8Array): void {
   const text = new TextDecoder("latin1").decode(bytes);
   const stampBytes = 30;
-  const replyBytes = stampBytes + PIPED_LINE_BYTES + 1;
+  const replyBytes = stampBytes + PIPED_LINE_BYTES;
   for (let i = 0; i < PIPED_LINES; i++) {
     const at = i * replyBytes;
     if (text[at] !== "[" || text.slice(at + stampBytes, at + replyBytes) !== pipedLine(i)) {

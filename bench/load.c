@@ -9,7 +9,7 @@
  *   churn   connect, one line, half-close, wait for the server's close, again, N at a time; cycles per second
  *   reset   connect, send something, reset, again, N at a time; nothing is measured, servers must survive it
  *
- * --size counts the payload: a line on the wire is one byte (LF) longer, its reply PREFIX bytes longer still.
+ * --size is a line's length on the wire, its LF included; its reply is PREFIX bytes longer.
  * --duration and --warmup are seconds; the measured part is the duration, which follows the warm-up, which begins when
  * every connection of steady has had a reply.
  *
@@ -133,7 +133,7 @@ static double percentile_us(double fraction) {
 /* --- lines and replies ---------------------------------------------------------------------------------------- */
 
 static void make_lines(void) {
-  line_length = options.size + 1;
+  line_length = options.size;
   reply_length = PREFIX + line_length;
   ring_lines = 64;
   while (ring_lines < (uint64_t)options.inflight) ring_lines *= 2;
@@ -142,12 +142,12 @@ static void make_lines(void) {
   if (!ring) die("no memory for %zu bytes of lines", 2 * bytes);
   for (uint64_t i = 0; i < ring_lines; i++) {
     char *line = ring + i * line_length;
-    for (size_t j = 0; j < options.size; j++) {
+    for (size_t j = 0; j < line_length - 1; j++) {
       do line[j] = (char)(options.verify ? next_random() >> 32 : 33 + (next_random() >> 32) % 94);
       while (line[j] == '\n');
     }
-    if (options.size) line[0] = (char)('0' + i % 64); /* neighbours differ where even the short check looks */
-    line[options.size] = '\n';
+    if (line_length > 1) line[0] = (char)('0' + i % 64); /* neighbours differ where even the short check looks */
+    line[line_length - 1] = '\n';
   }
   memcpy(ring + bytes, ring, bytes);
 }
@@ -403,7 +403,7 @@ static void parse_arguments(int argc, char **argv) {
     if (strcmp(argv[optind], mode_names[i]) == 0) options.mode = (enum mode)i, found = true;
   if (!found || argc - optind != 2 || sscanf(argv[optind + 1], "tcp://%63[0-9.]:%d", host, &port) != 2 ||
       inet_pton(AF_INET, host, &target.sin_addr) != 1 || options.conns < 1 || options.inflight < 1 ||
-      options.size > 1 << 20) {
+      options.size < 1 || options.size > 1 << 20) {
     fputs("usage: load steady|storm|idle|churn|reset tcp://IPV4:PORT [--conns N] [--inflight K] [--size BYTES]\n"
           "            [--duration SECONDS] [--warmup SECONDS] [--verify]\n", stderr);
     exit(2);
