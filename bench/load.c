@@ -1,7 +1,9 @@
 /* A load generator for line echo servers that put a stamp in front: one thread, epoll, non-blocking sockets.
  *
  *   gcc -O2 -Wall -Wextra -o load load.c
- *   ./load MODE tcp://127.0.0.1:PORT [--conns N] [--inflight K] [--size B] [--duration S] [--warmup S] [--verify]
+ *   ./load MODE ENDPOINT [--conns N] [--inflight K] [--size B] [--duration S] [--warmup S] [--proxy] [--verify]
+ *
+ * ENDPOINT is tcp://127.0.0.1:PORT, unix:/PATH or udp://127.0.0.1:PORT: steady alone, a line in flight, a datagram each.
  *
  *   steady  N connections keep K lines in flight each; lines per second and round trips after the warm-up
  *   storm   N connections as fast as possible, one line each; the time until the last reply
@@ -11,7 +13,7 @@
  *
  * --size is a line's length on the wire, its LF included; its reply is PREFIX bytes longer.
  * --duration and --warmup are seconds; the measured part is the duration, which follows the warm-up, which begins when
- * every connection of steady has had a reply.
+ * every connection of steady has had a reply. --proxy sends a PROXY header (version 1, 2 in turn) before the first line.
  *
  * Lines come from a ring of differing payloads. Of each reply the length, the first byte and the payload's first and
  * last bytes are checked; with --verify the payload holds every byte value but LF, the whole reply is compared, and
@@ -33,6 +35,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -65,10 +68,16 @@ static struct {
   int conns, inflight;
   size_t size;
   double duration, warmup; /* s */
-  bool verify;
+  bool proxy, verify;
 } options = {.conns = 1, .inflight = 1, .size = 32, .duration = 2, .warmup = 0.5};
 
-static struct sockaddr_in target;
+static union {
+  struct sockaddr any;
+  struct sockaddr_in in;
+  struct sockaddr_un un;
+} target;
+static socklen_t target_length;
+static int target_type = SOCK_STREAM; /* or SOCK_DGRAM */
 static int epoll_fd;
 static size_t line_length, reply_length;
 static uint64_t ring_lines; /* a power of two; `ring` holds them twice so that any batch is contiguous */
@@ -233,11 +242,12 @@ static void watch(struct conn *c, int operation, uint32_t events) {
 }
 
 static void open_conn(struct conn *c) {
-  c->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+  c->fd = socket(target.any.sa_family, target_type | SOCK_NONBLOCK, 0);
   if (c->fd < 0) die("Cannot open connection %d: %s", live + 1, strerror(errno));
   int on = 1;
-  setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  if ((ntohl(target.sin_addr.s_addr) >> 24) == 127) {
+  if (target.any.sa_family == AF_INET && target_type == SOCK_STREAM)
+    setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  if (target.any.sa_family == AF_INET && (ntohl(target.in.sin_addr.s_addr) >> 24) == 127) {
     /* Closed connections hold their port for a minute: on loopback, spread them over 250 source addresses. */
     struct sockaddr_in source = {.sin_family = AF_INET};
     source.sin_addr.s_addr = htonl(0x7F000101u + (uint32_t)(opened % 250));
@@ -247,7 +257,7 @@ static void open_conn(struct conn *c) {
   c->state = CONNECTING;
   c->sent = c->received = c->unsent = c->part_length = 0;
   c->connect_at = now_ns();
-  if (connect(c->fd, (struct sockaddr *)&target, sizeof target) && errno != EINPROGRESS)
+  if (connect(c->fd, &target.any, target_length) && errno != EINPROGRESS)
     die("Cannot connect: %s", strerror(errno));
   c->waits_to_send = true;
   watch(c, EPOLL_CTL_ADD, EPOLLIN | EPOLLOUT);
@@ -300,16 +310,25 @@ static void set_window(uint64_t start) {
   measure_to = measure_from + (uint64_t)(options.duration * 1e9);
 }
 
+/* A fresh connection's buffer takes the header whole. */
+static void send_proxy_header(struct conn *c) {
+  static const char v1[] = "PROXY TCP4 192.0.2.7 198.51.100.1 56324 21567\r\n";
+  static const char v2[] = "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\x02\x07\xc6\x33\x64\x01\xdc\x04\x54\x3f";
+  static uint64_t sent;
+  bool first = sent++ % 2 == 0;
+  send(c->fd, first ? v1 : v2, (first ? sizeof v1 : sizeof v2) - 1, MSG_NOSIGNAL);
+}
+
 static void count_cycle(uint64_t now) {
   if (now >= measure_from && now < measure_to) cycles++;
 }
 
 static void on_connected(struct conn *c) {
   int error = 0;
-  socklen_t length = sizeof error;
-  getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &length);
+  getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &(socklen_t){sizeof error});
   if (error) die("Cannot connect: %s", strerror(error));
   uint64_t now = now_ns();
+  if (options.proxy) send_proxy_header(c);
   if (options.mode != RESET) {
     send_lines(c, options.mode == STEADY ? options.inflight : 1, now);
     c->state = OPEN;
@@ -380,11 +399,29 @@ static bool turn(int timeout_ms) {
 
 /* --- main ----------------------------------------------------------------------------------------------------- */
 
+static bool parse_endpoint(const char *endpoint) {
+  char scheme[4], host[64];
+  int port;
+  if (strncmp(endpoint, "unix:", 5) == 0) {
+    target.un.sun_family = AF_UNIX;
+    target_length = sizeof target.un;
+    return (size_t)snprintf(target.un.sun_path, sizeof target.un.sun_path, "%s", endpoint + 5) < sizeof target.un.sun_path;
+  }
+  if (sscanf(endpoint, "%3[a-z]://%63[0-9.]:%d", scheme, host, &port) != 3) return false;
+  if (strcmp(scheme, "udp") == 0) target_type = SOCK_DGRAM;
+  else if (strcmp(scheme, "tcp") != 0) return false;
+  target.in.sin_family = AF_INET;
+  target.in.sin_port = htons((uint16_t)port);
+  target_length = sizeof target.in;
+  return inet_pton(AF_INET, host, &target.in.sin_addr) == 1;
+}
+
 static void parse_arguments(int argc, char **argv) {
   static const struct option known[] = {
       {"conns", required_argument, 0, 'c'},    {"inflight", required_argument, 0, 'k'},
       {"size", required_argument, 0, 's'},     {"duration", required_argument, 0, 'd'},
-      {"warmup", required_argument, 0, 'w'},   {"verify", no_argument, 0, 'v'}, {0, 0, 0, 0}};
+      {"warmup", required_argument, 0, 'w'},   {"proxy", no_argument, 0, 'p'},
+      {"verify", no_argument, 0, 'v'},         {0, 0, 0, 0}};
   for (int option; (option = getopt_long(argc, argv, "", known, NULL)) != -1;) {
     switch (option) {
       case 'c': options.conns = atoi(optarg); break;
@@ -392,24 +429,21 @@ static void parse_arguments(int argc, char **argv) {
       case 's': options.size = strtoul(optarg, NULL, 10); break;
       case 'd': options.duration = atof(optarg); break;
       case 'w': options.warmup = atof(optarg); break;
+      case 'p': options.proxy = true; break;
       case 'v': options.verify = true; break;
       default: exit(2);
     }
   }
   bool found = false;
-  char host[64];
-  int port;
   for (int i = 0; optind < argc && i <= RESET; i++)
     if (strcmp(argv[optind], mode_names[i]) == 0) options.mode = (enum mode)i, found = true;
-  if (!found || argc - optind != 2 || sscanf(argv[optind + 1], "tcp://%63[0-9.]:%d", host, &port) != 2 ||
-      inet_pton(AF_INET, host, &target.sin_addr) != 1 || options.conns < 1 || options.inflight < 1 ||
-      options.size < 1 || options.size > 1 << 20) {
-    fputs("usage: load steady|storm|idle|churn|reset tcp://IPV4:PORT [--conns N] [--inflight K] [--size BYTES]\n"
-          "            [--duration SECONDS] [--warmup SECONDS] [--verify]\n", stderr);
+  if (!found || argc - optind != 2 || !parse_endpoint(argv[optind + 1]) || options.conns < 1 || options.inflight < 1 ||
+      options.size < 1 || options.size > 1 << 20 ||
+      (target_type == SOCK_DGRAM && (options.inflight > 1 || options.mode != STEADY || options.proxy))) {
+    fputs("usage: load steady|storm|idle|churn|reset tcp://IPV4:PORT|unix:PATH|udp://IPV4:PORT [--conns N]\n"
+          "            [--inflight K] [--size BYTES] [--duration SECONDS] [--warmup SECONDS] [--proxy] [--verify]\n", stderr);
     exit(2);
   }
-  target.sin_family = AF_INET;
-  target.sin_port = htons((uint16_t)port);
 }
 
 int main(int argc, char **argv) {

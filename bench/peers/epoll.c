@@ -1,6 +1,6 @@
 /* Stamping line echo: C with epoll, one thread. The limit that the other servers are held against.
  *
- *   gcc -O2 -Wall -Wextra -o epoll epoll.c && ./epoll PORT     (0 picks a port)
+ *   gcc -O2 -Wall -Wextra -o epoll epoll.c && ./epoll PORT|unix:PATH     (port 0 picks one)
  *
  * One read, one look at the clock, one write: all lines that a read completes are answered in one buffer.
  * Each connection owns a line buffer of 64 KiB, so that a read needs no copy for what it leaves over. The kernel backs
@@ -19,6 +19,8 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -132,7 +134,7 @@ static void on_readable(struct conn *c) {
 static void on_connection(int listener) {
   for (int fd; (fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK)) >= 0;) {
     int on = 1;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* fails on a Unix socket, which needs none */
     struct conn *c = spare;
     if (c) spare = c->next_spare;
     else if (!(c = malloc(sizeof *c))) {
@@ -146,23 +148,41 @@ static void on_connection(int listener) {
   if (errno == EMFILE || errno == ENFILE) usleep(10000); /* the listener stays readable: do not spin */
 }
 
+static int listen_on_port(uint16_t port) {
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t length = sizeof address;
+  int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), on = 1;
+  setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (bind(listener, (struct sockaddr *)&address, length) || listen(listener, 4096)) return -1;
+  getsockname(listener, (struct sockaddr *)&address, &length);
+  printf("listening on tcp://127.0.0.1:%d\n", ntohs(address.sin_port));
+  return listener;
+}
+
+static int listen_on_path(const char *path) {
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+  int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+  unlink(path);
+  if (bind(listener, (struct sockaddr *)&address, sizeof address) || listen(listener, 4096)) return -1;
+  printf("listening on unix:%s\n", path);
+  return listener;
+}
+
 int main(int argc, char **argv) {
   struct rlimit files;
   getrlimit(RLIMIT_NOFILE, &files);
   files.rlim_cur = files.rlim_max;
   setrlimit(RLIMIT_NOFILE, &files);
 
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  address.sin_port = htons((uint16_t)(argc > 1 ? atoi(argv[1]) : 0));
-  socklen_t length = sizeof address;
-  int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), on = 1;
-  setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  if (bind(listener, (struct sockaddr *)&address, length) || listen(listener, 4096)) {
+  const char *where = argc > 1 ? argv[1] : "0";
+  int listener =
+      strncmp(where, "unix:", 5) == 0 ? listen_on_path(where + 5) : listen_on_port((uint16_t)atoi(where));
+  if (listener < 0) {
     perror("epoll: Cannot listen");
     return 1;
   }
-  getsockname(listener, (struct sockaddr *)&address, &length);
-  printf("listening on tcp://127.0.0.1:%d\n", ntohs(address.sin_port));
   fflush(stdout);
 
   epoll_fd = epoll_create1(0);
