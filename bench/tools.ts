@@ -9,16 +9,16 @@ export function path(name: string): string {
   return here + name;
 }
 
-/** The command that runs tsecho: the compiled one if given, else the sources under the Deno that runs this. */
-export function tsecho(bin: string | undefined, ...args: string[]): string[] {
-  if (bin !== undefined) return [bin, ...args];
-  const permissions = [
-    "--allow-net",
-    "--allow-read",
-    "--allow-write",
-    "--allow-run=/usr/bin/getconf",
-  ];
-  return [Deno.execPath(), "run", ...permissions, "--no-prompt", path("../main.ts"), ...args];
+/**
+ * The command that runs tsecho: a binary, or the sources of a checkout under the Deno that runs this (those around this
+ * folder, unless `from` names another).
+ */
+export function tsecho(from: string | undefined, ...args: string[]): string[] {
+  const isCheckout = from === undefined || Deno.statSync(from).isDirectory;
+  if (!isCheckout) return [from, ...args];
+  const source = from === undefined ? path("../main.ts") : `${from}/main.ts`;
+  const permissions = ["--allow-net", "--allow-read", "--allow-write", "--allow-run=/usr/bin/getconf"];
+  return [Deno.execPath(), "run", ...permissions, "--no-prompt", source, ...args];
 }
 
 /** Runs a command to its end and returns its stdout; throws with its stderr when it fails. */
@@ -108,7 +108,7 @@ export interface Server extends Running {
 export async function startServer(command: string[]): Promise<Server> {
   const running = start(command);
   const line = await running.line();
-  const endpoint = line?.match(/^listening on (tcp:\/\/\S+)$/)?.[1];
+  const endpoint = line?.match(/^listening on ((?:tcp|tls|udp):\/\/\S+|unix:\S+)$/)?.[1];
   if (endpoint === undefined) {
     await running.stop();
     throw new Error(`Cannot start "${command.join(" ")}": it said ${JSON.stringify(line)}`);
