@@ -140,7 +140,10 @@ function groupOf(path: Path): Case["group"] {
   return path === "tcp" ? "TCP" : path === "tls" ? "TLS" : "Unix sockets, UDP, PROXY";
 }
 
-/** `conns` connections that keep `inflight` lines of `size` bytes, LF included, under way. */
+/**
+ * `conns` connections that keep `inflight` lines of `size` bytes, LF included, under way; over TLS they send these at
+ * once and wait for all replies.
+ */
 function steady(
   name: string,
   path: Path,
@@ -150,10 +153,11 @@ function steady(
   size: number,
 ): Case {
   const [what, unit] = path === "udp" ? ["datagram", "datagrams/s"] : ["line", "lines/s"];
+  const plural = (count: number, noun: string) => `${count} ${noun}${count === 1 ? "" : "s"}`;
+  const how = path === "tls" && inflight > 1 ? "at once" : "in flight";
   return {
     name,
-    load: `${conns} connection${conns === 1 ? "" : "s"}, ${inflight} ${what}${inflight === 1 ? "" : "s"} ` +
-      `in flight each, ${size} B`,
+    load: `${plural(conns, "connection")}, ${plural(inflight, what)} ${how} each, ${size} B`,
     unit,
     group: groupOf(path),
     path,

@@ -3,7 +3,8 @@
 //	go build -o tls_load tls_load.go
 //	./tls_load MODE tls://127.0.0.1:PORT [--conns N] [--inflight K] [--size B] [--duration S] [--warmup S] [--verify]
 //
-//	steady  N connections keep K lines in flight each; lines per second and round trips after the warm-up
+//	steady  N connections send K lines at once, and again when all replies are in; lines per second and round trips
+//	        after the warm-up. So a reply that waits for an acknowledgement (Nagle's algorithm) shows.
 //	churn   connect, full handshake, one line, close, wait for the server's close, again, N at a time; cycles per second
 //	idle    N connections, one line each, then "ready" on stdout; holds them until stdin closes
 //
@@ -53,7 +54,7 @@ var options struct {
 
 var (
 	mode, address string
-	lines         []byte // lineCount lines, twice over, and so often that any batch is contiguous
+	lines         []byte // lineCount of them, repeated so that any batch is contiguous
 	connects      int64  // atomic
 	measured      measurement
 	measuredMutex sync.Mutex
@@ -179,8 +180,8 @@ func (c *connection) send(count int, now time.Time) {
 	}
 }
 
-// receive reads once and returns how many replies that completed, and when.
-func (c *connection) receive(inWindow func(now time.Time) bool) (int, time.Time) {
+// receive reads once, takes the replies that this completes, and returns when it was.
+func (c *connection) receive(inWindow func(now time.Time) bool) time.Time {
 	c.SetReadDeadline(time.Now().Add(stall))
 	n, err := c.Read(c.buffer[c.kept:])
 	now := time.Now()
@@ -188,16 +189,15 @@ func (c *connection) receive(inWindow func(now time.Time) bool) (int, time.Time)
 		c.fail(err)
 	}
 	rest, replyLength := c.buffer[:c.kept+n], prefixLength+options.size
-	counts, completed := inWindow(now), 0
+	counts := inWindow(now)
 	for ; len(rest) >= replyLength; rest = rest[replyLength:] {
 		c.take(rest[:replyLength], now, counts)
-		completed++
 	}
 	if len(rest) > 0 && rest[0] != '[' {
 		die("The server says: %.160q", rest)
 	}
 	c.kept = copy(c.buffer, rest)
-	return completed, now
+	return now
 }
 
 func (c *connection) take(reply []byte, now time.Time, counts bool) {
@@ -286,13 +286,13 @@ func steady(own *measurement) {
 	c.buffer = make([]byte, readSize)
 	c.send(options.inflight, time.Now())
 	for isFirst := true; c.received < c.sent; {
-		completed, now := c.receive(inWindow)
-		if completed > 0 && isFirst {
+		now := c.receive(inWindow)
+		if c.received > 0 && isFirst {
 			isFirst = false
 			unanswered.Done()
 		}
-		if completed > 0 && !isOver(now) {
-			c.send(completed, now)
+		if c.received == c.sent && !isOver(now) {
+			c.send(options.inflight, now)
 		}
 	}
 }
