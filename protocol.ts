@@ -42,7 +42,7 @@ export class Answers {
   readonly #framing: Framing;
   readonly #maxLine: number;
   // A connection that has sent a few bytes and waits is the common case, and there may be ten thousand of them: each
-  // keeps a small buffer. One that fills its buffer gets more for its next read.
+  // keeps a small buffer. One whose reads fill it gets a large one, even if every line in it is complete.
   #buffer = takeSlot(SMALL_SLOT);
   // buffer[start, end) has not been answered; buffer[start, scanned) holds no LF.
   #start = 0;
@@ -75,8 +75,12 @@ export class Answers {
   /** Where the next read may put its bytes: one at least. It is valid until the next call of any method. */
   space(): Uint8Array<ArrayBuffer> {
     if (this.#start === this.#end) {
+      const filled = this.#end === this.#buffer.length;
       this.#start = this.#scanned = this.#end = 0;
-      if (this.#smallReads >= READS_UNTIL_SMALL && this.#buffer.length > SMALL_SLOT) {
+      if (filled && this.#framing === "line" && this.#buffer.length < LARGE_SLOT) {
+        giveBack(this.#buffer);
+        this.#buffer = takeSlot(LARGE_SLOT);
+      } else if (this.#smallReads >= READS_UNTIL_SMALL && this.#buffer.length > SMALL_SLOT) {
         giveBack(this.#buffer);
         this.#buffer = takeSlot(SMALL_SLOT);
       }

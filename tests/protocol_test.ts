@@ -75,6 +75,28 @@ Deno.test("long lines make the buffer grow and come back whole, and short ones m
   }
 });
 
+Deno.test("reads that end exactly at the buffer's end make it grow in line framing, not in chunk framing", () => {
+  for (const length of [1, 32, 256, 1024]) {
+    const read = encode(("x".repeat(length - 1) + "\n").repeat(1024 / length));
+    for (const [framing, grown] of [["line", 128 * 1024], ["chunk", 1024]] as const) {
+      const answers = new Answers(framing, 65536);
+      const feed = (bytes: Uint8Array) => {
+        const space = answers.space();
+        space.set(bytes);
+        answers.arrived(bytes.length);
+        while (answers.take(PREFIX) !== undefined);
+        return space.length;
+      };
+      assertEquals([feed(read), feed(read), feed(read)], [1024, grown, grown]);
+      // And back when reads are small again.
+      for (let i = 0; i < 16; i++) feed(encode("x\n"));
+      assertEquals(feed(encode("x\n")), 1024);
+      assertEquals(answers.lines, framing === "chunk" ? 20 : 3 * 1024 / length + 17);
+      answers.close();
+    }
+  }
+});
+
 Deno.test("a line of exactly the longest length is answered and one byte more is too long", () => {
   for (const sizes of [[1], [3], [100]]) {
     const fits = answer(encode("a\n" + "b".repeat(10) + "\nc"), sizes, { maxLine: 10 });
