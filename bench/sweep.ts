@@ -1,0 +1,215 @@
+/**
+ * Looks for kinks: tsecho's speed at every length of line, on every path.
+ *
+ *     deno task bench-sweep [--parts a,b] [--json FILE] [--svg FILE]
+ *
+ * Half a second of tsecho alternates with half a second of the C server, three times a point; a ratio is the median of
+ * the rounds' own. Where no C server stands beside it, a length is held against its neighbours. A point that fails is
+ * measured again, five times. All parts together take less than 12 minutes.
+ */
+
+import { parseArgs } from "node:util";
+import { type Part, picture, type Point, table } from "./sweep_report.ts";
+import { compile, main, median, run, runLoad, type Server, startServer, tsecho } from "./tools.ts";
+
+/** The lowest rate, as a share of the C server's. */
+const MIN_RATIO = 0.55;
+/** The lowest bytes a second, as a share of a neighbour's. */
+const MIN_OF_NEIGHBOUR = 0.5;
+const ROUNDS = 3;
+const ROUNDS_AGAIN = 5;
+const WINDOW = ["--conns", "10", "--duration", "0.5", "--warmup", "0.1"];
+/** What the client's filter sends, whatever the length of its lines. */
+const FILTERED_BYTES = 64 << 20;
+
+/** Powers of two and the lengths beside them, from 8 bytes on the wire (LF included). */
+function lengthsUpTo(max: number): number[] {
+  const lengths: number[] = [];
+  for (let power = 8; power <= max; power *= 2) lengths.push(power - 1, power, power + 1);
+  return lengths.filter((length) => length >= 8 && length <= max);
+}
+
+interface Tools {
+  directory: string;
+  load: string;
+}
+
+/** Measures one line length; closed when its part is done. */
+interface Rig {
+  /** tsecho's lines a second, and the C server's where there is one. */
+  measure(length: number): Promise<{ rate: number; peer?: number }>;
+  close(): Promise<void>;
+}
+
+interface PartPlan {
+  name: Part;
+  lengths: number[];
+  open(tools: Tools): Promise<Rig>;
+}
+
+const PLANS: PartPlan[] = [
+  { name: "depth 1", lengths: lengthsUpTo(16_384), open: besideC(1) },
+  { name: "depth 16", lengths: lengthsUpTo(16_384), open: besideC(16) },
+  { name: "depth 256", lengths: lengthsUpTo(4096), open: besideC(256) },
+  { name: "chunk", lengths: lengthsUpTo(1024), open: besideC(1, "--framing", "chunk") },
+  { name: "filter", lengths: lengthsUpTo(16_384), open: filter },
+];
+
+/** A server of tsecho's and one in C, which take turns under the same load. */
+function besideC(depth: number, ...options: string[]) {
+  return async ({ directory, load }: Tools): Promise<Rig> => {
+    const own = await startServer(tsecho(undefined, "server", "tcp://127.0.0.1:0", "--quiet", ...options));
+    const peer = await startServer([`${directory}/epoll`, "0"]);
+    const rate = async ({ endpoint }: Server, length: number) => {
+      const args = ["steady", ...WINDOW, "--inflight", String(depth), "--size", String(length)];
+      return (await runLoad(load, endpoint, args)).rate;
+    };
+    for (let i = 0; i < 4; i++) await rate(own, 32); // until the JIT compiler is done
+    return {
+      measure: async (length) => ({ rate: await rate(own, length), peer: await rate(peer, length) }),
+      close: async () => {
+        await own.stop();
+        await peer.stop();
+      },
+    };
+  };
+}
+
+/** The client between a file and the C server; its start is not counted. */
+async function filter({ directory }: Tools): Promise<Rig> {
+  const input = `${directory}/filter.in`;
+  const server = await startServer([`${directory}/epoll`, "0"]);
+  const seconds = async () => {
+    const begin = performance.now();
+    // It fails unless every line is answered.
+    await run(["sh", "-c", 'in=$1; shift; exec "$@" <"$in" >/dev/null', "sh", input, ...client]);
+    return (performance.now() - begin) / 1000;
+  };
+  const client = tsecho(undefined, "client", server.endpoint);
+  await Deno.writeFile(input, new Uint8Array());
+  await seconds();
+  const start = median([await seconds(), await seconds(), await seconds()]);
+  let written = 0;
+  return {
+    async measure(length) {
+      const lines = Math.floor(FILTERED_BYTES / length);
+      if (written !== length) {
+        const text = new TextEncoder().encode(
+          ("x".repeat(length - 1) + "\n").repeat(Math.ceil(65536 / length)),
+        );
+        using file = await Deno.open(input, { write: true, create: true, truncate: true });
+        for (let left = lines * length; left > 0;) left -= await file.write(text.subarray(0, left));
+        written = length;
+      }
+      return { rate: lines / (await seconds() - start) };
+    },
+    close: () => server.stop(),
+  };
+}
+
+/** Each round takes all lengths in turn, so that a slow spell of the machine spoils one round of a point, not three. */
+async function measure(rig: Rig, part: Part, lengths: number[], rounds: number): Promise<Point[]> {
+  const results = lengths.map((length) => ({ length, rates: [] as number[], ratios: [] as number[] }));
+  for (let round = 1; round <= rounds; round++) {
+    console.error(`${part}: round ${round} of ${rounds}, ${lengths.length} lengths`);
+    for (const { length, rates, ratios } of results) {
+      const { rate, peer } = await rig.measure(length);
+      rates.push(rate);
+      if (peer !== undefined) ratios.push(rate / peer);
+    }
+  }
+  return results.map(({ length, rates, ratios }) => ({
+    part,
+    length,
+    rate: median(rates),
+    ...(ratios.length > 0 && { ratio: median(ratios) }),
+  }));
+}
+
+/** Why a point is a kink; undefined if it is none. Longer lines may move fewer lines a second, not fewer bytes. */
+function kink(point: Point, points: Point[]): string | undefined {
+  const { part, length, rate, ratio } = point;
+  if (ratio !== undefined) {
+    return ratio < MIN_RATIO ? `${ratio.toFixed(2)} × C, the limit is ${MIN_RATIO}` : undefined;
+  }
+  const same = points.filter((it) => it.part === part);
+  const before = same.findLast((it) => it.length < length);
+  const beside = same.find((it) => it.length === length + 1);
+  for (const other of [before, beside]) {
+    if (other === undefined) continue;
+    const share = rate * length / (other.rate * other.length);
+    if (share < MIN_OF_NEIGHBOUR) return `${share.toFixed(2)} × the bytes a second of ${other.length} B`;
+  }
+  return undefined;
+}
+
+async function sweepPart({ name, lengths, open }: PartPlan, tools: Tools): Promise<Point[]> {
+  const rig = await open(tools);
+  try {
+    const points = await measure(rig, name, lengths, ROUNDS);
+    const doubtful = points.filter((point) => kink(point, points) !== undefined).map(({ length }) => length);
+    if (doubtful.length === 0) return points;
+    const again = await measure(rig, name, doubtful, ROUNDS_AGAIN);
+    return points.map((point) => again.find(({ length }) => length === point.length) ?? point);
+  } finally {
+    await rig.close();
+  }
+}
+
+const HELP = `usage: sweep.ts [options]
+  --parts a,b   only these: ${PLANS.map(({ name }) => name.replaceAll(" ", "-")).join(", ")}
+  --json FILE   keep the points in a file; those of parts that are not run stay in it, and count
+  --svg FILE    draw the ratios tsecho ÷ C`;
+
+async function sweep(): Promise<number> {
+  const { values: options } = parseArgs({
+    args: Deno.args,
+    options: {
+      parts: { type: "string" },
+      json: { type: "string" },
+      svg: { type: "string" },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (options.help) {
+    console.log(HELP);
+    return 0;
+  }
+  const plans = options.parts?.split(",").map((name) => {
+    const plan = PLANS.find((it) => it.name === name.replaceAll("-", " "));
+    if (plan === undefined) throw new Error(`Cannot find part "${name}": ${HELP.match(/only these.*/)?.[0]}`);
+    return plan;
+  }) ?? PLANS;
+  const kept = options.json === undefined ? [] : await readPoints(options.json);
+  const directory = await Deno.makeTempDir({ prefix: "tsecho-sweep-" });
+  try {
+    const tools = { directory, load: await compile("load.c", directory) };
+    await compile("peers/epoll.c", directory);
+    let points = kept.filter(({ part }) => !plans.some(({ name }) => name === part));
+    for (const plan of plans) points = [...points, ...await sweepPart(plan, tools)];
+    console.log(table(points));
+    if (options.json !== undefined) {
+      await Deno.writeTextFile(options.json, JSON.stringify(points, null, 1) + "\n");
+    }
+    if (options.svg !== undefined) await Deno.writeTextFile(options.svg, picture(points, MIN_RATIO));
+    const kinks = points.flatMap((point) => {
+      const why = kink(point, points);
+      return why === undefined ? [] : [`  ${point.part}, ${point.length} B: ${why}`];
+    });
+    if (kinks.length > 0) console.log(`\nKinks:\n${kinks.join("\n")}`);
+    return kinks.length > 0 ? 1 : 0;
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+}
+
+async function readPoints(file: string): Promise<Point[]> {
+  try {
+    return JSON.parse(await Deno.readTextFile(file));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
+}
+
+if (import.meta.main) await main("sweep", sweep);
