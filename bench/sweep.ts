@@ -9,8 +9,9 @@
  */
 
 import { parseArgs } from "node:util";
+import { build, type Path, PEERS, type Setup } from "./peers.ts";
 import { type Part, picture, type Point, table } from "./sweep_report.ts";
-import { compile, main, median, run, runLoad, type Server, startServer, tsecho } from "./tools.ts";
+import { main, median, run, runLoad, startServer, tsecho } from "./tools.ts";
 
 /** The lowest rate, as a share of the C server's. */
 const MIN_RATIO = 0.55;
@@ -18,7 +19,6 @@ const MIN_RATIO = 0.55;
 const MIN_OF_NEIGHBOUR = 0.5;
 const ROUNDS = 3;
 const ROUNDS_AGAIN = 5;
-const WINDOW = ["--conns", "10", "--duration", "0.5", "--warmup", "0.1"];
 /** What the client's filter sends, whatever the length of its lines. */
 const FILTERED_BYTES = 64 << 20;
 
@@ -29,12 +29,7 @@ function lengthsUpTo(max: number): number[] {
   return lengths.filter((length) => length >= 8 && length <= max);
 }
 
-interface Tools {
-  directory: string;
-  load: string;
-}
-
-/** Measures one line length; closed when its part is done. */
+/** Measures any length of line, until it is closed. */
 interface Rig {
   /** tsecho's lines a second, and the C server's where there is one. */
   measure(length: number): Promise<{ rate: number; peer?: number }>;
@@ -44,7 +39,7 @@ interface Rig {
 interface PartPlan {
   name: Part;
   lengths: number[];
-  open(tools: Tools): Promise<Rig>;
+  open(setup: Setup): Promise<Rig>;
 }
 
 const PLANS: PartPlan[] = [
@@ -52,21 +47,32 @@ const PLANS: PartPlan[] = [
   { name: "depth 16", lengths: lengthsUpTo(16_384), open: besideC(16) },
   { name: "depth 256", lengths: lengthsUpTo(4096), open: besideC(256) },
   { name: "chunk", lengths: lengthsUpTo(1024), open: besideC(1, "--framing", "chunk") },
+  { name: "unix", lengths: lengthsUpTo(16_384), open: alone("unix", 16) },
+  { name: "tls", lengths: lengthsUpTo(16_384), open: alone("tls", 16) },
   { name: "filter", lengths: lengthsUpTo(16_384), open: filter },
 ];
 
-/** A server of tsecho's and one in C, which take turns under the same load. */
+/** Starts tsecho's server or another's on a path, and says how fast it is at a depth. */
+async function underLoad(peer: string, on: Path, setup: Setup, depth: number, ...options: string[]) {
+  const command = PEERS.find(({ name }) => name === peer)?.server?.[on]?.(setup) ?? [];
+  const server = await startServer([...command, ...options]);
+  const load = on === "tls" ? setup.tlsLoad : setup.load;
+  const window = ["--duration", String(setup.duration), "--warmup", String(setup.warmup)];
+  const rate = async (length: number) => {
+    const args = ["--conns", "10", "--inflight", String(depth), "--size", String(length)];
+    return (await runLoad(load, server.endpoint, ["steady", ...args, ...window])).rate;
+  };
+  for (let i = 0; i < 4; i++) await rate(32); // until the JIT compiler has seen it
+  return { rate, stop: () => server.stop() };
+}
+
+/** tsecho over TCP and the server in C, which take turns under the same load. */
 function besideC(depth: number, ...options: string[]) {
-  return async ({ directory, load }: Tools): Promise<Rig> => {
-    const own = await startServer(tsecho(undefined, "server", "tcp://127.0.0.1:0", "--quiet", ...options));
-    const peer = await startServer([`${directory}/epoll`, "0"]);
-    const rate = async ({ endpoint }: Server, length: number) => {
-      const args = ["steady", ...WINDOW, "--inflight", String(depth), "--size", String(length)];
-      return (await runLoad(load, endpoint, args)).rate;
-    };
-    for (let i = 0; i < 4; i++) await rate(own, 32); // until the JIT compiler is done
+  return async (setup: Setup): Promise<Rig> => {
+    const own = await underLoad("tsecho", "tcp", setup, depth, ...options);
+    const peer = await underLoad("C", "tcp", setup, depth);
     return {
-      measure: async (length) => ({ rate: await rate(own, length), peer: await rate(peer, length) }),
+      measure: async (length) => ({ rate: await own.rate(length), peer: await peer.rate(length) }),
       close: async () => {
         await own.stop();
         await peer.stop();
@@ -75,8 +81,15 @@ function besideC(depth: number, ...options: string[]) {
   };
 }
 
+function alone(on: Path, depth: number) {
+  return async (setup: Setup): Promise<Rig> => {
+    const { rate, stop } = await underLoad("tsecho", on, setup, depth);
+    return { measure: async (length) => ({ rate: await rate(length) }), close: stop };
+  };
+}
+
 /** The client between a file and the C server; its start is not counted. */
-async function filter({ directory }: Tools): Promise<Rig> {
+async function filter({ directory }: Setup): Promise<Rig> {
   const input = `${directory}/filter.in`;
   const server = await startServer([`${directory}/epoll`, "0"]);
   const seconds = async () => {
@@ -143,8 +156,8 @@ function kink(point: Point, points: Point[]): string | undefined {
   return undefined;
 }
 
-async function sweepPart({ name, lengths, open }: PartPlan, tools: Tools): Promise<Point[]> {
-  const rig = await open(tools);
+async function sweepPart({ name, lengths, open }: PartPlan, setup: Setup): Promise<Point[]> {
+  const rig = await open(setup);
   try {
     const points = await measure(rig, name, lengths, ROUNDS);
     const doubtful = points.filter((point) => kink(point, points) !== undefined).map(({ length }) => length);
@@ -183,10 +196,19 @@ async function sweep(): Promise<number> {
   const kept = options.json === undefined ? [] : await readPoints(options.json);
   const directory = await Deno.makeTempDir({ prefix: "tsecho-sweep-" });
   try {
-    const tools = { directory, load: await compile("load.c", directory) };
-    await compile("peers/epoll.c", directory);
+    const needsTls = plans.some(({ name }) => name === "tls");
+    await build(directory, { go: needsTls, openssl: needsTls });
+    const setup: Setup = {
+      directory,
+      load: `${directory}/load`,
+      tlsLoad: `${directory}/tls_load`,
+      bin: undefined,
+      before: undefined,
+      duration: 0.5,
+      warmup: 0.1,
+    };
     let points = kept.filter(({ part }) => !plans.some(({ name }) => name === part));
-    for (const plan of plans) points = [...points, ...await sweepPart(plan, tools)];
+    for (const plan of plans) points = [...points, ...await sweepPart(plan, setup)];
     console.log(table(points));
     if (options.json !== undefined) {
       await Deno.writeTextFile(options.json, JSON.stringify(points, null, 1) + "\n");

@@ -1,7 +1,7 @@
 /** The sweep's points as a table and as a picture, for docs/performance.md. */
 
 /** What one path at one depth is called. */
-export type Part = "depth 1" | "depth 16" | "depth 256" | "chunk" | "filter";
+export type Part = "depth 1" | "depth 16" | "depth 256" | "chunk" | "unix" | "tls" | "filter";
 
 export interface Point {
   part: Part;
