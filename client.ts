@@ -1,12 +1,20 @@
 import { dialDatagrams, type DialOptions, dialStream } from "./cli/dial.ts";
 import { escapeLines, Failure, formatMillis, note, standardIo } from "./cli/text.ts";
-import { countLf } from "./kernel/kernel.ts";
+import { concat } from "@std/bytes/concat";
 import { formatEndpoint } from "./net/endpoint.ts";
 import { isClosedHere, isPeerGone, reasonOf } from "./net/errors.ts";
 import { aborted, closeQuietly, type Stream, writeAll } from "./net/stream.ts";
 import type { DatagramPeer } from "./net/transport.ts";
 import { transportOf } from "./net/transports.ts";
-import { CHUNK_SIZE, concat, DatagramReplies, errorReason, type Framing, LF, Replies } from "./protocol.ts";
+import {
+  CHUNK_SIZE,
+  countLf,
+  DatagramReplies,
+  errorReason,
+  type Framing,
+  LF,
+  ReplyScanner,
+} from "./protocol.ts";
 
 /** What `tsecho client` was asked for. Durations are in milliseconds, 0 for none. */
 export interface ClientOptions extends DialOptions {
@@ -220,7 +228,7 @@ class StreamDialogue implements Dialogue {
     try {
       const n = await this.#conn.read(this.#buffer);
       if (n === null) return false;
-      this.#rest = concat(this.#rest, this.#buffer.subarray(0, n));
+      this.#rest = concat([this.#rest, this.#buffer.subarray(0, n)]);
       return true;
     } catch (error) {
       if (!isPeerGone(error)) throw error;
@@ -293,7 +301,7 @@ class DatagramDialogue implements Dialogue {
   }
 
   takeUnasked(): Uint8Array {
-    return this.#received.splice(0).map(asLine).reduce(concat, new Uint8Array());
+    return concat(this.#received.splice(0).map(asLine));
   }
 
   gone(): Failure {
@@ -321,7 +329,7 @@ class DatagramDialogue implements Dialogue {
 
 /** A reply as it is printed: a line. */
 function asLine(reply: Uint8Array): Uint8Array {
-  return reply.at(-1) === LF ? reply : concat(reply, Uint8Array.of(LF));
+  return reply.at(-1) === LF ? reply : concat([reply, Uint8Array.of(LF)]);
 }
 
 /** Sends a datagram, and takes note of it. @throws {Failure} */
@@ -479,10 +487,10 @@ async function filterMessages(dialogue: StreamDialogue, stop: AbortSignal): Prom
   for await (const bytes of readInput(stop)) {
     let from = 0;
     for (let end; (end = bytes.indexOf(LF, from) + 1) > 0; from = end) {
-      await answer(concat(begun, bytes.subarray(from, end)));
+      await answer(concat([begun, bytes.subarray(from, end)]));
       begun = new Uint8Array();
     }
-    begun = concat(begun, bytes.subarray(from));
+    begun = concat([begun, bytes.subarray(from)]);
     // A message takes no more than a chunk: what exceeds it need not wait for the line's end.
     while (begun.length > CHUNK_SIZE) {
       await answer(begun.subarray(0, CHUNK_SIZE));
@@ -547,10 +555,10 @@ async function filterDatagrams(
   for await (const bytes of readInput(stop)) {
     let from = 0;
     for (let end; (end = bytes.indexOf(LF, from) + 1) > 0; from = end) {
-      await send(concat(begun, bytes.subarray(from, end)));
+      await send(concat([begun, bytes.subarray(from, end)]));
       begun = new Uint8Array();
     }
-    begun = concat(begun, bytes.subarray(from));
+    begun = concat([begun, bytes.subarray(from)]);
     checkSize(begun, peer, server);
   }
   if (begun.length > 0 && !stop.aborted) await send(begun);
@@ -569,7 +577,7 @@ async function filterLines(
   timeout: number,
   stop: AbortSignal,
 ): Promise<void> {
-  const replies = new Replies();
+  const replies = new ReplyScanner();
   const output = new Output();
   let sent = 0;
   /** Whether a line has been begun that has no LF yet. */

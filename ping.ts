@@ -20,9 +20,16 @@ import { type Endpoint, formatEndpoint } from "./net/endpoint.ts";
 import { isPeerGone, reasonOf, reasonOfFile } from "./net/errors.ts";
 import { aborted, closeQuietly, writeAll } from "./net/stream.ts";
 import { transportOf } from "./net/transports.ts";
-import { errorReason, LineReader, Probes } from "./protocol.ts";
+import { ProbeLines } from "./probe/lines.ts";
+import {
+  errorReason,
+  LF,
+  LineSplitter,
+  MAX_PREFIX_LENGTH,
+  PrefixReader,
+  type ReadPrefix,
+} from "./protocol.ts";
 import { wallMicros } from "./time/clock.ts";
-import { PrefixReader, type ReadPrefix } from "./time/stamp.ts";
 
 /** What `tsecho ping` was asked for. Durations are in milliseconds, sizes in bytes. */
 export interface PingOptions extends DialOptions {
@@ -479,7 +486,7 @@ class Pinger {
   readonly #outputs: Outputs;
   readonly #server: string;
   readonly #account = new Account();
-  readonly #probes: Probes;
+  readonly #probes: ProbeLines;
   /** Aborted when the run is over: nothing is sent, and nothing waited for any more. */
   readonly #over = new AbortController();
   readonly #count: number;
@@ -515,7 +522,7 @@ class Pinger {
     this.#outputs = outputs;
     this.#server = formatEndpoint(options.endpoint);
     this.results = new Run(options.clocksSynced);
-    this.#probes = new Probes(options.size);
+    this.#probes = new ProbeLines(options.size);
     this.#count = options.count ?? Infinity;
     this.#deadline = options.deadline > 0 ? this.#began + options.deadline : Infinity;
     void Promise.race([aborted(stop), outputs.failed]).then(() => this.#finish());
@@ -696,9 +703,15 @@ class Pinger {
     }
   }
 
+  /** A line too long for a reply counts once, when its first part arrives. */
+  #arrivedPart(channel: Channel, splitter: LineSplitter, part: Uint8Array, now: number, wall: number): void {
+    if (splitter.continued) return;
+    this.#arrived(channel, part[part.length - 1] === LF ? part.subarray(0, -1) : undefined, now, wall);
+  }
+
   /** Reads replies until the channel ends, here or there; then its `end` is known. */
   async #receive(channel: Channel, flood: boolean): Promise<void> {
-    const reader = new LineReader(this.#options.size);
+    const splitter = new LineSplitter(this.#options.size + MAX_PREFIX_LENGTH + 1);
     for (;;) {
       let bytes;
       try {
@@ -711,7 +724,7 @@ class Pinger {
       const wall = wallMicros();
       if (bytes === null) break;
       if (channel.datagrams) this.#arrived(channel, bytes, now, wall);
-      else reader.read(bytes, (line) => this.#arrived(channel, line, now, wall));
+      else for (const part of splitter.split(bytes)) this.#arrivedPart(channel, splitter, part, now, wall);
       // In a flood the next line goes out first: while it is under way there is time to think about this one.
       const sent = flood && this.#account.waiting === 0 && this.#more ? this.#send(channel) : undefined;
       this.#fresh.forEach((happening) => this.#add(happening));
@@ -721,7 +734,7 @@ class Pinger {
       if (full !== undefined) await full;
       if (sent !== undefined) await sent;
     }
-    if (reader.begun) this.#add({ fate: "corrupt", seq: 0, at: this.#at(performance.now()) });
+    if (splitter.begun) this.#add({ fate: "corrupt", seq: 0, at: this.#at(performance.now()) });
     channel.end ??= "the server closed the connection";
   }
 

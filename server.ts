@@ -1,6 +1,5 @@
 import type { Log, LogFields } from "./cli/log.ts";
 import { Failure, formatMillis } from "./cli/text.ts";
-import { SMALL_SLOT, takeSlot } from "./kernel/kernel.ts";
 import { acceptLoop } from "./net/accept.ts";
 import type { CidrSet } from "./net/cidr.ts";
 import { type Endpoint, formatAddress, formatEndpoint, type HostEndpoint } from "./net/endpoint.ts";
@@ -13,9 +12,18 @@ import { DESCRIPTORS_PER_CONN, readIdentity } from "./net/tls.ts";
 import type { Bound, DatagramSocket, ListenOptions } from "./net/transport.ts";
 import { transportOf } from "./net/transports.ts";
 import { DATAGRAM_BUFFER } from "./net/udp.ts";
-import { Answers, errorReply, type Framing } from "./protocol.ts";
+import {
+  acquireSlot,
+  errorReply,
+  type Framing,
+  MAX_PREFIX_LENGTH,
+  Prefix,
+  prefixLength,
+  Responder,
+  SMALL_SLOT,
+  type StampFormat,
+} from "./protocol.ts";
 import { wallMicros } from "./time/clock.ts";
-import { LONGEST_PREFIX, Prefix, prefixLength, type StampFormat } from "./time/stamp.ts";
 
 /** What `tsecho server` was asked for. Durations are in milliseconds, 0 for none; sizes in bytes. */
 export interface ServerOptions {
@@ -254,7 +262,7 @@ class Server {
   constructor(options: ServerOptions & { maxConns: number }, maxPending: number, sockets: Sockets, log: Log) {
     this.#shared = {
       options,
-      prefix: new Prefix(options.stamp, options.tag, takeSlot(SMALL_SLOT)),
+      prefix: new Prefix(options.stamp, options.tag, acquireSlot(SMALL_SLOT)),
       nextTick: 0,
       scratch: new Uint8Array(SCRATCH_SIZE),
       tooLong: errorReply(`line longer than ${options.maxLine} bytes`),
@@ -390,7 +398,7 @@ class Server {
   /** Answers datagrams until the socket is closed: each with one, or with none and a reason in the log. */
   async #answerDatagrams(socket: DatagramSocket): Promise<void> {
     const buffer = new Uint8Array(DATAGRAM_BUFFER);
-    const out = new Uint8Array(LONGEST_PREFIX + DATAGRAM_BUFFER);
+    const out = new Uint8Array(MAX_PREFIX_LENGTH + DATAGRAM_BUFFER);
     for (;;) {
       try {
         const [bytes, from] = await socket.receive(buffer);
@@ -493,7 +501,7 @@ class Connection {
 
   readonly #conn: Stream;
   readonly #shared: Shared;
-  #answers: Answers | undefined;
+  #responder: Responder | undefined;
   #writing = false;
   /** Whether the good-bye (FIN) is on its way: from then on what the peer sends is read and dropped. */
   #left = false;
@@ -513,18 +521,18 @@ class Connection {
   }
 
   get lines(): number {
-    return this.#answers?.lines ?? 0;
+    return this.#responder?.lines ?? 0;
   }
 
   /** Answers the peer's lines until one side ends. */
   async serve(): Promise<void> {
     const { options, prefix, scratch } = this.#shared;
     const conn = this.#conn;
-    const answers = this.#answers = new Answers(options.framing, options.maxLine);
+    const responder = this.#responder = new Responder(options.framing, options.maxLine);
     try {
       let readAt = 0;
       for (;;) {
-        const n = await conn.read(this.#left ? scratch : answers.space());
+        const n = await conn.read(this.#left ? scratch : responder.readBuffer());
         if (this.#left) {
           if (n === null) break;
           this.#active = this.#shared.nextTick;
@@ -532,15 +540,15 @@ class Connection {
         }
         if (n === null) {
           this.reason ??= "closed by peer";
-          answers.ended();
+          responder.end();
         } else {
           readAt = wallMicros();
           this.#active = this.#shared.nextTick;
           this.bytesIn += n;
-          answers.arrived(n);
+          responder.commit(n);
         }
         // Other connections use the prefix while this one writes: it is made anew for each write.
-        let replies = answers.take(prefix.at(readAt));
+        let replies = responder.next(prefix.at(readAt));
         while (replies !== undefined) {
           this.#writing = true;
           let written = await conn.write(replies);
@@ -552,18 +560,18 @@ class Connection {
             written += more;
           }
           this.#writing = false;
-          replies = answers.take(prefix.at(readAt));
+          replies = responder.next(prefix.at(readAt));
         }
         this.#active = this.#shared.nextTick;
         if (n === null) break;
-        if (answers.overlong) await this.#leave("line too long", this.#shared.tooLong);
+        if (responder.overlong) await this.#leave("line too long", this.#shared.tooLong);
         else if (this.reason !== undefined) await this.#leave(this.reason);
       }
     } catch (error) {
       this.reason ??= reasonOfEnd(error);
     }
     this.#writing = false;
-    answers.close();
+    responder.close();
     this.#end();
   }
 

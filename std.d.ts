@@ -8,6 +8,11 @@ declare module "@std/cli/parse-args" {
   ): { _: string[]; [option: string]: boolean | string[] | undefined };
 }
 
+declare module "@std/bytes/concat" {
+  /** The bytes of all buffers, in an array of their own. */
+  export function concat(buffers: Uint8Array[]): Uint8Array<ArrayBuffer>;
+}
+
 declare module "@std/assert" {
   export class AssertionError extends Error {}
   export function assert(condition: unknown, message?: string): asserts condition;

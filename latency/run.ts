@@ -1,4 +1,4 @@
-import type { StampFormat } from "../time/stamp.ts";
+import type { StampFormat } from "../protocol.ts";
 import type { Fate } from "./account.ts";
 import { type Bounds, CLIENT_STEP, CLOCK_LAG, type Delays, ServerClock } from "./clock.ts";
 import { Distribution } from "./distribution.ts";

@@ -1,5 +1,5 @@
 /** A run as JSON and as CSV: what is written, and read back. docs/json.md describes the fields. */
-import { STAMP_FORMATS, type StampFormat } from "../time/stamp.ts";
+import { STAMP_FORMATS, type StampFormat } from "../protocol.ts";
 import { FATES } from "./account.ts";
 import { type Happening, Run } from "./run.ts";
 import { seconds } from "./units.ts";

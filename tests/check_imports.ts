@@ -1,6 +1,6 @@
 /**
  * Fails if imports form a cycle or run against the layers:
- * `main → cli, server, client, ping → protocol, latency, net → kernel, time`.
+ * `main → cli, server, client, ping → probe, latency → protocol, net → time`.
  * Subcommands never import each other, `net` never imports `protocol`, nor `protocol` or `latency` `net`.
  *
  *     deno task imports
@@ -10,14 +10,14 @@ const ROOT = new URL("..", import.meta.url).href;
 /** What may be imported from where, beside a layer's own files. */
 const ALLOWED: Record<string, string[]> = {
   main: ["cli", "server", "client", "ping", "protocol", "latency", "net", "time"],
-  cli: ["server", "client", "ping", "protocol", "latency", "net", "time"],
-  server: ["cli", "protocol", "net", "kernel", "time"],
-  client: ["cli", "protocol", "net", "kernel", "time"],
-  ping: ["cli", "protocol", "latency", "net", "time"],
-  protocol: ["kernel", "time"],
-  latency: ["time"],
+  cli: ["server", "client", "ping", "probe", "protocol", "latency", "net", "time"],
+  server: ["cli", "protocol", "net", "time"],
+  client: ["cli", "protocol", "net", "time"],
+  ping: ["cli", "probe", "protocol", "latency", "net", "time"],
+  probe: [],
+  latency: ["protocol", "time"],
+  protocol: ["time"],
   net: ["time"],
-  kernel: [],
   time: [],
 };
 

@@ -1,14 +1,13 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
+import { ProbeLines } from "../probe/lines.ts";
 import {
-  Answers,
-  concat,
   DatagramReplies,
   errorReply,
   type Framing,
-  LineReader,
-  Probes,
-  Replies,
+  LineSplitter,
+  ReplyScanner,
+  Responder,
 } from "../protocol.ts";
 
 const PREFIX = new TextEncoder().encode("[stamp] ");
@@ -21,23 +20,23 @@ function answer(
   sizes: number[],
   options: { framing?: Framing; maxLine?: number } = {},
 ) {
-  const answers = new Answers(options.framing ?? "line", options.maxLine ?? 65536);
+  const responder = new Responder(options.framing ?? "line", options.maxLine ?? 65536);
   let replies = "";
   const takeAll = () => {
-    for (let taken; (taken = answers.take(PREFIX)) !== undefined;) replies += decode(taken);
+    for (let taken; (taken = responder.next(PREFIX)) !== undefined;) replies += decode(taken);
   };
-  for (let at = 0, i = 0; at < input.length && !answers.overlong; i++) {
-    const space = answers.space();
+  for (let at = 0, i = 0; at < input.length && !responder.overlong; i++) {
+    const space = responder.readBuffer();
     const n = Math.min(sizes[i % sizes.length]!, space.length, input.length - at);
     space.set(input.subarray(at, at + n));
-    answers.arrived(n);
+    responder.commit(n);
     takeAll();
     at += n;
   }
-  answers.ended();
+  responder.end();
   takeAll();
-  const { lines, overlong } = answers;
-  answers.close();
+  const { lines, overlong } = responder;
+  responder.close();
   return { replies, lines, overlong };
 }
 
@@ -79,20 +78,20 @@ Deno.test("reads that end exactly at the buffer's end make it grow in line frami
   for (const length of [1, 32, 256, 1024]) {
     const read = encode(("x".repeat(length - 1) + "\n").repeat(1024 / length));
     for (const [framing, grown] of [["line", 128 * 1024], ["chunk", 1024]] as const) {
-      const answers = new Answers(framing, 65536);
+      const responder = new Responder(framing, 65536);
       const feed = (bytes: Uint8Array) => {
-        const space = answers.space();
+        const space = responder.readBuffer();
         space.set(bytes);
-        answers.arrived(bytes.length);
-        while (answers.take(PREFIX) !== undefined);
+        responder.commit(bytes.length);
+        while (responder.next(PREFIX) !== undefined);
         return space.length;
       };
       assertEquals([feed(read), feed(read), feed(read)], [1024, grown, grown]);
       // And back when reads are small again.
       for (let i = 0; i < 16; i++) feed(encode("x\n"));
       assertEquals(feed(encode("x\n")), 1024);
-      assertEquals(answers.lines, framing === "chunk" ? 20 : 3 * 1024 / length + 17);
-      answers.close();
+      assertEquals(responder.lines, framing === "chunk" ? 20 : 3 * 1024 / length + 17);
+      responder.close();
     }
   }
 });
@@ -131,7 +130,7 @@ Deno.test("in chunk framing each read is answered as it came", () => {
 
 /** Streams replies in pieces through a counter. */
 function count(text: string, sizes: number[], sent = "hello\n") {
-  const replies = new Replies();
+  const replies = new ReplyScanner();
   replies.sending(encode(sent));
   const input = encode(text);
   let passed = "";
@@ -232,7 +231,7 @@ Deno.test("replies in any order, some lost and some doubled, are counted as they
 });
 
 Deno.test("a probe is known by its number, however its reply is cut, and not when a byte of it has changed", () => {
-  const probes = new Probes(30);
+  const probes = new ProbeLines(30);
   const line = probes.line(1234567890).slice();
   assertEquals(line.length, 31);
   assertEquals(probes.seqOf(line.subarray(0, 30)), 1234567890);
@@ -242,15 +241,35 @@ Deno.test("a probe is known by its number, however its reply is cut, and not whe
     assertEquals(probes.seqOf(changed), 0, `byte ${i}`);
   }
   assertEquals(probes.seqOf(line), 0);
-  assertEquals(new Probes(30).seqOf(line.subarray(0, 30)), 0); // another run
-  const stream = concat(concat(line, line), encode("x".repeat(200) + "\n" + "short\nbegun"));
+  assertEquals(new ProbeLines(30).seqOf(line.subarray(0, 30)), 0); // another run
+});
+
+Deno.test("a stream is split after each LF and where a line is too long, however it is cut", () => {
+  const stream = encode(`one\n\n${"x".repeat(10)}\n${"y".repeat(9)}\n${"z".repeat(25)}\nbegun`);
   for (let cut = 1; cut <= stream.length; cut++) {
-    const reader = new LineReader(30);
-    const lines: (number | undefined)[] = [];
+    const splitter = new LineSplitter(10);
+    const parts: string[] = [];
     for (let at = 0; at < stream.length; at += cut) {
-      reader.read(stream.subarray(at, at + cut), (it) => lines.push(it?.length));
+      for (const part of splitter.split(stream.subarray(at, at + cut))) {
+        parts.push((splitter.continued ? "+" : "") + decode(part));
+      }
     }
-    assertEquals(lines, [30, 30, undefined, 5], `cut at ${cut}`);
-    assert(reader.begun);
+    const expected = [
+      "one\n",
+      "\n",
+      "xxxxxxxxxx",
+      "+\n",
+      "yyyyyyyyy\n",
+      "zzzzzzzzzz",
+      "+zzzzzzzzzz",
+      "+zzzzz\n",
+    ];
+    assertEquals(parts, expected, `cut at ${cut}`);
+    assert(splitter.begun);
+    assertEquals(decode(splitter.takeRest()), "begun");
+    assert(!splitter.begun);
   }
+  const tooLong = new LineSplitter(3);
+  assertEquals([...tooLong.split(encode("abcd"))].map(decode), ["abc"]);
+  assert(!tooLong.begun, "its first part was given");
 });

@@ -1,12 +1,12 @@
 /**
- * The inner loops of tsecho in AssemblyScript, for WebAssembly with 128-bit SIMD. `deno task kernel` makes kernel.wasm
- * of them; kernel/reference.ts says the same in plain TypeScript, and a test holds the two against each other.
+ * The inner loops of tsecho in AssemblyScript, for WebAssembly with 128-bit SIMD. `deno task wasm` makes kernel.wasm
+ * of them; reference.ts does the same in plain TypeScript, and a test compares the two.
  *
  * All addresses are of bytes in this module's memory. Loads may reach up to 63 bytes beyond an end that is given, and
  * stores up to 63 bytes beyond what counts as written, but never beyond `limit`: the caller keeps such room.
  */
 
-/** Why {@link stamp} stopped, as in kernel/kernel.ts. */
+/** Why {@link stamp} stopped, as in kernel.ts. */
 const NO_LINE: u32 = 0;
 const NO_ROOM: u32 = 1;
 const TOO_LONG: u32 = 2;
@@ -21,7 +21,7 @@ const STEP: usize = 64;
  * Beside the result it stores three numbers of 32 bits at `report`: the bytes taken, the lines, and why it stopped.
  *
  * @param limit where the room ends; of it the last 64 bytes stay unused.
- * @param longest the most bytes of a line, its LF not counted.
+ * @param maxLine the longest line in bytes, LF excluded.
  * @returns the bytes written.
  */
 export function stamp(
@@ -31,7 +31,7 @@ export function stamp(
   limit: usize,
   prefix: usize,
   prefixLength: usize,
-  longest: usize,
+  maxLine: usize,
   report: usize,
 ): usize {
   const lf = i8x16.splat(10);
@@ -87,7 +87,7 @@ export function stamp(
     }
     const length = <usize>ctz(found);
     if (found == 0 || read + length >= end) break; // an LF that lies beyond the end is none
-    if (read + length - line > longest) {
+    if (read + length - line > maxLine) {
       reason = TOO_LONG;
       break;
     }

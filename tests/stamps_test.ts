@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { systemMicros, wallMicros } from "../time/clock.ts";
-import { Prefix, prefixLength, PrefixReader, STAMP_FORMATS, type StampFormat } from "../time/stamp.ts";
+import { Prefix, prefixLength, PrefixReader, STAMP_FORMATS, type StampFormat } from "../protocol.ts";
 import { run } from "./helpers.ts";
 
 const MOMENT = 1795405020_123456; // 2026-11-23T03:37:00.123456Z

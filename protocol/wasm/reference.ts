@@ -1,28 +1,25 @@
-/**
- * What the kernel computes, in plain TypeScript: the reference that tests hold kernel.wasm against. Nothing else uses
- * it.
- */
+/** The kernel's functions in plain TypeScript: tests compare kernel.wasm with them. Nothing else uses them. */
 
 import { NO_LINE, TOO_LONG } from "./kernel.ts";
 
-/** What stamping some bytes gave. */
+/** The result of stamping. */
 export interface Stamped {
   replies: Uint8Array<ArrayBuffer>;
-  /** Bytes of the input that the replies answer. */
+  /** Bytes of the input that were answered. */
   taken: number;
   lines: number;
   reason: typeof NO_LINE | typeof TOO_LONG;
 }
 
-/** Each line of `input` that has its LF behind a prefix, up to the first that is longer than `longest`. */
-export function stamp(input: Uint8Array, prefix: Uint8Array, longest: number): Stamped {
+/** Puts the prefix in front of each complete line, up to the first that is longer than `maxLine`. */
+export function stamp(input: Uint8Array, prefix: Uint8Array, maxLine: number): Stamped {
   const replies = new Uint8Array(input.length * (prefix.length + 1));
   let written = 0;
   let line = 0;
   let lines = 0;
   for (let at = 0; at < input.length; at++) {
     if (input[at] !== 10) continue;
-    if (at - line > longest) {
+    if (at - line > maxLine) {
       return { replies: replies.slice(0, written), taken: line, lines, reason: TOO_LONG };
     }
     replies.set(prefix, written);

@@ -5,12 +5,10 @@ export type StampFormat = typeof STAMP_FORMATS[number];
 const DAYS = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/**
- * The part of a stamp that stays the same for a whole second, and what follows its six microsecond digits.
- * `fraction` is false where the format has no such digits.
- */
+/** A stamp's text around its six microsecond digits, which stays the same for a second. */
 interface SecondText {
   head: string;
+  /** Whether the format has these digits. */
   fraction: boolean;
   tail: string;
 }
@@ -39,8 +37,7 @@ function ctime(date: Date): string {
 /**
  * The bytes that go in front of each line: `[stamp] `, or `[stamp tag] `, or nothing for `none`.
  *
- * A reply costs one prefix, and most replies fall into the same second as the one before: only the digits are
- * written anew then.
+ * Every read needs one, and most fall into the same second as the one before: then only the digits are rewritten.
  */
 export class Prefix {
   readonly #format: StampFormat;
@@ -53,8 +50,8 @@ export class Prefix {
   #digits = -1;
 
   /**
-   * @param tag ASCII without control characters, blanks and brackets, so that the prefix can be read back.
-   * @param room where to write the prefix: 32 bytes and the tag's length at least.
+   * @param tag ASCII without control characters, blanks or brackets, so that the prefix can be parsed.
+   * @param room where to write the prefix, at least 32 bytes and the tag's length.
    */
   constructor(format: StampFormat, tag = "", room: Uint8Array = new Uint8Array(32 + tag.length)) {
     this.#format = format;
@@ -64,8 +61,7 @@ export class Prefix {
   }
 
   /**
-   * The prefix for a moment in microseconds since the epoch. The array is the same at each call while the second
-   * lasts: copy it, or be done with it, before the next call.
+   * The prefix for a moment in microseconds since the epoch. Valid until the next call, which reuses the array.
    */
   at(micros: number): Uint8Array {
     if (micros === this.#micros) return this.#bytes;
@@ -93,47 +89,47 @@ export class Prefix {
   }
 }
 
-/** What a prefix looks like in any format, with or without a tag. */
+/** A prefix in any format, with or without a tag. */
 const PREFIX =
   /^\[(?:(?<iso>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.(?<isoMicros>\d{6})Z|(?<ctime>[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4})|(?<unix>\d{1,11})\.(?<unixMicros>\d{6}))(?: (?<tag>[!-Z\\^-~]{1,64}))?\] /;
-/** No prefix has more bytes. */
-export const LONGEST_PREFIX = 100;
+/** The longest prefix in any format, with the longest tag, in bytes. */
+export const MAX_PREFIX_LENGTH = 100;
 const BRACKET = 0x5b;
 
 function matchPrefix(message: Uint8Array): RegExpExecArray | null {
-  return PREFIX.exec(String.fromCharCode(...message.subarray(0, LONGEST_PREFIX)));
+  return PREFIX.exec(String.fromCharCode(...message.subarray(0, MAX_PREFIX_LENGTH)));
 }
 
-/** How many bytes the prefix takes that a message begins with, in whatever format; 0 if it begins with none. */
+/** The length in bytes of the prefix at a message's beginning, in any format; 0 if there is none. */
 export function prefixLength(message: Uint8Array): number {
   if (message[0] !== BRACKET) return 0;
   return matchPrefix(message)?.[0].length ?? 0;
 }
 
-/** What stands in front of an echoed line. */
+/** The prefix of an echoed line. */
 export interface ReadPrefix {
-  /** How many bytes it has. */
+  /** In bytes. */
   length: number;
-  /** Undefined for something in brackets that is no stamp. */
+  /** Undefined for brackets that hold no stamp. */
   format?: StampFormat | undefined;
-  /** Microseconds since the epoch. A ctime is taken for this machine's local time: it does not tell its zone. */
+  /** Microseconds since the epoch. A ctime, which has no zone, is read as this machine's local time. */
   micros?: number | undefined;
   tag?: string | undefined;
 }
 
 /**
- * Reads prefixes as {@linkcode Prefix} writes them, in any format. Most fall into the same second as the one before:
- * all but the digits of the microseconds is compared with that one then, and need not be understood anew.
+ * Reads the prefixes that {@linkcode Prefix} writes, in any format. Most differ from the one before in the digits of
+ * the microseconds alone, and only these are parsed then.
  */
 export class PrefixReader {
-  /** The last prefix, and what it meant. */
+  /** The last prefix that was parsed whole, and its meaning. */
   #bytes = new Uint8Array();
   #read: ReadPrefix = { length: 0 };
-  /** Where its six microsecond digits begin, and the microseconds of its second. */
+  /** The position of its six microsecond digits, and its second in microseconds. */
   #digits = 0;
   #second = 0;
 
-  /** The prefix of a line: an empty one of format `none` if it has none. */
+  /** The prefix of a line; one of length 0 and format `none` if it has none. */
   read(line: Uint8Array): ReadPrefix {
     const micros = this.#sameButMicros(line);
     if (micros >= 0) {
@@ -150,7 +146,7 @@ export class PrefixReader {
     return read;
   }
 
-  /** The microseconds of a prefix that is the last one but for these; -1 for any other. */
+  /** The microseconds of a prefix that differs from the last in them alone; -1 for any other. */
   #sameButMicros(line: Uint8Array): number {
     const bytes = this.#bytes;
     if (bytes.length === 0 || line.length < bytes.length) return -1;
@@ -171,8 +167,8 @@ function readPrefix(line: Uint8Array): ReadPrefix {
   if (line[0] !== BRACKET) return { length: 0, format: "none" };
   const match = matchPrefix(line);
   if (match === null) {
-    // Something else in brackets and a blank may be another server's prefix.
-    const end = line.subarray(0, LONGEST_PREFIX).indexOf(0x5d);
+    // Other text in brackets before a blank may be another server's prefix.
+    const end = line.subarray(0, MAX_PREFIX_LENGTH).indexOf(0x5d);
     return { length: end > 0 && line[end + 1] === 0x20 ? end + 2 : 0 };
   }
   const [{ length }] = match;

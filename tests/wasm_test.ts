@@ -1,17 +1,17 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import {
+  acquireSlot,
   countLf,
-  giveBack,
   LARGE_SLOT,
   NO_LINE,
   NO_ROOM,
+  releaseSlot,
   SMALL_SLOT,
   stamped,
   stampLines,
-  takeSlot,
-} from "../kernel/kernel.ts";
-import { count, stamp } from "../kernel/reference.ts";
+} from "../protocol/wasm/kernel.ts";
+import { count, stamp } from "../protocol/wasm/reference.ts";
 
 // LF is one byte of 256, and short and long lines go different ways: both need help to be likely.
 const line = fc.oneof(
@@ -36,7 +36,7 @@ function stampAll(bytes: Uint8Array, from: number, end: number, prefix: Uint8Arr
     const part = stampLines(bytes, from, end, prefix, longest);
     replies.set(part, written);
     written += part.length;
-    if (part.length > 0) giveBack(part);
+    if (part.length > 0) releaseSlot(part);
     from += stamped.taken;
     lines += stamped.lines;
     if (stamped.reason !== NO_ROOM) break;
@@ -46,8 +46,8 @@ function stampAll(bytes: Uint8Array, from: number, end: number, prefix: Uint8Arr
 }
 
 Deno.test("the kernel stamps as the reference does, whatever stands before, behind and left over", () => {
-  const slot = takeSlot(LARGE_SLOT);
-  const inSlot = takeSlot(SMALL_SLOT);
+  const slot = acquireSlot(LARGE_SLOT);
+  const inSlot = acquireSlot(SMALL_SLOT);
   fc.assert(
     fc.property(input, prefix, longest, fc.integer({ min: 0, max: 40 }), (bytes, prefix, longest, from) => {
       bytes = bytes.subarray(0, LARGE_SLOT - from);
@@ -62,8 +62,8 @@ Deno.test("the kernel stamps as the reference does, whatever stands before, behi
     }),
     { numRuns: 300 },
   );
-  giveBack(slot);
-  giveBack(inSlot);
+  releaseSlot(slot);
+  releaseSlot(inSlot);
 });
 
 Deno.test("every length of line up to five registers is stamped with every length of prefix up to a long tag's", () => {
@@ -86,7 +86,7 @@ Deno.test("a line that cannot fit beside its prefix is left, and nothing is writ
 });
 
 Deno.test("line feeds are counted right, in the kernel's memory and outside", () => {
-  const slot = takeSlot(LARGE_SLOT);
+  const slot = acquireSlot(LARGE_SLOT);
   fc.assert(fc.property(input, fc.integer({ min: 0, max: 70 }), (bytes, from) => {
     bytes = bytes.subarray(0, LARGE_SLOT - from);
     slot.fill(10);
@@ -94,12 +94,12 @@ Deno.test("line feeds are counted right, in the kernel's memory and outside", ()
     assertEquals(countLf(slot.subarray(from, from + bytes.length)), count(bytes));
     assertEquals(countLf(bytes), count(bytes));
   }));
-  giveBack(slot);
+  releaseSlot(slot);
 });
 
 Deno.test("slots never overlap, are used again, and when they run out others take their place", () => {
   for (const [size, most] of [[SMALL_SLOT, 20_000], [LARGE_SLOT, 1000]] as const) {
-    const slots = Array.from({ length: most }, () => takeSlot(size));
+    const slots = Array.from({ length: most }, () => acquireSlot(size));
     const kernelMemory = slots[0]!.buffer;
     const inside = slots.filter((slot) => slot.buffer === kernelMemory);
     assert(inside.length < most, "they do run out");
@@ -111,10 +111,10 @@ Deno.test("slots never overlap, are used again, and when they run out others tak
     const replies = stampLines(slots.at(-1)!, 0, text.length, text.subarray(0, 1), 10);
     assertEquals(new TextDecoder().decode(replies), "aa\nab\n");
     if (size === LARGE_SLOT) assert(replies.buffer !== kernelMemory);
-    giveBack(replies);
-    slots.forEach(giveBack);
-    const again = Array.from({ length: inside.length }, () => takeSlot(size));
+    releaseSlot(replies);
+    slots.forEach(releaseSlot);
+    const again = Array.from({ length: inside.length }, () => acquireSlot(size));
     assert(again.every((slot) => slot.buffer === kernelMemory));
-    again.forEach(giveBack);
+    again.forEach(releaseSlot);
   }
 });

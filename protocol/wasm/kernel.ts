@@ -1,46 +1,46 @@
 /**
  * The kernel's memory, and its functions on views of it.
  *
- * The memory has its full size from the start, since growing would detach every view of it; what is never touched takes
- * no room in RAM. It is shared out in slots of two sizes, for reading into and writing from: the bytes of a connection
- * then need not be copied for the kernel to see them, and ten thousand small buffers are one allocation.
+ * The memory has its full size from the start, because growing would detach every view of it; untouched pages take no
+ * RAM. It is divided into slots of two sizes, to read into and write from: so the kernel sees a connection's bytes
+ * without a copy, and ten thousand small buffers are one allocation.
  */
 import { count, memory, stamp } from "./kernel.wasm";
 
 const heap = new Uint8Array(memory.buffer as ArrayBuffer);
 
-/** A connection that waits for its next line keeps a slot of this size, in bytes. */
+/** The bytes of the slot that a waiting connection keeps. */
 export const SMALL_SLOT = 1024;
-/** For replies, and for a connection whose reads fill a small slot. */
+/** The bytes of a slot for replies, and for a connection whose reads fill a small one. */
 export const LARGE_SLOT = 128 * 1024;
-const MOST_SMALL = 16 * 1024;
+const MAX_SMALL_SLOTS = 16 * 1024;
 
-/** Where the kernel reports, in words of 32 bits. It has no data of its own: all of the memory is shared out here. */
+/** Where the kernel reports, in words of 32 bits. It has no data of its own: this file divides all of the memory. */
 const REPORT = 0;
 const TAKEN = 0;
 const LINES = 1;
 const REASON = 2;
-/** Where a prefix goes that is not in the memory, and the longest one. */
+/** Where a prefix is copied that lies outside the memory, and its greatest length. */
 const PREFIX = 64;
-const LONGEST_PREFIX = 512;
-/** Where input goes that is not in the memory, and replies for which there is no slot. */
+const MAX_COPIED_PREFIX = 512;
+/** Where input is copied that lies outside the memory, and where replies go when no slot is free. */
 const INPUT = 64 * 1024;
 const REPLIES = INPUT + 2 * LARGE_SLOT;
 const SMALL_SLOTS = REPLIES + 2 * LARGE_SLOT;
-const LARGE_SLOTS = SMALL_SLOTS + MOST_SMALL * SMALL_SLOT;
-/** Loads may reach a little beyond a slot. */
+const LARGE_SLOTS = SMALL_SLOTS + MAX_SMALL_SLOTS * SMALL_SLOT;
+/** Loads may reach up to 63 bytes beyond a slot. */
 const END = heap.length - 64;
 
 const report = new Uint32Array(heap.buffer, REPORT, 4);
 
-/** Why stamping stopped; kernel/assembly.ts has the same. */
+/** Why stamping stopped, as in assembly.ts. */
 export const NO_LINE = 0; // what is left holds no complete line
 export const NO_ROOM = 1; // the next line may not fit
 export const TOO_LONG = 2; // the next line is longer than allowed
 
 /** The slots of one size. */
 class Slots {
-  /** Addresses that have been given back; the latest is the likeliest to be in the processor's cache. */
+  /** Released addresses. The latest is the likeliest to be in the processor's cache. */
   readonly #free: number[] = [];
   #next: number;
 
@@ -49,7 +49,7 @@ class Slots {
   }
 
   /** The address of a slot, or 0 when all are in use. */
-  take(): number {
+  acquire(): number {
     const address = this.#free.pop();
     if (address !== undefined) return address;
     if (this.#next + this.size > this.end) return 0;
@@ -57,7 +57,7 @@ class Slots {
     return this.#next - this.size;
   }
 
-  giveBack(address: number): void {
+  release(address: number): void {
     this.#free.push(address);
   }
 }
@@ -66,29 +66,29 @@ const small = new Slots(SMALL_SLOTS, LARGE_SLOTS, SMALL_SLOT);
 const large = new Slots(LARGE_SLOTS, END, LARGE_SLOT);
 
 /**
- * A buffer of SMALL_SLOT or LARGE_SLOT bytes, whose content is whatever was there before: in the kernel's memory, or,
- * when that is all in use, one like any other, on which the kernel works a little slower.
+ * A buffer of SMALL_SLOT or LARGE_SLOT bytes, not cleared, until {@linkcode releaseSlot}. When the kernel's memory is
+ * all in use, it is an ordinary array, on which the kernel works a little slower.
  *
- * @param needed the bytes that will do then.
+ * @param needed the bytes of such an array.
  */
-export function takeSlot(
+export function acquireSlot(
   size: typeof SMALL_SLOT | typeof LARGE_SLOT,
   needed: number = size,
 ): Uint8Array<ArrayBuffer> {
-  const address = (size === SMALL_SLOT ? small : large).take();
+  const address = (size === SMALL_SLOT ? small : large).acquire();
   return address === 0 ? new Uint8Array(needed) : heap.subarray(address, address + size);
 }
 
-/** Gives back a slot, or a part of it from its beginning: nothing may read or write there any more. */
-export function giveBack(bytes: Uint8Array): void {
+/** Releases a slot, given as it was acquired or cut at its end. Nothing may read or write there afterwards. */
+export function releaseSlot(bytes: Uint8Array): void {
   if (bytes.buffer !== heap.buffer) return;
   const address = bytes.byteOffset;
-  (address < LARGE_SLOTS ? small : large).giveBack(address);
+  (address < LARGE_SLOTS ? small : large).release(address);
 }
 
-/** What {@linkcode stampLines} found; overwritten by its next call. */
+/** What the last call of {@linkcode stampLines} found. */
 export const stamped = {
-  /** Bytes of the input that have been answered. */
+  /** Bytes of the input that were answered. */
   taken: 0,
   lines: 0,
   /** NO_LINE, NO_ROOM or TOO_LONG. */
@@ -98,22 +98,22 @@ export const stamped = {
 const NOTHING = new Uint8Array();
 
 /**
- * Stamps the lines in `input[from, end)` that have their LF, as many as fit into a large slot.
+ * Stamps the complete lines in `input[from, end)`, as many as fit into a large slot.
  *
  * @param prefix what goes in front of each, at most 512 bytes.
- * @param longest the most bytes of a line, its LF not counted.
- * @returns the replies, in a slot to be given back if there are any; {@linkcode stamped} says the rest.
+ * @param maxLine the longest line in bytes, LF excluded.
+ * @returns the replies, in a slot to be released if there are any; {@linkcode stamped} has the rest.
  */
 export function stampLines(
   input: Uint8Array,
   from: number,
   end: number,
   prefix: Uint8Array,
-  longest: number,
+  maxLine: number,
 ): Uint8Array<ArrayBuffer> {
   let prefixAt = prefix.byteOffset;
   if (prefix.buffer !== heap.buffer) {
-    if (prefix.length > LONGEST_PREFIX) throw new RangeError("the prefix is too long");
+    if (prefix.length > MAX_COPIED_PREFIX) throw new RangeError("the prefix is too long");
     heap.set(prefix, PREFIX);
     prefixAt = PREFIX;
   }
@@ -124,7 +124,7 @@ export function stampLines(
     heap.set(input.subarray(from, from + length), INPUT);
     inputAt = INPUT;
   }
-  const slot = large.take();
+  const slot = large.acquire();
   const to = slot === 0 ? REPLIES : slot;
   const written = stamp(
     inputAt,
@@ -133,16 +133,16 @@ export function stampLines(
     to + LARGE_SLOT,
     prefixAt,
     prefix.length,
-    longest,
+    maxLine,
     REPORT,
   );
   stamped.taken = report[TAKEN]!;
   stamped.lines = report[LINES]!;
-  // Of an input that was cut short nobody can say that it holds no line.
+  // An input that was cut short may hold a line further on.
   stamped.reason = report[REASON] === NO_LINE && length < end - from ? NO_ROOM : report[REASON]!;
   if (slot === 0) return heap.slice(to, to + written);
   if (written > 0) return heap.subarray(to, to + written);
-  large.giveBack(slot);
+  large.release(slot);
   return NOTHING;
 }
 

@@ -1,0 +1,30 @@
+import { SMALL_SLOT } from "./wasm/kernel.ts";
+
+export const FRAMINGS = ["line", "chunk"] as const;
+/** How the server tells messages apart: by LF, or by whatever one read delivers. */
+export type Framing = typeof FRAMINGS[number];
+
+export const LF = 10;
+/** The longest message in chunk framing, in bytes: the classic programs' `recv(1024)`, and what a small slot holds. */
+export const CHUNK_SIZE = SMALL_SLOT;
+/** What an error reply begins with. A stamped reply begins with `[`, so its first byte tells them apart. */
+const ERROR_START = "error: ";
+
+/** The bytes of an error reply. `reason` is one line of ASCII, below 200 characters. */
+export function errorReply(reason: string): Uint8Array {
+  return new TextEncoder().encode(`${ERROR_START}${reason}\n`);
+}
+
+/** The reason in an error reply; undefined for any other line. */
+export function errorReason(line: Uint8Array): string | undefined {
+  if (line.length < ERROR_START.length || !mayBeError(line)) return undefined;
+  return new TextDecoder().decode(line.subarray(ERROR_START.length)).trimEnd();
+}
+
+/** Whether a line, or the part of it that has arrived, begins as an error reply does. */
+export function mayBeError(line: Uint8Array): boolean {
+  for (let i = 0; i < ERROR_START.length && i < line.length; i++) {
+    if (line[i] !== ERROR_START.charCodeAt(i)) return false;
+  }
+  return line.length > 0;
+}

@@ -1,0 +1,190 @@
+import { type Framing, LF } from "./lines.ts";
+import {
+  acquireSlot,
+  LARGE_SLOT,
+  NO_LINE,
+  releaseSlot,
+  SMALL_SLOT,
+  stamped,
+  stampLines,
+  TOO_LONG,
+} from "./wasm/kernel.ts";
+
+/** After this many reads in a row that a small buffer would have held, a large buffer is made small again. */
+const READS_UNTIL_SMALL = 16;
+
+/**
+ * Turns the bytes that arrive on one connection into replies, in order.
+ *
+ * Reading and answering alternate: read into {@linkcode readBuffer}, tell the length with {@linkcode commit}, then
+ * call {@linkcode next} until it returns undefined.
+ */
+export class Responder {
+  readonly #framing: Framing;
+  readonly #maxLine: number;
+  // Ten thousand connections may each have sent a few bytes and wait: these keep a small buffer. A read that fills it,
+  // even with complete lines alone, brings a large one.
+  #buffer = acquireSlot(SMALL_SLOT);
+  // buffer[start, end) has not been answered; buffer[start, scanned) holds no LF.
+  #start = 0;
+  #scanned = 0;
+  #end = 0;
+  /** The end (after its LF) of a line whose prefix has been returned and whose bytes have not; 0 for none. */
+  #lineEnd = 0;
+  #smallReads = 0;
+  #lines = 0;
+  #overlong = false;
+  /** The slot of the replies that `next` returned last. */
+  #replies: Uint8Array | undefined;
+
+  /** @param maxLine the longest line in bytes, LF excluded; chunk framing ignores it. */
+  constructor(framing: Framing, maxLine: number) {
+    this.#framing = framing;
+    this.#maxLine = maxLine;
+  }
+
+  /** Lines answered so far; messages in chunk framing. */
+  get lines(): number {
+    return this.#lines;
+  }
+
+  /** Whether a line was longer than allowed. It and what follows stay unanswered. */
+  get overlong(): boolean {
+    return this.#overlong;
+  }
+
+  /** Room for the next read, at least one byte. Valid until the next call of any method. */
+  readBuffer(): Uint8Array<ArrayBuffer> {
+    if (this.#start === this.#end) {
+      const filled = this.#end === this.#buffer.length;
+      this.#start = this.#scanned = this.#end = 0;
+      if (filled && this.#framing === "line" && this.#buffer.length < LARGE_SLOT) {
+        releaseSlot(this.#buffer);
+        this.#buffer = acquireSlot(LARGE_SLOT);
+      } else if (this.#smallReads >= READS_UNTIL_SMALL && this.#buffer.length > SMALL_SLOT) {
+        releaseSlot(this.#buffer);
+        this.#buffer = acquireSlot(SMALL_SLOT);
+      }
+      return this.#buffer;
+    }
+    if (this.#end === this.#buffer.length) this.#makeRoom();
+    return this.#buffer.subarray(this.#end);
+  }
+
+  /** Adds the first `n` bytes of the read buffer to the input. */
+  commit(n: number): void {
+    this.#end += n;
+    this.#smallReads = n < SMALL_SLOT ? this.#smallReads + 1 : 0;
+  }
+
+  /** Ends the input: bytes left without LF are a line, and get one. */
+  end(): void {
+    if (this.#framing === "chunk" || this.#start === this.#end || this.#overlong) return;
+    if (this.#end === this.#buffer.length) this.#makeRoom();
+    this.#buffer[this.#end++] = LF;
+  }
+
+  /**
+   * The next replies to complete lines; undefined when all are answered. Valid until the next call of any method.
+   *
+   * @param prefix what `Prefix.at` gives for the moment of the read, the same for each call after one read.
+   */
+  next(prefix: Uint8Array): Uint8Array<ArrayBuffer> | undefined {
+    this.#releaseReplies();
+    if (this.#framing === "chunk") return this.#nextChunk(prefix);
+    if (this.#lineEnd > 0) return this.#nextLongLine();
+    if (this.#scanned === this.#end || this.#overlong) return undefined;
+    // The kernel would search a line that an earlier read began from its beginning again.
+    if (this.#scanned > this.#start && !this.#findLf()) return undefined;
+    const replies = stampLines(this.#buffer, this.#start, this.#end, prefix, this.#maxLine);
+    this.#start += stamped.taken;
+    this.#lines += stamped.lines;
+    if (stamped.reason === TOO_LONG) {
+      this.#overlong = true;
+    } else if (stamped.reason === NO_LINE) {
+      this.#noLfUntilEnd();
+    } else if (replies.length === 0) {
+      return this.#findLf() ? this.#startLongLine(prefix) : undefined;
+    } else {
+      this.#scanned = this.#start;
+    }
+    if (replies.length === 0) return undefined;
+    this.#replies = replies;
+    return replies;
+  }
+
+  /** Releases the buffers. After it no method may be called, and nothing that one returned may be used. */
+  close(): void {
+    this.#releaseReplies();
+    releaseSlot(this.#buffer);
+  }
+
+  /** Moves `#scanned` to the first LF behind it; false if there is none. */
+  #findLf(): boolean {
+    const at = this.#buffer.subarray(this.#scanned, this.#end).indexOf(LF);
+    if (at < 0) {
+      this.#noLfUntilEnd();
+      return false;
+    }
+    this.#scanned += at;
+    return true;
+  }
+
+  #noLfUntilEnd(): void {
+    this.#scanned = this.#end;
+    if (this.#end - this.#start > this.#maxLine) this.#overlong = true;
+  }
+
+  /** A line that does not fit into a slot beside its prefix follows it, straight from where it was read. */
+  #startLongLine(prefix: Uint8Array): Uint8Array<ArrayBuffer> | undefined {
+    if (this.#scanned - this.#start > this.#maxLine) {
+      this.#overlong = true;
+      return undefined;
+    }
+    this.#lineEnd = this.#scanned + 1;
+    return prefix.length > 0 ? prefix.slice() : this.#nextLongLine();
+  }
+
+  #nextLongLine(): Uint8Array<ArrayBuffer> {
+    const line = this.#buffer.subarray(this.#start, this.#lineEnd);
+    this.#start = this.#scanned = this.#lineEnd;
+    this.#lineEnd = 0;
+    this.#lines++;
+    return line;
+  }
+
+  #nextChunk(prefix: Uint8Array): Uint8Array<ArrayBuffer> | undefined {
+    if (this.#start === this.#end) return undefined;
+    const length = prefix.length + this.#end;
+    const replies = acquireSlot(LARGE_SLOT, length);
+    replies.set(prefix);
+    replies.set(this.#buffer.subarray(0, this.#end), prefix.length);
+    this.#replies = replies;
+    this.#start = this.#end;
+    this.#lines++;
+    return replies.subarray(0, length);
+  }
+
+  #releaseReplies(): void {
+    if (this.#replies !== undefined) releaseSlot(this.#replies);
+    this.#replies = undefined;
+  }
+
+  /** Moves unanswered bytes to the front: of a larger buffer, unless they fill at most half of a large one. */
+  #makeRoom(): void {
+    const rest = this.#buffer.subarray(this.#start, this.#end);
+    let buffer = this.#buffer;
+    if (buffer.length < LARGE_SLOT) {
+      buffer = acquireSlot(LARGE_SLOT);
+    } else if (rest.length * 2 > buffer.length) {
+      const length = Math.min(buffer.length * 2, Math.max(LARGE_SLOT, this.#maxLine + 1));
+      if (length > buffer.length) buffer = new Uint8Array(length);
+    }
+    buffer.set(rest);
+    if (buffer !== this.#buffer) releaseSlot(this.#buffer);
+    this.#buffer = buffer;
+    this.#scanned -= this.#start;
+    this.#start = 0;
+    this.#end = rest.length;
+  }
+}
