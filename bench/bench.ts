@@ -29,12 +29,7 @@ import {
   speed,
   tables,
 } from "./report.ts";
-import { main, run } from "./tools.ts";
-
-async function has(program: string): Promise<boolean> {
-  const command = new Deno.Command("sh", { args: ["-c", 'command -v "$0"', program], stdout: "null" });
-  return (await command.output()).success;
-}
+import { has, main, run } from "./tools.ts";
 
 async function machine(): Promise<Record<string, string>> {
   const tools = { node: "--version", go: "version", gcc: "--version", python3: "--version" };

@@ -2,12 +2,14 @@
  * Compares `tsecho ping -i 0` with a C client that does the same exchange, in alternation against one tsecho server on
  * this machine, and watches ping's memory over a long run.
  *
- *     deno task bench-ping [--rounds N] [--count N] [--memory N] [--bin PATH]
+ *     deno task bench-ping [--rounds N] [--count N] [--memory N] [--against PATH] [--bin PATH]
  *
  * A round is one run of each; a difference or ratio is the median of the rounds' own, so that a slow spell of the
- * machine that covers a round does not count.
+ * machine that covers a round does not count. With --against the ping of another tsecho, a checkout or a binary, has
+ * its turn in each round; it talks to the same server.
  */
 import { parseArgs } from "node:util";
+import { LEAST_SPEED } from "./report.ts";
 import { compile, main, median, residentKib, run, start, startServer, tsecho } from "./tools.ts";
 
 const SIZE = 56;
@@ -68,44 +70,86 @@ function report(name: string, figures: Figures): string {
   } µs`;
 }
 
+/** The figures of one round. */
+interface Round {
+  c: Figures;
+  ping: Figures;
+  before?: Figures;
+}
+
+function verdict(good: boolean): string {
+  return good ? "reached" : "NOT reached";
+}
+
+function compare(rounds: Round[]): void {
+  const rate = median(rounds.map(({ c, ping }) => ping.rate / c.rate));
+  const p50 = median(rounds.map(({ c, ping }) => ping.p50 - c.p50));
+  const p99 = median(rounds.map(({ c, ping }) => ping.p99 - c.p99));
+  console.log("medians of the rounds, tsecho against C:");
+  console.log(`  exchanges per second ${rate.toFixed(2)}×   ≥ ${LEAST_RATE}: ${verdict(rate >= LEAST_RATE)}`);
+  console.log(`  p50 ${p50.toFixed(1)} µs more   < ${MOST_P50_US} µs: ${verdict(p50 < MOST_P50_US)}`);
+  console.log(`  p99 ${p99.toFixed(1)} µs more`);
+}
+
+function compareWithBefore(rounds: Round[]): void {
+  const pairs = rounds.flatMap(({ ping, before }) => before ? [{ ping, before }] : []);
+  if (pairs.length === 0) return;
+  const rate = median(pairs.map(({ ping, before }) => ping.rate / before.rate));
+  const p50 = median(pairs.map(({ ping, before }) => ping.p50 - before.p50));
+  console.log("medians of the rounds, tsecho against before:");
+  console.log(
+    `  exchanges per second ${rate.toFixed(2)}×   ≥ ${LEAST_SPEED}: ${verdict(rate >= LEAST_SPEED)}`,
+  );
+  console.log(`  p50 ${p50.toFixed(1)} µs more`);
+}
+
+async function measure(
+  program: string,
+  bin: string | undefined,
+  against: string | undefined,
+  endpoint: string,
+  rounds: number,
+  count: number,
+): Promise<void> {
+  const all: Round[] = [];
+  await exchangeInC(program, endpoint, count); // warms the server up
+  for (let number = 1; number <= rounds; number++) {
+    const round: Round = {
+      c: await exchangeInC(program, endpoint, count),
+      ping: await exchangeWithPing(bin, endpoint, count),
+    };
+    console.log(`round ${number}\n  ${report("C", round.c)}\n  ${report("tsecho", round.ping)}`);
+    if (against !== undefined) {
+      round.before = await exchangeWithPing(against, endpoint, count);
+      console.log(`  ${report("before", round.before)}`);
+    }
+    all.push(round);
+  }
+  if (all.length > 0) compare(all);
+  compareWithBefore(all);
+}
+
 async function bench(): Promise<number> {
   const { values } = parseArgs({
     options: {
       rounds: { type: "string", default: "7" },
       count: { type: "string", default: "100000" },
       memory: { type: "string", default: "1000000" },
+      against: { type: "string" },
       bin: { type: "string" },
     },
   });
+  const { bin, against } = values;
   const directory = await Deno.makeTempDir({ prefix: "tsecho-bench-" });
   try {
     const program = await compile("exchange.c", directory);
-    const server = await startServer(tsecho(values.bin, "server", "tcp://127.0.0.1:0", "--quiet"));
+    const server = await startServer(tsecho(bin, "server", "tcp://127.0.0.1:0", "--quiet"));
     try {
-      const count = Number(values.count);
-      const rounds: { c: Figures; ping: Figures }[] = [];
-      await exchangeInC(program, server.endpoint, count); // warms the server up
-      for (let round = 1; round <= Number(values.rounds); round++) {
-        const c = await exchangeInC(program, server.endpoint, count);
-        const ping = await exchangeWithPing(values.bin, server.endpoint, count);
-        rounds.push({ c, ping });
-        console.log(`round ${round}\n  ${report("C", c)}\n  ${report("tsecho", ping)}`);
-      }
-      const rate = median(rounds.map(({ c, ping }) => ping.rate / c.rate));
-      const p50 = median(rounds.map(({ c, ping }) => ping.p50 - c.p50));
-      const p99 = median(rounds.map(({ c, ping }) => ping.p99 - c.p99));
-      const verdict = (good: boolean) => good ? "reached" : "NOT reached";
-      if (rounds.length > 0) {
-        console.log(`medians of the rounds, tsecho against C:`);
-        console.log(
-          `  exchanges per second ${rate.toFixed(2)}×   ≥ ${LEAST_RATE}: ${verdict(rate >= LEAST_RATE)}`,
-        );
-        console.log(`  p50 ${p50.toFixed(1)} µs more   < ${MOST_P50_US} µs: ${verdict(p50 < MOST_P50_US)}`);
-        console.log(`  p99 ${p99.toFixed(1)} µs more`);
-      }
+      const { endpoint } = server;
+      await measure(program, bin, against, endpoint, Number(values.rounds), Number(values.count));
       const exchanges = Number(values.memory);
       if (exchanges === 0) return 0;
-      const [early, late] = await memory(values.bin, server.endpoint, exchanges);
+      const [early, late] = await memory(bin, endpoint, exchanges);
       console.log(
         `resident memory ${early} KiB after ${MEMORY_FROM} exchanges, ${late} KiB after ${exchanges}` +
           `   < ${MOST_GROWTH_KIB} KiB more: ${verdict(late - early < MOST_GROWTH_KIB)}`,

@@ -27,20 +27,20 @@ function medianOf(cell: Cell, key: keyof Measurement): number {
 }
 
 /** The median of the rounds' ratios tsecho ÷ peer from round `from` on; NaN when there is none. */
-function ratio(result: CaseResult, peer: string, from = 0): number {
+function ratio(result: CaseResult, peer: string, key: "value" | "p50" = "value", from = 0): number {
   const rounds = (name: string) => result.cells.find((cell) => cell.peer === name)?.rounds.slice(from) ?? [];
   const theirs = rounds(peer);
   return median(
     rounds("tsecho").flatMap((own, i) => {
       const other = theirs[i];
-      return own && other ? own.value / other.value : [];
+      return own?.[key] !== undefined && other?.[key] !== undefined ? own[key] / other[key] : [];
     }),
   );
 }
 
 /** How many times as fast as before tsecho was, or as small, in the rounds from `from` on. */
 export function speed(result: CaseResult, from = 0): number {
-  const times = ratio(result, "before", from);
+  const times = ratio(result, "before", result.case.compared, from);
   return result.case.lowerIsBetter ? 1 / times : times;
 }
 

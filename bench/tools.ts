@@ -29,6 +29,12 @@ export async function run(command: string[], stdin: "null" | "inherit" = "null")
   return decode(stdout);
 }
 
+/** Whether a program is installed. */
+export async function has(program: string): Promise<boolean> {
+  const command = new Deno.Command("sh", { args: ["-c", 'command -v "$0"', program], stdout: "null" });
+  return (await command.output()).success;
+}
+
 function decode(bytes: Uint8Array): string {
   return new TextDecoder().decode(bytes);
 }
