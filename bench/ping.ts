@@ -114,15 +114,13 @@ async function measure(
   const all: Round[] = [];
   await exchangeInC(program, endpoint, count); // warms the server up
   for (let number = 1; number <= rounds; number++) {
-    const round: Round = {
-      c: await exchangeInC(program, endpoint, count),
-      ping: await exchangeWithPing(bin, endpoint, count),
-    };
-    console.log(`round ${number}\n  ${report("C", round.c)}\n  ${report("tsecho", round.ping)}`);
-    if (against !== undefined) {
-      round.before = await exchangeWithPing(against, endpoint, count);
-      console.log(`  ${report("before", round.before)}`);
-    }
+    const c = await exchangeInC(program, endpoint, count);
+    const early = number % 2 === 0 && against ? await exchangeWithPing(against, endpoint, count) : null;
+    const ping = await exchangeWithPing(bin, endpoint, count);
+    const before = early ?? (against ? await exchangeWithPing(against, endpoint, count) : null);
+    const round: Round = before ? { c, ping, before } : { c, ping };
+    console.log(`round ${number}\n  ${report("C", c)}\n  ${report("tsecho", ping)}`);
+    if (before) console.log(`  ${report("before", before)}`);
     all.push(round);
   }
   if (all.length > 0) compare(all);
