@@ -1,12 +1,14 @@
 import { dialDatagrams, type DialOptions, dialStream } from "./cli/dial.ts";
-import { escapeLines, Failure, formatMillis, note, standardIo } from "./cli/text.ts";
+import { note, standardIo } from "./cli/stdio.ts";
+import { escapeLines, Failure, reasonOf } from "./failure.ts";
 import { countLf } from "./kernel/kernel.ts";
 import { formatEndpoint } from "./net/endpoint.ts";
-import { isClosedHere, isPeerGone, reasonOf } from "./net/errors.ts";
+import { isClosedHere, isPeerGone } from "./net/errors.ts";
 import { aborted, closeQuietly, type Stream, writeAll } from "./net/stream.ts";
 import type { DatagramPeer } from "./net/transport.ts";
 import { transportOf } from "./net/transports.ts";
 import { CHUNK_SIZE, concat, DatagramReplies, errorReason, type Framing, LF, Replies } from "./protocol.ts";
+import { formatMillis } from "./time/duration.ts";
 
 /** What `tsecho client` was asked for. Durations are in milliseconds, 0 for none. */
 export interface ClientOptions extends DialOptions {

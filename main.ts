@@ -1,8 +1,9 @@
 import { parseCommandLine } from "./cli/commands.ts";
 import { UsageError } from "./cli/args.ts";
 import { Log } from "./cli/log.ts";
-import { cannot, Failure, standardIo } from "./cli/text.ts";
+import { standardIo } from "./cli/stdio.ts";
 import { runClient } from "./client.ts";
+import { cannot, Failure } from "./failure.ts";
 import type { PingOutcome } from "./ping.ts";
 import config from "./deno.json" with { type: "json" };
 import { writeAll } from "./net/stream.ts";
@@ -89,8 +90,9 @@ async function run(argv: string[]): Promise<number> {
 /** The exit code for what was thrown, after telling it on stderr in one line. */
 async function report(error: unknown): Promise<number> {
   if (error instanceof Deno.errors.BrokenPipe) return EXIT_OK; // stdout's reader has seen enough (`| head`)
-  const known = error instanceof UsageError || error instanceof Failure;
-  const message = known ? error.message : cannot("go on", String(error), "this is a bug in tsecho");
+  const message = error instanceof Failure
+    ? error.message
+    : cannot("go on", String(error), "this is a bug in tsecho");
   try {
     await writeAll(Deno.stderr, new TextEncoder().encode(`tsecho: ${message}\n`));
   } catch {

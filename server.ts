@@ -1,10 +1,10 @@
 import type { Log, LogFields } from "./cli/log.ts";
-import { Failure, formatMillis } from "./cli/text.ts";
+import { Failure, reasonOf, reasonOfFile } from "./failure.ts";
 import { SMALL_SLOT, takeSlot } from "./kernel/kernel.ts";
 import { acceptLoop } from "./net/accept.ts";
 import type { CidrSet } from "./net/cidr.ts";
 import { type Endpoint, formatAddress, formatEndpoint, type HostEndpoint } from "./net/endpoint.ts";
-import { FileProblem, isClosedHere, reasonOf, reasonOfEnd, reasonOfFile } from "./net/errors.ts";
+import { isClosedHere, reasonOfEnd } from "./net/errors.ts";
 import { formatPeer, Gate, type Guest, type NotLetIn } from "./net/gate.ts";
 import { DatagramGuard } from "./net/guard.ts";
 import { descriptorLimit, growDescriptorTable } from "./net/limits.ts";
@@ -15,6 +15,7 @@ import { transportOf } from "./net/transports.ts";
 import { DATAGRAM_BUFFER } from "./net/udp.ts";
 import { Answers, errorReply, type Framing } from "./protocol.ts";
 import { wallMicros } from "./time/clock.ts";
+import { formatMillis } from "./time/duration.ts";
 import { LONGEST_PREFIX, Prefix, prefixLength, type StampFormat } from "./time/stamp.ts";
 
 /** What `tsecho server` was asked for. Durations are in milliseconds, 0 for none; sizes in bytes. */
@@ -135,14 +136,9 @@ export async function runServer(
 
 async function identityOf({ tls }: ServerOptions, log: Log): Promise<Pick<ListenOptions, "identity">> {
   if (tls === undefined) return {};
-  try {
-    const { identity, warning } = await readIdentity(tls.cert, tls.key);
-    if (warning !== undefined) log.warn("certificate", { file: tls.cert, reason: warning });
-    return { identity };
-  } catch (error) {
-    if (error instanceof FileProblem) throw new Failure("use", error.file, error.message, { cause: error });
-    throw error;
-  }
+  const { identity, warning } = await readIdentity(tls.cert, tls.key);
+  if (warning !== undefined) log.warn("certificate", { file: tls.cert, reason: warning });
+  return { identity };
 }
 
 /** What a server listens on. */

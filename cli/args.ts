@@ -1,13 +1,9 @@
 import { parseArgs } from "@std/cli/parse-args";
-import { cannot } from "./text.ts";
+import { Failure } from "../failure.ts";
 
 /** The command line is wrong: exit code 2. */
-export class UsageError extends Error {
-  /** @param value what was given; it is shown in quotes. */
-  constructor(action: string, value: string, reason: string) {
-    super(cannot(action, value, reason));
-    this.name = "UsageError";
-  }
+export class UsageError extends Failure {
+  override readonly name = "UsageError";
 }
 
 /** One option of a subcommand, as its help shows it. */

@@ -32,7 +32,7 @@ import {
 } from "./args.ts";
 import type { DialOptions } from "./dial.ts";
 import { LOG_FORMATS, type LogOptions } from "./log.ts";
-import { formatMillis } from "./text.ts";
+import { formatMillis } from "../time/duration.ts";
 
 /** What the command line asks for. */
 export type Invocation =

@@ -1,5 +1,5 @@
+import { escapeText } from "../failure.ts";
 import { writeAll } from "../net/stream.ts";
-import { escapeText } from "./text.ts";
 
 export const LOG_FORMATS = ["text", "json"] as const;
 export type LogFormat = typeof LOG_FORMATS[number];

@@ -9,15 +9,16 @@ const ROOT = new URL("..", import.meta.url).href;
 
 /** What may be imported from where, beside a layer's own files. */
 const ALLOWED: Record<string, string[]> = {
-  main: ["cli", "server", "client", "ping", "protocol", "latency", "net", "time"],
-  cli: ["server", "client", "ping", "protocol", "latency", "net", "time"],
-  server: ["cli", "protocol", "net", "kernel", "time"],
-  client: ["cli", "protocol", "net", "kernel", "time"],
-  ping: ["cli", "protocol", "latency", "net", "time"],
+  main: ["failure", "cli", "server", "client", "ping", "protocol", "latency", "net", "time"],
+  cli: ["failure", "server", "client", "ping", "protocol", "latency", "net", "time"],
+  server: ["failure", "cli", "protocol", "net", "kernel", "time"],
+  client: ["failure", "cli", "protocol", "net", "kernel", "time"],
+  ping: ["failure", "cli", "protocol", "latency", "net", "time"],
   protocol: ["kernel", "time"],
   latency: ["time"],
-  net: ["time"],
+  net: ["failure", "time"],
   kernel: [],
+  failure: [],
   time: [],
 };
 
