@@ -1,4 +1,4 @@
-import { dialDatagrams, type DialOptions, dialStream } from "./cli/dial.ts";
+import { dialDatagrams, type DialOptions, dialStream } from "./net/dial.ts";
 import { note, standardIo } from "./cli/stdio.ts";
 import { escapeLines, Failure, reasonOf } from "./failure.ts";
 import { countLf } from "./kernel/kernel.ts";
@@ -20,6 +20,14 @@ export interface ClientOptions extends DialOptions {
   /** The most datagrams that a filter sends a second; 0 for as many as are answered. */
   udpRate: number;
 }
+
+/** What the client does where nothing else is asked for. */
+export const CLIENT_DEFAULTS = {
+  timeout: 10_000,
+  framing: "line",
+  // Half of what a server answers to one source by default: there may be two clients behind one address.
+  udpRate: 500,
+} as const satisfies Partial<ClientOptions>;
 
 const READ_SIZE = 64 * 1024;
 /** The filter's reads: standard I/O is done by other threads, and each handover costs more than many bytes. */

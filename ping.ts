@@ -1,5 +1,5 @@
-import { UsageError } from "./cli/args.ts";
-import { dialDatagrams, type DialOptions, dialStream } from "./cli/dial.ts";
+import { UsageError } from "./cli/parser.ts";
+import { dialDatagrams, type DialOptions, dialStream } from "./net/dial.ts";
 import { standardIo } from "./cli/stdio.ts";
 import { escapeText, Failure, reasonOf, reasonOfFile } from "./failure.ts";
 import { Account } from "./latency/account.ts";

@@ -53,6 +53,19 @@ export interface ServerOptions {
   maxConnsPerIp?: number;
 }
 
+/** What a server does where nothing else is asked for. */
+export const SERVER_DEFAULTS = {
+  framing: "line",
+  stamp: "iso",
+  maxLine: 64 * 1024,
+  reusePort: false,
+  idleTimeout: 600_000,
+  drainTimeout: 10_000,
+  handshakeTimeout: 10_000,
+  unixMode: 0o600,
+  udpRate: 1000,
+} as const satisfies Partial<ServerOptions>;
+
 /** The most connections at once where neither the user nor the descriptor limit says less. */
 export const MOST_CONNS = 10_000;
 /** Descriptors kept for all that is not a connection: listeners, stdio, the runtime's own, refusals. */

@@ -1,5 +1,5 @@
 import { escapeText, Failure, reasonOf } from "../failure.ts";
-import { writeAll } from "../net/stream.ts";
+import { aborted, writeAll } from "../net/stream.ts";
 
 /** Says something on stderr that is no failure. */
 export async function note(text: string): Promise<void> {
@@ -23,4 +23,28 @@ export async function standardIo<T>(action: string, stream: string, io: Promise<
     if (error instanceof Deno.errors.BrokenPipe) throw error;
     throw new Failure(action, stream, reasonOf(error), { cause: error });
   }
+}
+
+/** The size of reads on their way to or from a pipe: other threads do the I/O, and a handover costs more than many bytes. */
+export const STDIO_READ_SIZE = 512 * 1024;
+
+/** Reads stdin until its end, or until told to stop. What it gives is valid until the next step. @throws {Failure} */
+export async function* readStdin(stop: AbortSignal): AsyncGenerator<Uint8Array> {
+  const buffer = new Uint8Array(STDIO_READ_SIZE);
+  const stopped = aborted(stop).then(() => null);
+  for (;;) {
+    const n = await Promise.race([standardIo("read", "standard input", Deno.stdin.read(buffer)), stopped]);
+    if (n === null) return;
+    yield buffer.subarray(0, n);
+  }
+}
+
+/** Writes all of the bytes to stdout. @throws {Failure} */
+export async function writeStdout(bytes: Uint8Array): Promise<void> {
+  await standardIo("write", "standard output", writeAll(Deno.stdout, bytes));
+}
+
+/** Prints a text and LF on stdout. @throws {Failure} */
+export async function print(text: string): Promise<void> {
+  await writeStdout(new TextEncoder().encode(`${text}\n`));
 }

@@ -1,10 +1,10 @@
 /** Connecting as the user asked for it, with errors for the user: what the subcommands that talk have in common. */
-import { type Endpoint, formatEndpoint } from "../net/endpoint.ts";
+import { type Endpoint, formatEndpoint } from "./endpoint.ts";
 import { Failure, reasonOf, reasonOfFile } from "../failure.ts";
-import { readCertificates } from "../net/tls.ts";
-import type { Connected, ConnectOptions, DatagramPeer } from "../net/transport.ts";
-import { connectDatagrams, connectStream } from "../net/transports.ts";
-import { note } from "./stdio.ts";
+import { readCertificates } from "./tls.ts";
+import type { Connected, ConnectOptions, DatagramPeer } from "./transport.ts";
+import { connectDatagrams, connectStream } from "./transports.ts";
+import { note } from "../cli/stdio.ts";
 
 /** Where to connect to, and how. */
 export interface DialOptions {
@@ -55,3 +55,6 @@ async function reporting<T>(endpoint: Endpoint, stop: AbortSignal, connecting: P
     throw new Failure("connect to", formatEndpoint(endpoint), reason, { cause: error });
   }
 }
+
+/** What connecting is done with where nothing else is asked for. */
+export const DIAL_DEFAULTS = { connectTimeout: 10_000, insecure: false };
