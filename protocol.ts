@@ -14,6 +14,8 @@ import {
 } from "./kernel/kernel.ts";
 import { LONGEST_PREFIX, prefixLength } from "./time/stamp.ts";
 
+export { LineSplitter } from "./protocol/line_splitter.ts";
+
 export const FRAMINGS = ["line", "chunk"] as const;
 /** How the server tells messages apart: by LF, or by whatever one read delivers. */
 export type Framing = typeof FRAMINGS[number];
