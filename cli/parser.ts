@@ -34,7 +34,7 @@ export type OptionValues<Table extends OptionTable> = {
     : true;
 };
 
-/** A command line taken apart by its table; nothing in it has been checked but the names. */
+/** A command line split into options and positionals; only the options' names have been checked. */
 export class Parsed<Table extends OptionTable = OptionTable> {
   readonly #table: Table;
   readonly #options: Record<string, boolean | string[] | undefined>;
@@ -77,7 +77,7 @@ export class Parsed<Table extends OptionTable = OptionTable> {
 }
 
 /**
- * Takes a command line apart. As with getopt, an option that needs a value takes the next argument whatever it looks
+ * Splits a command line. As with getopt, an option that needs a value takes the next argument whatever it looks
  * like (`--max-line -1` is a bad size, not two options), a short one may have its value attached (`-c5`), and after
  * `--` all are positional.
  *

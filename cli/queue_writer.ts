@@ -7,14 +7,14 @@ interface Sink {
   write(bytes: Uint8Array): Promise<number>;
 }
 
-/** Writes text to a sink, in order, without making its caller wait. Who writes a lot looks at `hasRoom`. */
+/** Writes text to a sink, in order. `write` never waits: a caller that writes a lot checks `hasRoom`. */
 export class QueueWriter {
   readonly #sink: Sink;
   readonly #name: string;
   readonly #maxWaiting: number;
   #waiting = "";
   #writing: Promise<void> | undefined;
-  /** What those wait for who found no room. */
+  /** Resolved when there is room again. */
   #room: PromiseWithResolvers<void> | undefined;
   #failure: unknown;
   readonly #failed = Promise.withResolvers<void>();
@@ -29,18 +29,18 @@ export class QueueWriter {
     this.#maxWaiting = maxWaiting;
   }
 
-  /** Adds to what waits, even when there is no room. */
+  /** Queues a text, even when there is no room. */
   write(text: string): void {
     this.#waiting += text;
     this.#writing ??= this.#write();
   }
 
-  /** Whether less than the limit waits. */
+  /** Whether no more than the limit waits. */
   get hasRoom(): boolean {
     return this.#waiting.length <= this.#maxWaiting;
   }
 
-  /** Resolves when there is room, which is when the sink has taken what it was given last. */
+  /** Resolves when there is room: once the sink has taken the write that is under way. */
   whenRoom(): Promise<void> {
     if (this.hasRoom) return Promise.resolve();
     this.#room ??= Promise.withResolvers();
@@ -52,7 +52,7 @@ export class QueueWriter {
     return this.#failed.promise;
   }
 
-  /** Resolves when all has been written. @throws the error of the first write that failed; what waited was dropped. */
+  /** Resolves when all is written. @throws the first error of a write; what waited behind it was dropped. */
   async flush(): Promise<void> {
     await this.#writing;
     if (this.#failure !== undefined) throw this.#failure;

@@ -1,7 +1,7 @@
 import { escapeText, Failure, reasonOf } from "../failure.ts";
 import { aborted, writeAll } from "../net/stream.ts";
 
-/** Says something on stderr that is no failure. */
+/** Tells the user something: one line on stderr, escaped. */
 export async function note(text: string): Promise<void> {
   try {
     await writeAll(Deno.stderr, new TextEncoder().encode(`tsecho: ${escapeText(text)}\n`));
@@ -25,7 +25,7 @@ export async function standardIo<T>(action: string, stream: string, io: Promise<
   }
 }
 
-/** The size of reads on their way to or from a pipe: other threads do the I/O, and a handover costs more than many bytes. */
+/** The size of reads of stdin: another thread does each, and the handover costs more than copying many bytes. */
 export const STDIO_READ_SIZE = 512 * 1024;
 
 /** Reads stdin until its end, or until told to stop. What it gives is valid until the next step. @throws {Failure} */

@@ -14,12 +14,12 @@ export async function sendMessages(
   for (const message of messages) await relayText(dialogue, message, output, interrupted);
 }
 
-/** Rejects when the user has had enough. */
+/** Rejects when the user stops the client. */
 export function interruption(dialogue: Dialogue, stop: AbortSignal): Promise<never> {
   const interrupted = aborted(stop).then(() => {
     throw dialogue.failure("interrupted");
   });
-  interrupted.catch(() => {}); // it may come when nobody waits for it
+  interrupted.catch(() => {}); // nothing may be waiting for it
   return interrupted;
 }
 

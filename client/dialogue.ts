@@ -42,7 +42,7 @@ export class StreamDialogue implements Dialogue {
   readonly #server: string;
   readonly #timeout: number;
   readonly #buffer = new Uint8Array(READ_SIZE);
-  /** Bytes that have arrived and that nobody has taken. */
+  /** Bytes that have arrived and have not been taken. */
   #rest = new Uint8Array();
   #reading: Promise<boolean> | undefined;
   #end = "the server closed the connection";

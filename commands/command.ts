@@ -1,4 +1,4 @@
-/** What a command of tsecho is made of. */
+/** What every command consists of. */
 import config from "../deno.json" with { type: "json" };
 import { type OptionTable, parseArgv, type Parsed } from "../cli/parser.ts";
 import { print } from "../cli/stdio.ts";

@@ -3,7 +3,7 @@ import { parseArgv, UsageError } from "../cli/parser.ts";
 import { DEFAULT_PORT } from "../net/endpoint.ts";
 import { INFO_OPTIONS, infoText, type Runnable } from "./command.ts";
 
-/** The commands. Each is loaded when it is asked for: what one needs takes longer to load than another to run. */
+/** The commands, each loaded only when it runs: loading ping takes longer than printing the version. */
 export const COMMANDS: Record<string, () => Promise<Runnable>> = {
   server: async () => (await import("./server.ts")).server,
   client: async () => (await import("./client.ts")).client,
