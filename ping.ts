@@ -1,6 +1,7 @@
-import { UsageError } from "./cli/args.ts";
-import { dialDatagrams, type DialOptions, dialStream } from "./cli/dial.ts";
-import { escapeText, Failure, formatMillis, standardIo } from "./cli/text.ts";
+import { UsageError } from "./cli/parser.ts";
+import { dialDatagrams, type DialOptions, dialStream } from "./net/dial.ts";
+import { standardIo } from "./cli/stdio.ts";
+import { escapeText, Failure, reasonOf, reasonOfFile } from "./failure.ts";
 import { Account } from "./latency/account.ts";
 import {
   fitting,
@@ -17,7 +18,7 @@ import { judge, type Threshold, type Verdict } from "./latency/threshold.ts";
 import { CSV_HEADER, newRun, readRun, type Start, toCsv, toRecord } from "./latency/transcript.ts";
 import { seconds } from "./latency/units.ts";
 import { type Endpoint, formatEndpoint } from "./net/endpoint.ts";
-import { isPeerGone, reasonOf, reasonOfFile } from "./net/errors.ts";
+import { isPeerGone } from "./net/errors.ts";
 import { aborted, closeQuietly, writeAll } from "./net/stream.ts";
 import { transportOf } from "./net/transports.ts";
 import { ProbeLines } from "./probe/lines.ts";
@@ -30,6 +31,7 @@ import {
   type ReadPrefix,
 } from "./protocol.ts";
 import { wallMicros } from "./time/clock.ts";
+import { formatMillis } from "./time/duration.ts";
 
 /** What `tsecho ping` was asked for. Durations are in milliseconds, sizes in bytes. */
 export interface PingOptions extends DialOptions {

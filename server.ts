@@ -1,9 +1,9 @@
 import type { Log, LogFields } from "./cli/log.ts";
-import { Failure, formatMillis } from "./cli/text.ts";
+import { Failure, reasonOf, reasonOfFile } from "./failure.ts";
 import { acceptLoop } from "./net/accept.ts";
 import type { CidrSet } from "./net/cidr.ts";
 import { type Endpoint, formatAddress, formatEndpoint, type HostEndpoint } from "./net/endpoint.ts";
-import { FileProblem, isClosedHere, reasonOf, reasonOfEnd, reasonOfFile } from "./net/errors.ts";
+import { isClosedHere, reasonOfEnd } from "./net/errors.ts";
 import { formatPeer, Gate, type Guest, type NotLetIn } from "./net/gate.ts";
 import { DatagramGuard } from "./net/guard.ts";
 import { descriptorLimit, growDescriptorTable } from "./net/limits.ts";
@@ -24,6 +24,7 @@ import {
   type StampFormat,
 } from "./protocol.ts";
 import { wallMicros } from "./time/clock.ts";
+import { formatMillis } from "./time/duration.ts";
 
 /** What `tsecho server` was asked for. Durations are in milliseconds, 0 for none; sizes in bytes. */
 export interface ServerOptions {
@@ -59,6 +60,19 @@ export interface ServerOptions {
   /** The most connections at once from one address. */
   maxConnsPerIp?: number;
 }
+
+/** What a server does where nothing else is asked for. */
+export const SERVER_DEFAULTS = {
+  framing: "line",
+  stamp: "iso",
+  maxLine: 64 * 1024,
+  reusePort: false,
+  idleTimeout: 600_000,
+  drainTimeout: 10_000,
+  handshakeTimeout: 10_000,
+  unixMode: 0o600,
+  udpRate: 1000,
+} as const satisfies Partial<ServerOptions>;
 
 /** The most connections at once where neither the user nor the descriptor limit says less. */
 export const MOST_CONNS = 10_000;
@@ -143,14 +157,9 @@ export async function runServer(
 
 async function identityOf({ tls }: ServerOptions, log: Log): Promise<Pick<ListenOptions, "identity">> {
   if (tls === undefined) return {};
-  try {
-    const { identity, warning } = await readIdentity(tls.cert, tls.key);
-    if (warning !== undefined) log.warn("certificate", { file: tls.cert, reason: warning });
-    return { identity };
-  } catch (error) {
-    if (error instanceof FileProblem) throw new Failure("use", error.file, error.message, { cause: error });
-    throw error;
-  }
+  const { identity, warning } = await readIdentity(tls.cert, tls.key);
+  if (warning !== undefined) log.warn("certificate", { file: tls.cert, reason: warning });
+  return { identity };
 }
 
 /** What a server listens on. */

@@ -1,5 +1,6 @@
-import { writeAll } from "../net/stream.ts";
-import { escapeText } from "./text.ts";
+import { escapeText } from "../failure.ts";
+import { withTimeout } from "../time/timers.ts";
+import { QueueWriter } from "./queue_writer.ts";
 
 export const LOG_FORMATS = ["text", "json"] as const;
 export type LogFormat = typeof LOG_FORMATS[number];
@@ -7,22 +8,21 @@ export type LogFormat = typeof LOG_FORMATS[number];
 /** How the log is written. */
 export interface LogOptions {
   format: LogFormat;
-  /** Leaves out all but warnings: refusals, accept errors, connections cut. */
+  /** Leaves out all but warnings. */
   quiet: boolean;
 }
 
 /** The facts of one event, in the order in which they are shown. Durations are in seconds, sizes in bytes. */
 export type LogFields = Record<string, string | number | undefined>;
 
-// A log whose reader has stopped must not stop the server: beyond this, lines are dropped and counted.
-const MOST_WAITING = 4 * 1024 * 1024;
+/** Characters of the log that may wait. A reader that has stopped must not stop the program: the rest is dropped. */
+const MAX_WAITING = 4 * 1024 * 1024;
 
 /** Writes one line an event to stderr, in order, without ever making its caller wait. */
 export class Log {
   readonly #options: LogOptions;
-  #waiting = "";
+  readonly #writer = new QueueWriter(Deno.stderr, "standard error", MAX_WAITING);
   #dropped = 0;
-  #writing: Promise<void> | undefined;
 
   constructor(options: LogOptions) {
     this.#options = options;
@@ -41,39 +41,19 @@ export class Log {
     this.#add("warn", event, fields);
   }
 
-  /** Resolves when all has been written, or after `deadline` milliseconds if nobody reads it. */
+  /** Resolves when all has been written, stderr is closed, or after `deadline` milliseconds if nobody reads it. */
   async flush(deadline: number): Promise<void> {
-    let timer;
-    const late = new Promise<void>((resolve) => timer = setTimeout(resolve, deadline));
-    await Promise.race([this.#writing, late]);
-    clearTimeout(timer);
+    await withTimeout(this.#writer.flush().catch(() => {}), deadline);
   }
 
   #add(level: string, event: string, fields: LogFields): void {
-    if (this.#waiting.length > MOST_WAITING) {
-      this.#dropped++;
-      return;
-    }
-    this.#waiting += this.#format(level, event, fields);
-    this.#writing ??= this.#write();
+    if (this.#writer.hasRoom) this.#writer.write(this.#format(level, event, fields));
+    else if (this.#dropped++ === 0) void this.#writer.whenRoom().then(() => this.#reportDropped());
   }
 
-  async #write(): Promise<void> {
-    await Promise.resolve(); // what is logged in the same turn goes out with one write
-    try {
-      while (this.#waiting !== "") {
-        const text = this.#waiting;
-        this.#waiting = "";
-        await writeAll(Deno.stderr, new TextEncoder().encode(text));
-        if (this.#dropped > 0) {
-          this.#waiting = this.#format("warn", "log", { dropped: this.#dropped }) + this.#waiting;
-          this.#dropped = 0;
-        }
-      }
-    } catch {
-      this.#waiting = ""; // stderr is closed: there is nobody left to tell
-    }
-    this.#writing = undefined;
+  #reportDropped(): void {
+    this.#writer.write(this.#format("warn", "log", { dropped: this.#dropped }));
+    this.#dropped = 0;
   }
 
   #format(level: string, event: string, fields: LogFields): string {

@@ -1,7 +1,8 @@
 /** What a client passes before it is served: the doors, the balancer's header, the TLS handshake. */
 import type { CidrSet } from "./cidr.ts";
 import { type Address, formatAddress, sourceOf, withoutMapping } from "./endpoint.ts";
-import { isPeerGone, reasonOf } from "./errors.ts";
+import { reasonOf } from "../failure.ts";
+import { isPeerGone } from "./errors.ts";
 import { LONGEST_HEADER, parseProxyHeader } from "./proxy.ts";
 import { closeQuietly, type Stream, withEarly } from "./stream.ts";
 import type { Accepted, Security } from "./transport.ts";

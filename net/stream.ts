@@ -22,6 +22,9 @@ export async function writeAll(sink: Sink, bytes: Uint8Array): Promise<void> {
   while (written < bytes.length) written += await sink.write(bytes.subarray(written));
 }
 
+/** The size of a client's reads from a connection. */
+export const READ_SIZE = 64 * 1024;
+
 /** Closes what may be closed already. */
 export function closeQuietly(closable: { close(): void }): void {
   try {

@@ -1,6 +1,6 @@
 import { type HostEndpoint, isIpv4, isIpv6 } from "./endpoint.ts";
 import { isResetBeforeAccept } from "./accept.ts";
-import { FileProblem, reasonOfFile } from "./errors.ts";
+import { Failure, reasonOfFile } from "../failure.ts";
 import { closeQuietly, type Stream, writeAll } from "./stream.ts";
 import { connectTcp, listenTcp } from "./tcp.ts";
 import type { Duplex } from "node:stream";
@@ -428,7 +428,7 @@ async function relay(
  * Reads a server's certificate (with its chain) and key, and checks that they can be used.
  *
  * @returns them, and a warning if the certificate's time is over or has not come.
- * @throws {FileProblem}
+ * @throws {Failure}
  */
 export async function readIdentity(
   certFile: string,
@@ -439,22 +439,22 @@ export async function readIdentity(
   const { createPrivateKey, X509Certificate } = await import("node:crypto");
   const certificate = new X509Certificate(cert);
   if (key.includes("-----BEGIN ENCRYPTED PRIVATE KEY-----") || key.includes("Proc-Type: 4,ENCRYPTED")) {
-    throw new FileProblem(keyFile, "the key is encrypted; openssl pkey -in FILE -out PLAIN decrypts it");
+    throw new Failure("use", keyFile, "the key is encrypted; openssl pkey -in FILE -out PLAIN decrypts it");
   }
   let matches;
   try {
     matches = certificate.checkPrivateKey(createPrivateKey(key));
   } catch (error) {
-    throw new FileProblem(keyFile, "the private key cannot be read", { cause: error });
+    throw new Failure("use", keyFile, "the private key cannot be read", { cause: error });
   }
-  if (!matches) throw new FileProblem(keyFile, `the key is not that of the certificate in ${certFile}`);
+  if (!matches) throw new Failure("use", keyFile, `the key is not that of the certificate in ${certFile}`);
   try {
     Deno.listenTls({ hostname: "127.0.0.1", port: 0, cert, key }).close();
   } catch (error) {
     if ((error as { code?: string }).code !== undefined) throw error; // not for the key, but for want of a port
     const reason =
       "TLS cannot use this key: RSA of 2048 bits or more, ECDSA on P-256, P-384 or P-521, or Ed25519 can be";
-    throw new FileProblem(keyFile, reason, { cause: error });
+    throw new Failure("use", keyFile, reason, { cause: error });
   }
   const now = Date.now();
   const warning = Date.parse(certificate.validTo) < now
@@ -465,7 +465,7 @@ export async function readIdentity(
   return { identity: { cert, key }, ...(warning !== undefined && { warning }) };
 }
 
-/** Reads a file of certificates (PEM), and looks at each. @throws {FileProblem} */
+/** Reads a file of certificates (PEM), and looks at each. @throws {Failure} */
 export async function readCertificates(file: string): Promise<string> {
   const pem = await readPem(file, /^-----BEGIN CERTIFICATE-----/m, "a certificate");
   const { X509Certificate } = await import("node:crypto");
@@ -476,7 +476,7 @@ export async function readCertificates(file: string): Promise<string> {
       new X509Certificate(one);
     } catch (error) {
       const which = each.length > 1 ? `certificate ${i + 1} of ${each.length}` : "the certificate";
-      throw new FileProblem(file, `${which} cannot be read`, { cause: error });
+      throw new Failure("use", file, `${which} cannot be read`, { cause: error });
     }
   }
   return pem;
@@ -487,8 +487,8 @@ async function readPem(file: string, begin: RegExp, what: string): Promise<strin
   try {
     text = await Deno.readTextFile(file);
   } catch (error) {
-    throw new FileProblem(file, reasonOfFile(error), { cause: error });
+    throw new Failure("use", file, reasonOfFile(error), { cause: error });
   }
-  if (!begin.test(text)) throw new FileProblem(file, `there is not ${what} (PEM) in it`);
+  if (!begin.test(text)) throw new Failure("use", file, `there is not ${what} (PEM) in it`);
   return text;
 }

@@ -1,18 +1,35 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import { formatSize, parseDuration, parseSize, UsageError } from "../cli/args.ts";
-import { type Invocation, parseCommandLine } from "../cli/commands.ts";
+import { type OptionTable, UsageError } from "../cli/parser.ts";
+import { formatSize, parseDuration, parseSize } from "../cli/values.ts";
+import { client } from "../commands/client.ts";
+import type { TransportOptionTable } from "../commands/endpoints.ts";
+import { ping } from "../commands/ping_options.ts";
+import { server } from "../commands/server.ts";
+import { readWithoutCommand } from "../commands/tsecho.ts";
 import { formatEndpoint } from "../net/endpoint.ts";
 
+const COMMANDS = { server, client, ping };
+
+function words(argv: string): string[] {
+  return argv.split(" ").filter((arg) => arg !== "");
+}
+
+/** Reads a whole command line, without the program's name. */
+function readCommandLine(argv: string[]): unknown {
+  const [name = "", ...rest] = argv;
+  return name in COMMANDS ? COMMANDS[name as keyof typeof COMMANDS].read(rest) : readWithoutCommand(argv);
+}
+
 function serverOptions(argv: string) {
-  const invocation = parseCommandLine(["server", ...argv.split(" ").filter((arg) => arg !== "")]);
-  assert(invocation.command === "server");
-  return invocation;
+  const request = server.read(words(argv));
+  assert("options" in request);
+  return request.options;
 }
 
 function clientOptions(argv: string) {
-  const invocation = parseCommandLine(["client", ...argv.split(" ").filter((arg) => arg !== "")]);
-  assert(invocation.command === "client");
-  return invocation.options;
+  const request = client.read(words(argv));
+  assert("options" in request);
+  return request.options;
 }
 
 Deno.test("the server's defaults are those of the help text", () => {
@@ -74,8 +91,8 @@ Deno.test("the options of each transport and of the doors are read", () => {
     "10.1.0.0/16",
     3,
   ]);
-  const client = clientOptions("tls://h --ca f --server-name n");
-  assertEquals([client.caFile, client.serverName, client.insecure], ["f", "n", false]);
+  const { caFile, serverName, insecure } = clientOptions("tls://h --ca f --server-name n");
+  assertEquals([caFile, serverName, insecure], ["f", "n", false]);
   assertEquals(clientOptions("tls://h --insecure").insecure, true);
   assertEquals(clientOptions("udp://h --udp-rate 7").udpRate, 7);
 });
@@ -119,19 +136,23 @@ Deno.test("the client's defaults and options are read", () => {
   assertEquals(clientOptions("-- web").endpoint, { transport: "tcp", hostname: "web", port: 21567 });
 });
 
+/** The text that a command line asks for. */
+function textOf(argv: string): string {
+  const request = readCommandLine(words(argv));
+  return typeof request === "string" ? request : (request as { text: string }).text;
+}
+
 Deno.test("help and version work everywhere, and in every place", () => {
-  const command = (argv: string) => parseCommandLine(argv.split(" ")).command;
   for (const argv of ["--help", "-h", "server --help", "server -h", "client :7 --help", "client a b c -h"]) {
-    assertEquals(command(argv), "help", argv);
+    assertStringIncludes(textOf(argv), "usage: tsecho", argv);
   }
-  for (const argv of ["--version", "-V", "server --version", "client -V"]) {
-    assertEquals(command(argv), "version", argv);
+  for (const argv of ["--version", "-V", "server --version", "client -V", "ping -c x -V"]) {
+    assertStringIncludes(textOf(argv), "tsecho 0.", argv);
   }
 });
 
 Deno.test("each help text names every option, with its default, and examples", () => {
-  const help = (argv: string) => (parseCommandLine(argv.split(" ")) as Invocation & { text: string }).text;
-  const server = help("server -h");
+  const serverHelp = textOf("server -h");
   for (
     const part of [
       "--host HOST",
@@ -150,16 +171,40 @@ Deno.test("each help text names every option, with its default, and examples", (
       "examples:",
     ]
   ) {
-    assertStringIncludes(server, part);
+    assertStringIncludes(serverHelp, part);
   }
-  const client = help("client -h");
+  const clientHelp = textOf("client -h");
   for (
     const part of ["-4, --ipv4", "-6, --ipv6", "default 10s", "-m, --message TEXT", "examples:", "Ctrl-D"]
   ) {
-    assertStringIncludes(client, part);
+    assertStringIncludes(clientHelp, part);
   }
-  for (const text of [server, client, help("-h")]) {
+  for (const text of [serverHelp, clientHelp, textOf("-h")]) {
     for (const line of text.split("\n")) assert(line.length <= 100, line);
+  }
+});
+
+Deno.test("each row of each table is shown in its command's help, and held to its own terms", () => {
+  for (const [name, command] of Object.entries(COMMANDS)) {
+    const help = textOf(`${name} -h`);
+    const table: OptionTable & TransportOptionTable = command.table;
+    const letters = Object.values(table).flatMap(({ short }) => short ?? []);
+    assertEquals(new Set(letters).size, letters.length, `two options of ${name} have one letter`);
+    for (const [option, { short, value, read, help: says, transports }] of Object.entries(table)) {
+      const forms = `${short === undefined ? "" : `-${short}, `}--${option}${value ? ` ${value}` : ""}  `;
+      assertStringIncludes(help, forms);
+      for (const line of says.split("\n")) assertStringIncludes(help, line);
+      assertEquals(read === undefined, value === undefined, `${name} --${option}: a value needs a reader`);
+      const error = (argv: string[]) => assertThrows(() => command.read(argv), UsageError).message;
+      if (value === undefined) {
+        assertStringIncludes(error([`--${option}=x`]), `--${option} takes no value`);
+      } else {
+        assertStringIncludes(error([`--${option}`]), `it needs a value, ${value}`);
+      }
+      if (transports === undefined || value !== undefined) continue;
+      const other = ["tcp://h", "udp://h", "unix:/s"].find((it) => !transports.includes(it.split(":")[0]!))!;
+      assertStringIncludes(error([other, `--${option}`]), `"--${option}": it is for ${transports[0]}`);
+    }
   }
 });
 
@@ -308,7 +353,7 @@ Deno.test("what is wrong on the command line is named, with its value and what w
     [["client", "--max-line", "1k"], 'Cannot use option "--max-line"'],
   ];
   for (const [argv, message] of table) {
-    const error = assertThrows(() => parseCommandLine(argv), UsageError);
+    const error = assertThrows(() => readCommandLine(argv), UsageError);
     assertEquals(error.message.slice(0, message.length), message);
     assert(!error.message.includes("\n"));
   }
@@ -344,9 +389,9 @@ Deno.test("sizes and durations are read in every unit", () => {
 });
 
 function pingOptions(argv: string) {
-  const invocation = parseCommandLine(["ping", ...argv.split(" ").filter((arg) => arg !== "")]);
-  assert(invocation.command === "ping");
-  return invocation.options;
+  const request = ping.read(words(argv));
+  assert("options" in request && "run" in request.options);
+  return request.options.run;
 }
 
 Deno.test("ping's defaults are those of the help text", () => {
@@ -401,9 +446,8 @@ Deno.test("each option of ping is read, its times as ping(8) has them", () => {
   assertEquals(pingOptions("-i 0 -W 2.5").timeout, 2500);
   const { count, interval, timeout, deadline } = pingOptions("-c5 -i.2 -W=3 -w2s -4");
   assertEquals([count, interval, timeout, deadline], [5, 200, 3000, 2000]);
-  assertEquals(parseCommandLine(["ping", "--from", "a", "--json", "-"]), {
-    command: "replay",
-    options: { from: "a", json: "-", clocksSynced: false, thresholds: [] },
+  assertEquals(ping.read(["--from", "a", "--json", "-"]), {
+    options: { replay: { from: "a", json: "-", clocksSynced: false, thresholds: [] } },
   });
 });
 

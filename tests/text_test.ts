@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { cannot, escapeLines, escapeText, formatMillis } from "../cli/text.ts";
+import { cannot, escapeLines, escapeText } from "../failure.ts";
+import { formatMillis } from "../time/duration.ts";
 
 Deno.test("control characters and those that reorder text are shown, not obeyed", () => {
   assertEquals(escapeText("a\x1b[31mb\rc\n\x00\x7f\x9b"), "a\\x1b[31mb\\x0dc\\x0a\\x00\\x7f\\x9b");

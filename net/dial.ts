@@ -1,10 +1,10 @@
 /** Connecting as the user asked for it, with errors for the user: what the subcommands that talk have in common. */
-import { type Endpoint, formatEndpoint } from "../net/endpoint.ts";
-import { FileProblem, reasonOf, reasonOfFile } from "../net/errors.ts";
-import { readCertificates } from "../net/tls.ts";
-import type { Connected, ConnectOptions, DatagramPeer } from "../net/transport.ts";
-import { connectDatagrams, connectStream } from "../net/transports.ts";
-import { Failure, note } from "./text.ts";
+import { type Endpoint, formatEndpoint } from "./endpoint.ts";
+import { Failure, reasonOf, reasonOfFile } from "../failure.ts";
+import { readCertificates } from "./tls.ts";
+import type { Connected, ConnectOptions, DatagramPeer } from "./transport.ts";
+import { connectDatagrams, connectStream } from "./transports.ts";
+import { note } from "../cli/stdio.ts";
 
 /** Where to connect to, and how. */
 export interface DialOptions {
@@ -31,13 +31,7 @@ export async function dialStream(options: DialOptions, stop: AbortSignal): Promi
     told.add(options);
     await note("--insecure: the server's certificate is not verified, it may be anybody's");
   }
-  let ca;
-  try {
-    ca = caFile === undefined ? undefined : await readCertificates(caFile);
-  } catch (error) {
-    if (error instanceof FileProblem) throw new Failure("use", error.file, error.message, { cause: error });
-    throw error;
-  }
+  const ca = caFile === undefined ? undefined : await readCertificates(caFile);
   const tls = { ...(ca !== undefined && { ca }), ...(serverName !== undefined && { serverName }), insecure };
   return await reporting(endpoint, stop, connectStream(endpoint, { ...connectOptions(options, stop), tls }));
 }
@@ -61,3 +55,6 @@ async function reporting<T>(endpoint: Endpoint, stop: AbortSignal, connecting: P
     throw new Failure("connect to", formatEndpoint(endpoint), reason, { cause: error });
   }
 }
+
+/** What connecting is done with where nothing else is asked for. */
+export const DIAL_DEFAULTS = { connectTimeout: 10_000, insecure: false };

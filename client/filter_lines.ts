@@ -1,0 +1,136 @@
+import { readStdin, STDIO_READ_SIZE } from "../cli/stdio.ts";
+import type { PeerOutput } from "../cli/terminal.ts";
+import { Failure } from "../failure.ts";
+import { isClosedHere, isPeerGone } from "../net/errors.ts";
+import { closeQuietly, type Stream, writeAll } from "../net/stream.ts";
+import { countLf, LF, ReplyScanner } from "../protocol.ts";
+import { formatMillis } from "../time/duration.ts";
+import { CLOSE_WAIT_MS, howServerWent } from "./dialogue.ts";
+
+/** How often the filter looks whether the reply that it waits for is late. */
+const WATCH_MS = 100;
+
+/**
+ * The filter in line framing: lines go out as fast as the server takes them, replies come in as fast as stdout takes
+ * them, and neither waits for the other. What is in flight is in the sockets' buffers, so that memory stays bounded.
+ */
+export class LineFilter {
+  readonly #conn: Stream;
+  readonly #server: string;
+  readonly #timeout: number;
+  readonly #output: PeerOutput;
+  readonly #stop: AbortSignal;
+  readonly #replies = new ReplyScanner();
+  /** Lines sent, one without LF at the input's end among them. */
+  #sent = 0;
+  /** What stdin is at: between two lines, within one, or at its end. */
+  #input: "between lines" | "within a line" | "ended" = "between lines";
+  #writing = false;
+  #printing = false;
+  /** When the wait for the server began that is going on, or when it last brought a reply. */
+  #waitingSince = 0;
+  #end = "the server closed the connection";
+  /** Whether a TLS stream has ended without its own end: what came may not be all. */
+  #truncated = false;
+  /** An error of stdin, or of this program. */
+  #fault: unknown;
+
+  /** @param timeout the longest wait for a reply, in milliseconds; 0 for none. */
+  constructor(conn: Stream, server: string, timeout: number, output: PeerOutput, stop: AbortSignal) {
+    this.#conn = conn;
+    this.#server = server;
+    this.#timeout = timeout;
+    this.#output = output;
+    this.#stop = stop;
+  }
+
+  /** Sends stdin and prints the replies. @throws {Failure} when not every line was answered. */
+  async run(): Promise<void> {
+    this.#send().catch((error) => {
+      if (isPeerGone(error)) return; // the receiving side learns it too, after the replies that are still to come
+      this.#fault = error;
+      closeQuietly(this.#conn);
+    });
+    const watch = setInterval(() => this.#watch(), WATCH_MS);
+    try {
+      await this.#receive();
+    } finally {
+      clearInterval(watch);
+    }
+    if (this.#fault !== undefined) throw this.#fault;
+    await this.#output.write(this.#replies.ended());
+    this.#checkAnswered();
+  }
+
+  async #send(): Promise<void> {
+    for await (const bytes of readStdin(this.#stop)) {
+      if (this.#sent === this.#replies.answered) this.#waitingSince = performance.now();
+      this.#replies.sending(bytes);
+      this.#sent += countLf(bytes);
+      this.#input = bytes.at(-1) === LF ? "between lines" : "within a line";
+      this.#writing = true;
+      await writeAll(this.#conn, bytes);
+      this.#writing = false;
+    }
+    if (this.#input === "within a line") this.#sent++;
+    this.#input = "ended";
+    this.#waitingSince = performance.now();
+    await this.#conn.closeWrite();
+  }
+
+  async #receive(): Promise<void> {
+    // One buffer is read into while the other is written out.
+    let [reading, printing] = [new Uint8Array(STDIO_READ_SIZE), new Uint8Array(STDIO_READ_SIZE)];
+    let printed: Promise<void> = Promise.resolve();
+    for (let n; (n = await this.#read(reading)) !== null;) {
+      const before = this.#replies.answered;
+      const bytes = this.#replies.arrived(reading.subarray(0, n));
+      await printed;
+      this.#printing = true;
+      printed = this.#output.write(bytes).finally(() => this.#printing = false);
+      // stdout is gone: there is nothing left to read for.
+      printed.catch(() => closeQuietly(this.#conn));
+      [reading, printing] = [printing, reading];
+      // What is no answer to a line of ours, a drop of one or a line too many, does not prolong the wait.
+      if (before < this.#sent && this.#replies.answered > before) this.#waitingSince = performance.now();
+    }
+    await printed;
+  }
+
+  async #read(buffer: Uint8Array): Promise<number | null> {
+    try {
+      return await this.#conn.read(buffer);
+    } catch (error) {
+      if (!isPeerGone(error)) throw error;
+      if (!isClosedHere(error)) this.#end = howServerWent(error);
+      this.#truncated = error instanceof Deno.errors.UnexpectedEof;
+      return null;
+    }
+  }
+
+  /** Closes the connection when the server has kept us waiting for too long. */
+  #watch(): void {
+    const waited = performance.now() - this.#waitingSince;
+    if (this.#sent > this.#replies.answered || this.#writing) {
+      const patience = this.#stop.aborted ? CLOSE_WAIT_MS : this.#timeout;
+      if (this.#printing || patience === 0 || waited <= patience) return;
+      this.#end = `no reply in ${formatMillis(this.#timeout)}`;
+    } else if (this.#input !== "ended" || waited <= CLOSE_WAIT_MS) {
+      return;
+    }
+    closeQuietly(this.#conn);
+  }
+
+  /** @throws {Failure} unless all input was sent, and every line answered. */
+  #checkAnswered(): void {
+    const { answered, error } = this.#replies;
+    const whole = this.#input === "ended" && !this.#truncated && error === undefined && !this.#stop.aborted;
+    if (whole && answered >= this.#sent) return;
+    if (this.#input === "within a line") this.#sent++;
+    const interrupted = this.#stop.aborted ? "interrupted" : undefined;
+    const why = error !== undefined ? `the server says: ${error}` : interrupted ?? this.#end;
+    const missing = this.#sent - answered;
+    const count = missing > 0 ? `; ${missing} of ${this.#sent} lines sent were not answered` : "";
+    throw new Failure("get every line answered by", this.#server, why + count);
+  }
+}

@@ -1,0 +1,96 @@
+/** `tsecho client`: its options. */
+import { formatOptions } from "../cli/help.ts";
+import { type Parsed, UsageError } from "../cli/parser.ts";
+import { parseChoice, parseCount, parseDuration, parseText } from "../cli/values.ts";
+import { CLIENT_DEFAULTS, type ClientOptions, runClient } from "../client.ts";
+import { DEFAULT_PORT } from "../net/endpoint.ts";
+import { transportOf } from "../net/transports.ts";
+import { type Framing, FRAMINGS } from "../protocol.ts";
+import { formatMillis } from "../time/duration.ts";
+import { Command, INFO_OPTIONS, type Outcome, type Signals } from "./command.ts";
+import { DIAL_OPTIONS, readDial } from "./dial.ts";
+import { ENDPOINTS_HELP, SIZES_AND_TIMES_HELP, type TransportOptionTable } from "./endpoints.ts";
+
+const MAX_RATE = 10_000_000;
+
+const OPTIONS = {
+  ...DIAL_OPTIONS,
+  timeout: {
+    value: "TIME",
+    read: parseDuration,
+    help: `longest wait for a reply, 0 for ever (default ${formatMillis(CLIENT_DEFAULTS.timeout)})`,
+  },
+  framing: {
+    value: "line|chunk",
+    read: (text) => parseChoice(text, FRAMINGS),
+    help: `how the server tells messages apart: by LF, or by its reads\n(default ${CLIENT_DEFAULTS.framing})`,
+  },
+  "udp-rate": {
+    value: "N",
+    read: (text) => parseCount(text, 0, MAX_RATE),
+    transports: ["udp"],
+    help:
+      `most lines a second that a filter sends as datagrams, 0 for no limit\n(default ${CLIENT_DEFAULTS.udpRate})`,
+  },
+  message: {
+    short: "m",
+    value: "TEXT",
+    read: parseText,
+    repeat: true,
+    help: "send this, print the reply and end; may repeat",
+  },
+  ...INFO_OPTIONS,
+} as const satisfies TransportOptionTable;
+
+const HELP = `usage: tsecho client [ENDPOINT] [options]
+
+On a terminal it prompts "> ", sends the line, prints the reply, and ends on an empty
+line, Ctrl-D or Ctrl-C. With stdin piped it is a filter: it sends all lines without
+waiting for each reply, prints replies as they come, and exits with 0 only if every
+line was answered. Over UDP a line is a datagram, and one not answered in --timeout
+counts as lost.
+
+${formatOptions(OPTIONS)}
+
+${ENDPOINTS_HELP}
+${SIZES_AND_TIMES_HELP}
+
+examples:
+  tsecho client                          a prompt, to localhost:${DEFAULT_PORT}
+  tsecho client web:7007 -m hello        one line, one reply
+  seq 1000 | tsecho client -4 web        a thousand lines over IPv4
+  tsecho client udp://web -m hello       one datagram, one reply
+  tsecho client tls://web:21568 --ca ca.pem
+  tsecho client unix:/run/tsecho.sock
+  tsecho client --framing chunk old      to a classic Python server`;
+
+function read(parsed: Parsed<typeof OPTIONS>): ClientOptions {
+  const { dial, own } = readDial("the client", parsed, OPTIONS, parsed.values());
+  const { message: messages = [], ...given } = own;
+  const options = { ...dial, ...CLIENT_DEFAULTS, ...given, messages };
+  if (options.framing === "chunk" && transportOf(dial.endpoint).kind === "datagram") {
+    throw new UsageError("use --framing", options.framing, "over UDP a datagram is a message");
+  }
+  if (messages.length > 0 && given.udpRate !== undefined) {
+    throw new UsageError("use option", "--udp-rate", "it is for lines from stdin, and --message is given");
+  }
+  for (const message of messages) checkMessage(message, options.framing);
+  return options;
+}
+
+/** @throws {UsageError} for a text that is not one message in this framing. */
+function checkMessage(message: string, framing: Framing): void {
+  if (framing === "line" && message.includes("\n")) {
+    throw new UsageError("use --message", message, "expected one line; repeat the option for more");
+  }
+  if (framing === "chunk" && message === "") {
+    throw new UsageError("use --message", message, "in chunk framing an empty message cannot be sent");
+  }
+}
+
+async function run(options: ClientOptions, signals: Signals): Promise<Outcome> {
+  await runClient(options, signals.stop());
+  return "succeeded";
+}
+
+export const client = new Command({ name: "client", table: OPTIONS, help: HELP, read, run });

@@ -1,0 +1,81 @@
+/** What every command consists of. */
+import config from "../deno.json" with { type: "json" };
+import { type OptionTable, parseArgv, type Parsed } from "../cli/parser.ts";
+import { print } from "../cli/stdio.ts";
+
+/** How a command ended, other than with an error. */
+export type Outcome = "succeeded" | "failed" | "threshold broken";
+
+/** The signals of the process. Nothing is caught before it is asked for. */
+export interface Signals {
+  /**
+   * A signal that SIGINT or SIGTERM aborts; the next one ends the process at once. To be called before anything is
+   * opened: registering the first listener without free descriptors crashes the process.
+   *
+   * @param hangup whether SIGHUP aborts it too, however often: when a terminal goes, several may come.
+   */
+  stop(hangup?: boolean): AbortSignal;
+  /** Calls the listener at each signal of this name; never on Windows, which has no such signal. */
+  on(signal: "SIGQUIT", listener: () => void): void;
+}
+
+/** A command for main: what is typed after its name goes in, what became of it comes out. */
+export interface Runnable {
+  /** @throws {Failure} when it failed, as a {@linkcode UsageError} when the command line is wrong. */
+  run(argv: string[], signals: Signals): Promise<Outcome>;
+}
+
+/** What a command line asks for: to print a text, or to run. */
+export type Request<Options> = { text: string } | { options: Options };
+
+/** What a command is defined by. */
+export interface CommandDefinition<Table extends OptionTable, Options> {
+  name: string;
+  table: Table;
+  help: string;
+  /** Checks the options beside each other, and adds the defaults. @throws {UsageError} */
+  read(parsed: Parsed<Table>): Options;
+  /** Joins what does the work to the terminal and files. @throws {Failure} */
+  run(options: Options, signals: Signals): Promise<Outcome>;
+}
+
+/** The options that every command has. */
+export const INFO_OPTIONS = {
+  help: { short: "h", help: "print this help and exit" },
+  version: { short: "V", help: "print the version and exit" },
+} as const satisfies OptionTable;
+
+const VERSION = `tsecho ${config.version} (deno ${Deno.version.deno}, ${Deno.build.target})`;
+
+/** The text that --help or --version asks for; undefined when neither is given. */
+export function infoText(parsed: Parsed<typeof INFO_OPTIONS>, help: string): string | undefined {
+  return parsed.has("help") ? help : parsed.has("version") ? VERSION : undefined;
+}
+
+/** A command as it is run, by its definition. */
+export class Command<Table extends OptionTable & typeof INFO_OPTIONS, Options> implements Runnable {
+  readonly #definition: CommandDefinition<Table, Options>;
+
+  constructor(definition: CommandDefinition<Table, Options>) {
+    this.#definition = definition;
+  }
+
+  get table(): Table {
+    return this.#definition.table;
+  }
+
+  /** Reads what is typed after the command's name. @throws {UsageError} */
+  read(argv: string[]): Request<Options> {
+    const { name, table, help, read } = this.#definition;
+    const parsed = parseArgv(argv, table, `tsecho ${name}`);
+    const text = infoText(parsed as unknown as Parsed<typeof INFO_OPTIONS>, help);
+    return text === undefined ? { options: read(parsed) } : { text };
+  }
+
+  async run(argv: string[], signals: Signals): Promise<Outcome> {
+    const request = this.read(argv);
+    if ("options" in request) return await this.#definition.run(request.options, signals);
+    await print(request.text);
+    return "succeeded";
+  }
+}

@@ -1,0 +1,109 @@
+/** The options of all commands that connect. */
+import { UsageError } from "../cli/parser.ts";
+import { parseDuration, parseText } from "../cli/values.ts";
+import { DIAL_DEFAULTS, type DialOptions } from "../net/dial.ts";
+import { DEFAULT_PORT, type Endpoint, isIpv4, isIpv6, parseHost } from "../net/endpoint.ts";
+import { transportOf } from "../net/transports.ts";
+import { formatMillis } from "../time/duration.ts";
+import {
+  checkTransports,
+  type Given,
+  HOST,
+  PORT,
+  readEndpoints,
+  type TransportOptionTable,
+} from "./endpoints.ts";
+
+const TLS = ["tls"] as const;
+
+export const DIAL_OPTIONS = {
+  host: { ...HOST, help: "server's name or address (default localhost)" },
+  port: { ...PORT, help: `server's port (default ${DEFAULT_PORT})` },
+  ca: {
+    value: "FILE",
+    read: parseText,
+    transports: TLS,
+    help: "trust these certificates too (PEM), beside the system's and Mozilla's",
+  },
+  "server-name": {
+    value: "NAME",
+    read: parseHost,
+    transports: TLS,
+    help: "the name that the server's certificate has to bear (default: the host)",
+  },
+  insecure: { transports: TLS, help: "take any certificate" },
+  ipv4: { short: "4", help: "connect over IPv4 only" },
+  ipv6: { short: "6", help: "connect over IPv6 only" },
+  "connect-timeout": {
+    value: "TIME",
+    read: parseDuration,
+    help: `for name and connection together, 0 for as long as the system tries\n(default ${
+      formatMillis(DIAL_DEFAULTS.connectTimeout)
+    })`,
+  },
+} as const satisfies TransportOptionTable;
+
+/** The values of these options, as they are read. */
+interface DialValues {
+  host?: string;
+  port?: number;
+  ca?: string;
+  serverName?: string;
+  insecure?: true;
+  ipv4?: true;
+  ipv6?: true;
+  connectTimeout?: number;
+}
+
+/**
+ * Checks what {@linkcode DIAL_OPTIONS} gave, and parts it from the values of the command's own options.
+ *
+ * @param command for messages: `the client`. @param table all options of the command. @throws {UsageError}
+ */
+export function readDial<Values extends DialValues>(
+  command: string,
+  parsed: Given,
+  table: TransportOptionTable,
+  values: Values,
+): { dial: DialOptions; own: Omit<Values, keyof DialValues> } {
+  const { host, port, ca, serverName, insecure, ipv4, ipv6, connectTimeout, ...own } = values;
+  const { positionals } = parsed;
+  const [first, second] = positionals;
+  if (second !== undefined) {
+    throw new UsageError("use argument", second, `${command} takes one endpoint and has "${first}" already`);
+  }
+  const named = { ...(host !== undefined && { host }), ...(port !== undefined && { port }) };
+  const endpoint = readEndpoints(positionals, named, { hostname: "localhost", port: DEFAULT_PORT })[0]!;
+  if ("port" in endpoint && endpoint.port === 0) {
+    throw new UsageError("use port", "0", "expected the port of a server, 1 to 65535");
+  }
+  if (ipv4 && ipv6) throw new UsageError("use option", "-6", "-4 is given too");
+  const family = ipv4 ? 4 : ipv6 ? 6 : undefined;
+  if (family !== undefined) checkFamily(family, endpoint);
+  checkTransports(parsed, table, [endpoint]);
+  if (insecure && ca !== undefined) {
+    throw new UsageError("use option", "--insecure", "--ca is given too, and would not be used");
+  }
+  const dial: DialOptions = {
+    ...DIAL_DEFAULTS,
+    endpoint,
+    ...(family !== undefined && { family }),
+    ...(connectTimeout !== undefined && { connectTimeout }),
+    ...(ca !== undefined && { caFile: ca }),
+    ...(serverName !== undefined && { serverName }),
+    ...(insecure && { insecure }),
+  };
+  return { dial, own };
+}
+
+/** @throws {UsageError} when the endpoint has no address of this IP version. */
+function checkFamily(family: 4 | 6, endpoint: Endpoint): void {
+  if (transportOf(endpoint).addressing === "path") {
+    throw new UsageError("use option", `-${family}`, "a Unix socket has no IP version");
+  }
+  if (!("hostname" in endpoint)) return;
+  const { hostname } = endpoint;
+  const version = isIpv4(hostname) ? 4 : isIpv6(hostname) ? 6 : family;
+  if (version === family) return;
+  throw new UsageError("use option", `-${family}`, `"${hostname}" is an IPv${version} address`);
+}

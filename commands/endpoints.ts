@@ -1,0 +1,60 @@
+/** Endpoints on the command line, and the options that are for endpoints of some transports alone. */
+import { type Option, type Parsed, UsageError } from "../cli/parser.ts";
+import { type Endpoint, type EndpointDefaults, parseHost, parsePort } from "../net/endpoint.ts";
+import { defaultEndpoint, ENDPOINT_FORMS, parseEndpoint } from "../net/transports.ts";
+
+/** An option of a command that has endpoints. */
+export interface TransportOption extends Option {
+  /** It has a meaning only where an endpoint is of one of these. */
+  transports?: readonly string[];
+}
+
+export type TransportOptionTable = Record<string, TransportOption>;
+
+/** What help texts say about endpoints, sizes and times. */
+export const ENDPOINTS_HELP = `An endpoint is ${ENDPOINT_FORMS.replace(/(.*), (.*) or/s, "$1,\n$2 or")}.`;
+export const SIZES_AND_TIMES_HELP = "A SIZE is 65536, 64k or 64KiB; a TIME is 500ms, 10s, 5m, 1h or 0.";
+
+/** How --host and --port are read. */
+export const HOST = { value: "HOST", read: parseHost };
+export const PORT = { value: "PORT", read: parsePort };
+
+/** The endpoints named, or the one that --host, --port and the defaults make. @throws {UsageError} */
+export function readEndpoints(
+  positionals: string[],
+  { host, port }: { host?: string; port?: number },
+  defaults: EndpointDefaults,
+): Endpoint[] {
+  const [first] = positionals;
+  if (first === undefined) {
+    return [defaultEndpoint({ hostname: host ?? defaults.hostname, port: port ?? defaults.port })];
+  }
+  const [option] = host !== undefined ? ["--host"] : port !== undefined ? ["--port"] : [];
+  if (option !== undefined) {
+    throw new UsageError("use endpoint", first, `${option} is given too; put both into the endpoint`);
+  }
+  return positionals.map((text) => {
+    try {
+      return parseEndpoint(text, defaults);
+    } catch (error) {
+      throw new UsageError("use endpoint", text, (error as Error).message);
+    }
+  });
+}
+
+/** A command line of whatever table. */
+export type Given = Pick<Parsed, "positionals" | "has">;
+
+/** @throws {UsageError} for an option that was given though no endpoint is of its transports. */
+export function checkTransports(
+  parsed: Given,
+  table: TransportOptionTable,
+  endpoints: Endpoint[],
+): void {
+  for (const [name, { transports }] of Object.entries(table)) {
+    if (transports === undefined || !parsed.has(name)) continue;
+    if (endpoints.some(({ transport }) => transports.includes(transport))) continue;
+    const which = transports.join(", ").replace(/, (?=[^,]*$)/, " or ");
+    throw new UsageError("use option", `--${name}`, `it is for ${which} endpoints, and there is none`);
+  }
+}

@@ -1,0 +1,272 @@
+/** `tsecho server`: its options, and how it is joined to stdout, the log and the signals. */
+import { formatOptions } from "../cli/help.ts";
+import { Log, LOG_FORMATS, type LogOptions } from "../cli/log.ts";
+import { type OptionValues, type Parsed, UsageError } from "../cli/parser.ts";
+import { print } from "../cli/stdio.ts";
+import {
+  formatMode,
+  formatSize,
+  parseChoice,
+  parseCount,
+  parseDuration,
+  parseMode,
+  parseSize,
+  parseText,
+} from "../cli/values.ts";
+import { CidrSet } from "../net/cidr.ts";
+import { DEFAULT_PORT, type Endpoint, formatEndpoint } from "../net/endpoint.ts";
+import { ALL_INTERFACES } from "../net/hosts.ts";
+import { transportOf } from "../net/transports.ts";
+import { CHUNK_SIZE, FRAMINGS, STAMP_FORMATS } from "../protocol.ts";
+import { MOST_CONNS, runServer, SERVER_DEFAULTS, type ServerOptions } from "../server.ts";
+import { formatMillis } from "../time/duration.ts";
+import { Command, INFO_OPTIONS, type Outcome, type Signals } from "./command.ts";
+import {
+  checkTransports,
+  ENDPOINTS_HELP,
+  HOST,
+  PORT,
+  readEndpoints,
+  SIZES_AND_TIMES_HELP,
+  type TransportOptionTable,
+} from "./endpoints.ts";
+
+const MAX_MAX_LINE = 64 * 1024 * 1024;
+const MAX_MAX_CONNS = 1_000_000;
+const MAX_RATE = 10_000_000;
+/** How long the last lines of the log may take when nobody reads them. */
+const LOG_FLUSH_MS = 1000;
+
+const STREAMS = ["tcp", "tls", "unix"] as const;
+
+const OPTIONS = {
+  host: { ...HOST, help: "address to listen on (default: all, IPv6 and IPv4)" },
+  port: { ...PORT, help: `port to listen on, 0 picks a free one (default ${DEFAULT_PORT})` },
+  framing: {
+    value: "line|chunk",
+    read: (text) => parseChoice(text, FRAMINGS),
+    transports: STREAMS,
+    help:
+      `a message is a line, or what one read delivers, at most ${CHUNK_SIZE} bytes\n(default ${SERVER_DEFAULTS.framing})`,
+  },
+  stamp: {
+    value: "FORMAT",
+    read: (text) => parseChoice(text, STAMP_FORMATS),
+    help: `${STAMP_FORMATS.join(", ")} (default ${SERVER_DEFAULTS.stamp})`,
+  },
+  tag: { value: "TAG", read: parseTag, help: "shown after the stamp, to tell servers apart" },
+  "max-line": {
+    value: "SIZE",
+    read: (text) => parseSize(text, 1, MAX_MAX_LINE),
+    transports: STREAMS,
+    help: `longest line without its LF, up to ${formatSize(MAX_MAX_LINE)} (default ${
+      formatSize(SERVER_DEFAULTS.maxLine)
+    })`,
+  },
+  "max-conns": {
+    value: "N",
+    read: (text) => parseCount(text, 1, MAX_MAX_CONNS),
+    transports: STREAMS,
+    help:
+      `most connections at once (default ${MOST_CONNS}, or 64 less than\nthe descriptor limit if that is smaller)`,
+  },
+  "reuse-port": {
+    transports: ["tcp", "tls"],
+    help: "shares the port with other servers started so, to use more\ncores (Linux; TCP and TLS)",
+  },
+  "idle-timeout": {
+    value: "TIME",
+    read: parseDuration,
+    transports: STREAMS,
+    help: `closes a connection on which no byte moves, 0 for never\n(default ${
+      SERVER_DEFAULTS.idleTimeout / 60_000
+    }m)`,
+  },
+  "drain-timeout": {
+    value: "TIME",
+    read: parseDuration,
+    transports: STREAMS,
+    help:
+      `how long connections may take to end after SIGTERM or SIGINT,\n0 for as long as they like (default ${
+        formatMillis(SERVER_DEFAULTS.drainTimeout)
+      })`,
+  },
+  "max-conns-per-ip": {
+    value: "N",
+    read: (text) => parseCount(text, 1, MAX_MAX_CONNS),
+    transports: ["tcp", "tls"],
+    help: "most connections at once from one address (default: any number)",
+  },
+  allow: {
+    value: "CIDR,...",
+    read: CidrSet.parse,
+    transports: ["tcp", "tls", "udp"],
+    help: "let in only these addresses (default: all)",
+  },
+  deny: {
+    value: "CIDR,...",
+    read: CidrSet.parse,
+    transports: ["tcp", "tls", "udp"],
+    help: "keep these out, even if allowed",
+  },
+  cert: {
+    value: "FILE",
+    read: parseText,
+    transports: ["tls"],
+    help: "certificate for tls:// endpoints, with its chain (PEM)",
+  },
+  key: { value: "FILE", read: parseText, transports: ["tls"], help: "its key (PEM)" },
+  "handshake-timeout": {
+    value: "TIME",
+    read: parseDuration,
+    transports: ["tls"],
+    help: `longest TLS handshake, 0 for ever (default ${formatMillis(SERVER_DEFAULTS.handshakeTimeout)})`,
+  },
+  "unix-mode": {
+    value: "MODE",
+    read: parseMode,
+    transports: ["unix"],
+    help: `permissions of unix: endpoints' files, octal (default ${formatMode(SERVER_DEFAULTS.unixMode)})`,
+  },
+  "udp-rate": {
+    value: "N",
+    read: (text) => parseCount(text, 0, MAX_RATE),
+    transports: ["udp"],
+    help:
+      `most answers a second to one source of datagrams, 0 for any number\n(default ${SERVER_DEFAULTS.udpRate})`,
+  },
+  "proxy-protocol": {
+    transports: STREAMS,
+    help:
+      "streams begin with a PROXY protocol header, version 1 or 2, that\nnames the client; needs --proxy-from",
+  },
+  "proxy-from": {
+    value: "CIDR,...",
+    read: CidrSet.parse,
+    transports: STREAMS,
+    help: "the balancers: connections from elsewhere are closed",
+  },
+  quiet: { short: "q", help: "log only warnings" },
+  log: {
+    value: "text|json",
+    read: (text) => parseChoice(text, LOG_FORMATS),
+    help: "format of the log on stderr (default text)",
+  },
+  ...INFO_OPTIONS,
+} as const satisfies TransportOptionTable;
+
+const HELP = `usage: tsecho server [ENDPOINT...] [options]
+
+Answers each line with its clock in front: "[2026-11-23T03:37:00.123456Z] hello".
+It listens on any mix of endpoints; for each, "listening on tcp://host:port" goes to
+stdout, the log to stderr. Over UDP each datagram is answered by one.
+SIGTERM and SIGINT end it in order: what has been read is answered; a second one
+ends it at once.
+
+${formatOptions(OPTIONS)}
+
+${ENDPOINTS_HELP}
+${SIZES_AND_TIMES_HELP}
+
+examples:
+  tsecho server                          port ${DEFAULT_PORT}, all interfaces
+  tsecho server :7007 [::1]:7008         two endpoints
+  tsecho server tcp://:21567 udp://:21567 unix:/run/tsecho.sock
+  tsecho server tls://:21568 --cert chain.pem --key key.pem
+  tsecho server --proxy-protocol --proxy-from 10.0.0.5    behind HAProxy
+  tsecho server --allow 10.0.0.0/8,::1 --max-conns-per-ip 20
+  tsecho server --port 0                 a free port; read it from stdout
+  tsecho server --framing chunk --stamp ctime     as the classic Python server
+  tsecho server --framing chunk --stamp none      plain echo (RFC 862)`;
+
+type Values = OptionValues<typeof OPTIONS>;
+
+/** What `tsecho server` is to do. */
+interface Request {
+  options: ServerOptions;
+  log: LogOptions;
+}
+
+function read(parsed: Parsed<typeof OPTIONS>): Request {
+  const { host, port, quiet, log, cert, key, proxyProtocol, ...own } = parsed.values();
+  const named = { ...(host !== undefined && { host }), ...(port !== undefined && { port }) };
+  const endpoints = readEndpoints(parsed.positionals, named, {
+    hostname: ALL_INTERFACES,
+    port: DEFAULT_PORT,
+  });
+  checkPlainOptions(own);
+  checkTransports(parsed, optionsFor(proxyProtocol), endpoints);
+  checkEndpoints(endpoints, {
+    ...own,
+    ...(cert !== undefined && { cert }),
+    ...(key !== undefined && { key }),
+  });
+  if (proxyProtocol !== (own.proxyFrom && true)) {
+    const [given, needed] = proxyProtocol ? ["protocol", "from"] : ["from", "protocol"];
+    throw new UsageError("use option", `--proxy-${given}`, `it needs --proxy-${needed} too`);
+  }
+  const tls = cert !== undefined && key !== undefined && { tls: { cert, key } };
+  return {
+    options: { ...SERVER_DEFAULTS, ...own, ...tls, endpoints },
+    log: { format: log ?? "text", quiet: quiet ?? false },
+  };
+}
+
+/** Checks that need no endpoint. @throws {UsageError} */
+function checkPlainOptions({ tag, stamp, maxLine, framing, reusePort }: Values): void {
+  if (tag !== undefined && stamp === "none") {
+    throw new UsageError("use --tag", tag, "with --stamp none there is no prefix to show it in");
+  }
+  if (maxLine !== undefined && framing === "chunk") {
+    throw new UsageError("use --max-line", formatSize(maxLine), "with --framing chunk there are no lines");
+  }
+  if (reusePort && Deno.build.os !== "linux") {
+    throw new UsageError("use option", "--reuse-port", "only Linux shares out a port's connections");
+  }
+}
+
+/** The table that says which options the endpoints allow. */
+function optionsFor(proxyProtocol: true | undefined): TransportOptionTable {
+  if (!proxyProtocol) return OPTIONS;
+  // A balancer names its clients' addresses, whatever it comes through.
+  const { allow: _allow, deny: _deny, "max-conns-per-ip": _perIp, ...rest } = OPTIONS;
+  return rest;
+}
+
+/** @throws {UsageError} for an endpoint that cannot be used with these options, or without others. */
+function checkEndpoints(endpoints: Endpoint[], { stamp, cert, key }: Values): void {
+  const datagrams = endpoints.find((it) => transportOf(it).kind === "datagram");
+  if (datagrams !== undefined && stamp === "none") {
+    throw new UsageError(
+      "use endpoint",
+      formatEndpoint(datagrams),
+      "with --stamp none a reply looks like a request, and two servers could echo each other for ever",
+    );
+  }
+  const secure = endpoints.find(({ transport }) => transport === "tls");
+  if (secure !== undefined && (cert === undefined || key === undefined)) {
+    throw new UsageError("use endpoint", formatEndpoint(secure), "it needs --cert and --key");
+  }
+}
+
+/** A tag must not end the prefix that it stands in, nor look like a part of the stamp. */
+function parseTag(text: string): string {
+  if (!/^[!-Z\\^-~]{1,64}$/.test(text)) {
+    throw new Error("expected 1 to 64 visible ASCII characters other than blanks and brackets");
+  }
+  return text;
+}
+
+async function run(request: Request, signals: Signals): Promise<Outcome> {
+  const stop = signals.stop(); // not at SIGHUP: a server may have been started to outlive its terminal
+  const log = new Log(request.log);
+  // A script may read the first line and close: the server serves on.
+  const announce = (endpoint: string) => void print(`listening on ${endpoint}`).catch(() => {});
+  try {
+    return await runServer(request.options, announce, log, stop) ? "succeeded" : "failed";
+  } finally {
+    await log.flush(LOG_FLUSH_MS);
+  }
+}
+
+export const server = new Command({ name: "server", table: OPTIONS, help: HELP, read, run });
