@@ -1,10 +1,11 @@
 /** Who is let in: --allow, --deny and --max-conns-per-ip, over every transport, and behind a balancer. */
 import { assert, assertEquals, assertLess, assertStringIncludes } from "@std/assert";
+import { e2e as test } from "./harness.ts";
 import {
   ascii,
+  eventually,
   Folder,
   makeCertificates,
-  needs,
   readAll,
   readLine,
   run,
@@ -12,7 +13,6 @@ import {
   ServerProcess,
   tsecho,
   unstamped,
-  within,
 } from "./helpers.ts";
 
 /** Whether a server answers a line that comes from an address of the loopback interface. */
@@ -31,7 +31,7 @@ except ConnectionError:
   return stdout !== "";
 }
 
-Deno.test("--allow and --deny decide who is served, and deny wins", async () => {
+test("--allow and --deny decide who is served, and deny wins", async () => {
   const table: [string[], Record<string, boolean>][] = [
     [["--allow", "127.0.0.0/30"], { "127.0.0.1": true, "127.0.0.3": true, "127.0.0.4": false, "::1": false }],
     [["--allow", "::1"], { "127.0.0.1": false, "::1": true }],
@@ -61,7 +61,7 @@ Deno.test("--allow and --deny decide who is served, and deny wins", async () => 
   }
 });
 
-Deno.test("the lists hold for datagrams, and not for Unix sockets", async () => {
+test("the lists hold for datagrams, and not for Unix sockets", async () => {
   await using folder = await Folder.make();
   const unix = `unix:${folder.file("s.sock")}`;
   await using server = await ServerProcess.start(["udp://127.0.0.1:0", unix, "--deny", "127.0.0.1"]);
@@ -71,7 +71,7 @@ Deno.test("the lists hold for datagrams, and not for Unix sockets", async () => 
   assertEquals((await tsecho(["client", unix, "-m", "hello"])).code, 0);
 });
 
-Deno.test("behind a balancer the lists and the limit are for the real client", async () => {
+test("behind a balancer the lists and the limit are for the real client", async () => {
   await using server = await ServerProcess.start([
     ...["--proxy-protocol", "--proxy-from", "127.0.0.1", "--allow", "192.0.2.0/24", "--deny", "192.0.2.9"],
     ...["--max-conns-per-ip", "1"],
@@ -107,7 +107,7 @@ Deno.test("behind a balancer the lists and the limit are for the real client", a
   );
 });
 
-Deno.test("the limit for one address holds under 1,000 connects at once, and others are served", async () => {
+test("the limit for one address holds under 1,000 connects at once, and others are served", async () => {
   await using server = await ServerProcess.start(["tcp://:0", "--max-conns-per-ip", "20"]);
   const outcomes = await Promise.all(Array.from({ length: 1000 }, async () => {
     const conn = await server.connect();
@@ -124,16 +124,16 @@ Deno.test("the limit for one address holds under 1,000 connects at once, and oth
   assert(told.length > 0);
   assert(await answers(server, "127.0.0.2"));
   for (const { conn } of outcomes) conn.close();
-  await within(server.stderr.until(/(info close [^\n]*\n[^]*){21}/), "the places to be free");
+  await eventually(() => server.stderr.text.split(" info close ").length > 21, "the places to be free");
   assert(await answers(server, "127.0.0.1"));
   await server.stop();
   assertStringIncludes(server.stderr.text, "refused=980 ");
   assertLess(server.stderr.text.match(/warn refuse/g)!.length, 10);
 });
 
-Deno.test(
+test(
   "over TLS one address too many is closed before the handshake",
-  { ...await needs("openssl") },
+  { needs: ["openssl"] },
   async () => {
     await using folder = await Folder.make();
     await makeCertificates(folder);

@@ -1,6 +1,16 @@
 /** How the server ends: nothing that it has read is lost. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { eventually, readLine, send, ServerProcess, tsecho, unstamped, within } from "./helpers.ts";
+import { e2e as test } from "./harness.ts";
+import {
+  assertServes,
+  eventually,
+  readLine,
+  send,
+  ServerProcess,
+  tsecho,
+  unstamped,
+  within,
+} from "./helpers.ts";
 
 /** Sends numbered lines as fast as they are taken, and reads to the end. */
 function flood(conn: Deno.Conn) {
@@ -11,7 +21,7 @@ function flood(conn: Deno.Conn) {
     try {
       for (let i = 0; !ended;) {
         let block = "";
-        for (const stop = i + 100; i < stop; i++) block += `line ${i}\n`;
+        for (const stop = i + 10; i < stop; i++) block += `line ${i}\n`;
         const bytes = encoder.encode(block);
         for (let sent = 0; sent < bytes.length;) sent += await conn.write(bytes.subarray(sent));
       }
@@ -47,16 +57,19 @@ function countAnswered(peers: Flood[]): number {
   for (const { replies } of peers) {
     const lines = replies.split("\n");
     assertEquals(lines.pop(), "", "the last reply is whole");
-    lines.forEach((line, i) => assertEquals(unstamped(line), `line ${i}`));
+    for (const [i, line] of lines.entries()) {
+      const text = unstamped(line);
+      if (text !== `line ${i}`) assertEquals(text, `line ${i}`); // costs too much for millions that are right
+    }
     answered += lines.length;
   }
   return answered;
 }
 
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
-  Deno.test(`${signal} while 50 connections send at full speed loses no line that was read`, async () => {
+  test(`${signal} while 50 connections send at full speed loses no line that was read`, async () => {
     await using server = await ServerProcess.start();
-    using waiting = await server.connect();
+    const waiting = await server.connect();
     await send(waiting, "hello\n");
     await readLine(waiting);
     const conns = await Promise.all(Array.from({ length: 50 }, () => server.connect()));
@@ -65,6 +78,7 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
     server.kill(signal);
     await within(Promise.all(peers.map(({ done }) => done)), "every connection to end in order");
     assertEquals(await readLine(waiting), ""); // idle, but told the end as well
+    waiting.close();
     assertEquals(await server.code(), 0);
     const answered = 1 + countAnswered(peers);
     const [, counted] = /info end connections=51 lines=(\d+) .*cut=0/.exec(server.stderr.text)!;
@@ -78,32 +92,9 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
   });
 }
 
-Deno.test("connections that wait to be accepted when the signal comes are served", async () => {
-  await using server = await ServerProcess.start();
-  const before = await server.connect();
-  await send(before, "hello\n");
-  await readLine(before);
-  server.kill("SIGSTOP"); // the kernel goes on completing connections for it
-  before.close();
-  const conns = await Promise.all(Array.from({ length: 1000 }, () => server.connect()));
-  for (const [i, conn] of conns.entries()) {
-    await send(conn, "hello\n");
-    if (i < 500) await conn.closeWrite(); // these end as soon as they are answered
-  }
-  server.kill("SIGTERM");
-  server.kill("SIGCONT");
-  for (const conn of conns) {
-    assertEquals(unstamped(await readLine(conn)), "hello\n");
-    assertEquals(await readLine(conn), "");
-    conn.close();
-  }
-  assertEquals(await server.code(), 0);
-  assertMatch(server.stderr.text, /info end connections=1001 lines=1001 /);
-});
-
 const linux = { ignore: Deno.build.os !== "linux" };
 
-Deno.test("two servers share a port, and the end of one loses no line", linux, async () => {
+test("two servers share a port, and the end of one loses no line", linux, async () => {
   await using one = await ServerProcess.start(["--reuse-port"]);
   const endpoint = `tcp://127.0.0.1:${one.port}`;
   await using other = await ServerProcess.start([endpoint, "--reuse-port"]);
@@ -117,9 +108,9 @@ Deno.test("two servers share a port, and the end of one loses no line", linux, a
   assert(ofOne > 0 && ofOther > 0, `${ofOne} and ${ofOther} connections`);
 
   assertEquals(await one.stop(), 0);
-  using later = await other.connect();
-  await send(later, "hello\n");
-  assertEquals(unstamped(await readLine(later)), "hello\n");
+  const later = await other.connect();
+  await assertServes(later);
+  later.close();
   assertEquals(await other.stop(), 0);
   await within(Promise.all(peers.map(({ done }) => done)), "every connection to end in order");
   const lines = [one, other].map(({ stderr }) =>
@@ -129,14 +120,14 @@ Deno.test("two servers share a port, and the end of one loses no line", linux, a
   console.log(`${ofOne} and ${ofOther} connections, ${lines[0]} and ${lines[1]} lines, all answered`);
 });
 
-Deno.test("a port is shared only with those who share it too", linux, async () => {
+test("a port is shared only with those who share it too", linux, async () => {
   await using server = await ServerProcess.start(["--reuse-port"]);
   const refused = await tsecho(["server", `tcp://127.0.0.1:${server.port}`]);
   assertEquals(refused.code, 1);
   assertMatch(refused.stderr, /^tsecho: Cannot listen on ".*": the port is in use; [^\n]*\n$/);
 });
 
-Deno.test("on all interfaces a shared port is announced once", linux, async () => {
+test("on all interfaces a shared port is announced once", linux, async () => {
   await using server = await ServerProcess.start(["--port", "0", "--reuse-port"]);
   for (const hostname of ["127.0.0.1", "::1"]) {
     using conn = await server.connect(hostname);
@@ -176,7 +167,7 @@ async function stuckServer(...args: string[]) {
   };
 }
 
-Deno.test("a second signal ends the server at once", async () => {
+test("a second signal ends the server at once", async () => {
   await using stuck = await stuckServer("--drain-timeout", "0");
   stuck.server.kill("SIGTERM");
   await stuck.server.stderr.until(/info drain connections=/);
@@ -184,14 +175,14 @@ Deno.test("a second signal ends the server at once", async () => {
   assertEquals(await stuck.server.code(), 1);
 });
 
-Deno.test("the drain timeout cuts a peer that does not read, says so, and the exit code tells", async () => {
+test("the drain timeout cuts a peer that does not read, says so, and the exit code tells", async () => {
   await using stuck = await stuckServer("--drain-timeout", "300ms");
   assertEquals(await stuck.server.stop(), 1);
   assertMatch(stuck.server.stderr.text, /warn cut conn=1 .*reason="drain timeout"\n/);
   assertMatch(stuck.server.stderr.text, /info end .*cut=1 /);
 });
 
-Deno.test("a peer that keeps its side open has lost nothing when the drain timeout ends it", async () => {
+test("a peer that keeps its side open has lost nothing when the drain timeout ends it", async () => {
   await using server = await ServerProcess.start(["--drain-timeout", "200ms"]);
   using conn = await server.connect();
   await send(conn, "hello\n");

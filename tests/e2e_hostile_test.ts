@@ -1,9 +1,10 @@
 /** Hostile and unlucky peers: each test says its figure. */
 import { assert, assertEquals, assertLess, assertStringIncludes } from "@std/assert";
+import { e2e as test, volume } from "./harness.ts";
 import {
+  assertServes,
   cpuSeconds,
   eventually,
-  needs,
   python,
   readAll,
   readLine,
@@ -19,18 +20,17 @@ import {
 const linux = Deno.build.os === "linux";
 const MIB = 1024; // in KiB
 
-/** Asserts that a connection is answered now, and how it should be. */
-async function assertServes(conn: Deno.Conn, text = "are you there?\n"): Promise<void> {
-  await send(conn, text);
-  assertEquals(unstamped(await readLine(conn)), text);
-}
+const MEBIBYTES = volume(128, 1024);
 
-Deno.test({ name: "1 GiB without LF gets the error line and costs no memory", ignore: !linux }, async () => {
+test(`${MEBIBYTES} MiB without LF get the error line and cost no memory`, {
+  ignore: !linux,
+  long: true,
+}, async () => {
   await using server = await ServerProcess.start();
-  // What a million ordinary lines take, any use of the server takes.
+  // What ordinary lines take, any use of the server takes.
   const ordinary = await tsecho(
     ["client", `127.0.0.1:${server.port}`],
-    "an ordinary line\n".repeat(1_000_000),
+    "an ordinary line\n".repeat(volume(300_000, 1_000_000)),
   );
   assertEquals(ordinary.code, 0);
   const block = new Uint8Array(65536).fill(0x78);
@@ -43,17 +43,21 @@ Deno.test({ name: "1 GiB without LF gets the error line and costs no memory", ig
     assertEquals(await reply, "error: line longer than 65536 bytes\n");
     return sent;
   };
-  await flood(2 ** 27);
+  await flood(MEBIBYTES * 2 ** 17);
   const before = await residentKiB(server.pid, "VmHWM");
-  const sent = await flood(2 ** 30);
+  const sent = await flood(MEBIBYTES * 2 ** 20);
   await server.stderr.until(/conn=3 .*lines=0 .*reason="line too long"/);
   const growth = await residentKiB(server.pid, "VmHWM") - before;
   console.log(`${sent} bytes sent; the server's peak rose by ${growth} KiB`);
   assertLess(growth, 4 * MIB);
 });
 
-Deno.test(
-  { name: "200 clients that send for ever and never read cost a bounded memory", ignore: !linux },
+const CLIENTS = volume(50, 200);
+const LINES = volume(500, 2000);
+
+test(
+  `${CLIENTS} clients that send for ever and never read cost a bounded memory`,
+  { ignore: !linux, long: true },
   async () => {
     await using server = await ServerProcess.start();
     using other = await server.connect();
@@ -64,7 +68,7 @@ Deno.test(
     for (let i = 0; i < flood.length; i++) flood[i] = block[i % 100]!;
     let sent = 0;
     let latest = 0;
-    const conns = await Promise.all(Array.from({ length: 200 }, () => server.connect()));
+    const conns = await Promise.all(Array.from({ length: CLIENTS }, () => server.connect()));
     const senders = conns.map(async (conn) => {
       try {
         for (;;) {
@@ -77,39 +81,41 @@ Deno.test(
     });
     // Once back-pressure has come, only drops trickle: what memory is needed has been taken by then.
     await eventually(() => sent > 0 && performance.now() - latest > 100, "back-pressure to stop the senders");
-    for (let i = 0; i < 2000; i++) await assertServes(other);
+    for (let i = 0; i < LINES; i++) await assertServes(other);
     const stalled = await residentKiB(server.pid);
-    for (let i = 0; i < 2000; i++) await assertServes(other);
+    for (let i = 0; i < LINES; i++) await assertServes(other);
     const after = await residentKiB(server.pid);
     console.log(
       `${
         Math.round(sent / 2 ** 20)
       } MiB sent in vain; server ${before} KiB before, ${stalled} KiB stalled, ` +
-        `${after} KiB after 2,000 more lines of another client`,
+        `${after} KiB after ${LINES} more lines of another client`,
     );
     for (const conn of conns) conn.close();
     await Promise.all(senders);
-    assertLess(stalled - before, 200 * MIB); // 1 MiB each
+    assertLess(stalled - before, Math.max(100, CLIENTS) * MIB); // 1 MiB each
     assertLess(after - stalled, 32 * MIB);
     await assertServes(other);
   },
 );
 
-Deno.test("10,000 peers that connect and reset leave the server whole", async () => {
+const RESETS = volume(1000, 10_000);
+
+test(`${RESETS} peers that connect and reset leave the server whole`, { long: true }, async () => {
   await using server = await ServerProcess.start(["--quiet"]);
   using held = await server.connect();
   await assertServes(held);
   const start = performance.now();
-  await python("reset", server.port, 5000);
-  await python("reset", server.port, 5000, "cut\nof");
-  console.log(`10,000 resets in ${Math.round(performance.now() - start)} ms`);
+  await python("reset", server.port, RESETS / 2);
+  await python("reset", server.port, RESETS / 2, "cut\nof");
+  console.log(`${RESETS} resets in ${Math.round(performance.now() - start)} ms`);
   await assertServes(held);
   using fresh = await server.connect();
   await assertServes(fresh);
   assertEquals(server.stderr.text, "");
 });
 
-Deno.test("connections beyond --max-conns get the error line, those held are undisturbed", async () => {
+test("connections beyond --max-conns get the error line, those held are undisturbed", async () => {
   await using server = await ServerProcess.start(["--max-conns", "10"]);
   const held = await Promise.all(Array.from({ length: 10 }, () => server.connect()));
   for (const conn of held) await assertServes(conn);
@@ -123,9 +129,10 @@ Deno.test("connections beyond --max-conns get the error line, those held are und
   // A place that becomes free is given to the next.
   held.pop()!.close();
   await server.stderr.until(/info close /);
-  using next = await server.connect();
+  const next = await server.connect();
   await assertServes(next);
   for (const conn of held) conn.close();
+  next.close();
   await server.stop();
   assertStringIncludes(server.stderr.text, "refused=100");
   const lines = server.stderr.text.match(/warn refuse/g)!.length;
@@ -133,7 +140,7 @@ Deno.test("connections beyond --max-conns get the error line, those held are und
   assertLess(lines, 100);
 });
 
-Deno.test("several endpoints at their common limit all serve again, and the server ends in time", async () => {
+test("several endpoints at their common limit all serve again, and the server ends in time", async () => {
   await using server = await ServerProcess.start([
     "tcp://127.0.0.1:0",
     "tcp://127.0.0.1:0",
@@ -159,11 +166,11 @@ Deno.test("several endpoints at their common limit all serve again, and the serv
   assertEquals(await server.stop(), 0);
 });
 
-Deno.test("out of descriptors the server waits, without spinning, and serves all in the end", {
+test("out of descriptors the server waits, without spinning, and serves all in the end", {
   ignore: !linux,
 }, async () => {
   // 150 clients meet 100 descriptors. Those served fall idle, are closed, and make room for the others.
-  await using server = await ServerProcess.start(["--max-conns", "1000", "--idle-timeout", "2s"], [
+  await using server = await ServerProcess.start(["--max-conns", "1000", "--idle-timeout", "1s"], [
     ...["sh", "-c", 'ulimit -n 100 && exec "$@"', "sh"],
   ]);
   const started = await cpuSeconds(server.pid);
@@ -171,7 +178,7 @@ Deno.test("out of descriptors the server waits, without spinning, and serves all
     using conn = await server.connect();
     await send(conn, `client ${i}\n`);
     const reply = await readLine(conn);
-    assertEquals(await readAll(conn), "error: idle for 2s\n");
+    assertEquals(await readAll(conn), "error: idle for 1s\n");
     return unstamped(reply);
   }));
   assertEquals(replies, Array.from({ length: 150 }, (_, i) => `client ${i}\n`));
@@ -180,50 +187,11 @@ Deno.test("out of descriptors the server waits, without spinning, and serves all
   console.log(`150 of 150 answered; ${used.toFixed(2)} s of processor time; log: ${failures.join(" | ")}`);
   assert(failures.length >= 1, server.stderr.text);
   assertLess(failures.length, 60);
-  assertLess(used, 1.5); // a loop that spins takes the two seconds and more
+  assertLess(used, 0.7); // a loop that spins takes a second and more
   assertEquals(await server.stop(), 0);
 });
 
-Deno.test("while the server stands still nobody is idle", async () => {
-  await using server = await ServerProcess.start(["--idle-timeout", "500ms"]);
-  using conn = await server.connect();
-  await assertServes(conn);
-  server.kill("SIGSTOP");
-  const stopped = performance.now();
-  await eventually(() => performance.now() - stopped > 1500, "three times the timeout to pass");
-  await send(conn, "are you back?\n");
-  server.kill("SIGCONT");
-  assertEquals(unstamped(await readLine(conn)), "are you back?\n");
-  assertEquals(await readAll(conn), "error: idle for 500ms\n");
-});
-
-Deno.test("an idle connection is closed at its time and an active one never", async () => {
-  await using server = await ServerProcess.start(["--idle-timeout", "500ms"]);
-  using active = await server.connect();
-  let idleEnded = false;
-  const idle = (async () => {
-    for (let i = 0; i < 3; i++) {
-      using conn = await server.connect();
-      await assertServes(conn);
-      const start = performance.now();
-      assertEquals(await readAll(conn), "error: idle for 500ms\n");
-      console.log(`closed after ${Math.round(performance.now() - start)} ms of silence`);
-    }
-    idleEnded = true;
-  })();
-  let lines = 0;
-  while (!idleEnded) {
-    await assertServes(active);
-    lines++;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  await idle;
-  await assertServes(active);
-  console.log(`the active one was answered ${lines} times meanwhile`);
-  assertEquals(server.stderr.text.match(/reason=idle/g)!.length, 3);
-});
-
-Deno.test("a client that never reads is idle too, in the end", async () => {
+test("a client that never reads is idle too, in the end", async () => {
   await using server = await ServerProcess.start(["--idle-timeout", "500ms"]);
   const conn = await server.connect();
   const sending = (async () => {
@@ -239,17 +207,19 @@ Deno.test("a client that never reads is idle too, in the end", async () => {
   await sending;
 });
 
-Deno.test("what a peer sends never reaches the log", async () => {
+test("what a peer sends never reaches the log", async () => {
   await using server = await ServerProcess.start();
-  using conn = await server.connect();
+  const conn = await server.connect();
   await send(conn, "\x1b]0;title\x07 secret\x00\n");
   assertEquals(unstamped(await readLine(conn)), "\x1b]0;title\x07 secret\x00\n"); // byte for byte to a peer
+  conn.close();
   await server.stop();
   assert(!/[^\n -~]|secret/.test(server.stderr.text), server.stderr.text);
 });
 
-Deno.test("a million empty lines in one go are answered, and cost the server little", {
-  ignore: !linux || (await needs("ncat")).ignore,
+test("a million empty lines in one go are answered, and cost the server little", {
+  ignore: !linux,
+  needs: ["ncat"],
 }, async () => {
   // Each byte sent asks for thirty-one: the replies to one read must not be made all at once.
   await using server = await ServerProcess.start(["--quiet"]);

@@ -1,10 +1,13 @@
 /** Behind a balancer: PROXY protocol headers, HAProxy's and bad ones. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { e2e as test } from "./harness.ts";
 import {
   ascii,
+  assertServes,
+  eventually,
   Folder,
+  freePort,
   makeCertificates,
-  needs,
   proxyV2,
   readAll,
   readLine,
@@ -14,7 +17,6 @@ import {
   ServerProcess,
   tsecho,
   unstamped,
-  within,
 } from "./helpers.ts";
 
 const PROXY = ["--proxy-protocol", "--proxy-from", "127.0.0.0/8,::1"];
@@ -28,7 +30,7 @@ async function untilGone(conn: Deno.Conn): Promise<string> {
   return await readAll(conn).catch((error) => (error as Error).name);
 }
 
-Deno.test("the client that the header names is in the log, and what follows the header is answered", async () => {
+test("the client that the header names is in the log, and what follows the header is answered", async () => {
   await using server = await ServerProcess.start(["tcp://:0", ...PROXY]);
   const table: [Uint8Array, string][] = [
     [ascii("PROXY TCP4 192.0.2.7 198.51.100.1 56324 443\r\n"), "192.0.2.7:56324 via=127.0.0.1:\\d+"],
@@ -45,19 +47,21 @@ Deno.test("the client that the header names is in the log, and what follows the 
   }
 });
 
-Deno.test("a header may come a byte at a time, with the first line after it", async () => {
+test("a header may come a byte at a time, with the first line after it", async () => {
   await using server = await ServerProcess.start(PROXY);
+  using other = await server.connect();
+  await send(other, "PROXY UNKNOWN\r\n");
   for (const header of [ascii("PROXY TCP4 192.0.2.7 198.51.100.1 56324 443\r\n"), proxyV2({ tlvs: 20 })]) {
     using conn = await server.connect();
     for (const byte of [...header, ...ascii("hello\n")]) {
       await conn.write(Uint8Array.of(byte));
-      await new Promise((resolve) => setTimeout(resolve)); // lets the byte travel alone
+      await assertServes(other); // by then the server has read the byte alone
     }
     assertEquals(unstamped(await readLine(conn)), "hello\n");
   }
 });
 
-Deno.test("a line as long as the server's buffers may follow the header at once", async () => {
+test("a line as long as the server's buffers may follow the header at once", async () => {
   await using server = await ServerProcess.start(PROXY);
   using conn = await server.connect();
   const line = "x".repeat(60_000) + "\n";
@@ -66,7 +70,7 @@ Deno.test("a line as long as the server's buffers may follow the header at once"
   assertEquals(unstamped(await readAll(conn)), line);
 });
 
-Deno.test("a bad header closes the connection, with the reason in the log", async () => {
+test("a bad header closes the connection, with the reason in the log", async () => {
   await using server = await ServerProcess.start(PROXY);
   const full = "PROXY TCP4 192.0.2.7 198.51.100.1 56324 443\r\n";
   const table: [Uint8Array, string][] = [
@@ -91,7 +95,7 @@ Deno.test("a bad header closes the connection, with the reason in the log", asyn
   assert(!server.stderr.text.includes("info open"), server.stderr.text);
 });
 
-Deno.test("a header cut off in any place closes the connection", async () => {
+test("a header cut off in any place closes the connection", async () => {
   await using server = await ServerProcess.start(PROXY);
   let cuts = 0;
   for (const header of [ascii("PROXY TCP4 192.0.2.7 198.51.100.1 56324 443\r\n"), proxyV2({ tlvs: 5 })]) {
@@ -108,7 +112,7 @@ Deno.test("a header cut off in any place closes the connection", async () => {
   assertMatch(server.stderr.text, /reason="PROXY header cut off"/);
 });
 
-Deno.test("a header that is late closes the connection after 3 seconds", async () => {
+test("a header that is late closes the connection after 3 seconds", async () => {
   await using server = await ServerProcess.start(PROXY);
   using silent = await server.connect();
   using slow = await server.connect();
@@ -121,7 +125,7 @@ Deno.test("a header that is late closes the connection after 3 seconds", async (
   assertStringIncludes(server.stderr.text, "refused=2");
 });
 
-Deno.test("a header from elsewhere than --proxy-from is not believed", async () => {
+test("a header from elsewhere than --proxy-from is not believed", async () => {
   await using server = await ServerProcess.start([
     "--proxy-protocol",
     "--proxy-from",
@@ -135,14 +139,14 @@ Deno.test("a header from elsewhere than --proxy-from is not believed", async () 
   );
 });
 
-Deno.test("without the option a PROXY line is a line", async () => {
+test("without the option a PROXY line is a line", async () => {
   await using server = await ServerProcess.start();
   using conn = await server.connect();
   await send(conn, "PROXY TCP4 192.0.2.7 198.51.100.1 56324 443\r\n");
   assertEquals(unstamped(await readLine(conn)), "PROXY TCP4 192.0.2.7 198.51.100.1 56324 443\r\n");
 });
 
-Deno.test("silent connections cannot keep the balancer out: the oldest has to go", async () => {
+test("silent connections cannot keep the balancer out: the oldest has to go", async () => {
   await using server = await ServerProcess.start(PROXY);
   const silent = await Promise.all(Array.from({ length: 600 }, () => server.connect()));
   using conn = await server.connect();
@@ -154,32 +158,34 @@ Deno.test("silent connections cannot keep the balancer out: the oldest has to go
   for (const it of silent) it.close();
 });
 
-Deno.test("a Unix socket and a TLS endpoint take the header too, before the handshake", {
-  ...await needs("openssl"),
-}, async () => {
-  await using folder = await Folder.make();
-  await makeCertificates(folder);
-  await using server = await ServerProcess.start([
-    ...[`unix:${folder.file("s.sock")}`, "tls://127.0.0.1:0"],
-    ...["--cert", folder.file("server.pem"), "--key", folder.file("server.key"), ...PROXY],
-  ]);
-  const header = "PROXY TCP4 192.0.2.7 198.51.100.1 56324 443\r\n";
-  using unix = await Deno.connect({ transport: "unix", path: folder.file("s.sock") });
-  await send(unix, `${header}hello\n`);
-  assertEquals(unstamped(await readLine(unix)), "hello\n");
-  await server.stderr.until(/open conn=1 peer=192.0.2.7:56324 via=unix\n/);
-  const conn = await server.connect();
-  await send(conn, header);
-  const caCerts = [await Deno.readTextFile(folder.file("ca.pem"))];
-  using secured = await Deno.startTls(conn, { hostname: "localhost", caCerts });
-  await send(secured, "hello\n");
-  assertEquals(unstamped(await readLine(secured)), "hello\n");
-  await server.stderr.until(/open conn=2 peer=192.0.2.7:56324 via=127.0.0.1:\d+\n/);
-});
+test(
+  "a Unix socket and a TLS endpoint take the header too, before the handshake",
+  { needs: ["openssl"] },
+  async () => {
+    await using folder = await Folder.make();
+    await makeCertificates(folder);
+    await using server = await ServerProcess.start([
+      ...[`unix:${folder.file("s.sock")}`, "tls://127.0.0.1:0"],
+      ...["--cert", folder.file("server.pem"), "--key", folder.file("server.key"), ...PROXY],
+    ]);
+    const header = "PROXY TCP4 192.0.2.7 198.51.100.1 56324 443\r\n";
+    using unix = await Deno.connect({ transport: "unix", path: folder.file("s.sock") });
+    await send(unix, `${header}hello\n`);
+    assertEquals(unstamped(await readLine(unix)), "hello\n");
+    await server.stderr.until(/open conn=1 peer=192.0.2.7:56324 via=unix\n/);
+    const conn = await server.connect();
+    await send(conn, header);
+    const caCerts = [await Deno.readTextFile(folder.file("ca.pem"))];
+    using secured = await Deno.startTls(conn, { hostname: "localhost", caCerts });
+    await send(secured, "hello\n");
+    assertEquals(unstamped(await readLine(secured)), "hello\n");
+    await server.stderr.until(/open conn=2 peer=192.0.2.7:56324 via=127.0.0.1:\d+\n/);
+  },
+);
 
-Deno.test(
+test(
   "HAProxy in front of three servers, as docs/deploy.md has it",
-  { ...await needs("haproxy") },
+  { needs: ["haproxy"] },
   async () => {
     await using folder = await Folder.make();
     const guide = await Deno.readTextFile(`${ROOT}docs/deploy.md`);
@@ -188,25 +194,27 @@ Deno.test(
       const addresses = [...config.matchAll(/server \S+ (127\.0\.0\.1:\d+)/g)].map(([, address]) => address!);
       assertEquals(addresses.length, 3);
       const servers: ServerProcess[] = [];
+      // As it stands; only the ports and the older version of the header are the test's own.
+      let own = config.replaceAll("send-proxy-v2", version);
       for (const [i, address] of addresses.entries()) {
-        servers.push(await ServerProcess.start([`tcp://${address}`, "--tag", `web-${i + 1}`, ...PROXY]));
+        const server = await ServerProcess.start(["--tag", `web-${i + 1}`, ...PROXY]);
+        servers.push(server);
+        own = own.replace(address, `127.0.0.1:${server.port}`);
       }
-      // As it stands; only the older version of the header is the test's own.
-      const file = folder.file("haproxy.cfg");
-      await Deno.writeTextFile(file, config.replaceAll(/send-proxy-v2/g, version));
-      await using _haproxy = new Running(["haproxy", "-db", "-f", file]);
-      const [, port] = /bind \S*:(\d+)/.exec(config)!;
+      const haproxy = await startHaproxy(own, folder.file("haproxy.cfg"));
+      await using _process = haproxy.process;
+      const { port } = haproxy;
       try {
         const tags = new Set<string>();
         for (let i = 0; i < 6; i++) {
-          const conn = await within(connectWhenUp(Number(port)), "HAProxy to listen");
-          const own = (conn.localAddr as Deno.NetAddr).port;
+          const conn = await Deno.connect({ hostname: "127.0.0.1", port });
+          const source = (conn.localAddr as Deno.NetAddr).port;
           await send(conn, "hello\n");
           const [, tag] = / (web-\d)\] hello\n$/.exec(await readLine(conn))!;
           tags.add(tag!);
           const server = servers[Number(tag!.at(-1)) - 1]!;
           await server.stderr.until(
-            new RegExp(`info open conn=\\d+ peer=127.0.0.1:${own} via=127.0.0.1:\\d+\n`),
+            new RegExp(`info open conn=\\d+ peer=127.0.0.1:${source} via=127.0.0.1:\\d+\n`),
           );
           conn.close();
         }
@@ -223,12 +231,24 @@ Deno.test(
   },
 );
 
-async function connectWhenUp(port: number): Promise<Deno.TcpConn> {
-  for (;;) {
-    try {
-      return await Deno.connect({ hostname: "127.0.0.1", port });
-    } catch {
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
+/** HAProxy with a config, on a free port in place of the one that the config names. */
+async function startHaproxy(config: string, file: string): Promise<{ process: Running; port: number }> {
+  for (let attempt = 1;; attempt++) {
+    const port = freePort();
+    await Deno.writeTextFile(file, config.replace(/(?<=bind \S*:)\d+/, String(port)));
+    const process = new Running(["haproxy", "-db", "-f", file]);
+    let ended = false;
+    const code = process.code().then(() => ended = true);
+    await eventually(async () => ended || await isUp(port), "HAProxy to listen");
+    if (!ended) return { process, port };
+    await code;
+    assert(attempt < 5, process.stderr.text); // another program may have taken the port
   }
+}
+
+function isUp(port: number): Promise<boolean> {
+  return Deno.connect({ hostname: "127.0.0.1", port }).then((conn) => {
+    conn.close();
+    return true;
+  }, () => false);
 }

@@ -1,8 +1,9 @@
 /** The server as its clients see it: real processes, real sockets. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import fc from "fast-check";
+import { assertProperty, e2e as test, lacking } from "./harness.ts";
 import {
-  needs,
+  assertServes,
   python,
   readAll,
   readLine,
@@ -15,7 +16,7 @@ import {
   unstamped,
 } from "./helpers.ts";
 
-Deno.test("server answers each line with its clock in front", async () => {
+test("server answers each line with its clock in front", async () => {
   await using server = await ServerProcess.start();
   using conn = await server.connect();
   const before = Date.now();
@@ -28,7 +29,7 @@ Deno.test("server answers each line with its clock in front", async () => {
   assertEquals(unstamped(await readLine(conn)), "with a CR\r\n");
 });
 
-Deno.test("server answers a line without LF when the client half-closes, and closes", async () => {
+test("server answers a line without LF when the client half-closes, and closes", async () => {
   await using server = await ServerProcess.start();
   using conn = await server.connect();
   await send(conn, "one\ntwo");
@@ -37,23 +38,24 @@ Deno.test("server answers a line without LF when the client half-closes, and clo
   assertEquals([unstamped(replies[0]!), unstamped(replies[1]!), replies[2]], ["one", "two", ""]);
 });
 
-Deno.test("server answers a line that comes a byte at a time", async () => {
+test("server answers a line that comes a byte at a time", async () => {
   await using server = await ServerProcess.start();
   using conn = await server.connect();
+  using other = await server.connect();
   const line = "a byte at a time, with ümläuts\n";
   for (const byte of new TextEncoder().encode(line)) {
     await conn.write(Uint8Array.of(byte));
-    await new Promise((resolve) => setTimeout(resolve)); // lets the byte travel alone
+    await assertServes(other); // by then the server has read the byte alone
   }
   const reply = await readLine(conn);
   assertEquals(unstamped(reply), new TextDecoder("latin1").decode(new TextEncoder().encode(line)));
 });
 
-Deno.test("any bytes, cut at any places, come back through a real socket", async () => {
+test("any bytes, cut at any places, come back through a real socket", async () => {
   await using server = await ServerProcess.start();
   const byte = fc.oneof(fc.constant(10), fc.integer({ min: 0, max: 255 }));
   const pieces = fc.array(fc.array(byte, { maxLength: 3000, size: "max" }), { maxLength: 20 });
-  await fc.assert(
+  await assertProperty(
     fc.asyncProperty(pieces, async (pieces) => {
       using conn = await server.connect();
       const replies = new Response(conn.readable).bytes();
@@ -73,7 +75,7 @@ Deno.test("any bytes, cut at any places, come back through a real socket", async
   );
 });
 
-Deno.test("server says at once where it listens, and takes IPv4 and IPv6 on one port", async () => {
+test("server says at once where it listens, and takes IPv4 and IPv6 on one port", async () => {
   await using server = await ServerProcess.start(["--port", "0"]);
   assertEquals(server.stdout.text, `listening on tcp://[::]:${server.port}\n`);
   for (const hostname of ["127.0.0.1", "::1"]) {
@@ -85,7 +87,7 @@ Deno.test("server says at once where it listens, and takes IPv4 and IPv6 on one 
   await server.stderr.until(/open conn=2 peer=\[::1\]:\d+\n/);
 });
 
-Deno.test("server listens on several endpoints and names each", async () => {
+test("server listens on several endpoints and names each", async () => {
   await using server = await ServerProcess.start(["tcp://127.0.0.1:0", "[::1]:0"]);
   const [, second] = await server.stdout.until(/listening on tcp:\/\/\[::1\]:(\d+)\n/);
   using conn = await Deno.connect({ hostname: "::1", port: Number(second) });
@@ -93,7 +95,7 @@ Deno.test("server listens on several endpoints and names each", async () => {
   assertEquals(unstamped(await readLine(conn)), "hello\n");
 });
 
-Deno.test({
+test({
   name: "server takes IPv4 alone, and says so, where there is no IPv6",
   ignore: Deno.build.os !== "linux" || Deno.build.arch !== "x86_64",
   fn: async () => {
@@ -106,8 +108,8 @@ Deno.test({
   },
 });
 
-Deno.test("server takes IPv4 on a second socket where its IPv6 sockets take IPv6 alone", {
-  ...await needs("unshare", "sysctl"),
+test("server takes IPv4 on a second socket where its IPv6 sockets take IPv6 alone", {
+  needs: ["unshare", "sysctl"],
 }, async () => {
   // A network namespace of its own has its own bindv6only, and its own loopback.
   const script = 'ip link set lo up 2>/dev/null; sysctl -qw net.ipv6.bindv6only=1 && exec "$@"';
@@ -132,7 +134,7 @@ Deno.test("server takes IPv4 on a second socket where its IPv6 sockets take IPv6
   await server.stdout.until(new RegExp(`^listening on tcp://0\\.0\\.0\\.0:${server.port}\n`, "m"));
 });
 
-Deno.test("each stamp format and the tag stand in front of the line", async () => {
+test("each stamp format and the tag stand in front of the line", async () => {
   const table: [string[], RegExp][] = [
     [["--stamp", "iso"], /^\[\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z\] hi\n$/],
     [["--stamp", "ctime"], /^\[[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}\] hi\n$/],
@@ -147,7 +149,7 @@ Deno.test("each stamp format and the tag stand in front of the line", async () =
   }
 });
 
-Deno.test("the ctime stamp is local time", async () => {
+test("the ctime stamp is local time", async () => {
   const minutes = async (zone: string) => {
     await using server = await ServerProcess.start(["--stamp", "ctime"], ["env", `TZ=${zone}`]);
     using conn = await server.connect();
@@ -159,7 +161,7 @@ Deno.test("the ctime stamp is local time", async () => {
   assert([0, 1, 1439].includes((14 * 60 - ahead + 2 * 1440) % 1440), `${ahead} minutes`);
 });
 
-Deno.test("a classic Python client works with chunk framing and ctime stamps", async () => {
+test("a classic Python client works with chunk framing and ctime stamps", async () => {
   await using server = await ServerProcess.start(["--framing", "chunk", "--stamp", "ctime", "--port", "0"]);
   for (const host of ["127.0.0.1", "::1"]) {
     const { stdout } = await run(
@@ -173,7 +175,7 @@ Deno.test("a classic Python client works with chunk framing and ctime stamps", a
   }
 });
 
-Deno.test("without stamps and in chunk framing the server is a plain echo, RFC 862", async () => {
+test("without stamps and in chunk framing the server is a plain echo, RFC 862", async () => {
   await using server = await ServerProcess.start(["--framing", "chunk", "--stamp", "none"]);
   using conn = await server.connect();
   const echoed = readAll(conn);
@@ -183,7 +185,7 @@ Deno.test("without stamps and in chunk framing the server is a plain echo, RFC 8
   assertEquals(await echoed, text);
 });
 
-Deno.test("foreign clients are answered", async (t) => {
+test("foreign clients are answered", async (t) => {
   await using server = await ServerProcess.start(["--port", "0"]);
   const { port } = server;
   const clients: [string, string[]][] = [
@@ -205,7 +207,7 @@ with peer.makefile("rb") as replies: sys.stdout.buffer.write(replies.read())`,
   for (const [program, command] of clients) {
     await t.step({
       name: command.slice(0, 3).join(" ").replaceAll(/\n.*|\d{4,}/gs, ""),
-      ...await needs(program),
+      ignore: lacking([program]).length > 0,
       fn: async () => {
         const { stdout, code } = await run(command, "hello\ntwo words\n\nlast");
         assertEquals(code, 0);
@@ -217,14 +219,14 @@ with peer.makefile("rb") as replies: sys.stdout.buffer.write(replies.read())`,
   }
 });
 
-Deno.test("a line that ends in CRLF keeps its CR", async () => {
+test("a line that ends in CRLF keeps its CR", async () => {
   await using server = await ServerProcess.start();
   using conn = await server.connect();
   await send(conn, "telnet\r\n");
   assertEquals(unstamped(await readLine(conn)), "telnet\r\n");
 });
 
-Deno.test("the log tells of each connection, in text and in JSON", async () => {
+test("the log tells of each connection, in text and in JSON", async () => {
   for (const format of ["text", "json"]) {
     await using server = await ServerProcess.start(["--log", format]);
     {
@@ -251,13 +253,15 @@ Deno.test("the log tells of each connection, in text and in JSON", async () => {
   }
 });
 
-Deno.test("a quiet server logs warnings only", async () => {
+test("a quiet server logs warnings only", async () => {
   await using server = await ServerProcess.start(["--quiet", "--max-conns", "1"]);
-  using held = await server.connect();
-  await send(held, "hello\n");
-  await readLine(held);
-  using refused = await server.connect();
-  assertEquals(await readAll(refused), "error: too many connections (1)\n");
+  {
+    using held = await server.connect();
+    await send(held, "hello\n");
+    await readLine(held);
+    using refused = await server.connect();
+    assertEquals(await readAll(refused), "error: too many connections (1)\n");
+  }
   await server.stop();
   assertMatch(
     server.stderr.text,
@@ -265,7 +269,7 @@ Deno.test("a quiet server logs warnings only", async () => {
   );
 });
 
-Deno.test("the most connections by default are 64 less than the descriptor limit, or 10,000", async () => {
+test("the most connections by default are 64 less than the descriptor limit, or 10,000", async () => {
   for (const [limit, expected] of [[1024, 960], [100, 36], [64, 1]] as const) {
     await using server = await ServerProcess.start([], ["sh", "-c", `ulimit -n ${limit} && exec "$@"`, "sh"]);
     await server.stderr.until(new RegExp(`max_conns=${expected} `));
@@ -275,7 +279,7 @@ Deno.test("the most connections by default are 64 less than the descriptor limit
   await server.stderr.until(new RegExp(`max_conns=${Math.min(10_000, (Number(hard) || Infinity) - 64)} `));
 });
 
-Deno.test("a server whose stdout and log nobody reads any more serves on", async () => {
+test("a server whose stdout and log nobody reads any more serves on", async () => {
   const [command, ...args] = [...TSECHO, "server", "tcp://127.0.0.1:0"];
   const child = new Deno.Command(command!, { args, stdout: "piped", stderr: "piped" }).spawn();
   try {
@@ -295,7 +299,7 @@ Deno.test("a server whose stdout and log nobody reads any more serves on", async
   }
 });
 
-Deno.test("a peer that resets in the middle of a line ends its own connection only", async () => {
+test("a peer that resets in the middle of a line ends its own connection only", async () => {
   await using server = await ServerProcess.start();
   using other = await server.connect();
   await python("reset", server.port, 3, "one\nhalf a li");
@@ -304,7 +308,7 @@ Deno.test("a peer that resets in the middle of a line ends its own connection on
   assertEquals(unstamped(await readLine(other)), "hello\n");
 });
 
-Deno.test("a port in use is said in one line", async () => {
+test("a port in use is said in one line", async () => {
   await using server = await ServerProcess.start();
   const { code, stderr } = await tsecho(["server", `127.0.0.1:${server.port}`]);
   assertEquals(code, 1);

@@ -1,8 +1,9 @@
 /** Datagrams: the server's answers and silences, and what the client makes of what is lost. */
 import { assert, assertEquals, assertLess, assertMatch, assertStringIncludes } from "@std/assert";
+import { e2e as test, volume } from "./harness.ts";
 import {
   ascii,
-  needs,
+  eventually,
   python,
   Running,
   ServerProcess,
@@ -65,7 +66,7 @@ function fakeServer(
   };
 }
 
-Deno.test("datagrams of every size are answered by one each, byte for byte", async () => {
+test("datagrams of every size are answered by one each, byte for byte", async () => {
   await using server = await ServerProcess.start(["udp://127.0.0.1:0", "--tag", "web-2"]);
   using peer = new Peer(server.port);
   for (const size of [0, 1, 2, 1472, 9000, 65000]) {
@@ -81,16 +82,18 @@ Deno.test("datagrams of every size are answered by one each, byte for byte", asy
   assertMatch(await peer.ask("after it"), /after it$/);
 });
 
-Deno.test("100,000 datagrams, one after the other, are all answered", async () => {
+const DATAGRAMS = volume(2000, 100_000);
+
+test(`${DATAGRAMS} datagrams, one after the other, are all answered`, { long: true }, async () => {
   await using server = await ServerProcess.start(["udp://127.0.0.1:0", "--udp-rate", "0"]);
-  const { stdout } = await python("udp_loop", "127.0.0.1", server.port, 100_000);
+  const { stdout } = await python("udp_loop", "127.0.0.1", server.port, DATAGRAMS);
   console.log(stdout.trim());
-  assertStringIncludes(stdout, "100000 of 100000 answered");
+  assertStringIncludes(stdout, `${DATAGRAMS} of ${DATAGRAMS} answered`);
   await server.stop();
-  assertStringIncludes(server.stderr.text, "datagrams=100000 dropped=0");
+  assertStringIncludes(server.stderr.text, `datagrams=${DATAGRAMS} dropped=0`);
 });
 
-Deno.test("a server takes datagrams over IPv4 and IPv6 on one port, beside TCP on the same", async () => {
+test("a server takes datagrams over IPv4 and IPv6 on one port, beside TCP on the same", async () => {
   await using server = await ServerProcess.start(["udp://:0", "tcp://:0"]);
   for (const hostname of ["127.0.0.1", "::1"]) {
     using peer = new Peer(server.portOf("udp"), hostname);
@@ -98,7 +101,7 @@ Deno.test("a server takes datagrams over IPv4 and IPv6 on one port, beside TCP o
   }
 });
 
-Deno.test("what looks like a reply is not answered", async () => {
+test("what looks like a reply is not answered", async () => {
   await using server = await ServerProcess.start(["udp://127.0.0.1:0"]);
   using peer = new Peer(server.port);
   const reply = await peer.ask("hello");
@@ -110,7 +113,7 @@ Deno.test("what looks like a reply is not answered", async () => {
   assertStringIncludes(server.stderr.text, "datagrams=2 dropped=2");
 });
 
-Deno.test("two servers that a forged datagram points at each other exchange one reply and no more", {
+test("two servers that a forged datagram points at each other exchange one reply and no more", {
   ignore: Deno.build.os !== "linux",
 }, async () => {
   await using one = await ServerProcess.start(["udp://127.0.0.1:0", "--stamp", "ctime", "--udp-rate", "0"]);
@@ -126,7 +129,7 @@ Deno.test("two servers that a forged datagram points at each other exchange one 
   assertStringIncludes(one.stderr.text, "datagrams=0 dropped=2");
 });
 
-Deno.test("a source port below 1024 gets no answer", { ignore: Deno.build.os !== "linux" }, async () => {
+test("a source port below 1024 gets no answer", { ignore: Deno.build.os !== "linux" }, async () => {
   await using server = await ServerProcess.start(["udp://127.0.0.1:0"]);
   let low;
   for (let port = 1023; low === undefined && port > 1000; port--) {
@@ -147,21 +150,24 @@ Deno.test("a source port below 1024 gets no answer", { ignore: Deno.build.os !==
   assertStringIncludes(server.stderr.text, "datagrams=0 dropped=1");
 });
 
-Deno.test("one source gets no more answers a second than --udp-rate, and the log stays short", async () => {
+test("one source gets no more answers a second than --udp-rate, and the log stays short", async () => {
   await using server = await ServerProcess.start(["udp://127.0.0.1:0", "--udp-rate", "10"]);
   using peer = new Peer(server.port);
+  const start = performance.now();
   for (let i = 0; i < 200; i++) await peer.send(`${i}`);
   await server.stderr.until(/warn drop reason="more than 10 a second from one source" count=1 total=1 /);
-  await server.stderr.until(/warn drop .* total=1[89]\d /); // the rest, with the next tick
+  const most = () => 10 * ((performance.now() - start) / 1000 + 1);
+  const dropped = () => Number([...server.stderr.text.matchAll(/ total=(\d+) /g)].at(-1)![1]);
+  await eventually(() => dropped() >= 200 - most(), "the rest, which is logged with the next tick");
   await server.stop();
-  const [, answered, dropped] = /datagrams=(\d+) dropped=(\d+)/.exec(server.stderr.text)!;
-  console.log(`${answered} answered, ${dropped} dropped`);
-  assertEquals(Number(answered) + Number(dropped), 200);
-  assert(Number(answered) === 10 || Number(answered) === 20, answered); // a second may end in between
+  const [, answered, refused] = /datagrams=(\d+) dropped=(\d+)/.exec(server.stderr.text)!;
+  console.log(`${answered} answered, ${refused} dropped`);
+  assertEquals(Number(answered) + Number(refused), 200);
+  assert(Number(answered) >= 10 && Number(answered) <= most(), `${answered} answered`);
   assertLess(server.stderr.text.match(/warn drop/g)!.length, 5);
 });
 
-Deno.test("the client sends messages as datagrams and prints the replies", async () => {
+test("the client sends messages as datagrams and prints the replies", async () => {
   await using server = await ServerProcess.start(["udp://127.0.0.1:0"]);
   const { code, stdout, stderr } = await tsecho([
     "client",
@@ -177,23 +183,24 @@ Deno.test("the client sends messages as datagrams and prints the replies", async
   assertEquals(stdout.split("\n").slice(0, -1).map((line) => unstamped(line)), ["one", "", "three"]);
 });
 
-Deno.test("the client as a filter: every line a datagram, every reply a line", async () => {
+test("the client as a filter: every line a datagram, every reply a line", { long: true }, async () => {
   await using server = await ServerProcess.start(["udp://127.0.0.1:0", "--udp-rate", "0"]);
-  const input = Array.from({ length: 20_000 }, (_, i) => `line ${i}\n`).join("") + "the rest";
+  const input = Array.from({ length: volume(2000, 20_000) }, (_, i) => `line ${i}\n`).join("") + "the rest";
   const { code, stdout, stderr } = await tsecho(["client", server.url("udp"), "--udp-rate", "0"], input);
   assertEquals([code, stderr], [0, ""]);
   assertEquals(stdout.replaceAll(/^\[.{27}\] /gm, ""), input + "\n");
 });
 
-Deno.test("a filter stays below the rate of a server, and below its own", async () => {
+test("a filter stays below the rate of a server, and below its own", async () => {
   await using server = await ServerProcess.start(["udp://127.0.0.1:0"]);
   const start = performance.now();
   const { code, stderr } = await tsecho(["client", server.url("udp")], "x\n".repeat(1500));
   assertEquals([code, stderr], [0, ""]);
+  // A lower bound, which holds however slow the machine is.
   assert(performance.now() - start > 2500, "1,500 lines in less than 2.5 s are more than 500 a second");
 });
 
-Deno.test("what is lost, doubled or out of order is counted, and lost is a failure", async () => {
+test("what is lost, doubled or out of order is counted, and lost is a failure", async () => {
   // Drops every tenth, answers every tenth twice, and two in turn the other way round.
   let held: (() => Promise<void>) | undefined;
   let count = 0;
@@ -206,16 +213,16 @@ Deno.test("what is lost, doubled or out of order is counted, and lost is a failu
     if (number % 10 === 3) await held!();
   });
   const input = Array.from({ length: 100 }, (_, i) => `line ${i}\n`).join("");
-  const { code, stdout, stderr } = await tsecho(["client", server.url, "--timeout", "300ms"], input);
+  const { code, stdout, stderr } = await tsecho(["client", server.url, "--timeout", "1s"], input);
   assertEquals([code, stdout.split("\n").length - 1], [1, 90]);
   assertEquals(
     stderr,
-    `tsecho: Cannot get every line answered by "${server.url}": no reply in 300ms; ` +
+    `tsecho: Cannot get every line answered by "${server.url}": no reply in 1s; ` +
       "10 of 100 lines sent were not answered; 10 of 90 replies came out of order\n",
   );
 });
 
-Deno.test("replies out of order alone are no failure, but said", async () => {
+test("replies out of order alone are no failure, but said", async () => {
   const held: (() => Promise<void>)[] = [];
   await using server = fakeServer(async (bytes, reply) => {
     held.push(() => reply(bytes));
@@ -229,21 +236,21 @@ Deno.test("replies out of order alone are no failure, but said", async () => {
   });
 });
 
-Deno.test("a lost message is said, and the next is sent all the same", async () => {
+test("a lost message is said, and the next is sent all the same", async () => {
   let count = 0;
   await using server = fakeServer((bytes, reply) => count++ === 1 ? undefined : reply(bytes));
   const { code, stdout, stderr } = await tsecho([
-    ...["client", server.url, "--timeout", "200ms", "-m", "a", "-m", "b", "-m", "c"],
+    ...["client", server.url, "--timeout", "1s", "-m", "a", "-m", "b", "-m", "c"],
   ]);
   assertEquals([code, stdout], [1, "a\nc\n"]);
   assertEquals(
     stderr,
-    "tsecho: no reply in 200ms\n" +
-      `tsecho: Cannot get every line answered by "${server.url}": no reply in 200ms; 1 of 3 lines sent were not answered\n`,
+    "tsecho: no reply in 1s\n" +
+      `tsecho: Cannot get every line answered by "${server.url}": no reply in 1s; 1 of 3 lines sent were not answered\n`,
   );
 });
 
-Deno.test("a stranger's datagram is no reply", async () => {
+test("a stranger's datagram is no reply", async () => {
   await using server = fakeServer(async (bytes, reply, from) => {
     using stranger = new Peer((from as Deno.NetAddr).port);
     await stranger.send("[1795405020.123456 stranger] hello\n");
@@ -253,7 +260,7 @@ Deno.test("a stranger's datagram is no reply", async () => {
   assertEquals([code, stdout], [0, "[1795405020.123456 server] hello\n"]);
 });
 
-Deno.test("a line too long for a datagram is a clear error, however long it is", async () => {
+test("a line too long for a datagram is a clear error, however long it is", async () => {
   await using server = await ServerProcess.start(["udp://127.0.0.1:0"]);
   const reason = "a line of 65507 bytes is the longest that a datagram carries";
   const expected = `tsecho: Cannot send to "${server.url("udp")}": ${reason}\n`;
@@ -265,7 +272,7 @@ Deno.test("a line too long for a datagram is a clear error, however long it is",
   assertEquals({ code, stderr }, { code: 1, stderr: expected });
 });
 
-Deno.test("nobody there is told after the timeout", async () => {
+test("nobody there is told after the timeout", async () => {
   const { code, stdout, stderr } = await tsecho(
     ["client", "udp://127.0.0.1:9", "--timeout", "200ms"],
     "a\nb\n",
@@ -274,7 +281,7 @@ Deno.test("nobody there is told after the timeout", async () => {
   assertStringIncludes(stderr, "no reply in 200ms; 2 of 2 lines sent were not answered");
 });
 
-Deno.test("SIGINT ends a filter that waits", async () => {
+test("SIGINT ends a filter that waits", async () => {
   const received = Promise.withResolvers<void>();
   await using server = fakeServer(() => received.resolve());
   await using client = new Running([...TSECHO, "client", server.url]);
@@ -285,16 +292,16 @@ Deno.test("SIGINT ends a filter that waits", async () => {
   assertStringIncludes(client.stderr.text, "interrupted");
 });
 
-Deno.test(
+test(
   "the prompt over UDP goes on after a loss, and ends with 1",
-  { ...await needs("python3") },
+  { needs: ["python3"] },
   async () => {
     let count = 0;
     await using server = fakeServer((bytes, reply) => count++ === 0 ? undefined : reply(bytes));
-    await using terminal = new Terminal([...TSECHO, "client", server.url, "--timeout", "200ms"]);
+    await using terminal = new Terminal([...TSECHO, "client", server.url, "--timeout", "1s"]);
     await terminal.shows("> ");
     await terminal.write("lost\n");
-    await terminal.shows("no reply in 200ms");
+    await terminal.shows("no reply in 1s");
     await terminal.shows("> ");
     await terminal.write("found\n");
     await terminal.shows(/found\r?\n/);

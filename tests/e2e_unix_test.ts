@@ -1,17 +1,7 @@
 /** Unix sockets: the file, and who may have it. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import {
-  Folder,
-  needs,
-  readLine,
-  run,
-  Running,
-  send,
-  ServerProcess,
-  TSECHO,
-  tsecho,
-  unstamped,
-} from "./helpers.ts";
+import { e2e as test } from "./harness.ts";
+import { Folder, readLine, run, Running, send, ServerProcess, TSECHO, tsecho, unstamped } from "./helpers.ts";
 
 const options = { ignore: Deno.build.os === "windows" };
 
@@ -26,7 +16,7 @@ async function refusal(endpoint: string, wrap: string[] = []): Promise<string> {
   return stderr;
 }
 
-Deno.test(
+test(
   "the file of a Unix socket is there while the server is, and gone after SIGTERM and SIGINT",
   options,
   async () => {
@@ -53,7 +43,7 @@ Deno.test(
   },
 );
 
-Deno.test("--unix-mode is the mode of the file", options, async () => {
+test("--unix-mode is the mode of the file", options, async () => {
   await using folder = await Folder.make();
   for (const [mode, expected] of [["660", 0o660], ["0777", 0o777], ["600", 0o600]] as const) {
     const path = folder.file(mode);
@@ -62,7 +52,7 @@ Deno.test("--unix-mode is the mode of the file", options, async () => {
   }
 });
 
-Deno.test("a file that a killed server has left is replaced, a live one is not", options, async () => {
+test("a file that a killed server has left is replaced, a live one is not", options, async () => {
   await using folder = await Folder.make();
   const path = folder.file("s.sock");
   {
@@ -81,7 +71,7 @@ Deno.test("a file that a killed server has left is replaced, a live one is not",
   assertEquals(await server.stop(), 0);
 });
 
-Deno.test("a server that ends leaves the file of the one that has its path now", options, async () => {
+test("a server that ends leaves the file of the one that has its path now", options, async () => {
   await using folder = await Folder.make();
   const path = folder.file("s.sock");
   await using first = await ServerProcess.start([`unix:${path}`]);
@@ -93,7 +83,7 @@ Deno.test("a server that ends leaves the file of the one that has its path now",
   assertEquals([...Deno.readDirSync(folder.path)], []);
 });
 
-Deno.test("of servers that start at once where a file was left, one gets the path", options, async () => {
+test("of servers that start at once where a file was left, one gets the path", options, async () => {
   await using folder = await Folder.make();
   const path = folder.file("s.sock");
   for (let round = 0; round < 3; round++) {
@@ -116,7 +106,7 @@ Deno.test("of servers that start at once where a file was left, one gets the pat
   }
 });
 
-Deno.test("a file that is no socket is left alone", options, async () => {
+test("a file that is no socket is left alone", options, async () => {
   await using folder = await Folder.make();
   const path = folder.file("precious");
   await Deno.writeTextFile(path, "precious");
@@ -139,7 +129,7 @@ Deno.test("a file that is no socket is left alone", options, async () => {
   );
 });
 
-Deno.test("what is wrong with a path is said", options, async () => {
+test("what is wrong with a path is said", options, async () => {
   await using folder = await Folder.make();
   const long = folder.file("x".repeat(200));
   assertEquals(
@@ -160,8 +150,9 @@ Deno.test("what is wrong with a path is said", options, async () => {
   );
 });
 
-Deno.test("a missing permission is said, on either side", {
-  ignore: options.ignore || (await needs("setpriv")).ignore,
+test("a missing permission is said, on either side", {
+  ...options,
+  needs: ["setpriv"],
 }, async () => {
   await using folder = await Folder.make();
   const closed = folder.file("closed");

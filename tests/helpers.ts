@@ -1,13 +1,14 @@
 /** What the tests share: processes with a deadline on each wait, and the command under test. */
-import { assert } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { parsePort } from "../net/endpoint.ts";
+import { granted, lacking } from "./harness.ts";
 
 export const ROOT = new URL("..", import.meta.url).pathname;
 export const TESTDATA = new URL("testdata/", import.meta.url).pathname;
 
-const binary = Deno.env.get("TSECHO_BIN");
+const binary = granted("env") ? Deno.env.get("TSECHO_BIN") : undefined;
 /** The command under test: the binary that TSECHO_BIN names, or else `deno run` with the binary's permissions. */
-export const TSECHO: string[] = binary !== undefined ? [await Deno.realPath(binary)] : [
+export const TSECHO: string[] = binary !== undefined ? [Deno.realPathSync(binary)] : [
   Deno.execPath(),
   "run",
   "--no-prompt",
@@ -80,6 +81,19 @@ export class Collected {
   }
 }
 
+let python3: string | undefined;
+
+/** Python's own path: `python3` may be a shim, whose search for it costs more than the script that it runs. */
+function pythonPath(): string {
+  if (python3 === undefined) {
+    const args = ["-c", "import sys; print(sys.executable)"];
+    const { success, stdout } = new Deno.Command("python3", { args, stderr: "inherit" }).outputSync();
+    assert(success, "python3 does not run");
+    python3 = new TextDecoder().decode(stdout).trim();
+  }
+  return python3;
+}
+
 /** A process with pipes. At the end of its scope it is killed if it has not ended by itself. */
 export class Running implements AsyncDisposable {
   readonly stdout: Collected;
@@ -89,8 +103,9 @@ export class Running implements AsyncDisposable {
   #ended = false;
 
   constructor(command: string[], env: Record<string, string> = {}) {
-    this.#child = new Deno.Command(command[0]!, {
-      args: command.slice(1),
+    const [program, ...args] = command;
+    this.#child = new Deno.Command(program === "python3" ? pythonPath() : program!, {
+      args,
       env: { NO_COLOR: "1", ...env },
       stdin: "piped",
       stdout: "piped",
@@ -236,6 +251,15 @@ export class Terminal extends Running {
   }
 }
 
+/** A free port, for tools that cannot pick one and say which. */
+export function freePort(hostname = "127.0.0.1", transport: "tcp" | "udp" = "tcp"): number {
+  const socket = transport === "udp"
+    ? Deno.listenDatagram({ transport, hostname, port: 0 })
+    : Deno.listen({ hostname, port: 0 });
+  socket.close();
+  return (socket.addr as Deno.NetAddr).port;
+}
+
 /** Reads to the end of a connection, which stays open for writing; the deadline is on each read. */
 export async function readAll(conn: Deno.Conn): Promise<string> {
   const buffer = new Uint8Array(65536);
@@ -256,6 +280,12 @@ export async function readLine(conn: Deno.Conn): Promise<string> {
     line += String.fromCharCode(byte[0]!);
   }
   return line;
+}
+
+/** Asserts that a line is answered; by then the server has read what came before on other connections, too. */
+export async function assertServes(conn: Deno.Conn, text = "are you there?\n"): Promise<void> {
+  await send(conn, text);
+  assertEquals(unstamped(await readLine(conn)), text);
 }
 
 export async function send(conn: Deno.Conn, text: string): Promise<void> {
@@ -286,16 +316,9 @@ export async function cpuSeconds(pid: number): Promise<number> {
   return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
-/** Test options for a test that needs a program: left out, and said aloud, where it is missing. */
-export async function needs(...programs: string[]): Promise<{ ignore: boolean }> {
-  for (const program of programs) {
-    const { code } = await run(["sh", "-c", `command -v ${program}`]);
-    if (code !== 0) {
-      console.log(`skipped: tests that need ${program}, which is not installed`);
-      return { ignore: true };
-    }
-  }
-  return { ignore: false };
+/** Test options for a test that needs a program. */
+export function needs(...programs: string[]): Promise<{ ignore: boolean }> {
+  return Promise.resolve({ ignore: lacking(["--allow-run", ...programs]).length > 0 });
 }
 
 /** The bytes of an ASCII text. */
@@ -335,11 +358,21 @@ export class Folder implements AsyncDisposable {
   }
 }
 
+/** The files that openssl made, by name: once for all tests of a file. */
+let certificates: Promise<Map<string, Uint8Array>> | undefined;
+
 /**
- * Certificates made by openssl, with their keys (`NAME.pem`, `NAME.key`): `ca`, and signed by it `server` for localhost
+ * Puts certificates with their keys (`NAME.pem`, `NAME.key`) into a folder: `ca`, and signed by it `server` for localhost
  * and 127.0.0.1, `other` for another name and `expired`; `self` is signed by itself alone.
  */
 export async function makeCertificates(folder: Folder): Promise<void> {
+  certificates ??= signCertificates();
+  for (const [name, bytes] of await certificates) {
+    await Deno.writeFile(folder.file(name), bytes, { mode: 0o600 });
+  }
+}
+
+async function signCertificates(): Promise<Map<string, Uint8Array>> {
   const script = `set -e; cd "$0"
     key() { openssl ecparam -name prime256v1 -genkey -noout -out $1.key; }
     key ca; openssl req -x509 -new -key ca.key -subj "/CN=test CA" -days 2 -out ca.pem
@@ -351,9 +384,16 @@ export async function makeCertificates(folder: Folder): Promise<void> {
     }
     sign server 2 DNS:localhost,IP:127.0.0.1
     sign other 2 DNS:other.example
-    sign expired -1 DNS:localhost,IP:127.0.0.1`;
+    sign expired -1 DNS:localhost,IP:127.0.0.1
+    rm *.csr *.ext *.srl`;
+  await using folder = await Folder.make();
   const { code, stderr } = await run(["sh", "-c", script, folder.path]);
   assert(code === 0, `openssl failed: ${stderr}`);
+  const files = new Map<string, Uint8Array>();
+  for await (const { name } of Deno.readDir(folder.path)) {
+    files.set(name, await Deno.readFile(folder.file(name)));
+  }
+  return files;
 }
 
 /** Open descriptors of a process. */

@@ -1,0 +1,126 @@
+/**
+ * Deno.test, and what a test needs beside it. A test that lacks a permission or a program is ignored, and its name says
+ * which: nothing is asked of the user, and plain `deno test` runs what it can.
+ */
+import fc from "fast-check";
+
+type Permission = "env" | "net" | "read" | "run" | "write";
+
+/** A permission, as it is typed, or the name of a program. */
+export type Need = `--allow-${Permission}` | (string & Record<never, never>);
+
+/** What a test with real processes and sockets needs. */
+export const E2E: readonly Need[] = ["env", "net", "read", "run", "write"].map((it) => `--allow-${it}`);
+
+/** Deno.test's options, and those of this project. */
+export interface Options extends Partial<Omit<Deno.TestDefinition, "fn">> {
+  needs?: readonly Need[];
+  /** Whether `deno task test-long` runs it (with the larger of its volumes); "only" if nothing else does. */
+  long?: boolean | "only";
+}
+
+type Body = (t: Deno.TestContext) => void | Promise<void>;
+type Definition = Options & { fn: Body };
+
+/** Deno.test's forms. */
+interface Test {
+  (name: string, fn: Body): void;
+  (name: string, options: Options, fn: Body): void;
+  (options: Options, fn: Body): void;
+  (definition: Definition): void;
+  (fn: Body): void;
+}
+
+/** Whether a permission is granted as a whole; never prompts. */
+export function granted(name: Permission): boolean {
+  return Deno.permissions.querySync({ name }).state === "granted";
+}
+
+const environment = (name: string) => granted("env") ? Deno.env.get(name) : undefined;
+const longMode = environment("TSECHO_LONG") === "1";
+const path = environment("PATH")?.split(":") ?? [];
+
+function installed(program: string): boolean {
+  // Without permission to look, the permission is what is missing.
+  return !granted("env") || !granted("read") || path.some((folder) => {
+    try {
+      return Deno.statSync(`${folder}/${program}`).isFile;
+    } catch {
+      return false;
+    }
+  });
+}
+
+/** Those of the needs that are not met. */
+export function lacking(needs: readonly Need[]): Need[] {
+  return needs.filter((need) =>
+    need.startsWith("--allow-") ? !granted(need.slice(8) as Permission) : !installed(need)
+  );
+}
+
+/** A size that proves more in `deno task test-long` than there is time for in every run. */
+export function volume(short: number, long: number): number {
+  return longMode ? long : short;
+}
+
+/** The name of the test that runs; tests of a file run one after the other. */
+let running = "";
+
+function register(base: readonly Need[], parts: (string | Options | Body)[]): void {
+  const definition: Partial<Definition> = {};
+  for (const part of parts) {
+    if (typeof part === "string") definition.name = part;
+    else if (typeof part === "function") definition.fn = part;
+    else Object.assign(definition, part);
+  }
+  const { needs = [], long = false, fn, name = fn!.name, ...options } = definition;
+  if (longMode ? long === false : long === "only") return;
+  const missing = lacking([...base, ...needs]);
+  Deno.test({
+    ...options,
+    name: missing.length > 0 ? `${name}, needs ${missing.join(" ")}` : name,
+    ignore: (options.ignore ?? false) || missing.length > 0,
+    fn: async (t) => {
+      running = name;
+      await fn!(t);
+    },
+  });
+}
+
+/** Registers a test that needs no permission, or those that its options name. */
+export const test: Test = (...parts: (string | Options | Body)[]) => register([], parts);
+
+/** Registers a test with real processes and sockets. */
+export const e2e: Test = (...parts: (string | Options | Body)[]) => register(E2E, parts);
+
+/**
+ * fc.assert, whose error says how to run the failing case again: TSECHO_SEED is `seed` or `seed/path`, and holds for every
+ * property of the run.
+ */
+export function assertProperty<T>(property: fc.IProperty<T>, parameters?: fc.Parameters<T>): void;
+export function assertProperty<T>(
+  property: fc.IAsyncProperty<T>,
+  parameters?: fc.Parameters<T>,
+): Promise<void>;
+export function assertProperty<T>(
+  property: fc.IRawProperty<T>,
+  parameters: fc.Parameters<T> = {},
+): void | Promise<void> {
+  const [seed, path] = environment("TSECHO_SEED")?.split("/") ?? [];
+  const replay = { ...seed !== undefined && { seed: Number(seed) }, ...path !== undefined && { path } };
+  const details = fc.check(property as fc.IProperty<T>, { ...parameters, ...replay }) as
+    | fc.RunDetails<T>
+    | Promise<fc.RunDetails<T>>;
+  return details instanceof Promise ? details.then(throwIfFailed) : throwIfFailed(details);
+}
+
+function throwIfFailed<T>(details: fc.RunDetails<T>): void {
+  if (!details.failed) return;
+  const file = Deno.mainModule.replace(/^.*\/(?=tests\/)/, "");
+  const replay = [details.seed, details.counterexamplePath].filter((it) => it !== null).join("/");
+  throw new Error(
+    `${fc.defaultReportMessage(details)}\n\nRun it again with\n` +
+      `  TSECHO_SEED=${replay} deno test -A ${file} --filter ${JSON.stringify(running)}\n`,
+    { cause: details.errorInstance },
+  );
+}
