@@ -3,7 +3,7 @@ import { UsageError } from "./cli/args.ts";
 import { Log } from "./cli/log.ts";
 import { cannot, Failure, standardIo } from "./cli/text.ts";
 import { runClient } from "./client.ts";
-import type { PingOutcome } from "./ping.ts";
+import type { PingOutcome } from "./commands/ping.ts";
 import config from "./deno.json" with { type: "json" };
 import { writeAll } from "./net/stream.ts";
 import { runServer } from "./server.ts";
@@ -76,11 +76,11 @@ async function run(argv: string[]): Promise<number> {
     // Loaded when used, as its histogram takes longer to load than all of the rest.
     case "ping": {
       const stop = stopSignal(true); // what was measured is told and saved
-      const { runPing } = await import("./ping.ts");
+      const { runPing } = await import("./commands/ping.ts");
       return EXIT_OF[await runPing(invocation.options, stop, onQuit)];
     }
     case "replay": {
-      const { replayPing } = await import("./ping.ts");
+      const { replayPing } = await import("./commands/ping.ts");
       return EXIT_OF[await replayPing(invocation.options)];
     }
   }

@@ -12,10 +12,11 @@ import {
 import { ALL_INTERFACES } from "../net/hosts.ts";
 import { CidrSet } from "../net/cidr.ts";
 import { defaultEndpoint, ENDPOINT_FORMS, parseEndpoint, transportOf } from "../net/transports.ts";
-import { parseThreshold } from "../latency/threshold.ts";
-import type { PingOptions, ReplayOptions } from "../ping.ts";
-import { CHUNK_SIZE, FRAMINGS, LEAST_PROBE, MOST_PROBE } from "../protocol.ts";
+import type { PingCommandOptions, ReplayOptions } from "../commands/ping.ts";
+import { MAX_PROBE, MIN_PROBE } from "../probe/lines.ts";
+import { CHUNK_SIZE, FRAMINGS } from "../protocol.ts";
 import { MOST_CONNS, type ServerOptions } from "../server.ts";
+import { parseThreshold } from "../stats/threshold.ts";
 import { STAMP_FORMATS } from "../time/stamp.ts";
 import {
   formatOptions,
@@ -40,7 +41,7 @@ export type Invocation =
   | { command: "version" }
   | { command: "server"; options: ServerOptions; log: LogOptions }
   | { command: "client"; options: ClientOptions }
-  | { command: "ping"; options: PingOptions }
+  | { command: "ping"; options: PingCommandOptions }
   | { command: "replay"; options: ReplayOptions };
 
 const MAX_LINE = 64 * 1024;
@@ -213,7 +214,7 @@ const PING_OPTIONS: OptionSpec[] = [
     name: "size",
     short: "s",
     value: "SIZE",
-    help: `payload of a line, ${LEAST_PROBE} to ${MOST_PROBE} bytes (default ${PING_SIZE})`,
+    help: `payload of a line, ${MIN_PROBE} to ${MAX_PROBE} bytes (default ${PING_SIZE})`,
   },
   {
     name: "timeout",
@@ -600,7 +601,7 @@ function parsePing(parsed: Parsed): Invocation {
       udpRate: parsed.read("udp-rate", parseRate) ?? UDP_SEND_RATE,
       ...(count !== undefined && { count }),
       interval: time("interval", 0) ?? PING_INTERVAL_MS,
-      size: parsed.read("size", (text) => parseSize(text, LEAST_PROBE, MOST_PROBE)) ?? PING_SIZE,
+      size: parsed.read("size", (text) => parseSize(text, MIN_PROBE, MAX_PROBE)) ?? PING_SIZE,
       timeout: time("timeout", 1) ?? PING_TIMEOUT_MS,
       deadline: time("deadline", 1) ?? 0,
       quiet: parsed.has("quiet"),

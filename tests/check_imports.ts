@@ -1,7 +1,7 @@
 /**
  * Fails if imports form a cycle or run against the layers:
- * `main → cli, server, client, ping → protocol, latency, net → kernel, time`.
- * Subcommands never import each other, `net` never imports `protocol`, nor `protocol` or `latency` `net`.
+ * `main → commands, cli → server, client, ping → report, probe → stats, protocol, net → kernel, time`.
+ * Subcommands never import each other, `net` never imports `protocol`, nor `protocol` or `stats` `net`.
  *
  *     deno task imports
  */
@@ -9,13 +9,16 @@ const ROOT = new URL("..", import.meta.url).href;
 
 /** What may be imported from where, beside a layer's own files. */
 const ALLOWED: Record<string, string[]> = {
-  main: ["cli", "server", "client", "ping", "protocol", "latency", "net", "time"],
-  cli: ["server", "client", "ping", "protocol", "latency", "net", "time"],
+  main: ["cli", "commands", "server", "client", "net"],
+  cli: ["commands", "server", "client", "probe", "stats", "protocol", "net", "time"],
+  commands: ["cli", "ping", "report", "probe", "stats", "net", "time"],
   server: ["cli", "protocol", "net", "kernel", "time"],
   client: ["cli", "protocol", "net", "kernel", "time"],
-  ping: ["cli", "protocol", "latency", "net", "time"],
+  ping: ["cli", "probe", "stats", "net"],
+  report: ["cli", "stats", "time"],
+  probe: ["cli", "stats", "protocol", "net", "time"],
+  stats: [],
   protocol: ["kernel", "time"],
-  latency: ["time"],
   net: ["time"],
   kernel: [],
   time: [],

@@ -1,15 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import {
-  Answers,
-  concat,
-  DatagramReplies,
-  errorReply,
-  type Framing,
-  LineReader,
-  Probes,
-  Replies,
-} from "../protocol.ts";
+import { Answers, DatagramReplies, errorReply, type Framing, Replies } from "../protocol.ts";
 
 const PREFIX = new TextEncoder().encode("[stamp] ");
 const encode = (text: string) => new TextEncoder().encode(text);
@@ -207,28 +198,4 @@ Deno.test("replies in any order, some lost and some doubled, are counted as they
     assertEquals(counted, { answered, reordered, stray });
     assertEquals(replies.lost, sent.length - answered);
   }));
-});
-
-Deno.test("a probe is known by its number, however its reply is cut, and not when a byte of it has changed", () => {
-  const probes = new Probes(30);
-  const line = probes.line(1234567890).slice();
-  assertEquals(line.length, 31);
-  assertEquals(probes.seqOf(line.subarray(0, 30)), 1234567890);
-  for (let i = 0; i < 30; i++) {
-    const changed = line.slice(0, 30);
-    changed[i] = 0x21;
-    assertEquals(probes.seqOf(changed), 0, `byte ${i}`);
-  }
-  assertEquals(probes.seqOf(line), 0);
-  assertEquals(new Probes(30).seqOf(line.subarray(0, 30)), 0); // another run
-  const stream = concat(concat(line, line), encode("x".repeat(200) + "\n" + "short\nbegun"));
-  for (let cut = 1; cut <= stream.length; cut++) {
-    const reader = new LineReader(30);
-    const lines: (number | undefined)[] = [];
-    for (let at = 0; at < stream.length; at += cut) {
-      reader.read(stream.subarray(at, at + cut), (it) => lines.push(it?.length));
-    }
-    assertEquals(lines, [30, 30, undefined, 5], `cut at ${cut}`);
-    assert(reader.begun);
-  }
 });
