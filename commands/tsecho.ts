@@ -7,7 +7,7 @@ import { INFO_OPTIONS, infoText, type Runnable } from "./command.ts";
 export const COMMANDS: Record<string, () => Promise<Runnable>> = {
   server: async () => (await import("./server.ts")).server,
   client: async () => (await import("./client.ts")).client,
-  ping: async () => (await import("./ping_options.ts")).ping,
+  ping: async () => (await import("./ping.ts")).ping,
 };
 
 const NAMES = Object.keys(COMMANDS).join(", ").replace(/, (?=[^,]*$)/, " or ");

@@ -1,4 +1,3 @@
-import { concat } from "@std/bytes/concat";
 import { errorReason, LF, mayBeError } from "./lines.ts";
 import { countLf } from "./wasm/kernel.ts";
 
@@ -30,7 +29,10 @@ export class ReplyScanner {
   /** The replies that can be passed on: all so far but a last line that may be an error reply. */
   arrived(bytes: Uint8Array): Uint8Array {
     if (this.#held.length > 0) {
-      bytes = concat([this.#held, bytes]);
+      const joined = new Uint8Array(this.#held.length + bytes.length);
+      joined.set(this.#held);
+      joined.set(bytes, this.#held.length);
+      bytes = joined;
       this.#held = NOTHING;
       this.#atLineStart = true;
     }

@@ -3,7 +3,7 @@ import { type OptionTable, UsageError } from "../cli/parser.ts";
 import { formatSize, parseDuration, parseSize } from "../cli/values.ts";
 import { client } from "../commands/client.ts";
 import type { TransportOptionTable } from "../commands/endpoints.ts";
-import { ping } from "../commands/ping_options.ts";
+import { ping } from "../commands/ping.ts";
 import { server } from "../commands/server.ts";
 import { readWithoutCommand } from "../commands/tsecho.ts";
 import { formatEndpoint } from "../net/endpoint.ts";

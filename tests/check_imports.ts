@@ -43,14 +43,9 @@ const PRIVATE = ["client/", "server/", "load/", "protocol/"];
 /** main.ts loads these only when a command needs them: `tsecho --version` waits for nothing. */
 const LOADED_LATE = FACES.map((it) => `${it}.ts`);
 
-/** Folders that are still to be dissolved, and the rooms of which they are until then. */
-const MOVING: Record<string, string> = { "latency/": "stats/" };
-
 /** Imports that are still to be mended. */
 const NOT_YET_MENDED = [
   "net/dial.ts → cli/stdio.ts",
-  "ping.ts → cli/parser.ts",
-  "ping.ts → cli/stdio.ts",
   "server.ts → cli/log.ts",
 ];
 
@@ -86,7 +81,7 @@ const faults: string[] = [];
 
 function roomOf(file: string): string {
   const folder = file.includes("/") ? file.slice(0, file.indexOf("/") + 1) : file;
-  return MOVING[folder] ?? folder;
+  return folder;
 }
 
 function rankOf(file: string): number {

@@ -1,6 +1,6 @@
 /** `tsecho ping` against real servers, and against peers that do what a network and a server may do. */
 import { assert, assertEquals, assertMatch, assertNotMatch, assertStringIncludes } from "@std/assert";
-import type { Counts, Estimate, Summary } from "../latency/run.ts";
+import type { Counts, Estimate, Summary } from "../stats/summary.ts";
 import {
   Folder,
   makeCertificates,

@@ -1,11 +1,18 @@
 /** The parts of the analysis, and how its results are told. */
 import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
-import { Account } from "../latency/account.ts";
-import { Distribution } from "../latency/distribution.ts";
-import { fitting, histogramLines, sparkline, summaryLines, withBound } from "../latency/report.ts";
-import { type Happening, Run, type ServerSummary } from "../latency/run.ts";
-import { judge, parseThreshold } from "../latency/threshold.ts";
-import { newRun, readRun, toCsv, toRecord } from "../latency/transcript.ts";
+import { InFlight } from "../probe/in_flight.ts";
+import { toCsv } from "../report/csv.ts";
+import { withBound } from "../report/format.ts";
+import { histogramLines } from "../report/histogram.ts";
+import { fitColumns, sparkline } from "../report/live.ts";
+import { toRecord } from "../report/record.ts";
+import { summaryLines } from "../report/summary.ts";
+import { newStats, readRun } from "../report/transcript.ts";
+import { Distribution } from "../stats/distribution.ts";
+import type { ReplyEvent } from "../stats/events.ts";
+import { RunStats } from "../stats/run_stats.ts";
+import type { ServerSummary } from "../stats/summary.ts";
+import { judge, parseThreshold } from "../stats/threshold.ts";
 import { simulate, within, type World } from "./simulation.ts";
 
 const QUIET: World = {
@@ -61,9 +68,9 @@ Deno.test("a drift is taken out of the delays of each direction", () => {
 Deno.test("what a percentile needs is known, and the histogram holds what was recorded", () => {
   const values = new Distribution();
   for (let i = 1; i <= 999; i++) values.record(i);
-  assertEquals([50, 90, 99, 99.9].map((it) => values.tells(it)), [true, true, true, false]);
+  assertEquals([50, 90, 99, 99.9].map((it) => values.hasPercentile(it)), [true, true, true, false]);
   values.record(1000);
-  assert(values.tells(99.9));
+  assert(values.hasPercentile(99.9));
   assertEquals([values.count, values.min, values.max], [1000, 1, 1000]);
   assert(Math.abs(values.avg - 500.5) < 1e-9);
   assert(Math.abs(values.mdev - 288.675) < 0.001); // as ping: the root of (n^2 - 1) / 12
@@ -78,20 +85,20 @@ Deno.test("what a percentile needs is known, and the histogram holds what was re
   assertEquals(sparkline([1, undefined, 8, 4.5]), "▁ █▅");
 });
 
-Deno.test("the account tells replies apart, and forgets lines that are far behind", () => {
-  const account = new Account();
-  for (let i = 0; i < 70_000; i++) account.sending(i, i);
-  assertEquals(account.arrived(1), "duplicate");
-  assertEquals(account.when(1), undefined);
-  const fates = [70_000, 69_999, 69_999, 0, 70_001, NaN].map((seq) => account.arrived(seq));
+Deno.test("replies are told apart by their lines, and lines that are far behind are forgotten", () => {
+  const inFlight = new InFlight();
+  for (let i = 0; i < 70_000; i++) inFlight.send(i, i);
+  assertEquals(inFlight.receive(1), "duplicate");
+  assertEquals(inFlight.when(1), undefined);
+  const fates = [70_000, 69_999, 69_999, 0, 70_001, NaN].map((seq) => inFlight.receive(seq));
   assertEquals(fates, ["received", "reordered", "duplicate", "corrupt", "corrupt", "corrupt"]);
-  assertEquals(account.oldest(), 70_000 - 65_536 + 1);
-  account.giveUp(account.oldest()!);
-  assertEquals(account.arrived(70_000 - 65_536 + 1), "late");
+  assertEquals(inFlight.oldest(), 70_000 - 65_536 + 1);
+  inFlight.giveUp(inFlight.oldest()!);
+  assertEquals(inFlight.receive(70_000 - 65_536 + 1), "late");
 });
 
 Deno.test("servers are told apart by their tags, but not more of them than memory should hold", () => {
-  const run = new Run(false);
+  const run = new RunStats(false);
   for (let i = 1; i <= 1000; i++) {
     const offset = i % 2 * 1e6; // two servers without tags behind a balancer
     const [sent, received] = [i * 1e6, i * 1e6 + 400];
@@ -118,9 +125,9 @@ Deno.test("servers are told apart by their tags, but not more of them than memor
 /** A run whose replies took so long in each direction, in µs, with stamps of a clock that is ahead. */
 function runOf(
   delays: { up: number; down: number }[],
-  { ahead = 0, synced = false, ...reply }: { ahead?: number; synced?: boolean } & Partial<Happening> = {},
-): Run {
-  const run = new Run(synced);
+  { ahead = 0, synced = false, ...reply }: { ahead?: number; synced?: boolean } & Partial<ReplyEvent> = {},
+): RunStats {
+  const run = new RunStats(synced);
   delays.forEach(({ up, down }, i) => {
     const sent = (i + 1) * 1e6;
     const times = { sent, stamp: sent + up + ahead, received: sent + up + down, rtt: up + down };
@@ -130,7 +137,7 @@ function runOf(
 }
 
 Deno.test("a server's own tag never stands for further tags", () => {
-  const run = new Run(false);
+  const run = new RunStats(false);
   for (const tag of ["...", "(others)", "further"]) {
     run.add({ fate: "received", seq: 1, at: 1, rtt: 400, tag });
   }
@@ -171,9 +178,9 @@ Deno.test("stamps of several formats are told as such, in one note", () => {
 Deno.test("a live line is cut between its parts, never within one", () => {
   const parts = ["▁█", "10/20", "offset +12.345 ms ± 0.206 ms"];
   const whole = parts.join("  ");
-  assertEquals(fitting(parts, whole.length + 1), whole);
-  assertEquals(fitting(parts, whole.length), "▁█  10/20");
-  assertEquals([fitting(parts, 0), fitting(parts, 2)], [whole, ""]);
+  assertEquals(fitColumns(parts, whole.length + 1), whole);
+  assertEquals(fitColumns(parts, whole.length), "▁█  10/20");
+  assertEquals([fitColumns(parts, 0), fitColumns(parts, 2)], [whole, ""]);
 });
 
 Deno.test("an estimate is shown with its bound, rounded so that it still holds", () => {
@@ -247,7 +254,7 @@ Deno.test("thresholds are read, and judged in their units", () => {
 });
 
 Deno.test("a run survives being written as JSON and read again", () => {
-  const happening: Happening = {
+  const event: ReplyEvent = {
     fate: "received",
     seq: 7,
     at: 1.123456789,
@@ -258,19 +265,19 @@ Deno.test("a run survives being written as JSON and read again", () => {
     format: "iso",
     tag: 'a,"b"',
   };
-  const record = toRecord(happening);
+  const record = toRecord(event);
   assertEquals([record.rtt, record.sent, record.stamp], [0.000143207, 1795405020.123456, 1795405020.1235]);
   const csv =
     '7,received,1.123456789,0.000143207,1795405020.123456,1795405020.1235,1795405020.1236,iso,"a,""b""",,,';
-  assertEquals(toCsv(happening), csv);
-  const run = new Run(false);
-  run.add(happening);
+  assertEquals(toCsv(event), csv);
+  const run = new RunStats(false);
+  run.add(event);
   const read = readRun(
     `${JSON.stringify(START)}\n${JSON.stringify(record)}\n${JSON.stringify({ type: "end" })}`,
   );
-  assertEquals(read.replies, [happening]);
-  const again = newRun(read.start);
-  read.replies.forEach((it) => again.add(it));
+  assertEquals(read.events, [event]);
+  const again = newStats(read.start);
+  read.events.forEach((it) => again.add(it));
   assertEquals(again.summary(), run.summary());
 });
 
@@ -295,11 +302,11 @@ Deno.test("a run whose end is missing is read up to its last whole line", () => 
   const stream = `${start}\n${reply}\n${reply}\n{"type":"end","ended":"gone"}\n`;
   for (const text of [document, stream]) {
     const whole = readRun(text);
-    assertEquals([whole.replies.length, whole.ended, whole.cut], [2, "gone", false]);
+    assertEquals([whole.events.length, whole.ended, whole.cut], [2, "gone", false]);
     const second = text.indexOf(reply, text.indexOf(reply) + 1);
     for (let length = second; length < text.length - 2; length++) {
-      const { replies, ended, cut } = readRun(text.slice(0, length));
-      assertEquals([replies.length, ended, cut], [length < second + reply.length ? 1 : 2, null, true]);
+      const { events, ended, cut } = readRun(text.slice(0, length));
+      assertEquals([events.length, ended, cut], [length < second + reply.length ? 1 : 2, null, true]);
     }
   }
 });

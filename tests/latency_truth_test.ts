@@ -1,7 +1,7 @@
 /** The analysis against random runs whose truth is known. */
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import type { ServerSummary, Summary } from "../latency/run.ts";
+import type { ServerSummary, Summary } from "../stats/summary.ts";
 import { simulate, type Truth, within, type World } from "./simulation.ts";
 
 const CASES = 10_000;

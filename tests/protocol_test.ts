@@ -1,6 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { ProbeLines } from "../probe/lines.ts";
 import {
   DatagramReplies,
   errorReply,
@@ -228,20 +227,6 @@ Deno.test("replies in any order, some lost and some doubled, are counted as they
     assertEquals(counted, { answered, reordered, stray });
     assertEquals(replies.lost, sent.length - answered);
   }));
-});
-
-Deno.test("a probe is known by its number, however its reply is cut, and not when a byte of it has changed", () => {
-  const probes = new ProbeLines(30);
-  const line = probes.line(1234567890).slice();
-  assertEquals(line.length, 31);
-  assertEquals(probes.seqOf(line.subarray(0, 30)), 1234567890);
-  for (let i = 0; i < 30; i++) {
-    const changed = line.slice(0, 30);
-    changed[i] = 0x21;
-    assertEquals(probes.seqOf(changed), 0, `byte ${i}`);
-  }
-  assertEquals(probes.seqOf(line), 0);
-  assertEquals(new ProbeLines(30).seqOf(line.subarray(0, 30)), 0); // another run
 });
 
 Deno.test("a stream is split after each LF and where a line is too long, however it is cut", () => {

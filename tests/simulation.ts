@@ -1,7 +1,9 @@
 /** Synthetic runs whose truth is known. */
-import { Account } from "../latency/account.ts";
-import { CLOCK_LAG } from "../latency/clock.ts";
-import { type Estimate, type Happening, Run } from "../latency/run.ts";
+import { InFlight } from "../probe/in_flight.ts";
+import type { ReplyEvent } from "../stats/events.ts";
+import { CLOCK_LAG } from "../stats/feasible_lines.ts";
+import { RunStats } from "../stats/run_stats.ts";
+import type { Estimate } from "../stats/summary.ts";
 
 const TIMEOUT = 1; // s
 /** A wall clock's reading at the start, in µs: small enough for fractions to survive in a double. */
@@ -56,7 +58,7 @@ export interface Truth {
 }
 
 /** Lives through a world, and shows the analysis what a client would have seen of it. */
-export function simulate(world: World): { run: Run; truth: Truth } {
+export function simulate(world: World): { run: RunStats; truth: Truth } {
   const random = randomFrom(world.seed);
   const queue = (mean: number) => -Math.log(1 - random()) * mean * (random() < 0.3 ? 0 : 1);
   // Every line's way first, because a step must be larger than what a reply cannot exclude.
@@ -104,16 +106,16 @@ export function simulate(world: World): { run: Run; truth: Truth } {
     ...(inTime.length > 0 && { end: Math.max(...inTime.map((it) => it.received)) }),
   };
   const events: { at: number; what: () => void }[] = [];
-  const run = new Run(false);
-  const account = new Account();
+  const run = new RunStats(false);
+  const inFlight = new InFlight();
   let newest = 0;
   for (const line of lines) {
-    events.push({ at: line.sent, what: () => account.sending(line.sent, client(line.sent)) });
+    events.push({ at: line.sent, what: () => inFlight.send(line.sent, client(line.sent)) });
     events.push({
       at: line.sent + TIMEOUT,
       what: () => {
         if (line.lost || line.late) {
-          account.giveUp(line.seq);
+          inFlight.giveUp(line.seq);
           run.add({ fate: "lost", seq: line.seq, at: line.sent + TIMEOUT });
         }
       },
@@ -121,13 +123,13 @@ export function simulate(world: World): { run: Run; truth: Truth } {
     if (line.lost) continue;
     const stamp = server(line.stamped);
     const arrive = () => {
-      const fate = account.arrived(line.seq);
-      const { at, wall } = account.when(line.seq)!;
+      const fate = inFlight.receive(line.seq) as ReplyEvent["fate"];
+      const { at, wall } = inFlight.when(line.seq)!;
       if (fate === "received" || fate === "reordered") {
         if (line.seq < newest) truth.reordered++;
         newest = Math.max(newest, line.seq);
       }
-      const happening: Happening = {
+      const event: ReplyEvent = {
         fate,
         seq: line.seq,
         at: line.received,
@@ -137,7 +139,7 @@ export function simulate(world: World): { run: Run; truth: Truth } {
         received: client(line.received),
         format: world.resolution === 1 ? "iso" : "ctime",
       };
-      run.add(happening);
+      run.add(event);
     };
     events.push({ at: line.received, what: arrive });
     if (line.twice) events.push({ at: line.received + 0.01, what: arrive });

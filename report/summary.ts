@@ -1,40 +1,11 @@
-import type { Distribution } from "./distribution.ts";
-import type { BreakSummary, Durations, Estimate, ServerSummary, Summary } from "./run.ts";
-import { MOST_BREAKS } from "./clock.ts";
+import { MAX_BREAKS } from "../stats/server_clock.ts";
+import type { BreakSummary, Durations, ServerSummary, Summary } from "../stats/summary.ts";
+import { millis, percent, withBound } from "./format.ts";
 
 const PERCENTILES = [["p50", "p50"], ["p90", "p90"], ["p99", "p99"], ["p99.9", "p99_9"]] as const;
 const DIRECTIONS = { up: "upstream", down: "downstream" } as const;
-/** So many breaks look less like one clock than like several. */
+/** From this many breaks on they look less like one clock than like several. */
 const MANY_BREAKS = 3;
-
-/** Rows of the histogram, and the cells of its longest bar. */
-const ROWS = 10;
-const BAR_CELLS = 40;
-/** With fewer values a histogram shows nothing that the replies do not. */
-const LEAST_FOR_HISTOGRAM = 5;
-const EIGHTHS = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
-/** Of a terminal that does not know its width. */
-const DEFAULT_COLUMNS = 80;
-const LEVELS = "▁▂▃▄▅▆▇█";
-
-/** Seconds as milliseconds with three decimals, as ping(8) shows them. */
-export function millis(seconds: number): string {
-  return (seconds * 1000).toFixed(3);
-}
-
-/** An estimate, always with its sign and its bound: `+12.345 ms ± 0.206 ms`. The bound is rounded up. */
-export function withBound({ value, bound }: Estimate, scale = 1000, unit = "ms"): string {
-  const shown = (value * scale).toFixed(3).replace(/^-(?=0\.000$)/, "");
-  // The rounding of the middle must not move the interval off what it is to contain.
-  const slack = Math.abs(Number(shown) - value * scale);
-  const width = Math.ceil((bound * scale + slack) * 1000 - 1e-6) / 1000;
-  return `${shown.startsWith("-") ? "" : "+"}${shown} ${unit} ± ${width.toFixed(3)} ${unit}`;
-}
-
-/** A share in percent with as many digits as it takes, at most six, as ping(8) shows it. */
-export function percent(share: number): string {
-  return `${Number((share * 100).toPrecision(6))}%`;
-}
 
 /** What ping(8) prints at the end, and what the stamps add to it. */
 export function summaryLines(summary: Summary): string[] {
@@ -118,8 +89,8 @@ function serverLines(server: ServerSummary): string[] {
     );
   }
   lines.push(...server.breaks.map(breakLine));
-  if (server.break_count > MOST_BREAKS) {
-    lines.push(`... and ${server.break_count - MOST_BREAKS} more of these`);
+  if (server.break_count > MAX_BREAKS) {
+    lines.push(`... and ${server.break_count - MAX_BREAKS} more of these`);
   }
   if (server.break_count >= MANY_BREAKS) {
     lines.push("so many changes look like several servers; --tag on each of them tells them apart");
@@ -152,53 +123,4 @@ function breakLine({ kind, after, by, size }: BreakSummary): string {
   const where = by === after + 1 ? `at reply ${by}` : `between replies ${after} and ${by}`;
   if (kind === "rate") return `clock changed its rate, or was stepped a little, by reply ${by}`;
   return `clock step ${size === null ? "" : `${withBound(size)} `}${where}`;
-}
-
-/** Bars for the distribution, whose rows grow by the same factor; nothing for few values. */
-export function histogramLines(values: Distribution): string[] {
-  if (values.count < LEAST_FOR_HISTOGRAM) return [];
-  const low = Math.max(values.min, 0.1);
-  const factor = Math.max((values.max / low) ** (1 / ROWS), 1.001);
-  const counts = new Array<number>(ROWS).fill(0);
-  for (const [micros, count] of values.values()) {
-    const row = Math.floor(Math.log(Math.max(micros, low) / low) / Math.log(factor));
-    counts[Math.min(row, ROWS - 1)]! += count;
-  }
-  const most = Math.max(...counts);
-  const last = counts.findLastIndex((count) => count > 0);
-  const edge = (row: number) => (low * factor ** row / 1000).toFixed(3);
-  const width = edge(last + 1).length;
-  return counts.slice(0, last + 1).map((count, row) =>
-    `${edge(row).padStart(width)} to ${edge(row + 1).padStart(width)} ms ${
-      String(count).padStart(String(most).length)
-    } ${bar(count / most)}`.trimEnd()
-  );
-}
-
-function bar(share: number): string {
-  const eighths = Math.ceil(share * BAR_CELLS * 8);
-  return "█".repeat(eighths >> 3) + EIGHTHS[eighths & 7];
-}
-
-/** A row of small bars, one a value, from the least of them to the largest; a blank for undefined. */
-export function sparkline(values: (number | undefined)[]): string {
-  const known = values.filter((it) => it !== undefined);
-  const [low, high] = [Math.min(...known), Math.max(...known)];
-  return values.map((it) => {
-    if (it === undefined) return " ";
-    const level = high > low ? (it - low) / (high - low) : 0;
-    return LEVELS[Math.min(Math.floor(level * LEVELS.length), LEVELS.length - 1)];
-  }).join("");
-}
-
-/** As many parts as fit on a line of a terminal, each of them whole: half a number is a wrong one. */
-export function fitting(parts: string[], columns: number): string {
-  const most = (columns || DEFAULT_COLUMNS) - 1; // a full line would wrap
-  let line = "";
-  for (const part of parts) {
-    const longer = line === "" ? part : `${line}  ${part}`;
-    if ([...longer].length > most) break;
-    line = longer;
-  }
-  return line;
 }

@@ -2,18 +2,19 @@
 import { formatOptions } from "../cli/help.ts";
 import { type Parsed, UsageError } from "../cli/parser.ts";
 import { parseCount, parsePath, parseSeconds, parseSize } from "../cli/values.ts";
-import { parseThreshold } from "../latency/threshold.ts";
-import type { PingOptions, PingOutcome, ReplayOptions } from "../ping.ts";
 import { MAX_PROBE, MIN_PROBE } from "../probe/lines.ts";
+import { PLAN_DEFAULTS } from "../probe/run.ts";
+import { parseThreshold } from "../stats/threshold.ts";
 import { formatMillis } from "../time/duration.ts";
 import { Command, INFO_OPTIONS, type Outcome, type Signals } from "./command.ts";
 import { DIAL_OPTIONS, readDial } from "./dial.ts";
 import { ENDPOINTS_HELP, type TransportOptionTable } from "./endpoints.ts";
+import type { PingCommandOptions, PingOutcome, ReplayOptions } from "./ping_run.ts";
 
 const MAX_COUNT = 1_000_000_000;
 const MAX_RATE = 10_000_000;
 
-const DEFAULTS = { interval: 1000, size: 56, timeout: 5000, deadline: 0, udpRate: 500 };
+const { count: _, ...DEFAULTS } = PLAN_DEFAULTS;
 
 const OPTIONS = {
   ...DIAL_OPTIONS,
@@ -106,7 +107,7 @@ exit codes: 0 a reply came, 1 none, 2 usage error, 3 a --fail-if condition held.
 that goes away ends the run with a line on stderr; 'sent<100' catches that with -c 100`;
 
 /** A new run, or a saved one. */
-export type PingRequest = { run: PingOptions } | { replay: ReplayOptions };
+export type PingRequest = { run: PingCommandOptions } | { replay: ReplayOptions };
 
 function read(parsed: Parsed<typeof OPTIONS>): PingRequest {
   const values = parsed.values();
@@ -119,8 +120,8 @@ function read(parsed: Parsed<typeof OPTIONS>): PingRequest {
   const files = { ...(json !== undefined && { json }), ...(csv !== undefined && { csv }) };
   if (from !== undefined) return { replay: { from, ...files, clocksSynced, thresholds } };
   const { dial, own } = readDial("ping", parsed, OPTIONS, rest);
-  const { quiet = false, timestamps = false, reconnect = false, noTty = false, ...given } = own;
-  const flags = { quiet, timestamps, reconnect, clocksSynced, live: !noTty, jsonStream };
+  const { quiet = false, timestamps = false, noTty = false, ...given } = own;
+  const flags = { quiet, timestamps, clocksSynced, live: !noTty, jsonStream };
   return { run: { ...dial, ...DEFAULTS, ...given, ...flags, ...files, thresholds } };
 }
 
@@ -142,12 +143,12 @@ const OUTCOMES: Record<PingOutcome, Outcome> = {
 
 async function run(request: PingRequest, signals: Signals): Promise<Outcome> {
   if ("replay" in request) {
-    const { replayPing } = await import("../ping.ts");
+    const { replayPing } = await import("./ping_run.ts");
     return OUTCOMES[await replayPing(request.replay)];
   }
   const stop = signals.stop(true); // at SIGHUP too: what was measured is told and saved
   // Loaded when used, as its histogram takes longer to load than all of the rest.
-  const { runPing } = await import("../ping.ts");
+  const { runPing } = await import("./ping_run.ts");
   return OUTCOMES[await runPing(request.run, stop, (tell) => signals.on("SIGQUIT", tell))];
 }
 

@@ -1,23 +1,6 @@
-/** What became of a line that was sent, or what a reply is. */
-export const FATES = [
-  /** A reply in time. */
-  "received",
-  /** In time too, but after the reply to a later line (RFC 4737, 3.3). */
-  "reordered",
-  /** It came after the line had been given up. */
-  "late",
-  /** A second reply to the same line (RFC 5560). */
-  "duplicate",
-  /** Not a reply to any line of this run, or one that was changed on its way. */
-  "corrupt",
-  /** No reply in time (RFC 7680). */
-  "lost",
-  /** The run ended before its reply could be expected. */
-  "pending",
-] as const;
-export type Fate = typeof FATES[number];
+import type { ReplyEvent } from "../stats/events.ts";
 
-/** Lines on whose fate can be told whatever order their replies come in: a line so far behind the last is forgotten. */
+/** Lines remembered, whatever the order of their replies: a line this far behind the latest is forgotten. */
 const WINDOW = 65_536;
 
 const UNKNOWN = 0;
@@ -25,14 +8,14 @@ const WAITING = 1;
 const ANSWERED = 2;
 const GIVEN_UP = 3;
 
-/** When a line was sent: by the monotonic clock in ms, by the wall clock in µs. */
+/** When a line was sent: in ms on the monotonic clock, in µs on the wall clock. */
 export interface Sent {
   at: number;
   wall: number;
 }
 
-/** Tells what each reply is, by its sequence number. Lines have the numbers 1, 2, 3 and so on. */
-export class Account {
+/** The lines on their way, by their numbers 1, 2, 3 and so on: it tells what each reply is. */
+export class InFlight {
   /** The number of the latest line sent. */
   sent = 0;
   #waiting = 0;
@@ -50,11 +33,11 @@ export class Account {
   }
 
   /**
-   * Takes note of the next line, which is about to be sent.
+   * Records the next line, just before it is sent.
    *
-   * @returns the line that its place in memory was taken from while it still waited, if there was one: it is lost.
+   * @returns the line whose place in memory it took while that still waited, if there was one: it is lost.
    */
-  sending(at: number, wall: number): number | undefined {
+  send(at: number, wall: number): number | undefined {
     const slot = ++this.sent % WINDOW;
     const lost = this.#state[slot] === WAITING ? this.sent - WINDOW : undefined;
     if (lost === undefined) this.#waiting++;
@@ -65,8 +48,8 @@ export class Account {
     return lost;
   }
 
-  /** What a reply to this line is. */
-  arrived(seq: number): Fate {
+  /** Records a reply to this line, and tells what it is. */
+  receive(seq: number): ReplyEvent["fate"] | "corrupt" {
     if (!(seq >= 1 && seq <= this.sent)) return "corrupt";
     if (seq <= this.sent - WINDOW) return "duplicate"; // it was answered or given up long ago
     const slot = seq % WINDOW;
@@ -80,13 +63,13 @@ export class Account {
     return "received";
   }
 
-  /** When a line was sent; undefined for one that is forgotten. */
+  /** When a line was sent; undefined if it is forgotten. */
   when(seq: number): Sent | undefined {
     if (seq <= this.sent - WINDOW) return undefined;
     return { at: this.#at[seq % WINDOW]!, wall: this.#wall[seq % WINDOW]! };
   }
 
-  /** The line that has waited longest, or undefined if none waits. */
+  /** The line that has waited longest; undefined if none waits. */
   oldest(): number | undefined {
     if (this.#waiting === 0) return undefined;
     while (this.#state[this.#oldest % WINDOW] !== WAITING) this.#oldest++;

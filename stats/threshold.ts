@@ -1,10 +1,10 @@
 import type { Distribution } from "./distribution.ts";
-import type { Run } from "./run.ts";
+import type { RunStats } from "./run_stats.ts";
 import { seconds } from "./units.ts";
 
 /** A condition under which a run has failed. */
 export interface Threshold {
-  /** As it was given. */
+  /** As the user wrote it. */
   text: string;
   metric: string;
   operator: "<" | "<=" | ">" | ">=";
@@ -12,12 +12,12 @@ export interface Threshold {
   limit: number;
 }
 
-/** What became of a threshold. */
+/** The verdict of a run on a threshold. */
 export interface Verdict {
   threshold: string;
-  /** In the unit of {@linkcode Threshold.limit}; null where it cannot be told, which breaks a threshold too. */
+  /** In the unit of {@linkcode Threshold.limit}; null if it cannot be told, which breaks the threshold too. */
   value: number | null;
-  /** The server whose value it is. */
+  /** The server that the value belongs to. */
   tag: string | null;
   broken: boolean;
 }
@@ -27,8 +27,8 @@ const DISTRIBUTIONS = ["rtt", "connect", "handshake", "up", "down"] as const;
 const STATISTIC = /^(?:min|avg|max|mdev|p(\d{1,2}(?:\.\d{1,3})?))$/;
 
 /**
- * The units that a limit may have: by what to multiply and by what to divide for the summary's unit. Multiplying by
- * 0.01 instead would make 57 % a little more than 0.57.
+ * The units of a limit, each with the factor and the divisor that give the summary's unit. A factor of 0.01 would make
+ * 57 % a little more than 0.57.
  */
 const UNITS = {
   time: { ns: [1, 1e9], us: [1, 1e6], "µs": [1, 1e6], ms: [1, 1e3], s: [1, 1], m: [60, 1] },
@@ -85,10 +85,10 @@ export function parseThreshold(text: string): Threshold {
   return { text, metric, operator, limit: Number(number) * times / per };
 }
 
-/** What a run says to a threshold: the first server that breaks it counts, or else the last. */
-export function judge(threshold: Threshold, run: Run): Verdict {
+/** Compares a run with a threshold: the first server that breaks it decides, or else the last. */
+export function judge(threshold: Threshold, stats: RunStats): Verdict {
   let verdict: Verdict = { threshold: threshold.text, value: null, tag: null, broken: true };
-  for (const { tag, value } of measure(threshold.metric, run)) {
+  for (const { tag, value } of measure(threshold.metric, stats)) {
     verdict = { ...verdict, tag, value, broken: value === null || breaks(threshold, value) };
     if (verdict.broken) break;
   }
@@ -108,9 +108,9 @@ function breaks({ operator, limit }: Threshold, value: number): boolean {
   }
 }
 
-/** The values of a metric: one, or for what a server's clock tells, one for each server. */
-function measure(metric: string, run: Run): { tag: string | null; value: number | null }[] {
-  const summary = run.summary();
+/** The values of a metric: one of the run, or one of each server for what its clock tells. */
+function measure(metric: string, stats: RunStats): { tag: string | null; value: number | null }[] {
+  const summary = stats.summary();
   const [, whole, clock] = /^(abs\()?(offset|drift)\)?$/.exec(metric) ?? [];
   if (clock !== undefined) {
     return summary.servers.map(({ tag, offset, drift }) => {
@@ -122,7 +122,7 @@ function measure(metric: string, run: Run): { tag: string | null; value: number 
     return [{ tag: null, value: summary[metric as "loss"] }];
   }
   const [statistic, distribution = "rtt"] = metric.split(/\.(?=[a-z])/).reverse();
-  return run.distributions(distribution as typeof DISTRIBUTIONS[number]).map(({ tag, values }) => ({
+  return stats.distributions(distribution as typeof DISTRIBUTIONS[number]).map(({ tag, values }) => ({
     tag,
     value: statisticOf(statistic!, values),
   }));

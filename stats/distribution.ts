@@ -1,26 +1,32 @@
-import hdr from "hdr-histogram-js";
+// Named here, not in deno.json: who imports ping.ts by its path has another import map.
+// deno-lint-ignore no-import-prefix
+import hdr from "npm:hdr-histogram-js@3.0.1/dist/Float64Histogram.js";
 
 /** What one unit of the histogram stands for: 0.1 µs, the step of `performance.now()`. */
 const PER_MICRO = 10;
-/** Values are known to a thousandth of themselves. */
+/** Significant digits: a value is exact to a thousandth of itself. */
 const DIGITS = 3;
-/** The histogram grows by itself up to what was recorded; an hour here, beyond which values count as an hour. */
-const LONGEST_MICROS = 3.6e9;
+/** An hour; longer values count as an hour in percentiles. The histogram grows up to what was recorded. */
+const MAX_MICROS = 3.6e9;
 
 /**
- * Durations in microseconds, in memory that does not depend on how many there are: an HDR histogram for percentiles
- * (to 0.1 %), and exact sums for the rest.
+ * Durations in microseconds, in memory that does not depend on their number: an HDR histogram for percentiles (to
+ * 0.1 %), exact sums for the rest.
  */
 export class Distribution {
+  /** How many values there are. */
   count = 0;
-  min = Infinity;
-  max = -Infinity;
+  /** The least value; Infinity of none. */
+  min: number = Infinity;
+  /** The largest value; -Infinity of none. */
+  max: number = -Infinity;
+  /** The average. */
   avg = 0;
   /** The sum of squared differences from the average (Welford 1962): no cancellation, however long the run. */
   #squares = 0;
   readonly #histogram = newHistogram();
 
-  /** Takes a value in; with negative ones, which only clocks that disagree can give, there are no percentiles. */
+  /** Records a value, `count` times. Negative ones, which only clocks that disagree give, rule out percentiles. */
   record(micros: number, count = 1): void {
     this.count += count;
     const delta = micros - this.avg;
@@ -28,7 +34,7 @@ export class Distribution {
     this.#squares += delta * (micros - this.avg) * count;
     if (micros < this.min) this.min = micros;
     if (micros > this.max) this.max = micros;
-    const units = Math.round(Math.min(Math.max(micros, 0), LONGEST_MICROS) * PER_MICRO);
+    const units = Math.round(Math.min(Math.max(micros, 0), MAX_MICROS) * PER_MICRO);
     this.#histogram.recordValueWithCount(units, count);
   }
 
@@ -44,12 +50,12 @@ export class Distribution {
     return Math.min(Math.max(value, this.min), this.max);
   }
 
-  /** Whether this percentile is known, and there are so many values that it is more than the largest of them. */
-  tells(percent: number): boolean {
+  /** Whether this percentile is known, and the values are enough to tell it from the largest of them. */
+  hasPercentile(percent: number): boolean {
     return this.count > 0 && this.min >= 0 && this.count * (100 - percent) >= 100 - 1e-6;
   }
 
-  /** Forgets all values. */
+  /** Removes all values. */
   clear(): void {
     this.count = 0;
     this.min = Infinity;
@@ -59,7 +65,7 @@ export class Distribution {
     this.#histogram.reset();
   }
 
-  /** Takes in all values of another one. */
+  /** Adds all values of another distribution. */
   add(other: Distribution): void {
     if (other.count === 0) return;
     const count = this.count + other.count;
@@ -74,7 +80,7 @@ export class Distribution {
     }
   }
 
-  /** The values recorded, in rising order and to the histogram's precision, each with how often it occurred. */
+  /** The recorded values in rising order, to the histogram's precision, each with its count. */
   *values(): Generator<[micros: number, count: number]> {
     const iterator = this.#histogram.recordedValuesIterator;
     iterator.reset();

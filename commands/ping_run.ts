@@ -1,0 +1,295 @@
+/** `tsecho ping`: joins a run, or a saved one, to the terminal and to files. */
+import { TextOutput, type UsedFile } from "../cli/output.ts";
+import { note } from "../cli/stdio.ts";
+import { escapeText, Failure, reasonOfFile } from "../failure.ts";
+import { writeAll } from "../net/stream.ts";
+import { type Ping, ping } from "../ping.ts";
+import type { DialOptions, Setup } from "../probe/channel.ts";
+import { CsvTable } from "../report/csv.ts";
+import type { Exporter } from "../report/exporter.ts";
+import { JsonDocument, JsonStream } from "../report/json.ts";
+import { LiveLine } from "../report/live.ts";
+import type { Start } from "../report/record.ts";
+import { interimLine } from "../report/summary.ts";
+import { brokenLine, type TextOptions, TextReport } from "../report/text.ts";
+import { newStats, readRun, type SavedRun } from "../report/transcript.ts";
+import { IntervalStats } from "../stats/interval.ts";
+import type { RunStats } from "../stats/run_stats.ts";
+import { judge, type Threshold } from "../stats/threshold.ts";
+import { seconds } from "../stats/units.ts";
+import { wallMicros } from "../time/clock.ts";
+import { formatMillis } from "../time/duration.ts";
+
+/** Where a run is written to. */
+export interface OutputOptions {
+  /** A file for the run as one JSON document, and one for it as CSV; `-` for stdout. */
+  json?: string;
+  csv?: string;
+  /** Conditions under which the run has failed. */
+  thresholds: Threshold[];
+}
+
+/** What `tsecho ping` was asked for. Durations are in milliseconds, sizes in bytes. */
+export interface PingCommandOptions extends DialOptions, OutputOptions {
+  /** Lines to send; undefined for no limit. */
+  count?: number;
+  /** From one line to the next; 0 for each as soon as the reply to the one before has come. */
+  interval: number;
+  /** Payload of a line, without its LF. */
+  size: number;
+  /** How long to wait for a reply. */
+  timeout: number;
+  /** When to end, whatever has come; 0 for never. */
+  deadline: number;
+  /** Lines a second over UDP where the interval is 0; 0 for no limit. */
+  udpRate: number;
+  /** Leaves out a line for each reply. */
+  quiet: boolean;
+  /** The local time in front of each reply's line. */
+  timestamps: boolean;
+  /** A connection of its own for each line. */
+  reconnect: boolean;
+  /** Whether the clocks are known to agree, so that one-way delays are reported. */
+  clocksSynced: boolean;
+  /** Whether a live line may be shown on a terminal. */
+  live: boolean;
+  /** Writes the run to stdout as it goes on, one JSON object a line. */
+  jsonStream: boolean;
+}
+
+/** What `tsecho ping --from` was asked for. */
+export interface ReplayOptions extends OutputOptions {
+  /** The file of a saved run. */
+  from: string;
+  /** Whether one-way delays are reported even if the run was saved without. */
+  clocksSynced: boolean;
+}
+
+/** How a run ended: with a reply at least, without any, or with a threshold broken. */
+export type PingOutcome = "replies" | "no replies" | "broken";
+
+const LIVE_MS = 100;
+const INTERVAL_MS = 1000;
+
+/**
+ * Pings, and reports what becomes of each line.
+ *
+ * @param stop ends the run; the summary follows.
+ * @param onQuit calls its argument whenever the user asks how it goes.
+ * @throws {Failure} when no connection is made, or an output cannot be written.
+ */
+export async function runPing(
+  options: PingCommandOptions,
+  stop: AbortSignal,
+  onQuit: (tell: () => void) => void,
+): Promise<PingOutcome> {
+  const { quiet, timestamps, endpoint, thresholds, ...plan } = options;
+  const outputs = await Outputs.open(options, { header: true, events: !quiet, timestamps });
+  const timers: ReturnType<typeof setInterval>[] = [];
+  try {
+    await using run = ping(endpoint, { ...plan, signal: stop });
+    void outputs.failed.then(() => run.stop());
+    onQuit(() => tellInterim(run.stats, outputs));
+    const endsAt = performance.now() + options.deadline;
+    const start = startOf(run, options, await open(run, options));
+    outputs.each((it) => it.start?.(start));
+    await outputs.whenRoom();
+    const intervals = new IntervalStats();
+    const endInterval = () => {
+      const interval = intervals.end(run.elapsed, run.sent, run.stats.snapshot().offsets);
+      outputs.each((it) => it.interval?.(interval));
+    };
+    if (options.jsonStream) timers.push(setInterval(endInterval, INTERVAL_MS));
+    if (outputs.live !== undefined) {
+      timers.push(setInterval(() => showLive(run, options, endsAt, outputs), LIVE_MS));
+    }
+    for await (const event of run) {
+      if (options.jsonStream) intervals.add(event);
+      outputs.each((it) => it.event?.(event));
+      const full = outputs.whenRoom();
+      if (full !== undefined) await full;
+    }
+    if (options.jsonStream) endInterval();
+    return await conclude(run.stats, run.ended, start.endpoint, thresholds, outputs);
+  } finally {
+    timers.forEach(clearInterval);
+    await outputs.close();
+  }
+}
+
+/**
+ * Reports a saved run again.
+ *
+ * @throws {Failure} when it cannot be read.
+ * @throws {UsageError} when it would be written to where it is read from.
+ */
+export async function replayPing(options: ReplayOptions): Promise<PingOutcome> {
+  const { from, thresholds } = options;
+  const { saved, file } = await readSaved(from);
+  const start = { ...saved.start, clocks_synced: saved.start.clocks_synced || options.clocksSynced };
+  const text = { header: false, events: false, timestamps: false };
+  const outputs = await Outputs.open({ ...options, jsonStream: false, live: false }, text, file);
+  try {
+    const stats = newStats(start);
+    outputs.each((it) => it.start?.(start));
+    for (const event of saved.events) {
+      stats.add(event);
+      outputs.each((it) => it.event?.(event));
+      const full = outputs.whenRoom();
+      if (full !== undefined) await full;
+    }
+    if (saved.cut) await note(`The run in "${from}" has no end: this is what was saved of it`);
+    return await conclude(stats, saved.ended, start.endpoint, thresholds, outputs);
+  } finally {
+    await outputs.close();
+  }
+}
+
+async function readSaved(from: string): Promise<{ saved: SavedRun; file: UsedFile }> {
+  try {
+    const saved = readRun(await Deno.readTextFile(from));
+    return { saved, file: { name: "--from", info: await Deno.stat(from) } };
+  } catch (error) {
+    throw new Failure("read the run", from, reasonOfFile(error), { cause: error });
+  }
+}
+
+/** Opens the path; a deadline that was too short is told by its option. */
+async function open(run: Ping, { deadline }: PingCommandOptions): Promise<Setup> {
+  try {
+    return await run.open();
+  } catch (error) {
+    if (!run.expired) throw error;
+    const reason = `no connection within -w ${formatMillis(deadline)}`;
+    throw new Failure("connect to", run.endpoint, reason, { cause: error });
+  }
+}
+
+function startOf(run: Ping, options: PingCommandOptions, { connect, handshake }: Setup): Start {
+  return {
+    type: "start",
+    version: 1,
+    time: wallMicros() / 1e6,
+    endpoint: run.endpoint,
+    interval: options.interval / 1000,
+    size: options.size,
+    timeout: options.timeout / 1000,
+    clocks_synced: options.clocksSynced,
+    connect: connect === undefined ? null : seconds(connect),
+    handshake: handshake === undefined ? null : seconds(handshake),
+  };
+}
+
+/** Says on stderr how it goes. */
+function tellInterim(stats: RunStats, { live }: Outputs): void {
+  live?.clear();
+  const text = `${escapeText(interimLine(stats.summary()))}\n`;
+  void writeAll(Deno.stderr, new TextEncoder().encode(text)).catch(() => {});
+}
+
+/** @param endsAt when the deadline passes, on performance.now()'s clock. */
+function showLive(
+  run: Ping,
+  { count, deadline }: PingCommandOptions,
+  endsAt: number,
+  { live }: Outputs,
+): void {
+  if (run.isOver) return;
+  const secondsLeft = deadline > 0 ? Math.max(0, endsAt - performance.now()) / 1000 : undefined;
+  live?.show({ sent: run.sent, count, secondsLeft, ...run.stats.snapshot() });
+}
+
+/** Writes the end of a run, and says why it failed. @param ended why it ended before it was meant to. */
+async function conclude(
+  stats: RunStats,
+  ended: string | null,
+  endpoint: string,
+  thresholds: Threshold[],
+  outputs: Outputs,
+): Promise<PingOutcome> {
+  const summary = stats.summary();
+  // Without a reply most metrics cannot be told: that there is none says it all.
+  const verdicts = thresholds.map((it) => judge(it, stats)).map((it) => ({
+    ...it,
+    broken: it.broken && (it.value !== null || summary.received > 0),
+  }));
+  outputs.each((it) => it.end?.({ ended, summary, rtt: stats.rtt, thresholds: verdicts }));
+  await outputs.flush();
+  if (ended !== null) await note(`Cannot ping "${endpoint}" any further: ${ended}`);
+  const broken = verdicts.filter((it) => it.broken);
+  for (const verdict of broken) await note(brokenLine(verdict));
+  if (broken.length > 0) return "broken";
+  return summary.received > 0 ? "replies" : "no replies";
+}
+
+/** The exporters of a run, and where they write to: text for people unless stdout is wanted for data, and files. */
+class Outputs {
+  /** The live line, where one is shown. */
+  readonly live: LiveLine | undefined;
+  readonly #exporters: Exporter[] = [];
+  readonly #outputs: TextOutput[] = [];
+
+  private constructor(live: boolean, text: TextOptions | undefined) {
+    if (text === undefined) return;
+    const stdout = this.#add(TextOutput.stdout());
+    if (live && !Deno.noColor && Deno.stdout.isTerminal()) {
+      this.live = new LiveLine(stdout, () => Deno.consoleSize().columns);
+      this.#exporters.push(this.live);
+    }
+    this.#exporters.push(new TextReport(this.live ?? stdout, text));
+  }
+
+  /** @param source the file that the run is read from. */
+  static async open(
+    options: { live: boolean; json?: string; csv?: string; jsonStream: boolean },
+    text: TextOptions,
+    source?: UsedFile,
+  ): Promise<Outputs> {
+    const { json, csv, jsonStream } = options;
+    const data = jsonStream || json === "-" || csv === "-";
+    const used = source === undefined ? [] : [source];
+    const outputs = new Outputs(options.live, data ? undefined : text);
+    if (json !== undefined) {
+      outputs.#exporters.push(new JsonDocument(outputs.#add(await TextOutput.open(json, "--json", used))));
+    }
+    if (csv !== undefined) {
+      outputs.#exporters.push(new CsvTable(outputs.#add(await TextOutput.open(csv, "--csv", used))));
+    }
+    if (jsonStream) outputs.#exporters.push(new JsonStream(outputs.#add(TextOutput.stdout()), text.events));
+    return outputs;
+  }
+
+  /** Resolves when an output can be written no more. */
+  get failed(): Promise<void> {
+    return Promise.race(this.#outputs.map((it) => it.failed));
+  }
+
+  each(use: (exporter: Exporter) => void): void {
+    this.#exporters.forEach(use);
+  }
+
+  /** Undefined while there is room for more output; else a promise to wait for: its reader sets the pace then. */
+  whenRoom(): Promise<void> | undefined {
+    for (const output of this.#outputs) {
+      if (!output.hasRoom) return output.whenRoom();
+    }
+    return undefined;
+  }
+
+  /** Resolves when all has been written. @throws the error of a write. */
+  async flush(): Promise<void> {
+    for (const output of this.#outputs) await output.flush();
+  }
+
+  async close(): Promise<void> {
+    for (const output of this.#outputs) {
+      await output.flush().catch(() => {}); // its error was thrown before, or a worse one was
+      output.close();
+    }
+  }
+
+  #add(output: TextOutput): TextOutput {
+    this.#outputs.push(output);
+    return output;
+  }
+}

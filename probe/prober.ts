@@ -1,0 +1,132 @@
+import { type Clock, systemClock } from "../time/timers.ts";
+import type { Opened, Setup } from "./channel.ts";
+import { ChannelPerLine } from "./channel_per_line.ts";
+import { OneChannel } from "./one_channel.ts";
+import type { Observer } from "./recorder.ts";
+import { type Plan, Run } from "./run.ts";
+import type { Schedule } from "./schedule.ts";
+
+/** A way to send the lines of a run, and to read their replies. */
+interface Way {
+  schedule: Schedule | undefined;
+  /** Sends and reads until the run is over. */
+  go(): Promise<void>;
+  /** Goes on after lines were given up. */
+  resume?(): Promise<void>;
+}
+
+/**
+ * Sends the lines of a plan, and tells an observer what became of each. `open`, then `run`; {@linkcode Prober.stop} at
+ * any time.
+ */
+export class Prober {
+  readonly #run: Run;
+  readonly #open: (signal: AbortSignal) => Promise<Opened>;
+  /** How the lines are sent; undefined before the path is open. */
+  #way: Way | undefined;
+  #first: Opened | undefined;
+  readonly #clock: Clock;
+
+  /** @param open makes a channel. @throws {Failure} when it cannot. */
+  constructor(
+    open: (signal: AbortSignal) => Promise<Opened>,
+    plan: Plan,
+    observe: Observer,
+    clock: Clock = systemClock,
+  ) {
+    this.#open = open;
+    this.#clock = clock;
+    this.#run = new Run(plan, clock, observe);
+  }
+
+  /** Aborted when the run is over. */
+  get signal(): AbortSignal {
+    return this.#run.signal;
+  }
+
+  /** Lines sent so far. */
+  get sent(): number {
+    return this.#run.recorder.sent;
+  }
+
+  /** Planned moments at which no line could be sent. */
+  get missed(): number {
+    return this.#way?.schedule?.missed ?? 0;
+  }
+
+  /** Seconds since the first line could be sent. */
+  get elapsed(): number {
+    return this.#run.recorder.at(this.#clock.now());
+  }
+
+  /** Why the run ended before it was meant to, because of the server or the network; null if it did not. */
+  get failure(): string | null {
+    const { state } = this.#run;
+    return state.phase === "over" && state.cause === "failed" ? state.reason : null;
+  }
+
+  /** Whether the deadline ended the run. */
+  get expired(): boolean {
+    const { state } = this.#run;
+    return state.phase === "over" && state.cause === "expired";
+  }
+
+  /** Ends the run: no line is sent, and no reply awaited any more. */
+  stop(): void {
+    this.#run.apply({ type: "stop" });
+  }
+
+  /** Opens the path, from which moment on the deadline runs. @throws {Failure} when that cannot be done. */
+  async open(): Promise<Setup> {
+    const { plan, signal, recorder } = this.#run;
+    if (plan.deadline > 0) {
+      void this.#clock.sleep(plan.deadline, signal).then(() => this.#run.apply({ type: "expire" }));
+    }
+    try {
+      this.#first = plan.reconnect ? undefined : await this.#open(signal);
+    } catch (error) {
+      this.stop();
+      throw error;
+    }
+    this.#way = this.#first === undefined
+      ? new ChannelPerLine(this.#run, this.#open)
+      : new OneChannel(this.#run, this.#first.channel);
+    recorder.begin();
+    this.#run.apply({ type: "opened" });
+    return this.#first?.setup ?? {};
+  }
+
+  /** Sends lines until the run is over; then the fate of each has been told. */
+  async run(): Promise<void> {
+    const { recorder } = this.#run;
+    const expiring = this.#expireLines();
+    try {
+      await this.#way!.go();
+    } finally {
+      this.stop(); // or, unless something unexpected was thrown, it has ended
+      this.close();
+      await expiring;
+    }
+    recorder.settle(this.failure ?? undefined);
+  }
+
+  /** Closes what is open. */
+  close(): void {
+    this.#first?.channel.close();
+    this.#run.recorder.close();
+  }
+
+  /** Gives up each line when its time-out has passed. */
+  async #expireLines(): Promise<void> {
+    const { plan, clock, recorder } = this.#run;
+    while (!this.#run.isOver) {
+      // No line sent while this sleeps expires earlier.
+      const oldest = recorder.oldestSentAt ?? clock.now();
+      await this.#run.sleep(oldest + plan.timeout - clock.now());
+      if (this.#run.isOver) return;
+      recorder.expire(clock.now() - plan.timeout);
+      void this.#way?.resume?.();
+      this.#run.endIfDone();
+    }
+  }
+}

@@ -1,0 +1,180 @@
+import type { CorruptEvent, ProbeEvent, ReplyEvent } from "../stats/events.ts";
+import { wallMicros } from "../time/clock.ts";
+import { PrefixReader } from "../protocol.ts";
+import type { Clock } from "../time/timers.ts";
+import type { Opened, Setup } from "./channel.ts";
+import { InFlight } from "./in_flight.ts";
+import { ProbeLines } from "./lines.ts";
+
+/**
+ * Learns what became of each line. A promise that it returns holds the next line back until it resolves; it must not
+ * reject.
+ */
+export type Observer = (event: ProbeEvent) => Promise<void> | undefined;
+
+/** Records the lines of a run and their replies, and tells an observer what became of each line. */
+export class Recorder {
+  /** The longest round trip of a reply in time so far, in µs; 0 before the first. */
+  longest = 0;
+  readonly #lines: ProbeLines;
+  readonly #clock: Clock;
+  readonly #observe: Observer;
+  readonly #inFlight = new InFlight();
+  readonly #prefixes = new PrefixReader();
+  /** The channels of lines that have one of their own, while their fate is unknown. */
+  readonly #own = new Map<number, Opened>();
+  #began = 0;
+  #held: Promise<void> | undefined;
+
+  /** @param size of a line's payload, in bytes. */
+  constructor(size: number, clock: Clock, observe: Observer) {
+    this.#lines = new ProbeLines(size);
+    this.#clock = clock;
+    this.#observe = observe;
+  }
+
+  /** Lines sent so far; also the number of the latest one. */
+  get sent(): number {
+    return this.#inFlight.sent;
+  }
+
+  /** Lines sent and neither answered nor given up. */
+  get waiting(): number {
+    return this.#inFlight.waiting;
+  }
+
+  /** Lines whose own channels are open. */
+  get open(): number {
+    return this.#own.size;
+  }
+
+  /** What to wait for before the next line; undefined for nothing. */
+  get held(): Promise<void> | undefined {
+    return this.#held;
+  }
+
+  /** The moments of events count from now on. */
+  begin(): void {
+    this.#began = this.#clock.now();
+  }
+
+  /** Seconds since the run began, to the nanosecond. */
+  at(now: number): number {
+    return Math.round((now - this.#began) * 1e6) / 1e9;
+  }
+
+  /**
+   * Records that the next line is sent now.
+   *
+   * @param own the line's own channel, if it has one. It is closed as soon as the line's fate is known.
+   * @returns the line's bytes with its LF, valid until the next call.
+   */
+  send(own?: Opened): Uint8Array {
+    const line = this.#lines.line(this.sent + 1);
+    if (own !== undefined) this.#own.set(this.sent + 1, own);
+    const wall = wallMicros();
+    const now = this.#clock.now();
+    const forgotten = this.#inFlight.send(now, wall);
+    if (forgotten !== undefined) this.#tellGivenUp(forgotten, "lost");
+    return line;
+  }
+
+  /**
+   * Finds the line that a reply answers. The caller reports the event with {@linkcode tell}.
+   *
+   * @param line without its LF; undefined for one that is too long to be a reply.
+   * @param now when it arrived, in ms on the run's clock; @param wall in µs on the wall clock.
+   */
+  match(line: Uint8Array | undefined, now: number, wall: number): ReplyEvent | CorruptEvent {
+    if (line === undefined) return this.corrupt(now);
+    const prefix = this.#prefixes.read(line);
+    const seq = this.#lines.seqOf(line, prefix.length);
+    const fate = this.#inFlight.receive(seq);
+    if (fate === "corrupt") return this.corrupt(now);
+    const sent = this.#inFlight.when(seq);
+    if (sent === undefined) return { fate, seq, at: this.at(now) };
+    const setup = this.#closeOwn(seq);
+    const rtt = Math.round((now - sent.at) * 1e6) / 1e3;
+    if (rtt > this.longest && (fate === "received" || fate === "reordered")) this.longest = rtt;
+    return {
+      fate,
+      seq,
+      at: this.at(now),
+      rtt,
+      sent: sent.wall,
+      received: wall,
+      stamp: prefix.micros,
+      format: prefix.format,
+      tag: prefix.tag,
+      connect: setup?.connect,
+      handshake: setup?.handshake,
+    };
+  }
+
+  corrupt(now: number): CorruptEvent {
+    return { fate: "corrupt", seq: 0, at: this.at(now) };
+  }
+
+  /** Reports an event to the observer. */
+  tell(event: ProbeEvent): void {
+    this.#held = this.#observe(event);
+  }
+
+  /** Whether a line with its own channel still waits. */
+  isOpen(seq: number): boolean {
+    return this.#own.has(seq);
+  }
+
+  /** Gives up a line that waits. @param reason undefined if its time-out has passed. */
+  giveUp(seq: number, fate: "lost" | "pending", reason?: string): void {
+    this.#inFlight.giveUp(seq);
+    this.#tellGivenUp(seq, fate, reason);
+  }
+
+  /** When the line was sent that has waited longest; undefined if none waits. */
+  get oldestSentAt(): number | undefined {
+    const seq = this.#inFlight.oldest();
+    return seq === undefined ? undefined : this.#inFlight.when(seq)!.at;
+  }
+
+  /** Gives up the lines that were sent at a moment or before. */
+  expire(moment: number): void {
+    for (let at; (at = this.oldestSentAt) !== undefined && at <= moment;) {
+      this.giveUp(this.#inFlight.oldest()!, "lost");
+    }
+  }
+
+  /**
+   * Decides about the lines that wait when the run ends: as with ping(8), a reply can be expected within twice the
+   * longest round trip so far. A younger line is neither answered nor lost.
+   *
+   * @param reason why no more replies come, if the run did not end by itself: then all are lost.
+   */
+  settle(reason: string | undefined): void {
+    const youngest = this.#clock.now() - (reason === undefined ? 2 * this.longest / 1000 : 0);
+    for (let seq; (seq = this.#inFlight.oldest()) !== undefined;) {
+      if (this.#inFlight.when(seq)!.at > youngest) this.giveUp(seq, "pending");
+      else this.giveUp(seq, "lost", reason ?? "the run has ended");
+    }
+  }
+
+  /** Closes the channels of all lines. */
+  close(): void {
+    for (const { channel } of this.#own.values()) channel.close();
+  }
+
+  #tellGivenUp(seq: number, fate: "lost" | "pending", reason?: string): void {
+    const { connect, handshake } = this.#closeOwn(seq) ?? {};
+    const at = this.at(this.#clock.now());
+    this.tell({ fate, seq, at, connect, handshake, ...(reason !== undefined && { reason }) });
+  }
+
+  /** Closes a line's own channel, whose set-up is reported with the line's first event and no other. */
+  #closeOwn(seq: number): Setup | undefined {
+    if (this.#own.size === 0) return undefined;
+    const own = this.#own.get(seq);
+    this.#own.delete(seq);
+    own?.channel.close();
+    return own?.setup;
+  }
+}

@@ -1,0 +1,25 @@
+import type { Estimate } from "../stats/summary.ts";
+
+/** Seconds as milliseconds with three decimals, as ping(8) shows them. */
+export function millis(seconds: number): string {
+  return (seconds * 1000).toFixed(3);
+}
+
+/** Microseconds likewise. */
+export function millisOfMicros(micros: number): string {
+  return (micros / 1000).toFixed(3);
+}
+
+/** An estimate, always with its sign and its bound: `+12.345 ms ± 0.206 ms`. The bound is rounded up. */
+export function withBound({ value, bound }: Estimate, scale = 1000, unit = "ms"): string {
+  const shown = (value * scale).toFixed(3).replace(/^-(?=0\.000$)/, "");
+  // Rounding the middle must not move the interval off the true value.
+  const slack = Math.abs(Number(shown) - value * scale);
+  const width = Math.ceil((bound * scale + slack) * 1000 - 1e-6) / 1000;
+  return `${shown.startsWith("-") ? "" : "+"}${shown} ${unit} ± ${width.toFixed(3)} ${unit}`;
+}
+
+/** A share in percent with at most six digits, as ping(8) shows it. */
+export function percent(share: number): string {
+  return `${Number((share * 100).toPrecision(6))}%`;
+}

@@ -1,0 +1,92 @@
+import { escapeText } from "../failure.ts";
+import type { ProbeEvent, ReplyEvent } from "../stats/events.ts";
+import type { Verdict } from "../stats/threshold.ts";
+import { wallMicros } from "../time/clock.ts";
+import { formatMillis } from "../time/duration.ts";
+import type { End, Exporter, Sink } from "./exporter.ts";
+import { millis, millisOfMicros, percent } from "./format.ts";
+import { histogramLines } from "./histogram.ts";
+import type { Start } from "./record.ts";
+import { summaryLines } from "./summary.ts";
+
+/** Which text to write beside the summary. */
+export interface TextOptions {
+  /** The line at the beginning. */
+  header: boolean;
+  /** A line for each event ... */
+  events: boolean;
+  /** ... with the local time in front. */
+  timestamps: boolean;
+}
+
+/** The text that ping(8) prints. What came from the server is escaped. */
+export class TextReport implements Exporter {
+  readonly #sink: Sink;
+  readonly #options: TextOptions;
+  #start: Start | undefined;
+
+  constructor(sink: Sink, options: TextOptions) {
+    this.#sink = sink;
+    this.#options = options;
+  }
+
+  start(start: Start): void {
+    this.#start = start;
+    if (this.#options.header) this.#line(`PING ${start.endpoint} ${start.size} bytes of payload`);
+  }
+
+  event(event: ProbeEvent): void {
+    if (!this.#options.events) return;
+    const time = this.#options.timestamps ? `[${(wallMicros() / 1e6).toFixed(6)}] ` : "";
+    this.#line(time + eventLine(event, this.#start!));
+  }
+
+  end({ summary, rtt }: End): void {
+    this.#sink.write("\n");
+    this.#line(`--- ${this.#start!.endpoint} ping statistics ---`);
+    for (const line of [...summaryLines(summary), ...histogramLines(rtt)]) this.#line(line);
+  }
+
+  #line(text: string): void {
+    this.#sink.write(`${escapeText(text)}\n`);
+  }
+}
+
+function eventLine(event: ProbeEvent, start: Start): string {
+  switch (event.fate) {
+    case "lost": {
+      const why = event.reason === undefined
+        ? ` in ${formatMillis(start.timeout * 1000)}`
+        : `: ${event.reason}`;
+      return `no reply to seq=${event.seq}${why}`;
+    }
+    case "pending":
+      return `seq=${event.seq} not waited for`;
+    case "corrupt":
+      return "corrupt reply: not of this run, or changed";
+    default:
+      return replyLine(event, start);
+  }
+}
+
+const MARKS = { received: "", reordered: " (reordered)", late: " (late)", duplicate: " (DUP!)" };
+
+function replyLine({ fate, seq, rtt, tag, connect, handshake }: ReplyEvent, start: Start): string {
+  const times = Object.entries({ time: rtt, connect, handshake }).filter(([, value]) => value !== undefined)
+    .map(([name, value]) => ` ${name}=${millisOfMicros(value!)} ms`);
+  const from = tag === undefined ? start.endpoint : `${tag} (${start.endpoint})`;
+  return `${start.size} bytes from ${from}: seq=${seq}${times.join("")}${MARKS[fate]}`;
+}
+
+/** Why a run has failed: `Threshold broken: p99>5ms: it is 7.123 ms`. */
+export function brokenLine({ threshold, tag, value }: Verdict): string {
+  const what = value === null ? "that cannot be told" : `it is ${valueLike(threshold, value)}`;
+  return `Threshold broken: ${threshold}: ${what}${tag === null ? "" : ` for ${tag}`}`;
+}
+
+/** A value in the unit of the threshold that it is compared with. */
+function valueLike(threshold: string, value: number): string {
+  if (/%/.test(threshold)) return percent(value);
+  if (/ppm/.test(threshold)) return `${value.toFixed(3)} ppm`;
+  return /[a-zµ]\s*$/.test(threshold) ? `${millis(value)} ms` : String(value);
+}

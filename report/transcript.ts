@@ -1,0 +1,135 @@
+import { FATES, type ProbeEvent, STAMP_STEPS } from "../stats/events.ts";
+import { RunStats } from "../stats/run_stats.ts";
+import { micros } from "../stats/units.ts";
+import { type Json, REPLY_FIELD_NAMES, REPLY_FIELDS, type Start } from "./record.ts";
+
+/** The most of a duration, a moment or a reading of a clock, in seconds: far beyond any real one. */
+const MAX_SECONDS = 1e12;
+
+/** A number of seconds, or a count. @throws {Error} when the field holds something else. */
+function numberOf(record: Json, whose: string, field: string, least: number): number {
+  const value = record[field];
+  if (typeof value !== "number") throw new Error(`${whose} "${field}" is no number`);
+  if (!(value >= least && value <= MAX_SECONDS)) throw new Error(`${whose} "${field}" is out of range`);
+  return value;
+}
+
+function textOf(record: Json, whose: string, field: string): string {
+  const value = record[field];
+  if (typeof value !== "string") throw new Error(`${whose} "${field}" is no string`);
+  return value;
+}
+
+/** The event of an object that {@linkcode toRecord} made. @throws {Error} when it is something else. */
+function fromRecord(record: Json): ProbeEvent {
+  const event: Json = {};
+  for (const field of REPLY_FIELD_NAMES) {
+    if (record[field] !== undefined) event[field] = valueOf(record, field);
+  }
+  const { seq, at, fate, format, stamp } = event;
+  if (!Number.isInteger(seq) || at === undefined || !(FATES as readonly unknown[]).includes(fate)) {
+    throw new Error("a reply has no seq, at or fate that is known");
+  }
+  if (format !== undefined && !Object.hasOwn(STAMP_STEPS, format as string)) {
+    throw new Error(`a reply's format is unknown: "${format}"`);
+  }
+  if (stamp !== undefined && format === undefined) throw new Error("a reply has a stamp and no format");
+  return event as unknown as ProbeEvent;
+}
+
+function valueOf(record: Json, field: keyof typeof REPLY_FIELDS): string | number {
+  const whose = "a reply's";
+  switch (REPLY_FIELDS[field]) {
+    case "text":
+      return textOf(record, whose, field);
+    case "number":
+      return numberOf(record, whose, field, 0);
+    case "duration":
+      return micros(numberOf(record, whose, field, 0));
+    case "reading":
+      return Math.round(numberOf(record, whose, field, -MAX_SECONDS) * 1e6);
+  }
+}
+
+/** A run read back. */
+export interface SavedRun {
+  start: Start;
+  events: ProbeEvent[];
+  /** Why it ended before it was meant to; null if it did not, or if that is unknown. */
+  ended: string | null;
+  /** Whether its end is missing. */
+  cut: boolean;
+}
+
+/**
+ * Reads a saved run: the document of `--json`, or the lines of `--json-stream`. The end may be missing, and the last
+ * line be cut, as after a crash.
+ *
+ * @throws {Error} whose message says what the text is not.
+ */
+export function readRun(text: string): SavedRun {
+  const records = readRecords(text);
+  const start = records.find(({ type }) => type === "start");
+  if (start === undefined) throw new Error("it has no start; is it of tsecho ping?");
+  checkStart(start);
+  const replies = records.filter(({ type }) => type === "reply");
+  if (replies.length === 0) throw new Error("it has no replies; was it a --json-stream with -q?");
+  const end = records.find(({ type }) => type === "end");
+  return {
+    start,
+    events: replies.map(fromRecord),
+    ended: typeof end?.ended === "string" ? end.ended : null,
+    cut: end === undefined,
+  };
+}
+
+/** The figures of a run that has only begun. */
+export function newStats({ clocks_synced, connect, handshake }: Start): RunStats {
+  const stats = new RunStats(clocks_synced);
+  if (connect !== null) stats.connected(micros(connect), handshake === null ? undefined : micros(handshake));
+  return stats;
+}
+
+function checkStart(start: Json): asserts start is Json & Start {
+  const whose = "the start's";
+  if (start.version !== 1) throw new Error(`its version is ${start.version}, and only 1 is known here`);
+  textOf(start, whose, "endpoint");
+  for (const field of ["time", "interval", "size", "timeout"]) numberOf(start, whose, field, 0);
+  for (const field of ["connect", "handshake"]) {
+    if (start[field] !== null) numberOf(start, whose, field, 0);
+  }
+  if (typeof start.clocks_synced !== "boolean") throw new Error(`${whose} "clocks_synced" is no boolean`);
+}
+
+function readRecords(text: string): Json[] {
+  let document;
+  try {
+    document = JSON.parse(text);
+  } catch {
+    return readLines(text);
+  }
+  const { start, replies, end } = objectOf(document);
+  if (start === undefined) return [objectOf(document)];
+  return [start, ...(Array.isArray(replies) ? replies : []), ...(end === undefined ? [] : [end])].map(
+    objectOf,
+  );
+}
+
+/** The objects of a stream, one a line; or of a document whose end is missing, which has a reply a line. */
+function readLines(text: string): Json[] {
+  const lines = text.split("\n").map((line) => line.trim()).filter((line) => line !== "");
+  return lines.flatMap((line, i) => {
+    const object = line.replace(/^\{"start":(.*),"replies":\[$/, "$1").replace(/,$/, "");
+    try {
+      return [objectOf(JSON.parse(object))];
+    } catch {
+      if (i > 0 && i === lines.length - 1) return [];
+      throw new Error(`line ${i + 1} is not a JSON object`);
+    }
+  });
+}
+
+function objectOf(value: unknown): Json {
+  if (typeof value !== "object" || value === null) throw new Error("it is not of tsecho ping");
+  return value as Json;
+}

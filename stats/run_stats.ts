@@ -1,0 +1,93 @@
+import { Distribution } from "./distribution.ts";
+import type { ProbeEvent } from "./events.ts";
+import { isInTime, LineCounters } from "./line_counters.ts";
+import { MAX_TAGS, OTHER_TAGS, ServerStats } from "./server_stats.ts";
+import { durations, estimated, type OffsetOfServer, type Summary } from "./summary.ts";
+import { nanos } from "./units.ts";
+
+/** The figures of a run, from one event after the other, in memory that does not depend on their number. */
+export class RunStats {
+  readonly #counters = new LineCounters();
+  readonly #servers = new Map<string | null, ServerStats>();
+  readonly #connect = new Distribution();
+  readonly #handshake = new Distribution();
+  readonly #clocksSynced: boolean;
+  #latest = 0;
+
+  /**
+   * Begins without events.
+   *
+   * @param clocksSynced whether the clocks are said to agree, so that the summary has one-way delays.
+   */
+  constructor(clocksSynced: boolean) {
+    this.#clocksSynced = clocksSynced;
+  }
+
+  /** The round trips of the whole run. */
+  get rtt(): Distribution {
+    return this.#counters.rtt;
+  }
+
+  /** The values of one kind; for `up` and `down` those of each server, undefined where its stamps cannot tell. */
+  distributions(
+    kind: "rtt" | "connect" | "handshake" | "up" | "down",
+  ): { tag: string | null; values: Distribution | undefined }[] {
+    switch (kind) {
+      case "rtt":
+        return [{ tag: null, values: this.rtt }];
+      case "connect":
+        return [{ tag: null, values: this.#connect }];
+      case "handshake":
+        return [{ tag: null, values: this.#handshake }];
+      default:
+        return [...this.#servers.values()].map((it) => ({ tag: it.tag, values: it.delays()?.[kind] }));
+    }
+  }
+
+  /** Records what a connection took, in µs. */
+  connected(connect: number, handshake: number | undefined): void {
+    this.#connect.record(connect);
+    if (handshake !== undefined) this.#handshake.record(handshake);
+  }
+
+  /** Records an event. */
+  add(event: ProbeEvent): void {
+    this.#latest = Math.max(this.#latest, event.at);
+    this.#counters.add(event);
+    if (event.fate === "corrupt") return;
+    if (event.connect !== undefined) this.connected(event.connect, event.handshake);
+    if (!isInTime(event)) return;
+    const { tag = null } = event;
+    let server = this.#servers.get(tag);
+    if (server === undefined) {
+      const key = this.#servers.size < MAX_TAGS ? tag : OTHER_TAGS;
+      server = this.#servers.get(key) ?? new ServerStats(key);
+      this.#servers.set(key, server);
+    }
+    server.add(event);
+  }
+
+  /** Loss and offsets so far: cheap enough for a display that asks ten times a second. */
+  snapshot(): { loss: number; offsets: OffsetOfServer[] } {
+    return {
+      loss: this.#counters.counts().loss,
+      offsets: [...this.#servers.values()].map(({ tag, clock }) => {
+        const estimate = clock.estimate();
+        return { tag, offset: estimate === undefined ? null : estimated(estimate.offset, 1e-6) };
+      }),
+    };
+  }
+
+  /** All figures so far. */
+  summary(): Summary {
+    return {
+      ...this.#counters.counts(),
+      duration: nanos(this.#latest),
+      rtt: durations(this.#counters.rtt),
+      connect: durations(this.#connect),
+      handshake: durations(this.#handshake),
+      servers: [...this.#servers.values()].sort((a, b) => (a.tag ?? "") < (b.tag ?? "") ? -1 : 1)
+        .map((it) => it.summary(this.#clocksSynced)),
+    };
+  }
+}

@@ -1,0 +1,148 @@
+/** What a run amounts to, in the units and under the names that docs/json.md promises: times are in seconds. */
+import type { Distribution } from "./distribution.ts";
+import type { StampFormat } from "./events.ts";
+import type { Bounds } from "./feasible_lines.ts";
+import { nanos, seconds } from "./units.ts";
+
+/** Durations in seconds. A percentile is null where there are too few values to tell it from the largest. */
+export interface Durations {
+  /** How many there are. */
+  count: number;
+  /** The shortest. */
+  min: number;
+  /** The average. */
+  avg: number;
+  /** The longest. */
+  max: number;
+  /** The standard deviation, which ping(8) calls mdev. */
+  mdev: number;
+  /** The median. */
+  p50: number | null;
+  /** The 90th percentile. */
+  p90: number | null;
+  /** The 99th percentile. */
+  p99: number | null;
+  /** The 99.9th percentile. */
+  p99_9: number | null;
+}
+
+/** A value, and the most that it can be off, in the same unit. */
+export interface Estimate {
+  /** The middle of the interval that is proven. */
+  value: number;
+  /** Half its width. */
+  bound: number;
+}
+
+/** The clock offset of one server so far, in seconds; null if the stamps cannot tell. */
+export interface OffsetOfServer {
+  /** Null for a server without a tag. */
+  tag: string | null;
+  /** Server minus client. */
+  offset: Estimate | null;
+}
+
+/** A break in seconds. */
+export interface BreakSummary {
+  /** `step` when no drift explains it; `rate` when the drift changed, or a step was too small to tell from that. */
+  kind: "step" | "rate";
+  /** It happened after the reply with this number ... */
+  after: number;
+  /** ... and before the stamp of the reply with this number. */
+  by: number;
+  /** When the latter arrived: seconds since the run began. */
+  at: number;
+  /** How far a step went; null for a change of rate. */
+  size: Estimate | null;
+}
+
+/** What is known of one server. Servers are told apart by their tags. */
+export interface ServerSummary {
+  /** Null for a server without one; "further tags" for all beyond the first {@linkcode MAX_TAGS}. */
+  tag: string | null;
+  /** Its replies in time. */
+  received: number;
+  /** Their round trips. */
+  rtt: Durations | null;
+  /** The format of its stamps; null if unknown, or if there are several. */
+  stamp: StampFormat | null;
+  /** Server minus client at the moment of the latest reply, in seconds; null where the stamps cannot tell. */
+  offset: Estimate | null;
+  /** Whose clock is ahead, if proven. */
+  ahead: "server" | "client" | null;
+  /** In ppm, since the latest break; `proven` tells whether it excludes 0. */
+  drift: Estimate & { proven: boolean } | null;
+  /** The first breaks. */
+  breaks: BreakSummary[];
+  /** The number of all breaks. */
+  break_count: number;
+  /** The delay to the server above its shortest. */
+  up: Durations | null;
+  /** The delay from the server above its shortest. */
+  down: Durations | null;
+  /** The direction that clearly carries the delay. */
+  carries: "up" | "down" | null;
+  /** One-way delays, if the clocks are said to agree; each is exact to `bound` seconds if they do. */
+  one_way: { up: Durations; down: Durations; bound: number } | null;
+  /** What cannot be told, and why; null if all can. */
+  note: string | null;
+}
+
+/** How many lines met each fate. */
+export interface Counts {
+  /** Lines sent. */
+  sent: number;
+  /** In time, reordered ones included. */
+  received: number;
+  /** Without a reply. */
+  lost: number;
+  /** Answered after they had been given up: neither received nor lost. */
+  late: number;
+  /** Further replies to the same line. */
+  duplicates: number;
+  /** Received after the reply to a later line. */
+  reordered: number;
+  /** What came and is no reply. */
+  corrupt: number;
+  /** Lines that were too young to give up when the run ended: neither received nor lost. */
+  pending: number;
+  /** The share of lost lines among those whose fate is known: 0 to 1. */
+  loss: number;
+}
+
+/** A whole run, or what is known of it so far. */
+export interface Summary extends Counts {
+  /** Seconds from the beginning to the latest event. */
+  duration: number;
+  /** Round trips. */
+  rtt: Durations | null;
+  /** What connections took. */
+  connect: Durations | null;
+  /** What their TLS handshakes took after that. */
+  handshake: Durations | null;
+  /** The servers that answered, by tag. */
+  servers: ServerSummary[];
+}
+
+/** A distribution in seconds; null if it is empty. */
+export function durations(of: Distribution): Durations | null {
+  if (of.count === 0) return null;
+  const percentile = (percent: number) => of.hasPercentile(percent) ? seconds(of.percentile(percent)) : null;
+  return {
+    count: of.count,
+    min: seconds(of.min),
+    avg: seconds(of.avg),
+    max: seconds(of.max),
+    mdev: seconds(of.mdev),
+    p50: percentile(50),
+    p90: percentile(90),
+    p99: percentile(99),
+    p99_9: percentile(99.9),
+  };
+}
+
+/** The middle of an interval times `unit`, and half its width, rounded up so that it stays a bound. */
+export function estimated({ lower, upper }: Bounds, unit: number): Estimate {
+  const value = nanos((lower + upper) / 2 * unit);
+  return { value, bound: Math.ceil(Math.max(upper * unit - value, value - lower * unit) * 1e9) / 1e9 };
+}

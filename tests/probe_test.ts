@@ -1,0 +1,300 @@
+/** What sends lines and learns what became of them, in virtual time and over channels without a network. */
+import { assert, assertEquals } from "@std/assert";
+import fc from "fast-check";
+import type { Channel, Opened } from "../probe/channel.ts";
+import { EventQueue } from "../probe/event_queue.ts";
+import { ProbeLines } from "../probe/lines.ts";
+import { Prober } from "../probe/prober.ts";
+import type { Observer } from "../probe/recorder.ts";
+import type { Plan } from "../probe/run.ts";
+import { Schedule } from "../probe/schedule.ts";
+import { type RunSignal, type RunState, transition } from "../probe/state.ts";
+import type { ProbeEvent } from "../stats/events.ts";
+import { VirtualClock } from "./virtual_clock.ts";
+
+Deno.test("a probe is known by its number, however its reply is cut, and not when a byte of it has changed", () => {
+  const lines = new ProbeLines(30);
+  const line = lines.line(1234567890).slice();
+  assertEquals(line.length, 31);
+  assertEquals(lines.seqOf(line.subarray(0, 30)), 1234567890);
+  for (let i = 0; i < 30; i++) {
+    const changed = line.slice(0, 30);
+    changed[i] = 0x21;
+    assertEquals(lines.seqOf(changed), 0, `byte ${i}`);
+  }
+  assertEquals(lines.seqOf(line), 0);
+  assertEquals(new ProbeLines(30).seqOf(line.subarray(0, 30)), 0); // another run
+});
+
+Deno.test("a schedule keeps its moments, gives up those that a delay has cost, and ends with its count", () => {
+  const schedule = new Schedule(10, 6);
+  const moments = [100, 100, 115, 155, 155, 155, 155].map((now) => schedule.next(now));
+  assertEquals(moments, [100, 110, 120, 150, 160, 170, undefined]); // 130 and 140 are more than an interval ago
+  assertEquals(schedule.missed, 2);
+});
+
+Deno.test("the moments of any schedule rise on one grid, at most an interval late, and those left out are missed", () => {
+  const steps = fc.array(fc.nat(50), { minLength: 1, maxLength: 50 });
+  fc.assert(fc.property(fc.integer({ min: 1, max: 20 }), steps, (interval, delays) => {
+    const schedule = new Schedule(interval, Infinity);
+    let [now, expected] = [1000, 0];
+    for (const delay of delays) {
+      const index = (schedule.next(now)! - 1000) / interval;
+      assert(Number.isInteger(index) && index >= expected);
+      assert(1000 + index * interval >= now - interval);
+      assert(index === expected || 1000 + (index - 1) * interval < now - interval, "given up too early");
+      expected = index + 1;
+      now += delay;
+    }
+    assertEquals(schedule.missed, expected - delays.length);
+  }));
+});
+
+const PHASES = ["opening", "sending", "draining", "over"];
+const signals: fc.Arbitrary<RunSignal> = fc.oneof(
+  fc.constantFrom<RunSignal["type"]>("opened", "all sent", "all known", "stop", "expire")
+    .map((type) => ({ type }) as RunSignal),
+  fc.constantFrom("reset", "closed").map((reason) => ({ type: "fail" as const, reason })),
+);
+
+Deno.test("whatever the order of its signals, a run never goes back, is done only when all is known, and ends once", () => {
+  fc.assert(fc.property(fc.array(signals), (order) => {
+    let state: RunState = { phase: "opening" };
+    for (const signal of order) {
+      const next = transition(state, signal);
+      const [from, to] = [state, next].map(({ phase }) => PHASES.indexOf(phase));
+      const ends = ["stop", "expire", "fail"].includes(signal.type);
+      if (state.phase === "over") assertEquals(next, state);
+      else if (ends) assertEquals(next.phase, "over");
+      else assert(to! - from! === 0 || to! - from! === 1, JSON.stringify({ state, signal, next }));
+      if (next.phase === "over" && next.cause === "done" && state.phase !== "over") {
+        assertEquals([state.phase, signal.type], ["draining", "all known"]);
+      }
+      if (next.phase === "over" && next.cause === "failed" && state.phase !== "over") {
+        assertEquals(signal, { type: "fail", reason: next.reason });
+      }
+      state = next;
+    }
+  }));
+});
+
+/** A server at the end of a channel: it records when lines come, and answers as the test says. */
+class FakeServer implements Channel {
+  readonly datagrams = false;
+  closed = false;
+  /** When each line came, in ms. */
+  readonly moments: number[] = [];
+  readonly #clock: VirtualClock;
+  readonly #delays: (number | undefined)[];
+  readonly #incoming: (Uint8Array | null)[] = [];
+  #wake = () => {};
+
+  /** @param delays ms until the reply to each line, the last for all further ones; undefined for none. */
+  constructor(clock: VirtualClock, delays: (number | undefined)[]) {
+    this.#clock = clock;
+    this.#delays = delays;
+  }
+
+  async send(line: Uint8Array): Promise<void> {
+    this.moments.push(this.#clock.now());
+    const delay = this.#delays[Math.min(this.moments.length, this.#delays.length) - 1];
+    if (delay === undefined) return;
+    const reply = line.slice();
+    if (delay > 0) void this.#clock.sleep(delay).then(() => this.push(reply));
+    else this.push(reply);
+    await Promise.resolve();
+  }
+
+  push(bytes: Uint8Array | null): void {
+    this.#incoming.push(bytes);
+    this.#wake();
+  }
+
+  async receive(): Promise<Uint8Array | null> {
+    while (this.#incoming.length === 0) {
+      if (this.closed) return null;
+      await new Promise<void>((resolve) => this.#wake = resolve);
+    }
+    return this.#incoming.shift()!;
+  }
+
+  close(): void {
+    this.closed = true;
+    this.#wake();
+  }
+}
+
+const PLAN: Plan = {
+  count: Infinity,
+  interval: 100,
+  size: 30,
+  timeout: 250,
+  deadline: 0,
+  udpRate: 0,
+  reconnect: false,
+};
+
+/** A run in virtual time that has been started. */
+async function start(
+  plan: Partial<Plan>,
+  delays: (number | undefined)[],
+  observe: Observer = () => undefined,
+) {
+  const clock = new VirtualClock();
+  const servers: FakeServer[] = [];
+  const events: [fate: string, seq: number, at: number][] = [];
+  const open = (): Promise<Opened> => {
+    const channel = new FakeServer(clock, servers.length === 0 ? delays : delays.slice(servers.length));
+    servers.push(channel);
+    return Promise.resolve({ channel, setup: { connect: 1000 } });
+  };
+  const prober = new Prober(
+    open,
+    { ...PLAN, ...plan },
+    (event) => {
+      events.push([event.fate, event.seq, Math.round(event.at * 1000)]);
+      return observe(event);
+    },
+    clock,
+  );
+  await prober.open();
+  const ended = prober.run();
+  await clock.advance(0);
+  return { clock, prober, events, servers, server: servers[0]!, ended };
+}
+
+Deno.test("each line is given up at the moment when its time-out has passed", async () => {
+  const { clock, prober, events, server, ended } = await start({ count: 3 }, [undefined, 10, 400]);
+  assertEquals(server.moments, [0]);
+  await clock.advance(249);
+  assertEquals(events, [["received", 2, 110]]);
+  await clock.advance(1);
+  assertEquals(events.at(-1), ["lost", 1, 250]);
+  await clock.advance(199);
+  assertEquals(events.length, 2);
+  await clock.advance(1);
+  assertEquals(events.at(-1), ["lost", 3, 450]);
+  await ended; // all is known
+  assertEquals([server.moments, server.closed], [[0, 100, 200], true]);
+  assertEquals([prober.failure, prober.missed, prober.elapsed], [null, 0, 0.45]);
+  await clock.advance(1000);
+  assertEquals(clock.sleeping, 0);
+});
+
+Deno.test("a reply after the time-out is late, and a line waits for no more than its own time-out", async () => {
+  const { clock, events, prober, ended } = await start({}, [300, 1]);
+  await clock.advance(320);
+  assertEquals(events, [
+    ["received", 2, 101],
+    ["received", 3, 201],
+    ["lost", 1, 250],
+    ["late", 1, 300],
+    ["received", 4, 301],
+  ]);
+  prober.stop();
+  await ended;
+});
+
+Deno.test("without a schedule each reply sends the next line, and so does each time-out", async () => {
+  const { clock, events, server, ended } = await start({ interval: 0, count: 5 }, [5, 5, undefined, 5]);
+  await clock.advance(15);
+  assertEquals(server.moments, [0, 5, 10]);
+  await clock.advance(1000);
+  await ended;
+  assertEquals(server.moments, [0, 5, 10, 260, 265]);
+  assertEquals(events.map(([fate, , at]) => [fate, at]), [
+    ["received", 5],
+    ["received", 10],
+    ["lost", 260],
+    ["received", 265],
+    ["received", 270],
+  ]);
+});
+
+Deno.test("the deadline ends a run at its moment: old lines are lost then, young ones not waited for", async () => {
+  const { clock, events, prober, ended } = await start({ deadline: 330 }, [20, undefined, 20, undefined]);
+  await clock.advance(329);
+  assert(!prober.expired);
+  await clock.advance(1);
+  await ended;
+  assert(prober.expired);
+  // Twice the longest round trip is 40 ms: the line of 300 ms is young, that of 100 ms is not.
+  assertEquals(events, [["received", 1, 20], ["received", 3, 220], ["lost", 2, 330], ["pending", 4, 330]]);
+});
+
+Deno.test("a server that closes ends the run, and what it said last is the reason", async () => {
+  const { clock, events, prober, server, ended } = await start({}, [1, undefined]);
+  await clock.advance(110);
+  server.push(new TextEncoder().encode("error: enough\n"));
+  server.push(null);
+  await ended;
+  assertEquals(prober.failure, "the server says: enough");
+  assertEquals(events, [["received", 1, 1], ["lost", 2, 110]]);
+});
+
+Deno.test("what looks like a server's last words is a corrupt reply if another reply follows", async () => {
+  const { clock, events, prober, server, ended } = await start({}, [undefined, 5]);
+  server.push(new TextEncoder().encode("error: enough\nbegun"));
+  server.push(new TextEncoder().encode(" and ended\n"));
+  await clock.advance(150);
+  server.push(null);
+  await ended;
+  assertEquals(prober.failure, "the server closed the connection");
+  assertEquals(events, [["corrupt", 0, 0], ["corrupt", 0, 105], ["received", 2, 105], ["lost", 1, 150]]);
+});
+
+Deno.test("an observer that is at work holds the next line back, and the moments that pass are missed", async () => {
+  const { promise: atWork, resolve: done } = Promise.withResolvers<void>();
+  const observe = ({ seq }: ProbeEvent) => seq === 2 ? atWork : undefined;
+  const { clock, prober, server, ended } = await start({}, [1], observe);
+  await clock.advance(650);
+  // The reply to line 2 comes when line 3 is already planned: that one is still sent.
+  assertEquals(server.moments, [0, 100, 200]);
+  done();
+  await clock.advance(60);
+  // That of 600 is sent late; those of 300, 400 and 500 are given up.
+  assertEquals([server.moments, prober.missed], [[0, 100, 200, 650, 700], 3]);
+  prober.stop();
+  await ended;
+});
+
+Deno.test("with a channel for each line a run opens them in parallel, but no more than 256", async () => {
+  const plan = { reconnect: true, interval: 1, timeout: 1000, count: 1000 };
+  const { clock, events, prober, servers, ended } = await start(plan, [undefined]);
+  await clock.advance(990);
+  assertEquals([servers.length, servers.filter(({ closed }) => closed).length], [256, 0]);
+  await clock.advance(20); // the first ones time out, others take their places
+  assert(servers.length > 256 && servers.filter(({ closed }) => !closed).length <= 256, `${servers.length}`);
+  assert(prober.missed > 500, `${prober.missed}`);
+  prober.stop();
+  await ended;
+  assertEquals([events.length, servers.every(({ closed }) => closed)], [servers.length, true]);
+});
+
+Deno.test("a queue gives events in order, tells when its consumer is done, and gives the last ones after its end", async () => {
+  const event = (seq: number): ProbeEvent => ({ fate: "lost", seq, at: 0 });
+  const queue = new EventQueue();
+  const seen: number[] = [];
+  let [done, work] = [0, Promise.withResolvers<void>()];
+  const consuming = (async () => {
+    for await (const { seq } of queue) {
+      seen.push(seq);
+      await work.promise;
+    }
+  })();
+  const settle = () => new Promise((resolve) => setImmediate(resolve));
+  await settle();
+  for (const seq of [1, 2]) void queue.push(event(seq))!.then(() => done++);
+  await settle();
+  assertEquals([seen, done], [[1], 0]); // at work on the first
+  work.resolve();
+  await settle();
+  assertEquals([seen, done], [[1, 2], 2]);
+  work = Promise.withResolvers();
+  void queue.push(event(3));
+  queue.end();
+  assertEquals(queue.push(event(4)), undefined);
+  work.resolve();
+  await consuming;
+  assertEquals(seen, [1, 2, 3, 4]);
+});
