@@ -80,8 +80,7 @@ for (const file of sourceFiles(ROOT)) imports.set(file.href.slice(ROOT.href.leng
 const faults: string[] = [];
 
 function roomOf(file: string): string {
-  const folder = file.includes("/") ? file.slice(0, file.indexOf("/") + 1) : file;
-  return folder;
+  return file.includes("/") ? file.slice(0, file.indexOf("/") + 1) : file;
 }
 
 function rankOf(file: string): number {
