@@ -9,7 +9,7 @@ import { formatPeer, Gate, type Guest, type NotLetIn } from "./net/gate.ts";
 import { DatagramGuard } from "./net/guard.ts";
 import { descriptorLimit, growDescriptorTable } from "./net/limits.ts";
 import { aborted, closeQuietly, type Stream, writeAll } from "./net/stream.ts";
-import { DESCRIPTORS_PER_CONN, readIdentity } from "./net/tls.ts";
+import { readIdentity } from "./net/certificates.ts";
 import type { Bound, DatagramSocket, ListenOptions } from "./net/transport.ts";
 import { transportOf } from "./net/transports.ts";
 import { DATAGRAM_BUFFER } from "./net/udp.ts";
@@ -87,10 +87,9 @@ async function capacity(
   { maxConns, tls, proxyFrom }: ServerOptions,
 ): Promise<{ conns: number; pending: number }> {
   const limit = await descriptorLimit() ?? USUAL_DESCRIPTORS;
-  const each = tls === undefined ? 1 : DESCRIPTORS_PER_CONN;
-  const pending = Math.max(1, Math.min(MOST_PENDING, Math.floor(limit / PENDING_SHARE / each)));
-  const spare = SPARE_DESCRIPTORS + (tls === undefined && proxyFrom === undefined ? 0 : pending * each);
-  const conns = maxConns ?? Math.max(1, Math.min(MOST_CONNS, Math.floor((limit - spare) / each)));
+  const pending = Math.max(1, Math.min(MOST_PENDING, Math.floor(limit / PENDING_SHARE)));
+  const spare = SPARE_DESCRIPTORS + (tls === undefined && proxyFrom === undefined ? 0 : pending);
+  const conns = maxConns ?? Math.max(1, Math.min(MOST_CONNS, limit - spare));
   return { conns, pending };
 }
 
@@ -304,7 +303,6 @@ class Server {
     this.#gate.close();
     const all = () => [...this.#serving, ...this.#refusing];
     const cut = () => {
-      this.#cutFlushing();
       for (const connection of all()) connection.cut("drain timeout");
     };
     const deadline = drainTimeout > 0 && setTimeout(cut, drainTimeout);
@@ -331,15 +329,6 @@ class Server {
       duration_s: secondsSince(started),
     });
     return this.#cutInDrain === 0;
-  }
-
-  /** Ends the connections that are answered and closed, but whose last bytes are still going out. */
-  #cutFlushing(): void {
-    const count = this.#sockets.streams.reduce((sum, { security }) => sum + (security?.cut() ?? 0), 0);
-    if (count === 0) return;
-    this.#totals.cut += count;
-    this.#cutInDrain += count;
-    this.#log.warn("cut", { count, reason: "drain timeout: the last bytes were not taken" });
   }
 
   #permit(): Promise<void> | undefined {

@@ -1,7 +1,7 @@
 /** Connecting as the user asked for it, with errors for the user: what the subcommands that talk have in common. */
 import { type Endpoint, formatEndpoint } from "../net/endpoint.ts";
 import { FileProblem, reasonOf, reasonOfFile } from "../net/errors.ts";
-import { readCertificates } from "../net/tls.ts";
+import { readCertificates } from "../net/certificates.ts";
 import type { Connected, ConnectOptions, DatagramPeer } from "../net/transport.ts";
 import { connectDatagrams, connectStream } from "../net/transports.ts";
 import { Failure, note } from "./text.ts";

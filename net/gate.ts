@@ -4,7 +4,7 @@ import { type Address, formatAddress, sourceOf, withoutMapping } from "./endpoin
 import { isPeerGone, reasonOf } from "./errors.ts";
 import { LONGEST_HEADER, parseProxyHeader } from "./proxy.ts";
 import { closeQuietly, type Stream, withEarly } from "./stream.ts";
-import type { Accepted, Security } from "./transport.ts";
+import type { Accepted, ServerTls } from "./transport.ts";
 
 /** Which addresses are let in. */
 export interface Doors {
@@ -82,7 +82,7 @@ export class Gate {
    */
   admit(
     accepted: Accepted,
-    security: Security | undefined,
+    security: ServerTls | undefined,
     welcome: (guest: Guest) => void,
     refuse: (refusal: NotLetIn) => void,
   ): void {
@@ -107,7 +107,7 @@ export class Gate {
     }
   }
 
-  async #admitInSteps({ stream, peer: nearest }: Accepted, security: Security | undefined): Promise<Guest> {
+  async #admitInSteps({ stream, peer: nearest }: Accepted, security: ServerTls | undefined): Promise<Guest> {
     let peer = nearest;
     let early: Uint8Array = new Uint8Array();
     if (this.#options.proxyFrom !== undefined) {

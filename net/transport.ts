@@ -32,11 +32,11 @@ export interface Bound {
   /** Something about it that the user should know, such as an address family that is missing. */
   warning?: string;
   /** What an accepted stream has to go through before it is used, where the transport asks for that. */
-  security?: Security;
+  security?: ServerTls;
 }
 
 /** The server's side of TLS. */
-export interface Security {
+export interface ServerTls {
   /**
    * Makes a secure stream of an accepted one. Closing the accepted stream gives up, and frees all that was taken.
    *
@@ -44,14 +44,7 @@ export interface Security {
    * @throws what the handshake throws.
    */
   secure(stream: Stream, early: Uint8Array): Promise<Stream>;
-  /**
-   * Closes at once the streams that were closed before and whose last bytes are still going out, and from now on each
-   * without waiting for that.
-   *
-   * @returns how many have lost bytes.
-   */
-  cut(): number;
-  /** Ends it, once the last bytes of the streams, all of which have to be closed, have gone out or stand still. */
+  /** Waits until closed streams have told their peers, for a second at most. */
   close(): Promise<void>;
 }
 
