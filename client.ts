@@ -2,7 +2,7 @@ import { dialDatagrams, type DialOptions, dialStream } from "./cli/dial.ts";
 import { escapeLines, Failure, formatMillis, note, standardIo } from "./cli/text.ts";
 import { countLf } from "./kernel/kernel.ts";
 import { formatEndpoint } from "./net/endpoint.ts";
-import { isClosedHere, isPeerGone, reasonOf } from "./net/errors.ts";
+import { isClosedHere, isPeerGone, reasonOf, TlsFailure } from "./net/errors.ts";
 import { aborted, closeQuietly, type Stream, writeAll } from "./net/stream.ts";
 import type { DatagramPeer } from "./net/transport.ts";
 import { transportOf } from "./net/transports.ts";
@@ -244,6 +244,7 @@ class StreamDialogue implements Dialogue {
 
 /** Why nothing comes from the server any more, when it is not that it has closed in order. */
 function howServerWent(error: unknown): string {
+  if (error instanceof TlsFailure) return error.message;
   return error instanceof Deno.errors.UnexpectedEof
     ? "the connection was cut off, without the end that TLS asks for"
     : "the server reset the connection";

@@ -46,6 +46,11 @@ function onQuit(tell: () => void): void {
   if (Deno.build.os !== "windows") Deno.addSignalListener("SIGQUIT", tell);
 }
 
+/** Calls `reload` on SIGHUP, by which servers are asked to read their files again. Windows' means another thing. */
+function onHangup(reload: () => void): void {
+  if (Deno.build.os !== "windows") Deno.addSignalListener("SIGHUP", reload);
+}
+
 async function print(text: string): Promise<void> {
   await standardIo("write", "standard output", writeAll(Deno.stdout, new TextEncoder().encode(`${text}\n`)));
 }
@@ -65,7 +70,7 @@ async function run(argv: string[]): Promise<number> {
       // A script may read the first line and close: the server serves on.
       const announce = (endpoint: string) => void print(`listening on ${endpoint}`).catch(() => {});
       try {
-        return await runServer(invocation.options, announce, log, stop) ? EXIT_OK : EXIT_FAILED;
+        return await runServer(invocation.options, announce, log, stop, onHangup) ? EXIT_OK : EXIT_FAILED;
       } finally {
         await log.flush(LOG_FLUSH_MS);
       }

@@ -17,7 +17,7 @@ import { judge, type Threshold, type Verdict } from "./latency/threshold.ts";
 import { CSV_HEADER, newRun, readRun, type Start, toCsv, toRecord } from "./latency/transcript.ts";
 import { seconds } from "./latency/units.ts";
 import { type Endpoint, formatEndpoint } from "./net/endpoint.ts";
-import { isPeerGone, reasonOf, reasonOfFile } from "./net/errors.ts";
+import { isPeerGone, reasonOf, reasonOfFile, TlsFailure } from "./net/errors.ts";
 import { aborted, closeQuietly, writeAll } from "./net/stream.ts";
 import { transportOf } from "./net/transports.ts";
 import { errorReason, LineReader, Probes } from "./protocol.ts";
@@ -704,7 +704,9 @@ class Pinger {
       try {
         bytes = await channel.receive();
       } catch (error) {
-        channel.end ??= isPeerGone(error) ? "the server reset the connection" : reasonOf(error);
+        channel.end ??= isPeerGone(error) && !(error instanceof TlsFailure)
+          ? "the server reset the connection"
+          : reasonOf(error);
         return;
       }
       const now = performance.now();

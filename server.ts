@@ -9,8 +9,8 @@ import { formatPeer, Gate, type Guest, type NotLetIn } from "./net/gate.ts";
 import { DatagramGuard } from "./net/guard.ts";
 import { descriptorLimit, growDescriptorTable } from "./net/limits.ts";
 import { aborted, closeQuietly, type Stream, writeAll } from "./net/stream.ts";
-import { readIdentity } from "./net/certificates.ts";
-import type { Bound, DatagramSocket, ListenOptions } from "./net/transport.ts";
+import { faultsOf, readClientCa, readIdentity } from "./net/certificates.ts";
+import type { BoundListener, DatagramSocket, ListenOptions, ServerTlsOptions } from "./net/transport.ts";
 import { transportOf } from "./net/transports.ts";
 import { DATAGRAM_BUFFER } from "./net/udp.ts";
 import { Answers, errorReply, type Framing } from "./protocol.ts";
@@ -34,8 +34,8 @@ export interface ServerOptions {
   idleTimeout: number;
   /** How long connections may take to end after the signal to stop. */
   drainTimeout: number;
-  /** Files (PEM) for TLS: the certificate, with its chain, and its key. */
-  tls?: { cert: string; key: string };
+  /** Files (PEM) for TLS: the certificate, with its chain, its key, and the CAs of clients' certificates. */
+  tls?: TlsFiles;
   /** How long a TLS handshake may take. */
   handshakeTimeout: number;
   /** The permissions of Unix sockets' files. */
@@ -50,6 +50,14 @@ export interface ServerOptions {
   deny?: CidrSet;
   /** The most connections at once from one address. */
   maxConnsPerIp?: number;
+}
+
+/** Where a server's identity is read from, at the start and at each SIGHUP. */
+export interface TlsFiles {
+  cert: string;
+  key: string;
+  /** Undefined where clients need no certificate. */
+  clientCa?: string;
 }
 
 /** The most connections at once where neither the user nor the descriptor limit says less. */
@@ -98,6 +106,7 @@ async function capacity(
  * have been read are answered, each peer sees an orderly end.
  *
  * @param announce is given each endpoint listened on, with its real port, once it accepts connections.
+ * @param onHangup is given what to do when the user wants certificates read again (SIGHUP).
  * @returns whether every connection could end in order; false if the drain timeout cut some off from their replies.
  * @throws {Failure} when an endpoint cannot be listened on, or a certificate or key not be used.
  */
@@ -106,12 +115,15 @@ export async function runServer(
   announce: (endpoint: string) => void,
   log: Log,
   stop: AbortSignal,
+  onHangup: (reload: () => void) => void,
 ): Promise<boolean> {
   const { conns: maxConns, pending } = await capacity(options);
   // Who names a number expects it to be needed; the default is not worth a tenth of a second at each start.
   if (options.maxConns !== undefined) await growDescriptorTable(maxConns);
-  const identity = await identityOf(options, log);
-  const sockets = await listenAll(options.endpoints, { ...options, ...identity }, log);
+  const { tls: files, ...listening } = options;
+  const tls = files && await readTls(files, log);
+  const sockets = await listenAll(options.endpoints, { ...listening, ...(tls && { tls }) }, log);
+  onHangup(() => void reloadTls(files, sockets.streams, log));
   const server = new Server({ ...options, maxConns }, pending, sockets, log);
   log.info("start", {
     pid: Deno.pid,
@@ -132,22 +144,36 @@ export async function runServer(
   return await server.run(stop);
 }
 
-async function identityOf({ tls }: ServerOptions, log: Log): Promise<Pick<ListenOptions, "identity">> {
-  if (tls === undefined) return {};
+/** Reads the files for TLS, and logs what clients will not like. @throws {Failure} */
+async function readTls({ cert, key, clientCa }: TlsFiles, log: Log): Promise<ServerTlsOptions> {
   try {
-    const { identity, warning } = await readIdentity(tls.cert, tls.key);
-    if (warning !== undefined) log.warn("certificate", { file: tls.cert, reason: warning });
-    return { identity };
+    const { identity, leaf } = await readIdentity(cert, key);
+    const ca = clientCa === undefined ? {} : { clientCa: await readClientCa(clientCa) };
+    for (const reason of faultsOf(leaf)) log.warn("certificate", { file: cert, reason });
+    return { identity, ...ca };
   } catch (error) {
     if (error instanceof FileProblem) throw new Failure("use", error.file, error.message, { cause: error });
     throw error;
   }
 }
 
+/** Has new handshakes use what the files for TLS hold now, unless it cannot be used. */
+async function reloadTls(files: TlsFiles | undefined, bound: BoundListener[], log: Log): Promise<void> {
+  if (files === undefined) return log.info("reload", { reason: "there is no tls:// endpoint" });
+  try {
+    const options = await readTls(files, log);
+    for (const { security } of bound) security?.renew(options);
+    log.info("reload", { file: files.cert });
+  } catch (error) {
+    // The reason names the file, and the old certificate stays.
+    log.warn("reload", { reason: error instanceof Failure ? error.message : reasonOf(error) });
+  }
+}
+
 /** What a server listens on. */
 interface Sockets {
   endpoints: Endpoint[];
-  streams: Bound[];
+  streams: BoundListener[];
   datagrams: DatagramSocket[];
 }
 
@@ -350,7 +376,7 @@ class Server {
   }
 
   #turnAway({ reason, peer, detail, stream }: NotLetIn): void {
-    if (stream !== undefined) this.#refuse({ stream, peer, leave: () => {} }, reason);
+    if (stream !== undefined) this.#refuse({ stream, peer, leave: () => {} }, reason, detail);
     else this.#refusals.count(reason, { last_peer: formatPeer(peer), last_error: detail });
   }
 
@@ -365,8 +391,11 @@ class Server {
   }
 
   /** Tells a client why there is no place for it, unless too many are just being told. */
-  #refuse(guest: Guest, why: string): void {
-    this.#refusals.count(why.replace(/ \(.*/, ""), { last_peer: formatPeer(guest.peer) });
+  #refuse(guest: Guest, why: string, detail?: string): void {
+    this.#refusals.count(why.replace(/ \(.*/, ""), {
+      last_peer: formatPeer(guest.peer),
+      last_error: detail,
+    });
     if (this.#refusing.size >= MOST_REFUSING) {
       closeQuietly(guest.stream);
       return guest.leave();

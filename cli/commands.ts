@@ -118,7 +118,12 @@ const SERVER_OPTIONS: OptionSpec[] = [
   },
   { name: "deny", value: "CIDR,...", help: "keep these out, even if allowed" },
   { name: "cert", value: "FILE", help: "certificate for tls:// endpoints, with its chain (PEM)" },
-  { name: "key", value: "FILE", help: "its key (PEM)" },
+  { name: "key", value: "FILE", help: "its key (PEM; default: the --cert file)" },
+  {
+    name: "client-ca",
+    value: "FILE",
+    help: "let in only TLS clients with a certificate that one of these\nhas signed (PEM)",
+  },
   {
     name: "handshake-timeout",
     value: "TIME",
@@ -160,6 +165,12 @@ const DIAL_OPTIONS: OptionSpec[] = [
     help: "the name that the server's certificate has to bear (default: the host)",
   },
   { name: "insecure", help: "take any certificate" },
+  {
+    name: "cert",
+    value: "FILE",
+    help: "certificate to show a server that asks for one, with its chain (PEM)",
+  },
+  { name: "key", value: "FILE", help: "its key (PEM; default: the --cert file)" },
   { name: "ipv4", short: "4", help: "connect over IPv4 only" },
   { name: "ipv6", short: "6", help: "connect over IPv6 only" },
   {
@@ -278,7 +289,7 @@ Answers each line with its clock in front: "[2026-11-23T03:37:00.123456Z] hello"
 It listens on any mix of endpoints; for each, "listening on tcp://host:port" goes to
 stdout, the log to stderr. Over UDP each datagram is answered by one.
 SIGTERM and SIGINT end it in order: what has been read is answered; a second one
-ends it at once.
+ends it at once. SIGHUP reads certificate and key again, for new connections.
 
 ${formatOptions(SERVER_OPTIONS)}
 
@@ -290,6 +301,7 @@ examples:
   tsecho server :7007 [::1]:7008         two endpoints
   tsecho server tcp://:21567 udp://:21567 unix:/run/tsecho.sock
   tsecho server tls://:21568 --cert chain.pem --key key.pem
+  tsecho server tls://:21568 --cert all.pem --client-ca ca.pem    mutual TLS
   tsecho server --proxy-protocol --proxy-from 10.0.0.5    behind HAProxy
   tsecho server --allow 10.0.0.0/8,::1 --max-conns-per-ip 20
   tsecho server --port 0                 a free port; read it from stdout
@@ -315,6 +327,7 @@ examples:
   seq 1000 | tsecho client -4 web        a thousand lines over IPv4
   tsecho client udp://web -m hello       one datagram, one reply
   tsecho client tls://web:21568 --ca ca.pem
+  tsecho client tls://web:21568 --ca ca.pem --cert me.pem --key me.key
   tsecho client unix:/run/tsecho.sock
   tsecho client --framing chunk old      to a classic Python server`;
 
@@ -410,7 +423,7 @@ function parseServer(parsed: Parsed): Invocation {
   }
   const endpoints = readEndpoints(parsed, { hostname: ALL_INTERFACES, port: DEFAULT_PORT });
   forTransport(parsed, "tcp or tls", ["reuse-port"], endpoints);
-  forTransport(parsed, "tls", ["cert", "key", "handshake-timeout"], endpoints);
+  forTransport(parsed, "tls", ["cert", "key", "client-ca", "handshake-timeout"], endpoints);
   forTransport(parsed, "unix", ["unix-mode"], endpoints);
   forTransport(parsed, "udp", ["udp-rate"], endpoints);
   const ofStreams = [
@@ -436,11 +449,15 @@ function parseServer(parsed: Parsed): Invocation {
       "with --stamp none a reply looks like a request, and two servers could echo each other for ever",
     );
   }
-  const text = (it: string) => it;
-  const cert = parsed.read("cert", text), key = parsed.read("key", text);
+  const files = readCertAndKey(parsed);
+  const clientCa = parsed.read("client-ca", (text) => text);
   const secure = endpoints.find(({ transport }) => transport === "tls");
-  if (secure !== undefined && (cert === undefined || key === undefined)) {
-    throw new UsageError("use endpoint", formatEndpoint(secure), "it needs --cert and --key");
+  if (secure !== undefined && files === undefined) {
+    throw new UsageError(
+      "use endpoint",
+      formatEndpoint(secure),
+      "it needs --cert, and --key unless that has it",
+    );
   }
   const proxyFrom = parsed.read("proxy-from", CidrSet.parse);
   if (parsed.has("proxy-protocol") !== (proxyFrom !== undefined)) {
@@ -464,7 +481,7 @@ function parseServer(parsed: Parsed): Invocation {
       reusePort,
       idleTimeout: parsed.read("idle-timeout", parseDuration) ?? IDLE_TIMEOUT_MS,
       drainTimeout: parsed.read("drain-timeout", parseDuration) ?? DRAIN_TIMEOUT_MS,
-      ...(cert !== undefined && key !== undefined && { tls: { cert, key } }),
+      ...(files !== undefined && { tls: { ...files, ...(clientCa !== undefined && { clientCa }) } }),
       handshakeTimeout: parsed.read("handshake-timeout", parseDuration) ?? HANDSHAKE_TIMEOUT_MS,
       unixMode: parsed.read("unix-mode", parseMode) ?? UNIX_MODE,
       udpRate: parsed.read("udp-rate", parseRate) ?? UDP_ANSWER_RATE,
@@ -537,12 +554,13 @@ function readDial(parsed: Parsed, command: string): DialOptions {
       throw new UsageError("use option", `-${family}`, `"${endpoint.hostname}" is an IPv${version} address`);
     }
   }
-  forTransport(parsed, "tls", ["ca", "server-name", "insecure"], [endpoint]);
+  forTransport(parsed, "tls", ["ca", "server-name", "insecure", "cert", "key"], [endpoint]);
   const caFile = parsed.read("ca", (text) => text);
   const serverName = parsed.read("server-name", parseHost);
   if (parsed.has("insecure") && caFile !== undefined) {
     throw new UsageError("use option", "--insecure", "--ca is given too, and would not be used");
   }
+  const identity = readCertAndKey(parsed);
   return {
     endpoint,
     ...(family !== undefined && { family }),
@@ -550,7 +568,15 @@ function readDial(parsed: Parsed, command: string): DialOptions {
     ...(caFile !== undefined && { caFile }),
     ...(serverName !== undefined && { serverName }),
     insecure: parsed.has("insecure"),
+    ...(identity !== undefined && { identity }),
   };
+}
+
+/** The files of a certificate and its key, which may be the same. */
+function readCertAndKey(parsed: Parsed): { cert: string; key: string } | undefined {
+  const cert = parsed.read("cert", (text) => text), key = parsed.read("key", (text) => text);
+  if (cert !== undefined) return { cert, key: key ?? cert };
+  if (key !== undefined) throw new UsageError("use option", "--key", "it needs --cert too");
 }
 
 /** Refuses options that have no meaning where no endpoint is of their transport, or of one of several. */

@@ -1,8 +1,8 @@
 /** Connecting as the user asked for it, with errors for the user: what the subcommands that talk have in common. */
 import { type Endpoint, formatEndpoint } from "../net/endpoint.ts";
 import { FileProblem, reasonOf, reasonOfFile } from "../net/errors.ts";
-import { readCertificates } from "../net/certificates.ts";
-import type { Connected, ConnectOptions, DatagramPeer } from "../net/transport.ts";
+import { readCertificates, readIdentity } from "../net/certificates.ts";
+import type { Connected, ConnectOptions, DatagramPeer, TlsConnectOptions } from "../net/transport.ts";
 import { connectDatagrams, connectStream } from "../net/transports.ts";
 import { Failure, note } from "./text.ts";
 
@@ -19,27 +19,39 @@ export interface DialOptions {
   serverName?: string;
   /** Takes any certificate, and says so. */
   insecure: boolean;
+  /** Files (PEM) of the certificate, with its chain, that the client shows, and of its key. */
+  identity?: { cert: string; key: string };
 }
 
 /** Those whose user has been told what --insecure means: once is enough, however often it connects. */
 const told = new WeakSet<DialOptions>();
 
+/** What was read for those that connect, once for all of their connections. */
+const read = new WeakMap<DialOptions, Promise<TlsConnectOptions>>();
+
 /** Connects to a stream endpoint. @throws {Failure} */
 export async function dialStream(options: DialOptions, stop: AbortSignal): Promise<Connected> {
-  const { endpoint, caFile, serverName, insecure } = options;
+  const { endpoint, serverName, insecure } = options;
   if (insecure && !told.has(options)) {
     told.add(options);
     await note("--insecure: the server's certificate is not verified, it may be anybody's");
   }
-  let ca;
+  let files = read.get(options);
+  if (files === undefined) read.set(options, files = readFiles(options));
+  const tls = { ...await files, ...(serverName !== undefined && { serverName }), insecure };
+  return await reporting(endpoint, stop, connectStream(endpoint, { ...connectOptions(options, stop), tls }));
+}
+
+/** Reads the certificates to trust and the one to show. @throws {Failure} */
+async function readFiles({ caFile, identity: own }: DialOptions): Promise<TlsConnectOptions> {
   try {
-    ca = caFile === undefined ? undefined : await readCertificates(caFile);
+    const ca = caFile === undefined ? {} : { ca: await readCertificates(caFile) };
+    if (own === undefined) return ca;
+    return { ...ca, identity: (await readIdentity(own.cert, own.key)).identity };
   } catch (error) {
     if (error instanceof FileProblem) throw new Failure("use", error.file, error.message, { cause: error });
     throw error;
   }
-  const tls = { ...(ca !== undefined && { ca }), ...(serverName !== undefined && { serverName }), insecure };
-  return await reporting(endpoint, stop, connectStream(endpoint, { ...connectOptions(options, stop), tls }));
 }
 
 /** Opens a socket for datagrams with an endpoint; nothing is sent. @throws {Failure} */

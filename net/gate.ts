@@ -4,7 +4,7 @@ import { type Address, formatAddress, sourceOf, withoutMapping } from "./endpoin
 import { isPeerGone, reasonOf } from "./errors.ts";
 import { LONGEST_HEADER, parseProxyHeader } from "./proxy.ts";
 import { closeQuietly, type Stream, withEarly } from "./stream.ts";
-import type { Accepted, ServerTls } from "./transport.ts";
+import { type Accepted, ClientRefused, type ServerTls } from "./transport.ts";
 
 /** Which addresses are let in. */
 export interface Doors {
@@ -125,6 +125,14 @@ export class Gate {
         try {
           return await security.secure(stream, early);
         } catch (error) {
+          if (error instanceof ClientRefused) {
+            throw new NotLetIn(
+              `client certificate refused: ${error.reason}`,
+              peer,
+              error.subject,
+              error.stream,
+            );
+          }
           const [reason, detail] = isPeerGone(error)
             ? ["gone in the TLS handshake"]
             : ["TLS handshake failed", reasonOf(error)];

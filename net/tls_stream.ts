@@ -1,7 +1,8 @@
 /** TLS of `node:tls` over one of our streams, as one of our streams: the one adapter, for both sides. */
 import { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
-import { closeQuietly, type Stream, writeAll } from "./stream.ts";
+import { TlsFailure } from "./errors.ts";
+import { closeQuietly, type Stream } from "./stream.ts";
 import { withTimeout } from "../time/timers.ts";
 
 /** Encrypted bytes of one read: the buffer begins small, for idle connections, and grows while reads fill it. */
@@ -39,15 +40,20 @@ class Wire extends Duplex {
 
   // Not `_write`: of the queue that calls it, TLS uses nothing, as it has one write under way at a time.
   override write(bytes: Uint8Array, ...rest: unknown[]): boolean {
-    const done = rest.at(-1) as () => void;
-    this.#writing = writeAll(this.#raw, bytes).then(() => {
-      this.#writing = undefined;
-      done();
-    }, (error) => {
-      this.#writing = undefined;
-      this.#onFailure(error);
-    });
+    this.#writing = this.#write(bytes, rest.at(-1) as () => void);
     return true;
+  }
+
+  async #write(bytes: Uint8Array, done: () => void): Promise<void> {
+    try {
+      let written = await this.#raw.write(bytes);
+      while (written < bytes.length) written += await this.#raw.write(bytes.subarray(written));
+    } catch (error) {
+      this.#writing = undefined;
+      return this.#onFailure(error as Error);
+    }
+    this.#writing = undefined;
+    done();
   }
 }
 
@@ -65,6 +71,8 @@ export class TlsStream implements Stream {
   #buffer = new Uint8Array(MIN_READ_SIZE);
   /** Plaintext that has not been read yet. */
   readonly #plain: Uint8Array[] = [];
+  /** Whether the handshake is over. */
+  #secured = false;
   /** Whether the peer has ended its side with a close_notify. */
   #ended = false;
   #closed = false;
@@ -92,8 +100,9 @@ export class TlsStream implements Stream {
       else this.#plain.push(chunk);
       return true;
     };
-    this.socket.on("error", (error) => this.#fail(error));
-    this.socket.on("_tlsError", (error) => this.#fail(error)); // alone tells what happens after the handshake
+    const failed = (error: Error) => this.#fail(this.#secured ? new TlsFailure(error) : error);
+    this.socket.on("error", failed);
+    this.socket.on("_tlsError", failed); // alone tells a server what happens after the handshake
   }
 
   /**
@@ -103,14 +112,15 @@ export class TlsStream implements Stream {
    * @throws what ended it; UnexpectedEof if the peer did.
    */
   async handshake(event: "secure" | "secureConnect", early?: Uint8Array): Promise<void> {
-    let done = false;
-    this.socket.once(event, () => done = true);
+    this.socket.once(event, () => this.#secured = true);
     await new Promise((resolve) => setImmediate(resolve)); // node:tls starts in the next turn
     if (early !== undefined && early.length > 0) this.#wire.feed(early);
     try {
-      while (!done) {
+      while (!this.#secured) {
         if (this.#failure !== undefined) throw this.#failure;
-        if (!await this.#pull()) throw new Deno.errors.UnexpectedEof("the peer closed the connection");
+        const n = await this.#raw.read(this.#buffer);
+        if (n === null) throw new Deno.errors.UnexpectedEof("the peer closed the connection");
+        this.#decrypt(n);
       }
     } catch (error) {
       this.#fail(error as Error);
@@ -125,7 +135,9 @@ export class TlsStream implements Stream {
       if (this.#closed) throw new Deno.errors.BadResource("the stream is closed");
       if (this.#failure !== undefined) throw this.#failure;
       if (this.#ended) return null;
-      if (!await this.#pull()) throw new Deno.errors.UnexpectedEof("no close_notify");
+      const n = await this.#raw.read(this.#buffer);
+      if (n === null) throw new Deno.errors.UnexpectedEof("no close_notify");
+      this.#decrypt(n);
     }
     const first = this.#plain[0]!;
     if (first.length <= buffer.length) {
@@ -182,13 +194,10 @@ export class TlsStream implements Stream {
     await this.#wire.flushed();
   }
 
-  /** Reads encrypted bytes and has them decrypted. @returns false at the end of the raw stream. */
-  async #pull(): Promise<boolean> {
-    const n = await this.#raw.read(this.#buffer);
-    if (n === null) return false;
-    this.#wire.feed(this.#buffer.subarray(0, n));
-    if (n === this.#buffer.length && n < MAX_READ_SIZE) this.#buffer = new Uint8Array(2 * n);
-    return true;
+  /** Has the bytes decrypted that the buffer begins with, and keeps room in it for the next. */
+  #decrypt(length: number): void {
+    this.#wire.feed(this.#buffer.subarray(0, length));
+    if (length === this.#buffer.length && length < MAX_READ_SIZE) this.#buffer = new Uint8Array(2 * length);
   }
 
   #fail(error: Error): void {
