@@ -79,7 +79,7 @@ const TLS_REASONS: [RegExp, string][] = [
   [/corrupt message/, "the peer does not speak TLS; is it a tcp:// endpoint?"],
   [/NoApplicationProtocol|known protocol/, "the peer speaks TLS, but not for tsecho (ALPN)"],
   [/fatal alert: CertificateRequired/, "the server asks for a client certificate; name its file with --cert"],
-  [/NoCertificatesPresented|no certificates? presented/, "the client has no certificate"],
+  [/peer sent no certificates/, "the client shows no certificate"],
   [/fatal alert: (\w+)/, "the peer refused the TLS handshake ($1)"],
 ];
 

@@ -126,12 +126,8 @@ export class Gate {
           return await security.secure(stream, early);
         } catch (error) {
           if (error instanceof ClientRefused) {
-            throw new NotLetIn(
-              `client certificate refused: ${error.reason}`,
-              peer,
-              error.subject,
-              error.stream,
-            );
+            const whose = error.subject && `it names ${error.subject}`;
+            throw new NotLetIn(`client certificate refused: ${error.reason}`, peer, whose, error.stream);
           }
           const [reason, detail] = isPeerGone(error)
             ? ["gone in the TLS handshake"]

@@ -7,6 +7,7 @@ import { ClientVerifier } from "./trust.ts";
 /** What handshakes of one time have in common. */
 interface Terms {
   context: SecureContext;
+  clientCa: string | undefined;
   /** Where clients need a certificate. */
   verifier: ClientVerifier | undefined;
 }
@@ -24,7 +25,10 @@ export class TlsAcceptor implements ServerTls {
   }
 
   renew(options: ServerTlsOptions): void {
+    const { clientCa, verifier } = this.#terms;
     this.#terms = termsOf(options);
+    // Sessions from before go on, unless other clients are meant now.
+    if (options.clientCa === clientCa) this.#terms.verifier = verifier;
   }
 
   async secure(raw: Stream, early: Uint8Array): Promise<Stream> {
@@ -41,7 +45,7 @@ export class TlsAcceptor implements ServerTls {
       farewell.finally(() => this.#farewells.delete(farewell));
     });
     await stream.handshake("secure", early);
-    const refusal = verifier?.refusal(stream.socket);
+    const refusal = await verifier?.refusal(stream.socket);
     if (refusal === undefined) return stream;
     throw new ClientRefused(refusal, stream.socket.getPeerX509Certificate()?.subject, stream);
   }
@@ -52,6 +56,6 @@ export class TlsAcceptor implements ServerTls {
 }
 
 function termsOf({ identity, clientCa }: ServerTlsOptions): Terms {
-  if (clientCa === undefined) return { context: createSecureContext({ ...identity }), verifier: undefined };
-  return { context: createSecureContext({ ...identity, ca: clientCa }), verifier: new ClientVerifier() };
+  const context = createSecureContext({ ...identity, ...(clientCa !== undefined && { ca: clientCa }) });
+  return { context, clientCa, verifier: clientCa === undefined ? undefined : new ClientVerifier(clientCa) };
 }

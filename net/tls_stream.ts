@@ -78,6 +78,7 @@ export class TlsStream implements Stream {
   #closed = false;
   #endSent = false;
   #failure: Error | undefined;
+  readonly #failed = Promise.withResolvers<never>();
   #rejectWrite: ((error: Error) => void) | undefined;
   readonly #onClose: (farewell: Promise<void>) => void;
 
@@ -92,6 +93,7 @@ export class TlsStream implements Stream {
   ) {
     this.#raw = raw;
     this.#onClose = onClose;
+    this.#failed.promise.catch(() => {}); // looked at in the handshake alone
     this.#wire = new Wire(raw, (error) => this.#fail(error));
     this.socket = wrap(this.#wire);
     // Plaintext is kept here instead of in node's queue, whose events come later and cost more.
@@ -118,7 +120,8 @@ export class TlsStream implements Stream {
     try {
       while (!this.#secured) {
         if (this.#failure !== undefined) throw this.#failure;
-        const n = await this.#raw.read(this.#buffer);
+        // What fails is told after the turn in which it does, when the next read may be waiting.
+        const n = await Promise.race([this.#raw.read(this.#buffer), this.#failed.promise]);
         if (n === null) throw new Deno.errors.UnexpectedEof("the peer closed the connection");
         this.#decrypt(n);
       }
@@ -202,6 +205,7 @@ export class TlsStream implements Stream {
 
   #fail(error: Error): void {
     this.#failure ??= error;
+    this.#failed.reject(this.#failure);
     this.#rejectWrite?.(this.#failure);
     this.#rejectWrite = undefined;
   }

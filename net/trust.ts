@@ -1,22 +1,22 @@
 /** Whether a peer's certificate is trusted, where `node:tls` speaks: it alone is not strict enough. */
 import { X509Certificate } from "node:crypto";
+import { isIP } from "node:net";
 import { checkServerIdentity, type DetailedPeerCertificate, type TLSSocket } from "node:tls";
-import { isVersion3 } from "./certificates.ts";
+import { isVersion3, parseCertificates } from "./certificates.ts";
 
 /** The longest chain of certificates that is followed. */
 const MAX_CHAIN_LENGTH = 10;
 
-/** What the codes of node:tls say about a client's certificate; they are one of a few. */
-const CLIENT_REASONS: Record<string, string> = {
-  CERT_HAS_EXPIRED: "it has expired",
-  CERT_NOT_YET_VALID: "it is not valid yet",
-  INVALID_PURPOSE: "it is not for clients (extendedKeyUsage)",
-};
-
 /** Verifies the certificates of a server's clients. */
 export class ClientVerifier {
+  readonly #clientCa: string;
   /** The certificates that were verified in full handshakes. */
   readonly #verified = new Set<string>();
+
+  /** @param clientCa the certificates (PEM) that clients' are signed with. */
+  constructor(clientCa: string) {
+    this.#clientCa = clientCa;
+  }
 
   /**
    * Why a client is refused after its handshake, as one of a few texts; undefined if it is trusted.
@@ -24,24 +24,26 @@ export class ClientVerifier {
    * A handshake in which the certificate fails ends well for node:tls, and the client has a ticket then. With that
    * it resumes the session, and nothing is verified: a resumed one has to show a certificate that was.
    */
-  refusal(socket: TLSSocket): string | undefined {
+  async refusal(socket: TLSSocket): Promise<string | undefined> {
     const certificate = socket.getPeerX509Certificate();
     if (certificate === undefined) return "it is missing";
+    const { fingerprint256, validTo } = certificate;
     if (!isInTime(certificate)) {
-      return Date.parse(certificate.validTo) < Date.now()
-        ? CLIENT_REASONS.CERT_HAS_EXPIRED!
-        : CLIENT_REASONS.CERT_NOT_YET_VALID!;
+      return Date.parse(validTo) < Date.now() ? "it has expired" : "it is not valid yet";
     }
-    const { fingerprint256 } = certificate;
     if (socket.isSessionReused()) {
       return this.#verified.has(fingerprint256)
         ? undefined
         : "its session is not one of a verified certificate";
     }
-    const code = verifyError(socket);
-    if (code !== "") return CLIENT_REASONS[code] ?? "it is not signed by a CA that is trusted here";
-    this.#verified.add(fingerprint256);
-    return undefined;
+    if (verifyError(socket) === "") {
+      this.#verified.add(fingerprint256);
+      return undefined;
+    }
+    // node:tls has one code for both.
+    return isSigned(certificate, chainOf(socket), await parseCertificates(this.#clientCa))
+      ? "a CA that is trusted here has signed it, but not for a client (extendedKeyUsage)"
+      : "it is not signed by a CA that is trusted here";
   }
 }
 
@@ -102,7 +104,7 @@ const NO_NAMES = "certificate is not valid for any names";
 export function ownCertificates(certificates: X509Certificate[], name: string): X509Certificate[] {
   return certificates.filter((it) =>
     it.ca && it.subjectAltName !== undefined && isVersion3(it) && isIssuedBy(it, it) &&
-    (it.checkHost(name) ?? it.checkIP(name)) !== undefined
+    (isIP(name) === 0 ? it.checkHost(name) : it.checkIP(name)) !== undefined
   );
 }
 
