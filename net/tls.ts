@@ -28,7 +28,7 @@ export const tls: StreamTransport = {
     const [name] = serverName.split("%"); // no certificate names an IPv6 address's zone
     if (insecure) {
       needNodeTls("to take any certificate");
-      return await connectNode(endpoint, name!, options, { rejectUnauthorized: false });
+      return await connectNode(endpoint, name!, options, { rejectUnauthorized: false, ...identity });
     }
     const roots = await systemRoots();
     if (identity !== undefined) needNodeTls("a client certificate");
@@ -64,7 +64,11 @@ async function connectDeno(
   }
 }
 
-/** Connects with node:tls, and verifies the server's certificate beyond what that does. */
+/**
+ * Connects with node:tls, and verifies the server's certificate beyond what that does.
+ *
+ * Mozilla's certificates are not trusted here, which cannot be read without permissions that tsecho goes without.
+ */
 async function connectStrictly(
   endpoint: HostEndpoint,
   name: string,
@@ -72,20 +76,16 @@ async function connectStrictly(
   systemPem: string,
 ): Promise<Connected> {
   const { ca = "", identity } = options.tls!;
-  const [{ rootCertificates }, { checkServer, ownCertificates }] = await Promise.all([
-    import("node:tls"),
-    import("./trust.ts"),
-  ]);
+  const { checkServer, ownCertificates } = await import("./trust.ts"); // loads node:tls
   const given = await parseCertificates(ca);
-  const pems = [...rootCertificates, systemPem, ca].filter((pem) => pem !== "");
+  const roots = [...given, ...await parseCertificates(systemPem)];
   const connected = await connectNode(endpoint, name, options, {
     rejectUnauthorized: true,
-    ca: pems,
+    ca: [systemPem, ca].filter((pem) => pem !== ""),
     checkServerIdentity: () => undefined, // checkServer does
     ...identity,
   });
   try {
-    const roots = await parseCertificates(pems.join("\n"));
     checkServer(connected.stream.socket, name, { roots, pinned: ownCertificates(given, name) });
     return connected;
   } catch (error) {

@@ -4,7 +4,6 @@ import {
   ascii,
   Folder,
   makeCertificates,
-  needs,
   readAll,
   readLine,
   run,
@@ -14,6 +13,7 @@ import {
   unstamped,
   within,
 } from "./helpers.ts";
+import { needsTlsServer } from "./tls_helpers.ts";
 
 /** Whether a server answers a line that comes from an address of the loopback interface. */
 async function answers(server: ServerProcess, from: string): Promise<boolean> {
@@ -133,7 +133,7 @@ Deno.test("the limit for one address holds under 1,000 connects at once, and oth
 
 Deno.test(
   "over TLS one address too many is closed before the handshake",
-  { ...await needs("openssl") },
+  await needsTlsServer(),
   async () => {
     await using folder = await Folder.make();
     await makeCertificates(folder);

@@ -16,6 +16,7 @@ import {
   unstamped,
   within,
 } from "./helpers.ts";
+import { needsTlsServer } from "./tls_helpers.ts";
 
 const PROXY = ["--proxy-protocol", "--proxy-from", "127.0.0.0/8,::1"];
 
@@ -154,28 +155,30 @@ Deno.test("silent connections cannot keep the balancer out: the oldest has to go
   for (const it of silent) it.close();
 });
 
-Deno.test("a Unix socket and a TLS endpoint take the header too, before the handshake", {
-  ...await needs("openssl"),
-}, async () => {
-  await using folder = await Folder.make();
-  await makeCertificates(folder);
-  await using server = await ServerProcess.start([
-    ...[`unix:${folder.file("s.sock")}`, "tls://127.0.0.1:0"],
-    ...["--cert", folder.file("server.pem"), "--key", folder.file("server.key"), ...PROXY],
-  ]);
-  const header = "PROXY TCP4 192.0.2.7 198.51.100.1 56324 443\r\n";
-  using unix = await Deno.connect({ transport: "unix", path: folder.file("s.sock") });
-  await send(unix, `${header}hello\n`);
-  assertEquals(unstamped(await readLine(unix)), "hello\n");
-  await server.stderr.until(/open conn=1 peer=192.0.2.7:56324 via=unix\n/);
-  const conn = await server.connect();
-  await send(conn, header);
-  const caCerts = [await Deno.readTextFile(folder.file("ca.pem"))];
-  using secured = await Deno.startTls(conn, { hostname: "localhost", caCerts });
-  await send(secured, "hello\n");
-  assertEquals(unstamped(await readLine(secured)), "hello\n");
-  await server.stderr.until(/open conn=2 peer=192.0.2.7:56324 via=127.0.0.1:\d+\n/);
-});
+Deno.test(
+  "a Unix socket and a TLS endpoint take the header too, before the handshake",
+  await needsTlsServer(),
+  async () => {
+    await using folder = await Folder.make();
+    await makeCertificates(folder);
+    await using server = await ServerProcess.start([
+      ...[`unix:${folder.file("s.sock")}`, "tls://127.0.0.1:0"],
+      ...["--cert", folder.file("server.pem"), "--key", folder.file("server.key"), ...PROXY],
+    ]);
+    const header = "PROXY TCP4 192.0.2.7 198.51.100.1 56324 443\r\n";
+    using unix = await Deno.connect({ transport: "unix", path: folder.file("s.sock") });
+    await send(unix, `${header}hello\n`);
+    assertEquals(unstamped(await readLine(unix)), "hello\n");
+    await server.stderr.until(/open conn=1 peer=192.0.2.7:56324 via=unix\n/);
+    const conn = await server.connect();
+    await send(conn, header);
+    const caCerts = [await Deno.readTextFile(folder.file("ca.pem"))];
+    using secured = await Deno.startTls(conn, { hostname: "localhost", caCerts });
+    await send(secured, "hello\n");
+    assertEquals(unstamped(await readLine(secured)), "hello\n");
+    await server.stderr.until(/open conn=2 peer=192.0.2.7:56324 via=127.0.0.1:\d+\n/);
+  },
+);
 
 Deno.test(
   "HAProxy in front of three servers, as docs/deploy.md has it",
