@@ -1,5 +1,6 @@
 /** TLS of `node:tls` over one of our streams, as one of our streams: the one adapter, for both sides. */
 import { Duplex } from "node:stream";
+import { setImmediate } from "node:timers";
 import type { TLSSocket } from "node:tls";
 import { TlsFailure } from "./errors.ts";
 import { closeQuietly, type Stream } from "./stream.ts";
