@@ -7,7 +7,7 @@ import { closeQuietly, type Stream } from "./stream.ts";
 import { withTimeout } from "../time/timers.ts";
 
 /** Encrypted bytes of one read: the buffer begins small, for idle connections, and grows while reads fill it. */
-const MIN_READ_SIZE = 2 * 1024;
+const MIN_READ_SIZE = 512;
 const MAX_READ_SIZE = 64 * 1024;
 /** Milliseconds that the last record of a stream that is being closed may take to get out. */
 const FAREWELL_MS = 1_000;
@@ -79,7 +79,8 @@ export class TlsStream implements Stream {
   #closed = false;
   #endSent = false;
   #failure: Error | undefined;
-  readonly #failed = Promise.withResolvers<never>();
+  /** Rejects in a handshake that has failed. */
+  #failed: PromiseWithResolvers<never> | undefined = Promise.withResolvers();
   #rejectWrite: ((error: Error) => void) | undefined;
   readonly #onClose: (farewell: Promise<void>) => void;
 
@@ -94,7 +95,6 @@ export class TlsStream implements Stream {
   ) {
     this.#raw = raw;
     this.#onClose = onClose;
-    this.#failed.promise.catch(() => {}); // looked at in the handshake alone
     this.#wire = new Wire(raw, (error) => this.#fail(error));
     this.socket = wrap(this.#wire);
     // Plaintext is kept here instead of in node's queue, whose events come later and cost more.
@@ -118,11 +118,13 @@ export class TlsStream implements Stream {
     this.socket.once(event, () => this.#secured = true);
     await new Promise((resolve) => setImmediate(resolve)); // node:tls starts in the next turn
     if (early !== undefined && early.length > 0) this.#wire.feed(early);
+    const failed = this.#failed!.promise;
+    failed.catch(() => {}); // it may come when the handshake is over
     try {
       while (!this.#secured) {
         if (this.#failure !== undefined) throw this.#failure;
         // What fails is told after the turn in which it does, when the next read may be waiting.
-        const n = await Promise.race([this.#raw.read(this.#buffer), this.#failed.promise]);
+        const n = await Promise.race([this.#raw.read(this.#buffer), failed]);
         if (n === null) throw new Deno.errors.UnexpectedEof("the peer closed the connection");
         this.#decrypt(n);
       }
@@ -132,6 +134,8 @@ export class TlsStream implements Stream {
       this.destroy();
       throw this.#failure;
     }
+    this.#failed = undefined;
+    this.#buffer = new Uint8Array(MIN_READ_SIZE); // a handshake's messages are longer than an idle connection's
   }
 
   async read(buffer: Uint8Array): Promise<number | null> {
@@ -206,7 +210,7 @@ export class TlsStream implements Stream {
 
   #fail(error: Error): void {
     this.#failure ??= error;
-    this.#failed.reject(this.#failure);
+    this.#failed?.reject(this.#failure);
     this.#rejectWrite?.(this.#failure);
     this.#rejectWrite = undefined;
   }
