@@ -65,24 +65,29 @@ export function reasonOfFile(error: unknown): string {
 
 /** What the errors of a TLS handshake mean, by the texts of rustls, which has no codes for them. */
 const TLS_REASONS: [RegExp, string][] = [
-  [/UnknownIssuer/, "the certificate is not trusted; name the file of its CA with --ca"],
   [
-    /CaUsedAsEndEntity/,
-    "the certificate is not trusted: it is a CA's own, not a server's; make one with basicConstraints=CA:FALSE",
+    /UnknownIssuer|unable to get (?:local )?issuer certificate|self-signed certificate|unable to verify the first/,
+    "the certificate is not trusted; name the file of its CA with --ca",
+  ],
+  [
+    /not valid for any names/,
+    "the certificate names no host: it has no subjectAltName, and its CN does not count",
   ],
   [
     /certificate not valid for name "[^"]*"(?:; certificate is only valid for (.*))?/,
     "the certificate is for another name: $1; --server-name tells which to expect",
   ],
   [/NotValidForName/, "the certificate is for another name; --server-name tells which to expect"],
-  [/certificate expired|: Expired/, "the certificate has expired"],
+  [/certificate (?:has )?expired|: Expired/, "the certificate has expired"],
   [
-    /certificate not valid yet|: NotValidYet/,
+    /certificate (?:is )?not (?:yet valid|valid yet)|: NotValidYet/,
     "the certificate is not valid yet; is this machine's clock right?",
   ],
   [/invalid peer certificate: (.*)/, "the certificate is not trusted: $1"],
   [/corrupt message/, "the peer does not speak TLS; is it a tcp:// endpoint?"],
   [/NoApplicationProtocol|known protocol/, "the peer speaks TLS, but not for tsecho (ALPN)"],
+  [/fatal alert: CertificateRequired/, "the server asks for a client certificate; name its file with --cert"],
+  [/peer sent no certificates/, "the client shows no certificate"],
   [/fatal alert: (\w+)/, "the peer refused the TLS handshake ($1)"],
 ];
 

@@ -8,8 +8,8 @@ import { formatPeer, Gate, type Guest, type NotLetIn } from "./net/gate.ts";
 import { DatagramGuard } from "./net/guard.ts";
 import { descriptorLimit, growDescriptorTable } from "./net/limits.ts";
 import { aborted, closeQuietly, type Stream, writeAll } from "./net/stream.ts";
-import { DESCRIPTORS_PER_CONN, readIdentity } from "./net/tls.ts";
-import type { Bound, DatagramSocket, ListenOptions } from "./net/transport.ts";
+import { faultsOf, readClientCa, readIdentity } from "./net/certificates.ts";
+import type { BoundListener, DatagramSocket, ListenOptions, ServerTlsOptions } from "./net/transport.ts";
 import { transportOf } from "./net/transports.ts";
 import { DATAGRAM_BUFFER } from "./net/udp.ts";
 import {
@@ -43,8 +43,8 @@ export interface ServerOptions {
   idleTimeout: number;
   /** How long connections may take to end after the signal to stop. */
   drainTimeout: number;
-  /** Files (PEM) for TLS: the certificate, with its chain, and its key. */
-  tls?: { cert: string; key: string };
+  /** Files (PEM) for TLS: the certificate, with its chain, its key, and the CAs of clients' certificates. */
+  tls?: TlsFiles;
   /** How long a TLS handshake may take. */
   handshakeTimeout: number;
   /** The permissions of Unix sockets' files. */
@@ -73,6 +73,13 @@ export const SERVER_DEFAULTS = {
   unixMode: 0o600,
   udpRate: 1000,
 } as const satisfies Partial<ServerOptions>;
+/** Where a server's identity is read from, at the start and at each SIGHUP. */
+export interface TlsFiles {
+  cert: string;
+  key: string;
+  /** Undefined where clients need no certificate. */
+  clientCa?: string;
+}
 
 /** The most connections at once where neither the user nor the descriptor limit says less. */
 export const MOST_CONNS = 10_000;
@@ -109,10 +116,9 @@ async function capacity(
   { maxConns, tls, proxyFrom }: ServerOptions,
 ): Promise<{ conns: number; pending: number }> {
   const limit = await descriptorLimit() ?? USUAL_DESCRIPTORS;
-  const each = tls === undefined ? 1 : DESCRIPTORS_PER_CONN;
-  const pending = Math.max(1, Math.min(MOST_PENDING, Math.floor(limit / PENDING_SHARE / each)));
-  const spare = SPARE_DESCRIPTORS + (tls === undefined && proxyFrom === undefined ? 0 : pending * each);
-  const conns = maxConns ?? Math.max(1, Math.min(MOST_CONNS, Math.floor((limit - spare) / each)));
+  const pending = Math.max(1, Math.min(MOST_PENDING, Math.floor(limit / PENDING_SHARE)));
+  const spare = SPARE_DESCRIPTORS + (tls === undefined && proxyFrom === undefined ? 0 : pending);
+  const conns = maxConns ?? Math.max(1, Math.min(MOST_CONNS, limit - spare));
   return { conns, pending };
 }
 
@@ -121,6 +127,7 @@ async function capacity(
  * have been read are answered, each peer sees an orderly end.
  *
  * @param announce is given each endpoint listened on, with its real port, once it accepts connections.
+ * @param onHangup is given what to do when the user wants certificates read again (SIGHUP).
  * @returns whether every connection could end in order; false if the drain timeout cut some off from their replies.
  * @throws {Failure} when an endpoint cannot be listened on, or a certificate or key not be used.
  */
@@ -129,12 +136,15 @@ export async function runServer(
   announce: (endpoint: string) => void,
   log: Log,
   stop: AbortSignal,
+  onHangup: (reload: () => void) => void,
 ): Promise<boolean> {
   const { conns: maxConns, pending } = await capacity(options);
   // Who names a number expects it to be needed; the default is not worth a tenth of a second at each start.
   if (options.maxConns !== undefined) await growDescriptorTable(maxConns);
-  const identity = await identityOf(options, log);
-  const sockets = await listenAll(options.endpoints, { ...options, ...identity }, log);
+  const { tls: files, ...listening } = options;
+  const tls = files && await readTls(files, log);
+  const sockets = await listenAll(options.endpoints, { ...listening, ...(tls && { tls }) }, log);
+  onHangup(() => void reloadTls(files, sockets.streams, log));
   const server = new Server({ ...options, maxConns }, pending, sockets, log);
   log.info("start", {
     pid: Deno.pid,
@@ -155,17 +165,31 @@ export async function runServer(
   return await server.run(stop);
 }
 
-async function identityOf({ tls }: ServerOptions, log: Log): Promise<Pick<ListenOptions, "identity">> {
-  if (tls === undefined) return {};
-  const { identity, warning } = await readIdentity(tls.cert, tls.key);
-  if (warning !== undefined) log.warn("certificate", { file: tls.cert, reason: warning });
-  return { identity };
+/** Reads the files for TLS, and logs what clients will not like. @throws {Failure} */
+async function readTls({ cert, key, clientCa }: TlsFiles, log: Log): Promise<ServerTlsOptions> {
+  const { identity, leaf } = await readIdentity(cert, key);
+  const ca = clientCa === undefined ? {} : { clientCa: await readClientCa(clientCa) };
+  for (const reason of faultsOf(leaf)) log.warn("certificate", { file: cert, reason });
+  return { identity, ...ca };
+}
+
+/** Has new handshakes use what the files for TLS hold now, unless it cannot be used. */
+async function reloadTls(files: TlsFiles | undefined, bound: BoundListener[], log: Log): Promise<void> {
+  if (files === undefined) return log.info("reload", { reason: "there is no tls:// endpoint" });
+  try {
+    const options = await readTls(files, log);
+    for (const { security } of bound) security?.renew(options);
+    log.info("reload", { file: files.cert });
+  } catch (error) {
+    // The reason names the file, and the old certificate stays.
+    log.warn("reload", { reason: error instanceof Failure ? error.message : reasonOf(error) });
+  }
 }
 
 /** What a server listens on. */
 interface Sockets {
   endpoints: Endpoint[];
-  streams: Bound[];
+  streams: BoundListener[];
   datagrams: DatagramSocket[];
 }
 
@@ -321,7 +345,6 @@ class Server {
     this.#gate.close();
     const all = () => [...this.#serving, ...this.#refusing];
     const cut = () => {
-      this.#cutFlushing();
       for (const connection of all()) connection.cut("drain timeout");
     };
     const deadline = drainTimeout > 0 && setTimeout(cut, drainTimeout);
@@ -350,15 +373,6 @@ class Server {
     return this.#cutInDrain === 0;
   }
 
-  /** Ends the connections that are answered and closed, but whose last bytes are still going out. */
-  #cutFlushing(): void {
-    const count = this.#sockets.streams.reduce((sum, { security }) => sum + (security?.cut() ?? 0), 0);
-    if (count === 0) return;
-    this.#totals.cut += count;
-    this.#cutInDrain += count;
-    this.#log.warn("cut", { count, reason: "drain timeout: the last bytes were not taken" });
-  }
-
   #permit(): Promise<void> | undefined {
     if (this.#serving.size < this.#maxConns || this.#refusing.size < MOST_REFUSING || this.#draining) {
       return undefined;
@@ -378,7 +392,7 @@ class Server {
   }
 
   #turnAway({ reason, peer, detail, stream }: NotLetIn): void {
-    if (stream !== undefined) this.#refuse({ stream, peer, leave: () => {} }, reason);
+    if (stream !== undefined) this.#refuse({ stream, peer, leave: () => {} }, reason, detail);
     else this.#refusals.count(reason, { last_peer: formatPeer(peer), last_error: detail });
   }
 
@@ -393,8 +407,11 @@ class Server {
   }
 
   /** Tells a client why there is no place for it, unless too many are just being told. */
-  #refuse(guest: Guest, why: string): void {
-    this.#refusals.count(why.replace(/ \(.*/, ""), { last_peer: formatPeer(guest.peer) });
+  #refuse(guest: Guest, why: string, detail?: string): void {
+    this.#refusals.count(why.replace(/ \(.*/, ""), {
+      last_peer: formatPeer(guest.peer),
+      last_error: detail,
+    });
     if (this.#refusing.size >= MOST_REFUSING) {
       closeQuietly(guest.stream);
       return guest.leave();

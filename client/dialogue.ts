@@ -1,5 +1,5 @@
 import { Failure } from "../failure.ts";
-import { isPeerGone } from "../net/errors.ts";
+import { isPeerGone, TlsFailure } from "../net/errors.ts";
 import { READ_SIZE, type Stream, writeAll } from "../net/stream.ts";
 import { concat } from "@std/bytes/concat";
 import { errorReason, type Framing, LF } from "../protocol.ts";
@@ -142,6 +142,7 @@ export class StreamDialogue implements Dialogue {
 
 /** Why a read has failed because of the server. */
 export function howServerWent(error: unknown): string {
+  if (error instanceof TlsFailure) return error.message;
   return error instanceof Deno.errors.UnexpectedEof
     ? "the connection was cut off, without the end that TLS asks for"
     : "the server reset the connection";

@@ -8,7 +8,7 @@ import { transportOf } from "../net/transports.ts";
 import { type Framing, FRAMINGS } from "../protocol.ts";
 import { formatMillis } from "../time/duration.ts";
 import { Command, INFO_OPTIONS, type Outcome, type Signals } from "./command.ts";
-import { DIAL_OPTIONS, readDial } from "./dial.ts";
+import { DIAL_OPTIONS, readDial, warnIfInsecure } from "./dial.ts";
 import { ENDPOINTS_HELP, SIZES_AND_TIMES_HELP, type TransportOptionTable } from "./endpoints.ts";
 
 const MAX_RATE = 10_000_000;
@@ -89,7 +89,9 @@ function checkMessage(message: string, framing: Framing): void {
 }
 
 async function run(options: ClientOptions, signals: Signals): Promise<Outcome> {
-  await runClient(options, signals.stop());
+  const stop = signals.stop();
+  await warnIfInsecure(options);
+  await runClient(options, stop);
   return "succeeded";
 }
 

@@ -16,7 +16,7 @@ export interface Signals {
    */
   stop(hangup?: boolean): AbortSignal;
   /** Calls the listener at each signal of this name; never on Windows, which has no such signal. */
-  on(signal: "SIGQUIT", listener: () => void): void;
+  on(signal: "SIGHUP" | "SIGQUIT", listener: () => void): void;
 }
 
 /** A command for main: what is typed after its name goes in, what became of it comes out. */

@@ -1,5 +1,6 @@
 /** The options of all commands that connect. */
 import { UsageError } from "../cli/parser.ts";
+import { note } from "../cli/stdio.ts";
 import { parseDuration, parseText } from "../cli/values.ts";
 import { DIAL_DEFAULTS, type DialOptions } from "../net/dial.ts";
 import { DEFAULT_PORT, type Endpoint, isIpv4, isIpv6, parseHost } from "../net/endpoint.ts";
@@ -32,6 +33,18 @@ export const DIAL_OPTIONS = {
     help: "the name that the server's certificate has to bear (default: the host)",
   },
   insecure: { transports: TLS, help: "take any certificate" },
+  cert: {
+    value: "FILE",
+    read: parseText,
+    transports: TLS,
+    help: "certificate to show a server that asks for one, with its chain (PEM)",
+  },
+  key: {
+    value: "FILE",
+    read: parseText,
+    transports: TLS,
+    help: "its key (PEM; default: the --cert file)",
+  },
   ipv4: { short: "4", help: "connect over IPv4 only" },
   ipv6: { short: "6", help: "connect over IPv6 only" },
   "connect-timeout": {
@@ -50,6 +63,8 @@ interface DialValues {
   ca?: string;
   serverName?: string;
   insecure?: true;
+  cert?: string;
+  key?: string;
   ipv4?: true;
   ipv6?: true;
   connectTimeout?: number;
@@ -66,7 +81,7 @@ export function readDial<Values extends DialValues>(
   table: TransportOptionTable,
   values: Values,
 ): { dial: DialOptions; own: Omit<Values, keyof DialValues> } {
-  const { host, port, ca, serverName, insecure, ipv4, ipv6, connectTimeout, ...own } = values;
+  const { host, port, ca, serverName, insecure, cert, key, ipv4, ipv6, connectTimeout, ...own } = values;
   const { positionals } = parsed;
   const [first, second] = positionals;
   if (second !== undefined) {
@@ -84,6 +99,7 @@ export function readDial<Values extends DialValues>(
   if (insecure && ca !== undefined) {
     throw new UsageError("use option", "--insecure", "--ca is given too, and would not be used");
   }
+  const identity = readCertAndKey(cert, key);
   const dial: DialOptions = {
     ...DIAL_DEFAULTS,
     endpoint,
@@ -92,8 +108,23 @@ export function readDial<Values extends DialValues>(
     ...(ca !== undefined && { caFile: ca }),
     ...(serverName !== undefined && { serverName }),
     ...(insecure && { insecure }),
+    ...(identity !== undefined && { identity }),
   };
   return { dial, own };
+}
+
+/** The files of a certificate and its key, which may be one. @throws {UsageError} */
+export function readCertAndKey(
+  cert: string | undefined,
+  key: string | undefined,
+): { cert: string; key: string } | undefined {
+  if (cert !== undefined) return { cert, key: key ?? cert };
+  if (key !== undefined) throw new UsageError("use option", "--key", "it needs --cert too");
+}
+
+/** Says on stderr what --insecure gives up. */
+export async function warnIfInsecure({ insecure }: DialOptions): Promise<void> {
+  if (insecure) await note("--insecure: the server's certificate is not verified, it may be anybody's");
 }
 
 /** @throws {UsageError} when the endpoint has no address of this IP version. */

@@ -7,7 +7,7 @@ import { PLAN_DEFAULTS } from "../probe/run.ts";
 import { parseThreshold } from "../stats/threshold.ts";
 import { formatMillis } from "../time/duration.ts";
 import { Command, INFO_OPTIONS, type Outcome, type Signals } from "./command.ts";
-import { DIAL_OPTIONS, readDial } from "./dial.ts";
+import { DIAL_OPTIONS, readDial, warnIfInsecure } from "./dial.ts";
 import { ENDPOINTS_HELP, type TransportOptionTable } from "./endpoints.ts";
 import type { PingCommandOptions, PingOutcome, ReplayOptions } from "./ping_run.ts";
 
@@ -149,6 +149,7 @@ async function run(request: PingRequest, signals: Signals): Promise<Outcome> {
   const stop = signals.stop(true); // at SIGHUP too: what was measured is told and saved
   // Loaded when used, as its histogram takes longer to load than all of the rest.
   const { runPing } = await import("./ping_run.ts");
+  await warnIfInsecure(request.run);
   return OUTCOMES[await runPing(request.run, stop, (tell) => signals.on("SIGQUIT", tell))];
 }
 

@@ -21,6 +21,7 @@ import { CHUNK_SIZE, FRAMINGS, STAMP_FORMATS } from "../protocol.ts";
 import { MOST_CONNS, runServer, SERVER_DEFAULTS, type ServerOptions } from "../server.ts";
 import { formatMillis } from "../time/duration.ts";
 import { Command, INFO_OPTIONS, type Outcome, type Signals } from "./command.ts";
+import { readCertAndKey } from "./dial.ts";
 import {
   checkTransports,
   ENDPOINTS_HELP,
@@ -115,7 +116,18 @@ const OPTIONS = {
     transports: ["tls"],
     help: "certificate for tls:// endpoints, with its chain (PEM)",
   },
-  key: { value: "FILE", read: parseText, transports: ["tls"], help: "its key (PEM)" },
+  key: {
+    value: "FILE",
+    read: parseText,
+    transports: ["tls"],
+    help: "its key (PEM; default: the --cert file)",
+  },
+  "client-ca": {
+    value: "FILE",
+    read: parseText,
+    transports: ["tls"],
+    help: "let in only TLS clients with a certificate that one of these\nhas signed (PEM)",
+  },
   "handshake-timeout": {
     value: "TIME",
     read: parseDuration,
@@ -161,7 +173,7 @@ Answers each line with its clock in front: "[2026-11-23T03:37:00.123456Z] hello"
 It listens on any mix of endpoints; for each, "listening on tcp://host:port" goes to
 stdout, the log to stderr. Over UDP each datagram is answered by one.
 SIGTERM and SIGINT end it in order: what has been read is answered; a second one
-ends it at once.
+ends it at once. SIGHUP reads certificate and key again, for new connections.
 
 ${formatOptions(OPTIONS)}
 
@@ -173,6 +185,7 @@ examples:
   tsecho server :7007 [::1]:7008         two endpoints
   tsecho server tcp://:21567 udp://:21567 unix:/run/tsecho.sock
   tsecho server tls://:21568 --cert chain.pem --key key.pem
+  tsecho server tls://:21568 --cert all.pem --client-ca ca.pem    mutual TLS
   tsecho server --proxy-protocol --proxy-from 10.0.0.5    behind HAProxy
   tsecho server --allow 10.0.0.0/8,::1 --max-conns-per-ip 20
   tsecho server --port 0                 a free port; read it from stdout
@@ -188,7 +201,7 @@ interface Request {
 }
 
 function read(parsed: Parsed<typeof OPTIONS>): Request {
-  const { host, port, quiet, log, cert, key, proxyProtocol, ...own } = parsed.values();
+  const { host, port, quiet, log, cert, key, clientCa, proxyProtocol, ...own } = parsed.values();
   const named = { ...(host !== undefined && { host }), ...(port !== undefined && { port }) };
   const endpoints = readEndpoints(parsed.positionals, named, {
     hostname: ALL_INTERFACES,
@@ -196,16 +209,13 @@ function read(parsed: Parsed<typeof OPTIONS>): Request {
   });
   checkPlainOptions(own);
   checkTransports(parsed, optionsFor(proxyProtocol), endpoints);
-  checkEndpoints(endpoints, {
-    ...own,
-    ...(cert !== undefined && { cert }),
-    ...(key !== undefined && { key }),
-  });
+  const files = readCertAndKey(cert, key);
+  checkEndpoints(endpoints, own.stamp, files !== undefined);
   if (proxyProtocol !== (own.proxyFrom && true)) {
     const [given, needed] = proxyProtocol ? ["protocol", "from"] : ["from", "protocol"];
     throw new UsageError("use option", `--proxy-${given}`, `it needs --proxy-${needed} too`);
   }
-  const tls = cert !== undefined && key !== undefined && { tls: { cert, key } };
+  const tls = files !== undefined && { tls: { ...files, ...(clientCa !== undefined && { clientCa }) } };
   return {
     options: { ...SERVER_DEFAULTS, ...own, ...tls, endpoints },
     log: { format: log ?? "text", quiet: quiet ?? false },
@@ -234,7 +244,7 @@ function optionsFor(proxyProtocol: true | undefined): TransportOptionTable {
 }
 
 /** @throws {UsageError} for an endpoint that cannot be used with these options, or without others. */
-function checkEndpoints(endpoints: Endpoint[], { stamp, cert, key }: Values): void {
+function checkEndpoints(endpoints: Endpoint[], stamp: Values["stamp"], hasIdentity: boolean): void {
   const datagrams = endpoints.find((it) => transportOf(it).kind === "datagram");
   if (datagrams !== undefined && stamp === "none") {
     throw new UsageError(
@@ -244,8 +254,9 @@ function checkEndpoints(endpoints: Endpoint[], { stamp, cert, key }: Values): vo
     );
   }
   const secure = endpoints.find(({ transport }) => transport === "tls");
-  if (secure !== undefined && (cert === undefined || key === undefined)) {
-    throw new UsageError("use endpoint", formatEndpoint(secure), "it needs --cert and --key");
+  if (secure !== undefined && !hasIdentity) {
+    const reason = "it needs --cert, and --key unless that has it";
+    throw new UsageError("use endpoint", formatEndpoint(secure), reason);
   }
 }
 
@@ -263,7 +274,9 @@ async function run(request: Request, signals: Signals): Promise<Outcome> {
   // A script may read the first line and close: the server serves on.
   const announce = (endpoint: string) => void print(`listening on ${endpoint}`).catch(() => {});
   try {
-    return await runServer(request.options, announce, log, stop) ? "succeeded" : "failed";
+    return await runServer(request.options, announce, log, stop, (reload) => signals.on("SIGHUP", reload))
+      ? "succeeded"
+      : "failed";
   } finally {
     await log.flush(LOG_FLUSH_MS);
   }

@@ -1,10 +1,9 @@
 /** Connecting as the user asked for it, with errors for the user: what the subcommands that talk have in common. */
-import { type Endpoint, formatEndpoint } from "./endpoint.ts";
 import { Failure, reasonOf, reasonOfFile } from "../failure.ts";
-import { readCertificates } from "./tls.ts";
-import type { Connected, ConnectOptions, DatagramPeer } from "./transport.ts";
+import { readCertificates, readIdentity } from "./certificates.ts";
+import { type Endpoint, formatEndpoint } from "./endpoint.ts";
+import type { Connected, ConnectOptions, DatagramPeer, TlsConnectOptions } from "./transport.ts";
 import { connectDatagrams, connectStream } from "./transports.ts";
-import { note } from "../cli/stdio.ts";
 
 /** Where to connect to, and how. */
 export interface DialOptions {
@@ -17,23 +16,29 @@ export interface DialOptions {
   caFile?: string;
   /** The name that the server's certificate has to bear, if it is not the endpoint's host. */
   serverName?: string;
-  /** Takes any certificate, and says so. */
+  /** Takes any certificate. */
   insecure: boolean;
+  /** Files (PEM) of the certificate, with its chain, that the client shows, and of its key. */
+  identity?: { cert: string; key: string };
 }
 
-/** Those whose user has been told what --insecure means: once is enough, however often it connects. */
-const told = new WeakSet<DialOptions>();
+/** What was read for those that connect, once for all of their connections. */
+const read = new WeakMap<DialOptions, Promise<TlsConnectOptions>>();
 
 /** Connects to a stream endpoint. @throws {Failure} */
 export async function dialStream(options: DialOptions, stop: AbortSignal): Promise<Connected> {
-  const { endpoint, caFile, serverName, insecure } = options;
-  if (insecure && !told.has(options)) {
-    told.add(options);
-    await note("--insecure: the server's certificate is not verified, it may be anybody's");
-  }
-  const ca = caFile === undefined ? undefined : await readCertificates(caFile);
-  const tls = { ...(ca !== undefined && { ca }), ...(serverName !== undefined && { serverName }), insecure };
+  const { endpoint, serverName, insecure } = options;
+  let files = read.get(options);
+  if (files === undefined) read.set(options, files = readFiles(options));
+  const tls = { ...await files, ...(serverName !== undefined && { serverName }), insecure };
   return await reporting(endpoint, stop, connectStream(endpoint, { ...connectOptions(options, stop), tls }));
+}
+
+/** Reads the certificates to trust and the one to show. @throws {Failure} */
+async function readFiles({ caFile, identity: own }: DialOptions): Promise<TlsConnectOptions> {
+  const ca = caFile === undefined ? {} : { ca: await readCertificates(caFile) };
+  if (own === undefined) return ca;
+  return { ...ca, identity: (await readIdentity(own.cert, own.key)).identity };
 }
 
 /** Opens a socket for datagrams with an endpoint; nothing is sent. @throws {Failure} */

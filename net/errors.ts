@@ -20,5 +20,14 @@ export function isClosedHere(error: unknown): boolean {
 export function reasonOfEnd(error: unknown): string {
   // A FIN without TLS's own end before it (RFC 8446, 6.1): somebody in between may have cut the stream off.
   if (error instanceof Deno.errors.UnexpectedEof) return "cut off: no TLS close_notify";
+  if (error instanceof TlsFailure) return error.message;
   return isPeerGone(error) ? "reset by peer" : reasonOf(error);
+}
+
+/** The peer has ended a TLS stream with an alert, or sends what is no TLS. The message is for people. */
+export class TlsFailure extends Deno.errors.ConnectionReset {
+  constructor(cause: unknown) {
+    super(reasonOf(cause), { cause });
+    this.name = "TlsFailure";
+  }
 }

@@ -5,7 +5,7 @@ import { reasonOf } from "../failure.ts";
 import { isPeerGone } from "./errors.ts";
 import { LONGEST_HEADER, parseProxyHeader } from "./proxy.ts";
 import { closeQuietly, type Stream, withEarly } from "./stream.ts";
-import type { Accepted, Security } from "./transport.ts";
+import { type Accepted, ClientRefused, type ServerTls } from "./transport.ts";
 
 /** Which addresses are let in. */
 export interface Doors {
@@ -83,7 +83,7 @@ export class Gate {
    */
   admit(
     accepted: Accepted,
-    security: Security | undefined,
+    security: ServerTls | undefined,
     welcome: (guest: Guest) => void,
     refuse: (refusal: NotLetIn) => void,
   ): void {
@@ -108,7 +108,7 @@ export class Gate {
     }
   }
 
-  async #admitInSteps({ stream, peer: nearest }: Accepted, security: Security | undefined): Promise<Guest> {
+  async #admitInSteps({ stream, peer: nearest }: Accepted, security: ServerTls | undefined): Promise<Guest> {
     let peer = nearest;
     let early: Uint8Array = new Uint8Array();
     if (this.#options.proxyFrom !== undefined) {
@@ -126,6 +126,10 @@ export class Gate {
         try {
           return await security.secure(stream, early);
         } catch (error) {
+          if (error instanceof ClientRefused) {
+            const whose = error.subject && `it names ${error.subject}`;
+            throw new NotLetIn(`client certificate refused: ${error.reason}`, peer, whose, error.stream);
+          }
           const [reason, detail] = isPeerGone(error)
             ? ["gone in the TLS handshake"]
             : ["TLS handshake failed", reasonOf(error)];

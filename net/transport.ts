@@ -1,11 +1,12 @@
 /** What each transport offers, and what it is asked for. The transports themselves are listed in `transports.ts`. */
+import type { Identity } from "./certificates.ts";
 import type { Address, Endpoint } from "./endpoint.ts";
 import type { Stream } from "./stream.ts";
 
 /** How to listen. */
 export interface ListenOptions {
-  /** What a TLS listener shows its clients: a certificate (with its chain) and its key, as PEM. */
-  identity?: { cert: string; key: string };
+  /** For TLS listeners. */
+  tls?: ServerTlsOptions;
   /** The permissions of a Unix socket's file. */
   unixMode: number;
   /** Whether other processes may listen on the same TCP port too, each getting its share of connections (Linux). */
@@ -26,33 +27,48 @@ export interface StreamListener {
 }
 
 /** A bound socket, and the endpoint that it really has. */
-export interface Bound {
+export interface BoundListener {
   endpoint: Endpoint;
   listener: StreamListener;
   /** Something about it that the user should know, such as an address family that is missing. */
   warning?: string;
   /** What an accepted stream has to go through before it is used, where the transport asks for that. */
-  security?: Security;
+  security?: ServerTls;
+}
+
+/** What a TLS server shows its clients, and whom it lets in. */
+export interface ServerTlsOptions {
+  identity: Identity;
+  /** The certificates (PEM) one of which has to have signed a client's; undefined where clients need none. */
+  clientCa?: string;
 }
 
 /** The server's side of TLS. */
-export interface Security {
+export interface ServerTls {
   /**
    * Makes a secure stream of an accepted one. Closing the accepted stream gives up, and frees all that was taken.
    *
    * @param early bytes that have been read from it already.
-   * @throws what the handshake throws.
+   * @throws what the handshake throws; {@linkcode ClientRefused} after a handshake.
    */
   secure(stream: Stream, early: Uint8Array): Promise<Stream>;
-  /**
-   * Closes at once the streams that were closed before and whose last bytes are still going out, and from now on each
-   * without waiting for that.
-   *
-   * @returns how many have lost bytes.
-   */
-  cut(): number;
-  /** Ends it, once the last bytes of the streams, all of which have to be closed, have gone out or stand still. */
+  /** Uses other options for handshakes from now on. */
+  renew(options: ServerTlsOptions): void;
+  /** Waits until closed streams have told their peers, for a second at most. */
   close(): Promise<void>;
+}
+
+/** A client that was let in by TLS, but whose certificate is refused. */
+export class ClientRefused extends Error {
+  /**
+   * @param reason one of a few fixed texts.
+   * @param subject whom the certificate names.
+   * @param stream still open, to tell the client.
+   */
+  constructor(readonly reason: string, readonly subject: string | undefined, readonly stream: Stream) {
+    super(reason);
+    this.name = "ClientRefused";
+  }
 }
 
 /** How to connect. */
@@ -66,7 +82,7 @@ export interface ConnectOptions {
   tls?: TlsConnectOptions;
 }
 
-/** Whom a TLS client believes. */
+/** Whom a TLS client believes, and who it is. */
 export interface TlsConnectOptions {
   /** Certificates (PEM) to trust beside those of the system and of Mozilla. */
   ca?: string;
@@ -74,6 +90,8 @@ export interface TlsConnectOptions {
   serverName?: string;
   /** Takes any certificate. */
   insecure?: boolean;
+  /** What the client shows a server that asks for it. */
+  identity?: Identity;
 }
 
 /** A stream to a server, and what it took to get it. */
@@ -116,7 +134,7 @@ interface CommonTransport {
 export interface StreamTransport extends CommonTransport {
   kind: "stream";
   /** Listens; "all interfaces" may take two sockets. @throws the errors of `Deno.listen`. */
-  listen(endpoint: Endpoint, options: ListenOptions): Promise<Bound[]>;
+  listen(endpoint: Endpoint, options: ListenOptions): Promise<BoundListener[]>;
   /** Connects; `options.timeout` is the caller's to keep. @throws the errors of `Deno.connect`. */
   connect(endpoint: Endpoint, options: ConnectOptions): Promise<Connected>;
 }

@@ -1,5 +1,5 @@
 import { reasonOf } from "../failure.ts";
-import { isPeerGone } from "../net/errors.ts";
+import { isPeerGone, TlsFailure } from "../net/errors.ts";
 import { errorReason, LF, LineSplitter, MAX_PREFIX_LENGTH } from "../protocol.ts";
 import type { CorruptEvent, ReplyEvent } from "../stats/events.ts";
 import { wallMicros } from "../time/clock.ts";
@@ -30,7 +30,8 @@ export class ReplyReader {
     try {
       bytes = await this.#channel.receive();
     } catch (error) {
-      this.end ??= isPeerGone(error) ? "the server reset the connection" : reasonOf(error);
+      const reset = isPeerGone(error) && !(error instanceof TlsFailure);
+      this.end ??= reset ? "the server reset the connection" : reasonOf(error);
       return false;
     }
     const now = this.#clock.now();

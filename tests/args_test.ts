@@ -84,6 +84,8 @@ Deno.test("the options of each transport and of the doors are read", () => {
     "tcp://[::]:3",
   ]);
   assertEquals(options.tls, { cert: "c", key: "k" });
+  const bundle = serverOptions("tls://:1 --cert c --client-ca a").options.tls;
+  assertEquals(bundle, { cert: "c", key: "c", clientCa: "a" });
   assertEquals([options.handshakeTimeout, options.unixMode, options.udpRate], [2000, 0o660, 0]);
   assertEquals([options.proxyFrom?.text, options.allow?.text, options.deny?.text, options.maxConnsPerIp], [
     "10.0.0.1",
@@ -94,6 +96,8 @@ Deno.test("the options of each transport and of the doors are read", () => {
   const { caFile, serverName, insecure } = clientOptions("tls://h --ca f --server-name n");
   assertEquals([caFile, serverName, insecure], ["f", "n", false]);
   assertEquals(clientOptions("tls://h --insecure").insecure, true);
+  assertEquals(clientOptions("tls://h --cert c").identity, { cert: "c", key: "c" });
+  assertEquals(clientOptions("tls://h --cert c --key k").identity, { cert: "c", key: "k" });
   assertEquals(clientOptions("udp://h --udp-rate 7").udpRate, 7);
 });
 
@@ -233,8 +237,17 @@ Deno.test("what is wrong on the command line is named, with its value and what w
     [["server", "--port", "-1"], 'Cannot use --port "-1": expected a port'],
     [["server", ":70000"], 'Cannot use endpoint ":70000": expected a port, 0 to 65535'],
     [["server", "http://:7"], 'Cannot use endpoint "http://:7": unknown scheme "http", expected tcp://'],
-    [["server", "tls://:7"], 'Cannot use endpoint "tls://[::]:7": it needs --cert and --key'],
-    [["server", "tls://:7", "--cert", "c"], 'Cannot use endpoint "tls://[::]:7": it needs --cert and --key'],
+    [
+      ["server", "tls://:7"],
+      'Cannot use endpoint "tls://[::]:7": it needs --cert, and --key unless that has it',
+    ],
+    [["server", "tls://:7", "--key", "k"], 'Cannot use option "--key": it needs --cert too'],
+    [["client", "tls://h", "--key", "k"], 'Cannot use option "--key": it needs --cert too'],
+    [
+      ["client", "h", "--cert", "c"],
+      'Cannot use option "--cert": it is for tls endpoints, and there is none',
+    ],
+    [["server", ":7", "--client-ca", "c"], 'Cannot use option "--client-ca": it is for tls endpoints'],
     [["server", "--cert", "c"], 'Cannot use option "--cert": it is for tls endpoints, and there is none'],
     [
       ["server", "unix:/x", "--reuse-port"],

@@ -45,7 +45,6 @@ const LOADED_LATE = FACES.map((it) => `${it}.ts`);
 
 /** Imports that are still to be mended. */
 const NOT_YET_MENDED = [
-  "net/dial.ts → cli/stdio.ts",
   "server.ts → cli/log.ts",
 ];
 

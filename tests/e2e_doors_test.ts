@@ -14,6 +14,7 @@ import {
   tsecho,
   unstamped,
 } from "./helpers.ts";
+import { needsTlsServer } from "./tls_helpers.ts";
 
 /** Whether a server answers a line that comes from an address of the loopback interface. */
 async function answers(server: ServerProcess, from: string): Promise<boolean> {
@@ -133,7 +134,7 @@ test("the limit for one address holds under 1,000 connects at once, and others a
 
 test(
   "over TLS one address too many is closed before the handshake",
-  { needs: ["openssl"] },
+  await needsTlsServer(),
   async () => {
     await using folder = await Folder.make();
     await makeCertificates(folder);

@@ -18,6 +18,7 @@ import {
   tsecho,
   unstamped,
 } from "./helpers.ts";
+import { needsTlsServer } from "./tls_helpers.ts";
 
 const PROXY = ["--proxy-protocol", "--proxy-from", "127.0.0.0/8,::1"];
 
@@ -160,7 +161,7 @@ test("silent connections cannot keep the balancer out: the oldest has to go", as
 
 test(
   "a Unix socket and a TLS endpoint take the header too, before the handshake",
-  { needs: ["openssl"] },
+  await needsTlsServer(),
   async () => {
     await using folder = await Folder.make();
     await makeCertificates(folder);

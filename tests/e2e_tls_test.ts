@@ -1,11 +1,8 @@
-/** TLS: certificates, handshakes that stall, streams that are cut off. */
+/** TLS: handshakes that stall, streams that are cut off, slow readers. */
 import { assert, assertEquals, assertLess, assertMatch, assertStringIncludes } from "@std/assert";
 import {
   descriptors,
   eventually,
-  Folder,
-  makeCertificates,
-  needs,
   python,
   readAll,
   readLine,
@@ -17,44 +14,11 @@ import {
   TSECHO,
   tsecho,
   unstamped,
-  within,
 } from "./helpers.ts";
+import { connect, needsTlsServer, tlsServer, withCertificates } from "./tls_helpers.ts";
 
-const options = { ...await needs("openssl") };
+const options = await needsTlsServer();
 const linux = { ignore: options.ignore || Deno.build.os !== "linux" };
-
-/** Runs a test with certificates in a folder, and a server's options for them. */
-async function withCertificates(test: (folder: Folder, server: string[]) => Promise<void>): Promise<void> {
-  await using folder = await Folder.make();
-  await makeCertificates(folder);
-  await test(folder, ["--cert", folder.file("server.pem"), "--key", folder.file("server.key")]);
-}
-
-/** Whether the command under test runs on a Deno before 2.9, of which `fault` is then said to be not looked at. */
-async function isBeforeDeno29(fault: string): Promise<boolean> {
-  const [, major, minor] = /deno (\d+)\.(\d+)/.exec((await tsecho(["--version"])).stdout)!;
-  const before = Number(major) === 2 && Number(minor) < 9;
-  if (before) console.log(`not looked at: Deno ${major}.${minor} ${fault}`);
-  return before;
-}
-
-/** Connects with TLS from within the test. */
-async function connect(folder: Folder, port: number, alpnProtocols?: string[]): Promise<Deno.TlsConn> {
-  const caCerts = [await Deno.readTextFile(folder.file("ca.pem"))];
-  const conn = await Deno.connectTls({
-    hostname: "localhost",
-    port,
-    caCerts,
-    ...(alpnProtocols && { alpnProtocols }),
-  });
-  await within(conn.handshake(), "the TLS handshake");
-  return conn;
-}
-
-/** A TLS server on a free port. */
-function tlsServer(identity: string[], ...args: string[]): Promise<ServerProcess> {
-  return ServerProcess.start(["tls://127.0.0.1:0", ...identity, ...args]);
-}
 
 Deno.test(
   "lines go both ways through TLS, and both sides end in order",
@@ -101,183 +65,6 @@ Deno.test(
       ]);
       assertEquals([code, stderr], [0, ""]);
       await python("same_lines", folder.file("in"), folder.file("out"));
-    }),
-);
-
-Deno.test(
-  "what is wrong with the server's files is said at the start",
-  options,
-  () =>
-    withCertificates(async (folder) => {
-      await run([
-        "sh",
-        "-c",
-        `cd "$0"; openssl pkey -in server.key -aes128 -passout pass:x -out locked.key
-        openssl req -x509 -newkey rsa:1024 -nodes -subj /CN=w -keyout weak.key -out weak.pem
-        openssl req -x509 -newkey ed448 -nodes -subj /CN=w -keyout ed448.key -out ed448.pem`,
-        folder.path,
-      ]);
-      await Deno.writeTextFile(
-        folder.file("broken.pem"),
-        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
-      );
-      const chain = ["server", "broken"].map((name) => Deno.readTextFileSync(folder.file(`${name}.pem`)));
-      await Deno.writeTextFile(folder.file("chain.pem"), chain.join(""));
-      await Deno.writeTextFile(folder.file("empty.pem"), "");
-      const unusable =
-        "TLS cannot use this key: RSA of 2048 bits or more, ECDSA on P-256, P-384 or P-521, or Ed25519 can be";
-      const table: [string, string, string, string][] = [
-        ["missing.pem", "server.key", "missing.pem", "there is no such file or directory"],
-        ["server.pem", "missing.key", "missing.key", "there is no such file or directory"],
-        ["", "server.key", "", "it is a directory"],
-        ["server.key", "server.key", "server.key", "there is not a certificate (PEM) in it"],
-        ["empty.pem", "server.key", "empty.pem", "there is not a certificate (PEM) in it"],
-        ["broken.pem", "server.key", "broken.pem", "the certificate cannot be read"],
-        ["chain.pem", "server.key", "chain.pem", "certificate 2 of 2 cannot be read"],
-        ["weak.pem", "weak.key", "weak.key", unusable],
-        ["ed448.pem", "ed448.key", "ed448.key", unusable],
-        ["server.pem", "server.pem", "server.pem", "there is not a private key (PEM) in it"],
-        [
-          "server.pem",
-          "locked.key",
-          "locked.key",
-          "the key is encrypted; openssl pkey -in FILE -out PLAIN decrypts it",
-        ],
-        [
-          "server.pem",
-          "ca.key",
-          "ca.key",
-          `the key is not that of the certificate in ${folder.file("server.pem")}`,
-        ],
-      ];
-      for (const [cert, key, file, reason] of table) {
-        const argv = ["server", "tls://127.0.0.1:0", "--cert", folder.file(cert), "--key", folder.file(key)];
-        const { code, stdout, stderr } = await tsecho(argv);
-        assertEquals({ code, stdout, stderr }, {
-          code: 1,
-          stdout: "",
-          stderr: `tsecho: Cannot use "${folder.file(file)}": ${reason}\n`,
-        });
-      }
-      await using server = await ServerProcess.start([
-        ...["tls://127.0.0.1:0", "--cert", folder.file("expired.pem"), "--key", folder.file("expired.key")],
-      ]);
-      await server.stderr.until(
-        /warn certificate file=\S+expired.pem reason="the certificate expired on [^"]+"/,
-      );
-    }),
-);
-
-Deno.test("why a TLS connection cannot be had is said", options, () =>
-  withCertificates(async (folder) => {
-    const serve = (name: string) =>
-      ServerProcess.start([
-        ...["tls://127.0.0.1:0", "tcp://127.0.0.1:0", "--cert", folder.file(`${name}.pem`)],
-        ...["--key", folder.file(`${name}.key`)],
-      ]);
-    await using server = await serve("server");
-    await using other = await serve("other");
-    await using expired = await serve("expired");
-    await using self = await serve("self");
-    await using ca = await serve("ca");
-    const trust = ["--ca", folder.file("ca.pem")];
-    const plain = server.url("tcp").replace("tcp", "tls");
-    const table: [string, string[], string][] = [
-      [server.url("tls"), [], "the certificate is not trusted; name the file of its CA with --ca"],
-      [self.url("tls"), [], "the certificate is not trusted; name the file of its CA with --ca"],
-      [self.url("tls"), trust, "the certificate is not trusted; name the file of its CA with --ca"],
-      [
-        other.url("tls"),
-        trust,
-        "the certificate is for another name: other.example; --server-name tells which to expect",
-      ],
-      [
-        server.url("tls"),
-        [...trust, "--server-name", "other.example"],
-        "the certificate is for another name: localhost or 127.0.0.1; --server-name tells which to expect",
-      ],
-      [expired.url("tls"), trust, "the certificate has expired"],
-      [
-        ca.url("tls"),
-        trust,
-        "the certificate is not trusted: it is a CA's own, not a server's; make one with basicConstraints=CA:FALSE",
-      ],
-      [plain, trust, "the peer does not speak TLS; is it a tcp:// endpoint?"],
-    ];
-    for (const [url, args, reason] of table) {
-      const { code, stdout, stderr } = await tsecho(["client", url, ...args, "-m", "hello"]);
-      assertEquals({ code, stdout, stderr }, {
-        code: 1,
-        stdout: "",
-        stderr: `tsecho: Cannot connect to "${url}": ${reason}\n`,
-      });
-    }
-    // And the ways to connect all the same.
-    const self127 = self.url("tls").replace("127.0.0.1", "localhost");
-    const insecure = "tsecho: --insecure: the server's certificate is not verified, it may be anybody's\n";
-    const ways: [string, string[], string][] = [
-      [other.url("tls"), [...trust, "--server-name", "other.example"], ""],
-      [self127, ["--ca", folder.file("self.pem")], ""],
-      [self.url("tls"), ["--insecure"], insecure],
-      [other.url("tls"), ["--insecure"], insecure],
-      [expired.url("tls"), ["--insecure"], insecure],
-    ];
-    for (const [url, args, said] of ways) {
-      const { code, stdout, stderr } = await tsecho(["client", url, ...args, "-m", "hello"]);
-      assertEquals([code, stderr, unstamped(stdout)], [0, said, "hello\n"], `${url} ${args.join(" ")}`);
-    }
-    const wrong = await tsecho(["client", server.url("tls"), "--ca", folder.file("server.key"), "-m", "x"]);
-    assertEquals(
-      wrong.stderr,
-      `tsecho: Cannot use "${folder.file("server.key")}": there is not a certificate (PEM) in it\n`,
-    );
-    // A server that goes in the middle of the handshake.
-    for (const way of [trust, ["--insecure"]]) {
-      using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-      const url = `tls://127.0.0.1:${listener.addr.port}`;
-      const asking = tsecho(["client", url, ...way, "-m", "hello"]);
-      {
-        using conn = await within(listener.accept(), "the client");
-        await within(conn.read(new Uint8Array(65536)), "its handshake");
-      }
-      const { code, stderr } = await asking;
-      assertEquals(code, 1);
-      if (way !== trust && await isBeforeDeno29("takes the handshake of node:tls for done too early")) {
-        continue;
-      }
-      const reason = "the server closed the connection in the TLS handshake";
-      assertEquals(stderr.replace(insecure, ""), `tsecho: Cannot connect to "${url}": ${reason}\n`);
-    }
-    // A client without TLS is not answered, and said.
-    const { code } = await tsecho(["client", server.url("tls").replace("tls", "tcp"), "-m", "hello"]);
-    assertEquals(code, 1);
-    await server.stderr.until(/warn refuse reason="TLS handshake failed" .*does not speak TLS/);
-  }));
-
-Deno.test(
-  "the system's certificates are trusted",
-  { ...await needs("openssl", "unshare") },
-  () =>
-    withCertificates(async (folder, identity) => {
-      await using server = await tlsServer(identity);
-      const bundle = "/etc/ssl/certs/ca-certificates.crt";
-      // In a mount namespace of its own, the system trusts the test's CA.
-      const wrap = [
-        ...["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"],
-        ...[`mount --bind "$0" ${bundle} && exec "$@"`, folder.file("ca.pem")],
-      ];
-      if ((await run([...wrap, "true"])).code !== 0) {
-        return console.log("skipped: no mount namespace, or no such file");
-      }
-      const { code, stdout, stderr } = await run([
-        ...wrap,
-        ...TSECHO,
-        "client",
-        server.url("tls"),
-        "-m",
-        "hello",
-      ]);
-      assertEquals([code, stderr, unstamped(stdout)], [0, "", "hello\n"]);
     }),
 );
 
@@ -334,7 +121,7 @@ Deno.test(
           `round of all 200 in ${Math.round(longest)} ms; descriptors ${before} before, ${during} during, ` +
           `${await descriptors(server.pid)} after`,
       );
-      assertLess(during, before + 3 * Number(cap) + 20);
+      assertLess(during, before + Number(cap) + 20);
       for (const conn of [...clients, ...stalled]) conn.close();
     }),
 );
@@ -370,8 +157,7 @@ Deno.test(
   () =>
     withCertificates(async (folder, identity) => {
       const files = [folder.file("server.pem"), folder.file("server.key")];
-      const ways = [["--ca", folder.file("ca.pem")]];
-      if (!await isBeforeDeno29("loses bytes at the end of node:tls's streams")) ways.push(["--insecure"]);
+      const ways = [["--ca", folder.file("ca.pem")], ["--insecure"]];
       const talks = [["-m", "one", "-m", "two"], []];
       for (const [way, message] of ways.flatMap((way) => talks.map((talk) => [way, talk] as const))) {
         await using cutting = new Running(["python3", `${TESTDATA}tls_cut.py`, ...files]);
@@ -416,9 +202,7 @@ Deno.test(
         }
       })();
       await server.stderr.until(/warn cut conn=1 .*reason="idle: the peer does not read"/);
-      if (!await isBeforeDeno29("keeps the descriptor of a blocked write")) {
-        await eventually(async () => await descriptors(server.pid) <= before, "the descriptors to go");
-      }
+      await eventually(async () => await descriptors(server.pid) <= before, "the descriptors to go");
       conn.close();
       await sending;
       assertEquals(await server.stop(), 0);
@@ -483,7 +267,6 @@ Deno.test(
   linux,
   () =>
     withCertificates(async (_folder, identity) => {
-      if (await isBeforeDeno29("loses bytes at the end of node:tls's streams")) return;
       await using server = await tlsServer(identity);
       const client = [...TSECHO, "client", server.url("tls"), "--insecure"];
       const filter = await run(["sh", "-c", 'seq 300000 | "$@" | cut -d " " -f 2 | cksum', "sh", ...client]);
@@ -523,6 +306,16 @@ Deno.test(
     }),
 );
 
+/** Bytes that a server on this machine has sent and its clients' systems have not taken, for want of room. */
+async function unacknowledged(port: number): Promise<number> {
+  const { stdout } = await run(["cat", "/proc/net/tcp"]);
+  const local = `0100007F:${port.toString(16).toUpperCase().padStart(4, "0")}`;
+  const queues = stdout.split("\n").map((line) => line.trim().split(/\s+/))
+    .filter(([, address, , state]) => address === local && state !== "0A")
+    .map(([, , , , queue]) => parseInt(queue!, 16));
+  return queues.reduce((sum, bytes) => sum + bytes, 0);
+}
+
 Deno.test(
   "replies that a TLS client does not take until the drain timeout count as cut off",
   linux,
@@ -533,12 +326,9 @@ Deno.test(
       ]);
       const args = [folder.file("ca.pem"), server.port, 120_000, 1000].map(String);
       await using reader = new Running(["python3", "-c", SLOW_READER, ...args]);
-      await server.stderr.until(/close conn=1 .*lines=120000 /);
+      await eventually(async () => await unacknowledged(server.port) > 0, "the replies to stand still");
       assertEquals(await server.stop(), 1);
-      assertMatch(
-        server.stderr.text,
-        /warn cut count=1 reason="drain timeout: the last bytes were not taken"/,
-      );
+      assertMatch(server.stderr.text, /warn cut conn=1 .*reason="drain timeout"/);
       assertMatch(server.stderr.text, /end .* cut=1 /);
       reader.kill("SIGKILL");
     }),

@@ -1,0 +1,144 @@
+/** Whether a peer's certificate is trusted, where `node:tls` speaks: it alone is not strict enough. */
+import { X509Certificate } from "node:crypto";
+import { isIP } from "node:net";
+import { checkServerIdentity, type DetailedPeerCertificate, type TLSSocket } from "node:tls";
+import { isVersion3, parseCertificates } from "./certificates.ts";
+
+/** The longest chain of certificates that is followed. */
+const MAX_CHAIN_LENGTH = 10;
+
+/** Verifies the certificates of a server's clients. */
+export class ClientVerifier {
+  readonly #clientCa: string;
+  /** The certificates that were verified in full handshakes. */
+  readonly #verified = new Set<string>();
+
+  /** @param clientCa the certificates (PEM) that clients' are signed with. */
+  constructor(clientCa: string) {
+    this.#clientCa = clientCa;
+  }
+
+  /**
+   * Why a client is refused after its handshake, as one of a few texts; undefined if it is trusted.
+   *
+   * A handshake in which the certificate fails ends well for node:tls, and the client has a ticket then. With that
+   * it resumes the session, and nothing is verified: a resumed one has to show a certificate that was.
+   */
+  async refusal(socket: TLSSocket): Promise<string | undefined> {
+    const certificate = socket.getPeerX509Certificate();
+    if (certificate === undefined) return "it is missing";
+    const { fingerprint256, validTo } = certificate;
+    if (!isInTime(certificate)) {
+      return Date.parse(validTo) < Date.now() ? "it has expired" : "it is not valid yet";
+    }
+    if (socket.isSessionReused()) {
+      return this.#verified.has(fingerprint256)
+        ? undefined
+        : "its session is not one of a verified certificate";
+    }
+    if (verifyError(socket) === "") {
+      this.#verified.add(fingerprint256);
+      return undefined;
+    }
+    // node:tls has one code for both.
+    return isSigned(certificate, chainOf(socket), await parseCertificates(this.#clientCa))
+      ? "a CA that is trusted here has signed it, but not for a client (extendedKeyUsage)"
+      : "it is not signed by a CA that is trusted here";
+  }
+}
+
+/** What node:tls found wrong with the peer's certificate; "" for nothing. */
+function verifyError(socket: TLSSocket): string {
+  // Its public face, `authorized`, is set on sockets of a tls.Server alone.
+  const { ssl } = socket as TLSSocket & { ssl?: { verifyError?: () => unknown } };
+  const code = ssl?.verifyError?.();
+  if (typeof code !== "string") {
+    throw new TypeError("this Deno does not tell whether a certificate was verified");
+  }
+  return code;
+}
+
+/** Whom a client trusts. */
+export interface Trust {
+  roots: X509Certificate[];
+  /** Certificates that are trusted as a server's own too, even if a CA's. */
+  pinned: X509Certificate[];
+}
+
+/**
+ * Checks a server's certificate: its name, and each signature up to a trusted certificate. node:tls accepts chains
+ * of X.509 version 1 certificates, and others that it cannot read, for their names alone.
+ *
+ * @throws {Error} that says why it is not trusted, as rustls words it.
+ */
+export function checkServer(socket: TLSSocket, name: string, { roots, pinned }: Trust): void {
+  const leaf = socket.getPeerX509Certificate();
+  if (leaf === undefined || !isVersion3(leaf)) throw new Error("invalid peer certificate: BadEncoding");
+  if (!isInTime(leaf)) {
+    const isOver = Date.parse(leaf.validTo) < Date.now();
+    throw new Error(`invalid peer certificate: ${isOver ? "Expired" : "NotValidYet"}`);
+  }
+  const { subjectAltName: names } = leaf;
+  // Without its subject, whose CN node:tls would take for a name.
+  const nameError = checkServerIdentity(
+    name,
+    { subject: {}, subjectaltname: names } as unknown as Parameters<typeof checkServerIdentity>[1],
+  );
+  if (names === undefined || nameError !== undefined) {
+    const shown = names?.replaceAll(/(?:DNS|IP Address):/g, "").replaceAll(", ", " or ");
+    const only = shown === undefined ? "" : `; certificate is only valid for ${shown}`;
+    throw new Error(
+      names === undefined
+        ? NO_NAMES
+        : `invalid peer certificate: certificate not valid for name "${name}"${only}`,
+    );
+  }
+  if (pinned.some(({ raw }) => raw.equals(leaf.raw))) return;
+  if (!isSigned(leaf, chainOf(socket), roots)) throw new Error("invalid peer certificate: UnknownIssuer");
+}
+
+/** How rustls says that a certificate has no subjectAltName. */
+const NO_NAMES = "certificate is not valid for any names";
+
+/** The certificates among these that a server of that name may have made for itself with `openssl req -x509`. */
+export function ownCertificates(certificates: X509Certificate[], name: string): X509Certificate[] {
+  return certificates.filter((it) =>
+    it.ca && it.subjectAltName !== undefined && isVersion3(it) && isIssuedBy(it, it) &&
+    (isIP(name) === 0 ? it.checkHost(name) : it.checkIP(name)) !== undefined
+  );
+}
+
+/** The certificates that a peer has shown, its own first. */
+function chainOf(socket: TLSSocket): X509Certificate[] {
+  const chain = [];
+  let next: DetailedPeerCertificate | undefined = socket.getPeerCertificate(true);
+  while (next?.raw !== undefined && chain.length < MAX_CHAIN_LENGTH) {
+    chain.push(new X509Certificate(next.raw));
+    next = next.issuerCertificate;
+  }
+  return chain;
+}
+
+/** Whether signatures lead from a certificate to a root, over those of a chain. */
+function isSigned(leaf: X509Certificate, chain: X509Certificate[], roots: X509Certificate[]): boolean {
+  let current: X509Certificate | undefined = leaf;
+  for (let length = 0; current !== undefined && length < MAX_CHAIN_LENGTH; length++) {
+    const below: X509Certificate = current;
+    if (roots.some((root) => isIssuedBy(below, root))) return true;
+    current = chain.find((it) => it.ca && !it.raw.equals(below.raw) && isIssuedBy(below, it));
+  }
+  return false;
+}
+
+function isIssuedBy(certificate: X509Certificate, issuer: X509Certificate): boolean {
+  try {
+    return isInTime(issuer) && certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey);
+  } catch {
+    return false; // a key of a kind that Deno does not know
+  }
+}
+
+function isInTime({ validFrom, validTo }: X509Certificate): boolean {
+  const now = Date.now();
+  return Date.parse(validFrom) <= now && now <= Date.parse(validTo);
+}
