@@ -85,6 +85,7 @@ export class TlsStream implements Stream {
   readonly #onClose: (farewell: Promise<void>) => void;
 
   /**
+   * @param raw is the TLS stream's from now on, and is closed if it cannot be made.
    * @param wrap makes the TLS socket of the Duplex.
    * @param onClose is given, when the stream is closed, what resolves once the peer has been told or cannot be.
    */
@@ -96,7 +97,13 @@ export class TlsStream implements Stream {
     this.#raw = raw;
     this.#onClose = onClose;
     this.#wire = new Wire(raw, (error) => this.#fail(error));
-    this.socket = wrap(this.#wire);
+    this.#failed!.promise.catch(() => {}); // it may come when nobody waits for it
+    try {
+      this.socket = wrap(this.#wire);
+    } catch (error) {
+      closeQuietly(raw);
+      throw error;
+    }
     // Plaintext is kept here instead of in node's queue, whose events come later and cost more.
     this.socket.push = (chunk: Uint8Array | null) => {
       if (chunk === null) this.#ended = true;
@@ -119,7 +126,6 @@ export class TlsStream implements Stream {
     await new Promise((resolve) => setImmediate(resolve)); // node:tls starts in the next turn
     if (early !== undefined && early.length > 0) this.#wire.feed(early);
     const failed = this.#failed!.promise;
-    failed.catch(() => {}); // it may come when the handshake is over
     try {
       while (!this.#secured) {
         if (this.#failure !== undefined) throw this.#failure;
@@ -202,10 +208,12 @@ export class TlsStream implements Stream {
     await this.#wire.flushed();
   }
 
-  /** Has the bytes decrypted that the buffer begins with, and keeps room in it for the next. */
+  /** Has the bytes decrypted that the buffer begins with, and fits the buffer to them. */
   #decrypt(length: number): void {
+    const { length: size } = this.#buffer;
     this.#wire.feed(this.#buffer.subarray(0, length));
-    if (length === this.#buffer.length && length < MAX_READ_SIZE) this.#buffer = new Uint8Array(2 * length);
+    if (length === size && size < MAX_READ_SIZE) this.#buffer = new Uint8Array(2 * size);
+    else if (length < size / 4 && size > MIN_READ_SIZE) this.#buffer = new Uint8Array(size / 2);
   }
 
   #fail(error: Error): void {
