@@ -143,7 +143,9 @@ export class Ping implements AsyncIterable<ProbeEvent>, AsyncDisposable {
     if (this.#running !== undefined) throw new TypeError("The events of a run can be iterated over once");
     this.#running = this.#prober.run().finally(() => this.#events.end());
     try {
-      yield* this.#events;
+      for (let events; (events = await this.#events.take()).length > 0;) {
+        for (const event of events) yield event;
+      }
     } finally {
       this.stop();
       this.#events.end();

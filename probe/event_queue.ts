@@ -1,7 +1,7 @@
 import type { ProbeEvent } from "../stats/events.ts";
 
 /** Hands events from a prober to one consumer, and holds the prober back while the consumer is at work. */
-export class EventQueue implements AsyncIterable<ProbeEvent> {
+export class EventQueue {
   #events: ProbeEvent[] = [];
   #ended = false;
   /** Resolves when there are events, or the end. */
@@ -9,32 +9,30 @@ export class EventQueue implements AsyncIterable<ProbeEvent> {
   /** Resolves when the consumer is done with all events. */
   #emptied = Promise.withResolvers<void>();
 
-  /** Adds an event. @returns what resolves when the consumer is done with it, or at the end. */
+  /** Adds an event. @returns what resolves when the consumer is done with it; undefined after the end. */
   push(event: ProbeEvent): Promise<void> | undefined {
     this.#events.push(event);
     this.#filled.resolve();
     return this.#ended ? undefined : this.#emptied.promise;
   }
 
-  /** No consumer is waited for any more; events that are pushed before the consumer sees the end still reach it. */
+  /** No consumer is waited for any more. One that comes back still gets the events that are left. */
   end(): void {
     this.#ended = true;
     this.#filled.resolve();
     this.#emptied.resolve();
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<ProbeEvent, void> {
-    for (;;) {
-      while (this.#events.length > 0) {
-        const events = this.#events;
-        this.#events = [];
-        for (const event of events) yield event;
-      }
-      if (this.#ended) return;
+  /** The next events, once there are any; none at the end. To call it means to be done with those before. */
+  async take(): Promise<ProbeEvent[]> {
+    if (this.#events.length === 0 && !this.#ended) {
       this.#emptied.resolve();
       this.#emptied = Promise.withResolvers();
       this.#filled = Promise.withResolvers();
       await this.#filled.promise;
     }
+    const events = this.#events;
+    this.#events = [];
+    return events;
   }
 }

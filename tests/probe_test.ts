@@ -277,9 +277,11 @@ Deno.test("a queue gives events in order, tells when its consumer is done, and g
   const seen: number[] = [];
   let [done, work] = [0, Promise.withResolvers<void>()];
   const consuming = (async () => {
-    for await (const { seq } of queue) {
-      seen.push(seq);
-      await work.promise;
+    for (let events; (events = await queue.take()).length > 0;) {
+      for (const { seq } of events) {
+        seen.push(seq);
+        await work.promise;
+      }
     }
   })();
   const settle = () => new Promise((resolve) => setImmediate(resolve));
