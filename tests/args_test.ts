@@ -7,6 +7,7 @@ import { ping } from "../commands/ping.ts";
 import { server } from "../commands/server.ts";
 import { readWithoutCommand } from "../commands/tsecho.ts";
 import { formatEndpoint } from "../net/endpoint.ts";
+import { test } from "./harness.ts";
 
 const COMMANDS = { server, client, ping };
 
@@ -32,7 +33,7 @@ function clientOptions(argv: string) {
   return request.options;
 }
 
-Deno.test("the server's defaults are those of the help text", () => {
+test("the server's defaults are those of the help text", () => {
   const { options, log } = serverOptions("");
   assertEquals(options, {
     endpoints: [{ transport: "tcp", hostname: "::", port: 21567 }],
@@ -49,7 +50,7 @@ Deno.test("the server's defaults are those of the help text", () => {
   assertEquals(log, { format: "text", quiet: false });
 });
 
-Deno.test("each option of the server is read", () => {
+test("each option of the server is read", () => {
   const { options, log } = serverOptions(
     "--host 127.0.0.1 --port=0 --framing line --stamp unix --tag web-2 --max-line 1KiB --max-conns 7 " +
       "--reuse-port --idle-timeout 1.5s --drain-timeout 0 --quiet --log json",
@@ -72,7 +73,7 @@ Deno.test("each option of the server is read", () => {
   assertEquals(serverOptions("--framing chunk --stamp none").options.framing, "chunk");
 });
 
-Deno.test("the options of each transport and of the doors are read", () => {
+test("the options of each transport and of the doors are read", () => {
   const { options } = serverOptions(
     "tls://:1 udp://:2 unix:/s tcp://:3 --cert c --key k --handshake-timeout 2s --unix-mode 0660 --udp-rate 0 " +
       "--proxy-protocol --proxy-from 10.0.0.1 --allow 10.0.0.0/8,::1 --deny 10.1.0.0/16 --max-conns-per-ip 3",
@@ -101,7 +102,7 @@ Deno.test("the options of each transport and of the doors are read", () => {
   assertEquals(clientOptions("udp://h --udp-rate 7").udpRate, 7);
 });
 
-Deno.test("the server takes several endpoints", () => {
+test("the server takes several endpoints", () => {
   assertEquals(serverOptions(":1 [::1]:2 tcp://h:3").options.endpoints, [
     { transport: "tcp", hostname: "::", port: 1 },
     { transport: "tcp", hostname: "::1", port: 2 },
@@ -109,7 +110,7 @@ Deno.test("the server takes several endpoints", () => {
   ]);
 });
 
-Deno.test("the client's defaults and options are read", () => {
+test("the client's defaults and options are read", () => {
   assertEquals(clientOptions(""), {
     endpoint: { transport: "tcp", hostname: "localhost", port: 21567 },
     connectTimeout: 10_000,
@@ -146,7 +147,7 @@ function textOf(argv: string): string {
   return typeof request === "string" ? request : (request as { text: string }).text;
 }
 
-Deno.test("help and version work everywhere, and in every place", () => {
+test("help and version work everywhere, and in every place", () => {
   for (const argv of ["--help", "-h", "server --help", "server -h", "client :7 --help", "client a b c -h"]) {
     assertStringIncludes(textOf(argv), "usage: tsecho", argv);
   }
@@ -155,7 +156,7 @@ Deno.test("help and version work everywhere, and in every place", () => {
   }
 });
 
-Deno.test("each help text names every option, with its default, and examples", () => {
+test("each help text names every option, with its default, and examples", () => {
   const serverHelp = textOf("server -h");
   for (
     const part of [
@@ -188,7 +189,7 @@ Deno.test("each help text names every option, with its default, and examples", (
   }
 });
 
-Deno.test("each row of each table is shown in its command's help, and held to its own terms", () => {
+test("each row of each table is shown in its command's help, and held to its own terms", () => {
   for (const [name, command] of Object.entries(COMMANDS)) {
     const help = textOf(`${name} -h`);
     const table: OptionTable & TransportOptionTable = command.table;
@@ -212,7 +213,7 @@ Deno.test("each row of each table is shown in its command's help, and held to it
   }
 });
 
-Deno.test("what is wrong on the command line is named, with its value and what was expected", () => {
+test("what is wrong on the command line is named, with its value and what was expected", () => {
   const table: [string[], string][] = [
     [[], 'Cannot run "": expected a command, server, client or ping'],
     [["sever"], 'Cannot run "sever": there is no such command, expected server, client or ping'],
@@ -372,7 +373,7 @@ Deno.test("what is wrong on the command line is named, with its value and what w
   }
 });
 
-Deno.test("sizes and durations are read in every unit", () => {
+test("sizes and durations are read in every unit", () => {
   const size = (text: string) => parseSize(text, 1, 1e12);
   assertEquals(["1", "65536", "64k", "64K", "64KiB", "2m", "2MiB", "3g"].map(size), [
     1,
@@ -407,7 +408,7 @@ function pingOptions(argv: string) {
   return request.options.run;
 }
 
-Deno.test("ping's defaults are those of the help text", () => {
+test("ping's defaults are those of the help text", () => {
   assertEquals(pingOptions(""), {
     endpoint: { transport: "tcp", hostname: "localhost", port: 21567 },
     connectTimeout: 10_000,
@@ -427,7 +428,7 @@ Deno.test("ping's defaults are those of the help text", () => {
   });
 });
 
-Deno.test("each option of ping is read, its times as ping(8) has them", () => {
+test("each option of ping is read, its times as ping(8) has them", () => {
   const options = pingOptions(
     "udp://web:7 -c 10 -i .2 -s 1k -W 300ms -w 2m -q -D -6 --udp-rate 0 --reconnect --clocks-synced --no-tty " +
       "--json a --csv b --fail-if p99>5ms --fail-if loss>1%",
@@ -464,7 +465,7 @@ Deno.test("each option of ping is read, its times as ping(8) has them", () => {
   });
 });
 
-Deno.test("what is wrong with ping's options is said", () => {
+test("what is wrong with ping's options is said", () => {
   for (
     const [argv, message] of [
       ["-c 0", 'Cannot use --count "0": expected a whole number from 1'],

@@ -1,8 +1,9 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { CidrSet } from "../net/cidr.ts";
+import { assertProperty, test } from "./harness.ts";
 
-Deno.test("an address is in a block or not", () => {
+test("an address is in a block or not", () => {
   const table: [string, string, boolean][] = [
     ["10.0.0.0/8", "10.255.0.1", true],
     ["10.0.0.0/8", "11.0.0.1", false],
@@ -31,7 +32,7 @@ Deno.test("an address is in a block or not", () => {
   }
 });
 
-Deno.test("what is no block is refused with the reason", () => {
+test("what is no block is refused with the reason", () => {
   const table: [string, string][] = [
     ["", '"" is not an address or a block such as 10.0.0.0/8'],
     ["10.0.0.0/8,", '"" is not an address'],
@@ -61,14 +62,14 @@ function cut(parts: number[], width: number, prefix: number): number[] {
   return parts.map((_, i) => parseInt(kept.slice(i * width, (i + 1) * width), 2));
 }
 
-Deno.test("any address is in a block exactly if the first bits are the same", () => {
+test("any address is in a block exactly if the first bits are the same", () => {
   for (const [count, width] of [[4, 8], [8, 16]] as const) {
     const text = (parts: number[]) =>
       width === 8 ? parts.join(".") : parts.map((part) => part.toString(16)).join(":");
     const part = fc.integer({ min: 0, max: 2 ** width - 1 });
     const parts = fc.array(part, { minLength: count, maxLength: count });
     const prefix = fc.integer({ min: 0, max: count * width });
-    fc.assert(fc.property(parts, prefix, parts, prefix, (base, prefix, other, same) => {
+    assertProperty(fc.property(parts, prefix, parts, prefix, (base, prefix, other, same) => {
       const block = cut(base, width, prefix);
       // Two random addresses share few bits: these share `same` with the block's, or differ from it in one bit.
       const ip = cut(base, width, same);

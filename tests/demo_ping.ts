@@ -2,10 +2,15 @@
  * Shows what ping tells of two servers behind a balancer (haproxy), one of which has a wrong clock (faketime) and is
  * slow on the way back. Run it with `deno task demo-ping`; the README shows what it prints.
  */
-import { eventually, Folder, needs, Running, ServerProcess, TSECHO } from "./helpers.ts";
+import { lacking } from "./harness.ts";
+import { eventually, Folder, Running, ServerProcess, TSECHO } from "./helpers.ts";
 import { DelayingRelay, faketime } from "./peers.ts";
 
-if ((await needs("haproxy", "faketime")).ignore) Deno.exit(1);
+const missing = lacking(["haproxy", "faketime"]);
+if (missing.length > 0) {
+  console.error(`the demo of ping needs ${missing.join(" and ")}`);
+  Deno.exit(1);
+}
 
 await using good = await ServerProcess.start(["--tag", "web-1"]);
 await using bad = await ServerProcess.start(["--tag", "web-2"], faketime(-1.5));

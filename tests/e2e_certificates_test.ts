@@ -1,7 +1,14 @@
-/** TLS: certificates of servers and of clients, and what is said when they cannot be used. */
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { type Folder, needs, run, ServerProcess, TSECHO, tsecho, unstamped, within } from "./helpers.ts";
-import { connect, needsTlsServer, tlsServer, withCertificates } from "./tls_helpers.ts";
+/** TLS: the server's certificate and the client's trust, and what is said when they cannot be used. */
+import { assertEquals, assertMatch } from "@std/assert";
+import { e2e as test } from "./harness.ts";
+import { run, ServerProcess, TSECHO, tsecho, unstamped, within } from "./helpers.ts";
+import {
+  connect,
+  makeClientCertificates,
+  needsTlsServer,
+  tlsServer,
+  withCertificates,
+} from "./tls_helpers.ts";
 
 const options = await needsTlsServer();
 
@@ -12,7 +19,7 @@ function makesOne(san: string): string {
   } -addext subjectAltName=${san} -addext basicConstraints=critical,CA:FALSE -keyout key.pem -out cert.pem`;
 }
 
-Deno.test(
+test(
   "what is wrong with the server's files is said at the start",
   options,
   () =>
@@ -82,7 +89,7 @@ Deno.test(
     }),
 );
 
-Deno.test("why a TLS connection cannot be had is said", options, () =>
+test("why a TLS connection cannot be had is said", options, () =>
   withCertificates(async (folder) => {
     const serve = (name: string) =>
       ServerProcess.start([
@@ -167,7 +174,7 @@ Deno.test("why a TLS connection cannot be had is said", options, () =>
     await server.stderr.until(/warn refuse reason="TLS handshake failed" .*does not speak TLS/);
   }));
 
-Deno.test(
+test(
   "the system's certificates are trusted",
   await needsTlsServer("unshare"),
   () =>
@@ -194,113 +201,7 @@ Deno.test(
     }),
 );
 
-/** Certificates of clients beside those of servers: `alice`, `late` (expired), `host` (for servers) and `stranger`. */
-async function makeClients(folder: Folder): Promise<void> {
-  const script = `set -e; cd "$0"
-    key() { openssl ecparam -name prime256v1 -genkey -noout -out $1.key; }
-    sign() {
-      key $1; openssl req -new -key $1.key -subj /CN=$1 -out $1.csr; echo "extendedKeyUsage=$3" > $1.ext
-      openssl x509 -req -in $1.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days $2 -extfile $1.ext -out $1.pem
-    }
-    sign alice 2 clientAuth; sign late -1 clientAuth; sign host 2 serverAuth
-    key stranger; openssl req -x509 -new -key stranger.key -subj /CN=stranger -days 2 -out stranger.pem
-    openssl x509 -req -in alice.csr -signkey alice.key -days 2 -out v1.pem
-    cat server.pem ca.pem server.key > bundle.pem; cat alice.key alice.pem > alice-bundle.pem`;
-  const { code, stderr } = await run(["sh", "-c", script, folder.path]);
-  assertEquals(code, 0, stderr);
-}
-
-Deno.test(
-  "with --client-ca only clients with a certificate of it are served, and the others told why",
-  options,
-  () =>
-    withCertificates(async (folder) => {
-      await makeClients(folder);
-      const trust = ["--ca", folder.file("ca.pem")];
-      await using server = await tlsServer(
-        ["--cert", folder.file("bundle.pem")],
-        "--client-ca",
-        folder.file("ca.pem"),
-      );
-      const url = server.url("tls");
-      const show = (
-        name: string,
-      ) => ["--cert", folder.file(`${name}.pem`), "--key", folder.file(`${name}.key`)];
-      for (const own of [show("alice"), ["--cert", folder.file("alice-bundle.pem")]]) {
-        for (const way of [trust, ["--insecure"]]) {
-          const { code, stdout, stderr } = await tsecho(["client", url, ...way, ...own, "-m", "hello"]);
-          assertEquals([code, unstamped(stdout)], [0, "hello\n"], stderr);
-        }
-      }
-      const refused = "the server says: client certificate refused: ";
-      const table: [string[], string][] = [
-        [show("late"), `${refused}it has expired`],
-        [
-          show("host"),
-          `${refused}a CA that is trusted here has signed it, but not for a client (extendedKeyUsage)`,
-        ],
-        [show("stranger"), `${refused}it is not signed by a CA that is trusted here`],
-        [[], "the server asks for a client certificate; name its file with --cert"],
-      ];
-      for (const [own, reason] of table) {
-        const { code, stdout, stderr } = await tsecho(["client", url, ...trust, ...own, "-m", "hello"]);
-        assertEquals({ code, stdout, stderr }, {
-          code: 1,
-          stdout: "",
-          stderr: `tsecho: Cannot talk to "${url}": ${reason}\n`,
-        });
-        const ping = await tsecho(["ping", url, ...trust, ...own, "-c", "1"]);
-        assertEquals(ping.code, 1);
-        assertStringIncludes(ping.stderr, reason);
-      }
-      await server.stderr.until(
-        /reason="client certificate refused: it has expired" .*last_error="it names CN=late"/,
-      );
-      await server.stderr.until(
-        /reason="TLS handshake failed" .*last_error="the client shows no certificate"/,
-      );
-      const { stderr } = await tsecho([
-        ...["server", "tls://127.0.0.1:0", "--cert", folder.file("bundle.pem")],
-        ...["--client-ca", folder.file("v1.pem")],
-      ]);
-      assertMatch(stderr, /v1.pem": a certificate in it is of X.509 version 1; make it anew as version 3\n$/);
-    }),
-);
-
-Deno.test(
-  "a client whose certificate was refused gets in by no session of before either",
-  options,
-  () =>
-    withCertificates(async (folder) => {
-      await makeClients(folder);
-      await using server = await tlsServer(
-        ["--cert", folder.file("bundle.pem")],
-        "--client-ca",
-        folder.file("ca.pem"),
-      );
-      const talk = (name: string, session: string[]) =>
-        run([
-          ...["sh", "-c", '(echo hello; sleep 0.5) | "$@"', "sh", "openssl", "s_client", "-connect"],
-          ...[
-            `127.0.0.1:${server.port}`,
-            "-CAfile",
-            folder.file("ca.pem"),
-            "-cert",
-            folder.file(`${name}.pem`),
-          ],
-          ...["-key", folder.file(`${name}.key`), ...session, folder.file(`${name}.session`)],
-        ]);
-      for (const name of ["stranger", "alice"]) {
-        await talk(name, ["-sess_out"]);
-        const { stdout } = await talk(name, ["-sess_in"]);
-        assertMatch(stdout, /^Reused, TLSv1\.3/m);
-        assertEquals(/Z\] hello/.test(stdout), name === "alice", stdout);
-      }
-      await server.stderr.until(/refused: its session is not one of a verified certificate/);
-    }),
-);
-
-Deno.test(
+test(
   "SIGHUP has new connections see a new certificate, and keeps the old one when that is broken",
   options,
   () =>
@@ -347,14 +248,14 @@ async function readSome(conn: Deno.Conn): Promise<Uint8Array> {
   return buffer.subarray(0, await within(conn.read(buffer), "a reply") ?? 0);
 }
 
-Deno.test("SIGHUP does a server without TLS no harm", { ignore: Deno.build.os === "windows" }, async () => {
+test("SIGHUP does a server without TLS no harm", { ignore: Deno.build.os === "windows" }, async () => {
   await using server = await ServerProcess.start();
   server.kill("SIGHUP");
   await server.stderr.until(/info reload reason="there is no tls:\/\/ endpoint"/);
   assertEquals((await tsecho(["client", `127.0.0.1:${server.port}`, "-m", "hello"])).code, 0);
 });
 
-Deno.test(
+test(
   "a self-signed CA:TRUE certificate is trusted when it is the very one given",
   options,
   () =>
@@ -398,7 +299,7 @@ Deno.test(
     }),
 );
 
-Deno.test(
+test(
   "a certificate without SAN, and files with a BOM, are understood",
   options,
   () =>
@@ -419,7 +320,7 @@ Deno.test(
         ...["-addext", "basicConstraints=critical,CA:FALSE", "-keyout", folder.file("bare.key")],
         ...["-out", folder.file("bare.pem")],
       ]);
-      await makeClients(folder);
+      await makeClientCertificates(folder);
       await using bare = await tlsServer([
         "--cert",
         folder.file("bare.pem"),
@@ -461,41 +362,9 @@ Deno.test(
     }),
 );
 
-Deno.test(
-  "a client with a certificate of its own is no less strict with the server's",
-  options,
-  () =>
-    withCertificates(async (folder) => {
-      await makeClients(folder);
-      const own = ["--cert", folder.file("alice-bundle.pem")];
-      const table: [string, string[], string][] = [
-        ["server", [], "the certificate is not trusted; name the file of its CA with --ca"],
-        [
-          "self",
-          ["--ca", folder.file("ca.pem")],
-          "the certificate is not trusted; name the file of its CA with --ca",
-        ],
-        [
-          "other",
-          ["--ca", folder.file("ca.pem")],
-          "the certificate is for another name: other.example; --server-name tells which to expect",
-        ],
-        ["expired", ["--ca", folder.file("ca.pem")], "the certificate has expired"],
-      ];
-      for (const [name, trust, reason] of table) {
-        await using server = await tlsServer([
-          ...["--cert", folder.file(`${name}.pem`), "--key", folder.file(`${name}.key`)],
-        ]);
-        const url = server.url("tls");
-        const { code, stderr } = await tsecho(["client", url, ...trust, ...own, "-m", "hello"]);
-        assertEquals([code, stderr], [1, `tsecho: Cannot connect to "${url}": ${reason}\n`]);
-      }
-    }),
-);
-
-Deno.test(
+test(
   "a Deno that is too old for TLS on the server says which is needed",
-  await needs("openssl"),
+  { needs: ["openssl"] },
   async () => {
     if (!options.ignore) return; // this one is not
     await withCertificates(async (_folder, identity) => {

@@ -1,8 +1,8 @@
 /** The client in a pipe and with --message, against tsecho's server and others. */
 import { assert, assertEquals, assertLess, assertMatch, assertStringIncludes } from "@std/assert";
 import { closeQuietly } from "../net/stream.ts";
+import { e2e as test, lacking } from "./harness.ts";
 import {
-  needs,
   python,
   residentKiB,
   run,
@@ -42,7 +42,7 @@ function fakeServer(serve: (conn: Deno.TcpConn) => Promise<void>) {
 const buffer = () => new Uint8Array(65536);
 const encode = (text: string) => new TextEncoder().encode(text);
 
-Deno.test("the piped client prints a reply for each line, and exits with 0", async () => {
+test("the piped client prints a reply for each line, and exits with 0", async () => {
   await using server = await ServerProcess.start();
   const { code, stdout, stderr } = await tsecho(
     ["client", `:${server.port}`, "-4"],
@@ -54,12 +54,12 @@ Deno.test("the piped client prints a reply for each line, and exits with 0", asy
   assertEquals(replies.slice(0, 3).map((line) => unstamped(line)), ["one", "", "three without LF"]);
 });
 
-Deno.test("an empty input is answered in full", async () => {
+test("an empty input is answered in full", async () => {
   await using server = await ServerProcess.start();
   assertEquals(await tsecho(["client", `127.0.0.1:${server.port}`]), { code: 0, stdout: "", stderr: "" });
 });
 
-Deno.test("--message sends, prints the reply and ends; it may repeat", async () => {
+test("--message sends, prints the reply and ends; it may repeat", async () => {
   await using server = await ServerProcess.start();
   const { code, stdout } = await tsecho([
     "client",
@@ -74,7 +74,7 @@ Deno.test("--message sends, prints the reply and ends; it may repeat", async () 
   assertEquals(stdout.split("\n").slice(0, -1).map((line) => unstamped(line)), ["a b", "", "-1"]);
 });
 
-Deno.test("-4 and -6 choose the IP version", async () => {
+test("-4 and -6 choose the IP version", async () => {
   await using server = await ServerProcess.start(["--port", "0"]);
   for (const [option, host] of [["-4", "localhost"], ["-4", "127.0.0.1"], ["-6", "::1"]] as const) {
     assertEquals(
@@ -88,7 +88,7 @@ Deno.test("-4 and -6 choose the IP version", async () => {
   assertEquals([code, stderr], [2, 'tsecho: Cannot use option "-4": "::1" is an IPv6 address\n']);
 });
 
-Deno.test("200 MiB of random lines through the piped client come back, in little memory", {
+test("200 MiB of random lines through the piped client come back, in little memory", {
   ignore: Deno.build.os !== "linux",
 }, async () => {
   await using server = await ServerProcess.start(["--quiet"]);
@@ -116,7 +116,7 @@ Deno.test("200 MiB of random lines through the piped client come back, in little
   }
 });
 
-Deno.test("a line that the server refuses is told, with the number of lines not answered", async () => {
+test("a line that the server refuses is told, with the number of lines not answered", async () => {
   await using server = await ServerProcess.start(["--max-line", "10"]);
   const url = `tcp://127.0.0.1:${server.port}`;
   const { code, stdout, stderr } = await tsecho(["client", url], "short\nmuch too long\nnever reached\n");
@@ -132,7 +132,7 @@ Deno.test("a line that the server refuses is told, with the number of lines not 
   assertEquals(one.stderr, `tsecho: Cannot talk to "${url}": the server says: line longer than 10 bytes\n`);
 });
 
-Deno.test("a server that goes before all is answered makes the exit code 1", async () => {
+test("a server that goes before all is answered makes the exit code 1", async () => {
   await using server = fakeServer(async (conn) => {
     await conn.read(buffer());
     await conn.write(encode("[now] one\n"));
@@ -145,7 +145,7 @@ Deno.test("a server that goes before all is answered makes the exit code 1", asy
   );
 });
 
-Deno.test("a server that goes while the input is still open ends the client with 1", async () => {
+test("a server that goes while the input is still open ends the client with 1", async () => {
   await using server = await ServerProcess.start();
   await using client = new Running([...TSECHO, "client", `127.0.0.1:${server.port}`]);
   await client.write("hello\n");
@@ -155,7 +155,7 @@ Deno.test("a server that goes while the input is still open ends the client with
   assertMatch(client.stderr.text, /by "[^"]+": the server closed the connection\n$/);
 });
 
-Deno.test("no reply within --timeout ends the client with 1", async () => {
+test("no reply within --timeout ends the client with 1", async () => {
   await using server = fakeServer(async (conn) => {
     while (await conn.read(buffer()) !== null);
     await conn.read(buffer());
@@ -167,7 +167,7 @@ Deno.test("no reply within --timeout ends the client with 1", async () => {
   assertEquals([one.code, one.stderr], [1, `tsecho: Cannot talk to "${server.url}": no reply in 200ms\n`]);
 });
 
-Deno.test("a server that takes no more of a long line does not hold the client", async () => {
+test("a server that takes no more of a long line does not hold the client", async () => {
   await using server = fakeServer(async (conn) => {
     await conn.write(encode("."));
     await new Promise<void>((resolve) => wake = resolve);
@@ -182,7 +182,7 @@ Deno.test("a server that takes no more of a long line does not hold the client",
   );
 });
 
-Deno.test("what is no reply does not prolong the wait for one", async () => {
+test("what is no reply does not prolong the wait for one", async () => {
   for (const [drop, code] of [[".", 1], ["[now] one\n", 0]] as const) {
     await using server = fakeServer(async (conn) => {
       for (;;) {
@@ -195,7 +195,7 @@ Deno.test("what is no reply does not prolong the wait for one", async () => {
   }
 });
 
-Deno.test("what stands in the way of reading or writing is said", async () => {
+test("what stands in the way of reading or writing is said", async () => {
   await using server = await ServerProcess.start();
   const client = [...TSECHO, "client", `127.0.0.1:${server.port}`];
   const sh = (script: string, ...args: string[]) => run(["sh", "-c", script, "sh", ...args]);
@@ -212,7 +212,7 @@ Deno.test("what stands in the way of reading or writing is said", async () => {
   }
 });
 
-Deno.test("a first line that looks like an error is echoed at once by a server without stamps", async () => {
+test("a first line that looks like an error is echoed at once by a server without stamps", async () => {
   await using server = await ServerProcess.start(["--stamp", "none"]);
   await using client = new Running([...TSECHO, "client", `127.0.0.1:${server.port}`]);
   for (const line of ["error: 1\n", "plain\n", "[x\nerror: 2\n"]) {
@@ -223,7 +223,7 @@ Deno.test("a first line that looks like an error is echoed at once by a server w
   assertEquals(await client.code(), 0);
 });
 
-Deno.test("SIGINT ends the input: what is under way is still answered", async () => {
+test("SIGINT ends the input: what is under way is still answered", async () => {
   await using server = await ServerProcess.start();
   await using client = new Running([...TSECHO, "client", `127.0.0.1:${server.port}`]);
   await client.write("hello\nhalf a line");
@@ -234,7 +234,7 @@ Deno.test("SIGINT ends the input: what is under way is still answered", async ()
   assertMatch(client.stderr.text, /^tsecho: Cannot get every line answered by "[^"]+": interrupted\n$/);
 });
 
-Deno.test("SIGINT ends the wait for a reply to a message", async () => {
+test("SIGINT ends the wait for a reply to a message", async () => {
   const read = Promise.withResolvers<void>();
   await using server = fakeServer(async (conn) => {
     await conn.read(buffer());
@@ -248,7 +248,7 @@ Deno.test("SIGINT ends the wait for a reply to a message", async () => {
   assertEquals(client.stderr.text, `tsecho: Cannot talk to "${server.url}": interrupted\n`);
 });
 
-Deno.test("a reader of stdout that has seen enough ends the client quietly", async () => {
+test("a reader of stdout that has seen enough ends the client quietly", async () => {
   await using server = await ServerProcess.start(["--quiet"]);
   const { code, stdout, stderr } = await run([
     ...["sh", "-c", 'seq 1000000 | "$@" | head -n 1', "sh", ...TSECHO, "client", `127.0.0.1:${server.port}`],
@@ -256,13 +256,13 @@ Deno.test("a reader of stdout that has seen enough ends the client quietly", asy
   assertEquals([code, unstamped(stdout), stderr], [0, "1\n", ""]);
 });
 
-Deno.test("into a pipe replies go byte for byte, control characters included", async () => {
+test("into a pipe replies go byte for byte, control characters included", async () => {
   await using server = await ServerProcess.start();
   const { stdout } = await tsecho(["client", `127.0.0.1:${server.port}`], "\x1b[31mred\x00\r\n");
   assertEquals(unstamped(stdout), "\x1b[31mred\x00\r\n");
 });
 
-Deno.test("an error reply's control characters are escaped on stderr", async () => {
+test("an error reply's control characters are escaped on stderr", async () => {
   await using server = fakeServer(async (conn) => {
     await conn.read(buffer());
     await conn.write(encode("error: \x1b[31mno\n"));
@@ -272,14 +272,14 @@ Deno.test("an error reply's control characters are escaped on stderr", async () 
   assert(!stderr.includes("\x1b"));
 });
 
-Deno.test("in chunk framing each piped line is a message, and waits for its reply", async () => {
+test("in chunk framing each piped line is a message, and waits for its reply", async () => {
   await using server = await ServerProcess.start(["--framing", "chunk", "--stamp", "none"]);
   const input = "one\n\n" + "x".repeat(3000) + "\nlast without LF";
   const { code, stdout } = await tsecho(["client", `127.0.0.1:${server.port}`, "--framing", "chunk"], input);
   assertEquals([code, stdout], [0, input]);
 });
 
-Deno.test("a reply in chunk framing may come in pieces, or say something else", async () => {
+test("a reply in chunk framing may come in pieces, or say something else", async () => {
   await using server = fakeServer(async (conn) => {
     const message = buffer();
     const n = await conn.read(message);
@@ -303,7 +303,7 @@ Deno.test("a reply in chunk framing may come in pieces, or say something else", 
   assertEquals([code, stdout], [0, "[now] hello\n[now] 250 ok\n"]);
 });
 
-Deno.test("a filter over UDP prints the last reply to the end, however slow stdout's reader is", async () => {
+test("a filter over UDP prints the last reply to the end, however slow stdout's reader is", async () => {
   await using server = await ServerProcess.start(["udp://127.0.0.1:0"]);
   // The second reply does not fit into the pipe beside the first, and waits for a reader longer than the filter's
   // look-out for late replies, 100 ms.
@@ -313,7 +313,7 @@ Deno.test("a filter over UDP prints the last reply to the end, however slow stdo
   assertEquals(stdout.replaceAll(/^\[.{27}\] /gm, ""), input);
 });
 
-Deno.test("the client talks to foreign servers", async (t) => {
+test("the client talks to foreign servers", async (t) => {
   const servers: [string, (port: number) => string[]][] = [
     ["ncat", (port) => ["ncat", "-l", "127.0.0.1", `${port}`, "-e", "/bin/cat"]],
     ["socat", (port) => ["socat", `TCP-LISTEN:${port},bind=127.0.0.1,reuseaddr`, "EXEC:cat"]],
@@ -321,7 +321,7 @@ Deno.test("the client talks to foreign servers", async (t) => {
   for (const [program, command] of servers) {
     await t.step({
       name: program,
-      ...await needs(program),
+      ignore: lacking([program]).length > 0,
       fn: async () => {
         const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
         const { port } = listener.addr; // free a moment ago, and free again

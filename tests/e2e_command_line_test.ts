@@ -1,9 +1,10 @@
 /** The wrong things a person types, and the right ones that print and end: argv to streams and exit code. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import config from "../deno.json" with { type: "json" };
-import { needs, ROOT, run, Running, ServerProcess, TSECHO, tsecho } from "./helpers.ts";
+import { e2e as test } from "./harness.ts";
+import { ROOT, run, Running, ServerProcess, TSECHO, tsecho } from "./helpers.ts";
 
-Deno.test("what is wrong is said in one line, with the exit code of its kind", async () => {
+test("what is wrong is said in one line, with the exit code of its kind", async () => {
   const table: [string[], number, string][] = [
     [[], 2, 'Cannot run "": expected a command, server, client or ping; see tsecho --help'],
     [
@@ -55,7 +56,7 @@ Deno.test("what is wrong is said in one line, with the exit code of its kind", a
   }
 });
 
-Deno.test("a port below 1024 without the right to it is said", { ...await needs("setpriv") }, async () => {
+test("a port below 1024 without the right to it is said", { needs: ["setpriv"] }, async () => {
   const drop = ["setpriv", "--bounding-set=-net_bind_service", "--inh-caps=-net_bind_service"];
   const root = (await run(["id", "-u"])).stdout.trim() === "0";
   const { code, stderr } = await run([...(root ? drop : []), ...TSECHO, "server", "127.0.0.1:7"]);
@@ -67,7 +68,7 @@ Deno.test("a port below 1024 without the right to it is said", { ...await needs(
   );
 });
 
-Deno.test("a connection that is not answered times out", async () => {
+test("a connection that is not answered times out", async () => {
   // A full backlog: the kernel drops the SYNs of all further connections.
   await using full = new Running([
     "python3",
@@ -93,7 +94,7 @@ time.sleep(600)`,
   assertEquals(stderr, `tsecho: Cannot connect to "tcp://127.0.0.1:${port}": no answer in 300 ms\n`);
 });
 
-Deno.test("help and version go to stdout, with 0", async () => {
+test("help and version go to stdout, with 0", async () => {
   for (
     const [argv, start] of [["--help", "tsecho: a timestamping"], [
       "server -h",
@@ -109,7 +110,7 @@ Deno.test("help and version go to stdout, with 0", async () => {
   assertStringIncludes(stdout, `tsecho ${config.version} `);
 });
 
-Deno.test("a closed stdout ends quietly", async () => {
+test("a closed stdout ends quietly", async () => {
   const { code, stdout, stderr } = await run([
     "sh",
     "-c",
@@ -128,14 +129,14 @@ Deno.test("a closed stdout ends quietly", async () => {
   assertEquals(closed.stderr.split("\n").length <= 2, true, closed.stderr);
 });
 
-Deno.test("the permissions of the command are enough, and no question is ever asked", async () => {
+test("the permissions of the command are enough, and no question is ever asked", async () => {
   await using server = await ServerProcess.start(["--port", "0"]);
   const { code, stderr } = await tsecho(["client", `localhost:${server.port}`, "-4", "-m", "hello"]);
   assertEquals([code, stderr], [0, ""]);
   assert(!server.stderr.text.includes("NotCapable"));
 });
 
-Deno.test("the demo shows the main job and succeeds", async () => {
+test("the demo shows the main job and succeeds", async () => {
   const { code, stdout, stderr } = await run([
     ...[
       Deno.execPath(),

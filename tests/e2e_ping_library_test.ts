@@ -1,9 +1,10 @@
 /** ping.ts as a library: events, a summary, and nothing of the command line. */
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { ping } from "../ping.ts";
+import { e2e as test } from "./harness.ts";
 import { Folder, run, ServerProcess } from "./helpers.ts";
 
-Deno.test("ping gives an event for each line, and a summary of them", async () => {
+test("ping gives an event for each line, and a summary of them", async () => {
   await using server = await ServerProcess.start([
     "tcp://127.0.0.1:0",
     "udp://127.0.0.1:0",
@@ -21,7 +22,7 @@ Deno.test("ping gives an event for each line, and a summary of them", async () =
   }
 });
 
-Deno.test("ping waits for a consumer that is slower than the run, and says what that has cost", async () => {
+test("ping waits for a consumer that is slower than the run, and says what that has cost", async () => {
   await using server = await ServerProcess.start();
   const run = ping(server.url("tcp"), { count: 12, interval: 5 });
   for await (const { seq } of run) {
@@ -35,7 +36,7 @@ Deno.test("ping waits for a consumer that is slower than the run, and says what 
   assert(run.summary().missed > 0);
 });
 
-Deno.test("a ping ends when its consumer leaves, at its signal, and at its deadline, and closes its connection", async () => {
+test("a ping ends when its consumer leaves, at its signal, and at its deadline, and closes its connection", async () => {
   await using server = await ServerProcess.start();
   const endless = { interval: 10 };
   const left = ping(server.url("tcp"), endless);
@@ -58,7 +59,7 @@ Deno.test("a ping ends when its consumer leaves, at its signal, and at its deadl
   assertEquals(await server.stop(), 0);
 });
 
-Deno.test("ping refuses options out of range and endpoints that are none, and rejects where nobody listens", async () => {
+test("ping refuses options out of range and endpoints that are none, and rejects where nobody listens", async () => {
   assertThrows(() => ping("web", { size: 19 }), RangeError, "Cannot use size 19: expected a number from 20");
   assertThrows(() => ping("web", { count: 0 }), RangeError, "Cannot use count 0");
   assertThrows(() => ping("web", { interval: NaN }), RangeError, "Cannot use interval NaN");
@@ -69,7 +70,7 @@ Deno.test("ping refuses options out of range and endpoints that are none, and re
   await assertRejects(() => ping(url)[Symbol.asyncIterator]().next(), Error, "connection refused");
 });
 
-Deno.test("ping works where deno.json is another, and where only the network is allowed", async () => {
+test("ping works where deno.json is another, and where only the network is allowed", async () => {
   await using server = await ServerProcess.start();
   await using folder = await Folder.make();
   await Deno.writeTextFile(

@@ -1,10 +1,10 @@
 /** `tsecho ping` against real servers, and against peers that do what a network and a server may do. */
 import { assert, assertEquals, assertMatch, assertNotMatch, assertStringIncludes } from "@std/assert";
 import type { Counts, Estimate, Summary } from "../stats/summary.ts";
+import { e2e as test } from "./harness.ts";
 import {
   Folder,
   makeCertificates,
-  needs,
   type Outcome,
   residentKiB,
   run,
@@ -45,7 +45,7 @@ function countsOf(summary: Summary): Partial<Counts> {
 
 const NONE = { lost: 0, late: 0, duplicates: 0, reordered: 0, corrupt: 0 };
 
-Deno.test("ping works over every transport, in text and in JSON, and each line can have its own connection", async () => {
+test("ping works over every transport, in text and in JSON, and each line can have its own connection", async () => {
   await using folder = await Folder.make();
   await makeCertificates(folder);
   await using server = await ServerProcess.start([
@@ -100,9 +100,9 @@ Deno.test("ping works over every transport, in text and in JSON, and each line c
 });
 
 for (const [offset, whose] of [[90, "server"], [-3, "client"]] as const) {
-  Deno.test({
+  test({
     name: `ping proves how far a server's clock is off: ${offset} s`,
-    ...await needs("faketime"),
+    needs: ["faketime"],
     fn: async () => {
       await using server = await ServerProcess.start([], faketime(offset));
       const { end } = await pingJson([`:${server.port}`, "-4", "-c", "20", "-i", "0.01"]);
@@ -119,9 +119,9 @@ for (const [offset, whose] of [[90, "server"], [-3, "client"]] as const) {
   });
 }
 
-Deno.test({
+test({
   name: "ping tells what stamps of a second and no stamps leave open",
-  ...await needs("faketime"),
+  needs: ["faketime"],
   fn: async () => {
     await using seconds = await ServerProcess.start(["--stamp", "ctime"], faketime(90));
     const coarse = await pingJson([`127.0.0.1:${seconds.port}`, "-c", "5", "-i", "0.01"]);
@@ -139,9 +139,9 @@ Deno.test({
   },
 });
 
-Deno.test({
+test({
   name: "ping finds the delays of each direction that a relay adds, and the offset in spite of them",
-  ...await needs("faketime"),
+  needs: ["faketime"],
   fn: async () => {
     await using server = await ServerProcess.start([], faketime(90));
     await using relay = new DelayingRelay(server.port, {
@@ -217,7 +217,7 @@ class DatagramRelay implements AsyncDisposable {
   }
 }
 
-Deno.test("ping tells lost, duplicated, reordered, late and changed datagrams apart", async () => {
+test("ping tells lost, duplicated, reordered, late and changed datagrams apart", async () => {
   const held = new Map<number, string>();
   const lost = new Set([3, 11]);
   const twice = new Set([5, 6]);
@@ -277,7 +277,7 @@ async function untilEnd(conn: Deno.TcpConn): Promise<void> {
   while (await conn.read(buffer).catch(() => null) !== null);
 }
 
-Deno.test("ping exits with 1 when a server never answers", async () => {
+test("ping exits with 1 when a server never answers", async () => {
   await withPeer(untilEnd, async (port) => {
     const { code, stdout } = await tsecho([
       "ping",
@@ -299,7 +299,7 @@ Deno.test("ping exits with 1 when a server never answers", async () => {
   });
 });
 
-Deno.test("ping counts what is no reply as corrupt, never as a round trip", async () => {
+test("ping counts what is no reply as corrupt, never as a round trip", async () => {
   const noise = "HTTP/1.1 400 Bad Request\r\n\r\n" + "x".repeat(100_000) + "\nno line end";
   await withPeer(async (conn) => {
     await conn.read(new Uint8Array(1000));
@@ -312,7 +312,7 @@ Deno.test("ping counts what is no reply as corrupt, never as a round trip", asyn
   });
 });
 
-Deno.test("ping keeps what it has when a server goes away in the middle, and says so", async () => {
+test("ping keeps what it has when a server goes away in the middle, and says so", async () => {
   await withPeer(async (conn) => {
     const buffer = new Uint8Array(1000);
     for (let i = 0; i < 2; i++) await conn.write(buffer.subarray(0, (await conn.read(buffer))!));
@@ -328,7 +328,7 @@ Deno.test("ping keeps what it has when a server goes away in the middle, and say
   });
 });
 
-Deno.test("ping --json says why a run ended early, a replay says it again, and thresholds go first", async () => {
+test("ping --json says why a run ended early, a replay says it again, and thresholds go first", async () => {
   await using folder = await Folder.make();
   const file = folder.file("run.json");
   const reason = "the server closed the connection";
@@ -350,7 +350,7 @@ Deno.test("ping --json says why a run ended early, a replay says it again, and t
   }
 });
 
-Deno.test("ping keeps what a server said after the last reply to itself, and over UDP an error line is corrupt", async () => {
+test("ping keeps what a server said after the last reply to itself, and over UDP an error line is corrupt", async () => {
   const ERROR = "error: enough\n";
   await withPeer(async (conn) => {
     const buffer = new Uint8Array(1000);
@@ -387,7 +387,7 @@ Deno.test("ping keeps what a server said after the last reply to itself, and ove
   assert(end.corrupt > 0, JSON.stringify(end));
 });
 
-Deno.test("ping goes on, or ends in order, when a TLS record is broken", await needsTlsServer(), async () => {
+test("ping goes on, or ends in order, when a TLS record is broken", await needsTlsServer(), async () => {
   await using folder = await Folder.make();
   await makeCertificates(folder);
   await using server = await ServerProcess.start([
@@ -439,7 +439,7 @@ Deno.test("ping goes on, or ends in order, when a TLS record is broken", await n
   await within(relaying, "the relay to end");
 });
 
-Deno.test("ping passes on why a server ends the conversation", async () => {
+test("ping passes on why a server ends the conversation", async () => {
   await using server = await ServerProcess.start(["--max-conns", "1"]);
   using held = await server.connect();
   await held.write(new TextEncoder().encode("held\n"));
@@ -452,7 +452,7 @@ Deno.test("ping passes on why a server ends the conversation", async () => {
   assertStringIncludes(own.stdout, "no reply to seq=2: the server says: too many connections (1)\n");
 });
 
-Deno.test("ping --reconnect goes on when connections are refused, and a first refusal without it is a failure", async () => {
+test("ping --reconnect goes on when connections are refused, and a first refusal without it is a failure", async () => {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
   listener.close();
@@ -465,9 +465,9 @@ Deno.test("ping --reconnect goes on when connections are refused, and a first re
   assertMatch(stderr, /^tsecho: Cannot connect to "tcp:\/\/127\.0\.0\.1:\d+": connection refused[^\n]*\n$/);
 });
 
-Deno.test({
+test({
   name: "ping keeps the servers behind a balancer apart by their tags",
-  ...await needs("faketime"),
+  needs: ["faketime"],
   fn: async () => {
     await using one = await ServerProcess.start(["--tag", "web-1"]);
     await using two = await ServerProcess.start(["--tag", "web-2"], faketime(90));
@@ -491,7 +491,7 @@ Deno.test({
   },
 });
 
-Deno.test("ping --from tells the same of a saved run, whether saved at once or as it went on", async () => {
+test("ping --from tells the same of a saved run, whether saved at once or as it went on", async () => {
   await using server = await ServerProcess.start(["--tag", "web-1"]);
   await using folder = await Folder.make();
   const file = folder.file("run.json");
@@ -524,7 +524,7 @@ Deno.test("ping --from tells the same of a saved run, whether saved at once or a
   assertEquals(end, told);
 });
 
-Deno.test("ping says that -w was too short to connect, and what connects took even if no reply came", async () => {
+test("ping says that -w was too short to connect, and what connects took even if no reply came", async () => {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 }); // the kernel connects, and nobody answers
   const address = `127.0.0.1:${listener.addr.port}`;
   const { code, stderr } = await tsecho(["ping", `tls://${address}`, "-w", "0.3"]);
@@ -541,7 +541,7 @@ Deno.test("ping says that -w was too short to connect, and what connects took ev
   listener.close();
 });
 
-Deno.test("ping counts a line in the interval in which it was sent", async () => {
+test("ping counts a line in the interval in which it was sent", async () => {
   await withPeer(untilEnd, async (port) => {
     const { stdout } = await tsecho(["ping", `127.0.0.1:${port}`, "-i", "0.1", "-w", "1.5", "--json-stream"]);
     const objects = stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
@@ -552,7 +552,7 @@ Deno.test("ping counts a line in the interval in which it was sent", async () =>
   });
 });
 
-Deno.test("ping writes over no file that it reads, nor two outputs into one", async () => {
+test("ping writes over no file that it reads, nor two outputs into one", async () => {
   await using server = await ServerProcess.start();
   await using folder = await Folder.make();
   const [file, link] = [folder.file("run.json"), folder.file("link.json")];
@@ -573,7 +573,7 @@ Deno.test("ping writes over no file that it reads, nor two outputs into one", as
   ]);
 });
 
-Deno.test({
+test({
   name: "ping says in its own words that a file cannot be used",
   ignore: Deno.build.os !== "linux",
   fn: async () => {
@@ -586,7 +586,7 @@ Deno.test({
   },
 });
 
-Deno.test("ping ends with its summary at SIGHUP, and --from reads what is left of a run that was killed", async () => {
+test("ping ends with its summary at SIGHUP, and --from reads what is left of a run that was killed", async () => {
   await using server = await ServerProcess.start();
   await using folder = await Folder.make();
   const file = folder.file("run.json");
@@ -613,7 +613,7 @@ Deno.test("ping ends with its summary at SIGHUP, and --from reads what is left o
   }
 });
 
-Deno.test("ping --from says what is wrong with a file", async () => {
+test("ping --from says what is wrong with a file", async () => {
   await using folder = await Folder.make();
   const file = folder.file("run.json");
   for (
@@ -633,7 +633,7 @@ Deno.test("ping --from says what is wrong with a file", async () => {
   assertMatch(missing.stderr, /^tsecho: Cannot read the run ".*none": [^\n]*no such file[^\n]*\n$/i);
 });
 
-Deno.test("ping --csv writes a row for each reply", async () => {
+test("ping --csv writes a row for each reply", async () => {
   await using server = await ServerProcess.start(["--tag", "web-1"]);
   const { stdout } = await tsecho([
     "ping",
@@ -654,7 +654,7 @@ Deno.test("ping --csv writes a row for each reply", async () => {
   );
 });
 
-Deno.test("ping --fail-if exits with 3 and one line for what broke", async () => {
+test("ping --fail-if exits with 3 and one line for what broke", async () => {
   await using server = await ServerProcess.start();
   const ping = (...args: string[]): Promise<Outcome> =>
     tsecho(["ping", `127.0.0.1:${server.port}`, "-c", "3", "-i", "0.01", "-q", ...args]);
@@ -680,7 +680,7 @@ Deno.test("ping --fail-if exits with 3 and one line for what broke", async () =>
   ]);
 });
 
-Deno.test("ping --clocks-synced reports one-way delays with what they may be off by", async () => {
+test("ping --clocks-synced reports one-way delays with what they may be off by", async () => {
   await using server = await ServerProcess.start();
   const { end } = await pingJson([`127.0.0.1:${server.port}`, "-c", "5", "-i", "0.01", "--clocks-synced"]);
   const { up, down, bound } = end.servers[0]!.one_way!;
@@ -690,7 +690,7 @@ Deno.test("ping --clocks-synced reports one-way delays with what they may be off
   assertNotMatch(stdout, /one-way/);
 });
 
-Deno.test("ping -D puts the local time in front, and -q leaves replies out", async () => {
+test("ping -D puts the local time in front, and -q leaves replies out", async () => {
   await using server = await ServerProcess.start();
   const ping = (...args: string[]) =>
     tsecho(["ping", `127.0.0.1:${server.port}`, "-c", "2", "-i", "0.01", ...args]);
@@ -709,7 +709,7 @@ function pingOnTerminal(server: ServerProcess, ...args: string[]): Terminal {
   return new Terminal(["env", "-u", "NO_COLOR", "sh", "-c", script, "sh", ...command]);
 }
 
-Deno.test("on a terminal ping ends at Ctrl-C with its summary, shows a live line, and an interim line at Ctrl-\\", async () => {
+test("on a terminal ping ends at Ctrl-C with its summary, shows a live line, and an interim line at Ctrl-\\", async () => {
   await using server = await ServerProcess.start();
   await using terminal = pingOnTerminal(server, "-i", "0.05");
   await terminal.shows(/seq=6 time=/);
@@ -728,7 +728,7 @@ Deno.test("on a terminal ping ends at Ctrl-C with its summary, shows a live line
   assertEquals(await terminal.code(), 0);
 });
 
-Deno.test("on a terminal ping shows how far it is, and nothing that moves with --no-tty", async () => {
+test("on a terminal ping shows how far it is, and nothing that moves with --no-tty", async () => {
   await using server = await ServerProcess.start();
   await using counting = pingOnTerminal(server, "-c", "20", "-i", "0.05", "-q");
   await counting.shows(/ \d+\/20 /);
@@ -741,7 +741,7 @@ Deno.test("on a terminal ping shows how far it is, and nothing that moves with -
   assert(!own.includes("\x1b"), JSON.stringify(own));
 });
 
-Deno.test("ping in a pipe ends at SIGINT with its summary, and tells an interim line on stderr", async () => {
+test("ping in a pipe ends at SIGINT with its summary, and tells an interim line on stderr", async () => {
   await using server = await ServerProcess.start();
   await using ping = new Running([...TSECHO, "ping", `127.0.0.1:${server.port}`, "-i", "0.02"]);
   await ping.stdout.until(/seq=3 /);
@@ -752,7 +752,7 @@ Deno.test("ping in a pipe ends at SIGINT with its summary, and tells an interim 
   assertEquals(await ping.code(), 0);
 });
 
-Deno.test("ping ends quietly when its reader has seen enough", async () => {
+test("ping ends quietly when its reader has seen enough", async () => {
   await using server = await ServerProcess.start();
   const script = '"$@" | head -n 2';
   const command = [...TSECHO, "ping", `127.0.0.1:${server.port}`, "-i", "0.01"];
@@ -760,7 +760,7 @@ Deno.test("ping ends quietly when its reader has seen enough", async () => {
   assertEquals([stdout.split("\n").length, stderr], [3, ""]);
 });
 
-Deno.test("ping's memory does not grow with the run", async () => {
+test("ping's memory does not grow with the run", async () => {
   await using server = await ServerProcess.start(["--tag", "web-1", "--quiet"]);
   const args = ["ping", `127.0.0.1:${server.port}`, "-i", "0", "-c", "100000", "-q", "--json-stream"];
   await using ping = new Running([...TSECHO, ...args]);

@@ -1,5 +1,6 @@
 /** The client on a real pseudo-terminal. */
 import { assert, assertEquals } from "@std/assert";
+import { e2e as test } from "./harness.ts";
 import { Running, ServerProcess, Terminal, TESTDATA, TSECHO, within } from "./helpers.ts";
 
 const STAMP = /\[\d{4}-\d\d-\d\dT[\d:.]+Z\] /.source;
@@ -11,7 +12,7 @@ async function startClient(server: ServerProcess, ...args: string[]): Promise<Te
   return terminal;
 }
 
-Deno.test("prompt: a line is sent, its reply printed, an empty line ends", async () => {
+test("prompt: a line is sent, its reply printed, an empty line ends", async () => {
   await using server = await ServerProcess.start();
   await using terminal = await startClient(server);
   await terminal.write("hello\r");
@@ -24,7 +25,7 @@ Deno.test("prompt: a line is sent, its reply printed, an empty line ends", async
   assertEquals(await terminal.code(), 0);
 });
 
-Deno.test("prompt: a line can be edited, and called back from the history", async () => {
+test("prompt: a line can be edited, and called back from the history", async () => {
   await using server = await ServerProcess.start();
   await using terminal = await startClient(server);
   await terminal.write("helo\x1b[Dl\x7fl\x01>\r"); // left, type, rub out, type, to the line's beginning, type
@@ -40,7 +41,7 @@ Deno.test("prompt: a line can be edited, and called back from the history", asyn
 });
 
 for (const [name, key] of [["Ctrl-D", "\x04"], ["Ctrl-C", "\x03"]] as const) {
-  Deno.test(`prompt: ${name} ends it with 0, on a line of its own`, async () => {
+  test(`prompt: ${name} ends it with 0, on a line of its own`, async () => {
     await using server = await ServerProcess.start();
     await using terminal = await startClient(server);
     await terminal.write("hello\r");
@@ -51,7 +52,7 @@ for (const [name, key] of [["Ctrl-D", "\x04"], ["Ctrl-C", "\x03"]] as const) {
   });
 }
 
-Deno.test("prompt: Ctrl-C in the middle of a line ends it too", async () => {
+test("prompt: Ctrl-C in the middle of a line ends it too", async () => {
   await using server = await ServerProcess.start();
   await using terminal = await startClient(server);
   await terminal.write("half a");
@@ -60,7 +61,7 @@ Deno.test("prompt: Ctrl-C in the middle of a line ends it too", async () => {
   assertEquals(await terminal.code(), 0);
 });
 
-Deno.test("prompt: SIGTERM ends it and leaves the terminal as it was", async () => {
+test("prompt: SIGTERM ends it and leaves the terminal as it was", async () => {
   await using server = await ServerProcess.start();
   // The terminal's modes are asked for before and after: raw mode must not outlive the client.
   // It says its process id first: the one that a signal can be sent to safely.
@@ -83,7 +84,7 @@ Deno.test("prompt: SIGTERM ends it and leaves the terminal as it was", async () 
   assertEquals(modes[0], modes[1]);
 });
 
-Deno.test("prompt: the server's end is noticed while it waits", async () => {
+test("prompt: the server's end is noticed while it waits", async () => {
   await using server = await ServerProcess.start();
   await using terminal = await startClient(server);
   await terminal.write("hello\r");
@@ -95,14 +96,14 @@ Deno.test("prompt: the server's end is noticed while it waits", async () => {
   assertEquals(await terminal.code(), 1);
 });
 
-Deno.test("prompt: the reason for the server's end is told", async () => {
+test("prompt: the reason for the server's end is told", async () => {
   await using server = await ServerProcess.start(["--idle-timeout", "300ms"]);
   await using terminal = await startClient(server);
   await terminal.shows("the server says: idle for 300ms\r\n");
   assertEquals(await terminal.code(), 1);
 });
 
-Deno.test("prompt: lines typed ahead are answered in order", async () => {
+test("prompt: lines typed ahead are answered in order", async () => {
   await using server = await ServerProcess.start();
   await using terminal = await startClient(server);
   await terminal.write("one\rtwo\rthree\r");
@@ -111,7 +112,7 @@ Deno.test("prompt: lines typed ahead are answered in order", async () => {
   assertEquals(await terminal.code(), 0);
 });
 
-Deno.test("prompt: what a server sends cannot steer the terminal", async () => {
+test("prompt: what a server sends cannot steer the terminal", async () => {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const serving = (async () => {
     using conn = await listener.accept();
@@ -135,7 +136,7 @@ Deno.test("prompt: what a server sends cannot steer the terminal", async () => {
   assert(!/\x1b\[2J|\x1b\]|\x07|\x9b|\u202e|\x1b\[5m/.test(terminal.stdout.text));
 });
 
-Deno.test("a filter whose output is a terminal escapes as well", async () => {
+test("a filter whose output is a terminal escapes as well", async () => {
   await using server = await ServerProcess.start();
   const script = "printf 'a\\033[2Jb\\tc\\n' | \"$@\"";
   await using terminal = new Terminal([
@@ -151,7 +152,7 @@ Deno.test("a filter whose output is a terminal escapes as well", async () => {
   assertEquals(await terminal.code(), 0);
 });
 
-Deno.test("prompt: chunk framing talks to a classic Python server", async () => {
+test("prompt: chunk framing talks to a classic Python server", async () => {
   await using server = new Running(["python3", `${TESTDATA}classic_server.py`]);
   const [port] = await server.stdout.until(/\d+/);
   await using terminal = new Terminal([...TSECHO, "client", `127.0.0.1:${port}`, "--framing", "chunk"]);

@@ -1,5 +1,6 @@
 /** TLS: handshakes that stall, streams that are cut off, slow readers. */
 import { assert, assertEquals, assertLess, assertMatch, assertStringIncludes } from "@std/assert";
+import { e2e as test } from "./harness.ts";
 import {
   descriptors,
   eventually,
@@ -20,7 +21,7 @@ import { connect, needsTlsServer, tlsServer, withCertificates } from "./tls_help
 const options = await needsTlsServer();
 const linux = { ignore: options.ignore || Deno.build.os !== "linux" };
 
-Deno.test(
+test(
   "lines go both ways through TLS, and both sides end in order",
   options,
   () =>
@@ -52,7 +53,7 @@ Deno.test(
     }),
 );
 
-Deno.test(
+test(
   "20 MiB of random lines go through TLS and come back",
   linux,
   () =>
@@ -68,7 +69,7 @@ Deno.test(
     }),
 );
 
-Deno.test(
+test(
   "stalled handshakes, twice as many as may be under way, hold up nobody",
   linux,
   () =>
@@ -126,7 +127,7 @@ Deno.test(
     }),
 );
 
-Deno.test(
+test(
   "10,000 clients that vanish in the middle of a handshake leave no descriptor behind",
   linux,
   () =>
@@ -151,7 +152,7 @@ Deno.test(
     }),
 );
 
-Deno.test(
+test(
   "a stream that is cut off is not an orderly end, for either side",
   options,
   () =>
@@ -185,7 +186,7 @@ peer.sendall(b"hello\\nno end"); peer.recv(100); peer.close()`,
     }),
 );
 
-Deno.test(
+test(
   "a client that never reads is cut off from TLS too, and its descriptors come back",
   linux,
   () =>
@@ -210,7 +211,7 @@ Deno.test(
     }),
 );
 
-Deno.test(
+test(
   "an idle TLS connection is told so and closed",
   options,
   () =>
@@ -262,7 +263,7 @@ while True:
     got += data
 `;
 
-Deno.test(
+test(
   "a client that takes any certificate gets every line, and no more than its stdout takes",
   linux,
   () =>
@@ -289,7 +290,7 @@ finally:
     }),
 );
 
-Deno.test(
+test(
   "a TLS client that reads slowly gets every reply, even when the server is ending",
   linux,
   () =>
@@ -316,7 +317,7 @@ async function unacknowledged(port: number): Promise<number> {
   return queues.reduce((sum, bytes) => sum + bytes, 0);
 }
 
-Deno.test(
+test(
   "replies that a TLS client does not take until the drain timeout count as cut off",
   linux,
   () =>
@@ -334,7 +335,7 @@ Deno.test(
     }),
 );
 
-Deno.test(
+test(
   "a flood of silent connections from one address drives out itself, not another's slow handshake",
   linux,
   () =>

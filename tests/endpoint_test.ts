@@ -2,10 +2,11 @@ import { assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { type Endpoint, formatAddress, formatEndpoint, isIpv4, isIpv6 } from "../net/endpoint.ts";
 import { parseEndpoint } from "../net/transports.ts";
+import { assertProperty, test } from "./harness.ts";
 
 const DEFAULTS = { hostname: "localhost", port: 21567 };
 
-Deno.test("every form of an endpoint is read", () => {
+test("every form of an endpoint is read", () => {
   const table: [string, string, number][] = [
     ["tcp://web:7007", "web", 7007],
     ["TCP://web:7007", "web", 7007],
@@ -32,7 +33,7 @@ Deno.test("every form of an endpoint is read", () => {
   }
 });
 
-Deno.test("what is no endpoint is refused with what was expected", () => {
+test("what is no endpoint is refused with what was expected", () => {
   const table: [string, string][] = [
     ["", "expected tcp://host:port"],
     ["http://web", 'unknown scheme "http", expected tcp://host:port'],
@@ -55,7 +56,7 @@ Deno.test("what is no endpoint is refused with what was expected", () => {
   }
 });
 
-Deno.test("the transport is what stands in front", () => {
+test("the transport is what stands in front", () => {
   const table: [string, Endpoint][] = [
     ["tls://web:7", { transport: "tls", hostname: "web", port: 7 }],
     ["udp://:7", { transport: "udp", hostname: "localhost", port: 7 }],
@@ -72,7 +73,7 @@ Deno.test("the transport is what stands in front", () => {
   }
 });
 
-Deno.test("an endpoint written is the endpoint read", () => {
+test("an endpoint written is the endpoint read", () => {
   const hostname = fc.oneof(
     fc.domain(),
     fc.ipV4(),
@@ -90,13 +91,13 @@ Deno.test("an endpoint written is the endpoint read", () => {
     host,
     path.map((path) => ({ transport: "unix", path })),
   );
-  fc.assert(fc.property(endpoint, (endpoint) => {
+  assertProperty(fc.property(endpoint, (endpoint) => {
     assertEquals(parseEndpoint(formatEndpoint(endpoint), DEFAULTS), { ...endpoint });
   }));
 });
 
-Deno.test("any text is read or refused, in either case at once", () => {
-  fc.assert(
+test("any text is read or refused, in either case at once", () => {
+  assertProperty(
     fc.property(fc.oneof(fc.string({ unit: "binary" }), fc.string().map((it) => `unix:${it}`)), (text) => {
       try {
         const endpoint = parseEndpoint(text, DEFAULTS);
@@ -110,14 +111,14 @@ Deno.test("any text is read or refused, in either case at once", () => {
   );
 });
 
-Deno.test("an IPv4-mapped peer is shown as the IPv4 address it is", () => {
+test("an IPv4-mapped peer is shown as the IPv4 address it is", () => {
   assertEquals(formatAddress({ hostname: "::ffff:10.1.2.3", port: 7 }), "10.1.2.3:7");
   assertEquals(formatAddress({ hostname: "::1", port: 7 }), "[::1]:7");
 });
 
-Deno.test("IP literals are told from names", () => {
-  fc.assert(fc.property(fc.ipV4(), (ip) => isIpv4(ip) && !isIpv6(ip)));
-  fc.assert(fc.property(fc.ipV6(), (ip) => isIpv6(ip) && !isIpv4(ip)));
+test("IP literals are told from names", () => {
+  assertProperty(fc.property(fc.ipV4(), (ip) => isIpv4(ip) && !isIpv6(ip)));
+  assertProperty(fc.property(fc.ipV6(), (ip) => isIpv6(ip) && !isIpv4(ip)));
   for (
     const text of [
       "",

@@ -1,12 +1,12 @@
 /** What the tests share: processes with a deadline on each wait, and the command under test. */
 import { assert, assertEquals } from "@std/assert";
 import { parsePort } from "../net/endpoint.ts";
-import { granted, lacking } from "./harness.ts";
+import { granted } from "./harness.ts";
 
 export const ROOT = new URL("..", import.meta.url).pathname;
 export const TESTDATA = new URL("testdata/", import.meta.url).pathname;
 
-const binary = granted("env") ? Deno.env.get("TSECHO_BIN") : undefined;
+const binary = granted("env") && granted("read") ? Deno.env.get("TSECHO_BIN") : undefined;
 /** The command under test: the binary that TSECHO_BIN names, or else `deno run` with the binary's permissions. */
 export const TSECHO: string[] = binary !== undefined ? [Deno.realPathSync(binary)] : [
   Deno.execPath(),
@@ -314,11 +314,6 @@ export async function cpuSeconds(pid: number): Promise<number> {
   const { stdout } = await run(["cat", `/proc/${pid}/stat`]);
   const fields = stdout.slice(stdout.lastIndexOf(")") + 2).split(" ");
   return (Number(fields[11]) + Number(fields[12])) / 100;
-}
-
-/** Test options for a test that needs a program. */
-export function needs(...programs: string[]): Promise<{ ignore: boolean }> {
-  return Promise.resolve({ ignore: lacking(["--allow-run", ...programs]).length > 0 });
 }
 
 /** The bytes of an ASCII text. */

@@ -13,6 +13,7 @@ import type { ReplyEvent } from "../stats/events.ts";
 import { RunStats } from "../stats/run_stats.ts";
 import type { ServerSummary } from "../stats/summary.ts";
 import { judge, parseThreshold } from "../stats/threshold.ts";
+import { test } from "./harness.ts";
 import { simulate, within, type World } from "./simulation.ts";
 
 const QUIET: World = {
@@ -34,14 +35,14 @@ function serverOf(world: Partial<World>): ServerSummary {
   return simulate({ ...QUIET, ...world }).run.summary().servers[0]!;
 }
 
-Deno.test("a drift is told with its sign, and how exactly it is known", () => {
+test("a drift is told with its sign, and how exactly it is known", () => {
   const { drift, breaks } = serverOf({ drift: -80 });
   assert(drift!.proven && within(drift!, -80) && drift!.bound < 80, JSON.stringify(drift));
   assertEquals(breaks, []);
   assertEquals(serverOf({ drift: 0 }).drift!.proven, false);
 });
 
-Deno.test("a drift beyond what clocks do is a drift, not a series of steps", () => {
+test("a drift beyond what clocks do is a drift, not a series of steps", () => {
   const { run, truth } = simulate({ ...QUIET, drift: 20_000, offset: 5e6 });
   const { drift, breaks, offset } = run.summary().servers[0]!;
   assert(within(drift!, 20_000), JSON.stringify(drift));
@@ -49,7 +50,7 @@ Deno.test("a drift beyond what clocks do is a drift, not a series of steps", () 
   assert(within(offset!, truth.offsetAt(truth.end!) / 1e6), JSON.stringify(offset));
 });
 
-Deno.test("the delays of each direction are those put in, and the direction that has them is named", () => {
+test("the delays of each direction are those put in, and the direction that has them is named", () => {
   const only = serverOf({ down: { best: 300, queue: 40_000 }, lines: 1000, interval: 0.01 });
   assertEquals(only.carries, "down");
   assert(only.up!.max < 0.00002, JSON.stringify(only.up)); // the clocks' steps and lags alone
@@ -60,12 +61,12 @@ Deno.test("the delays of each direction are those put in, and the direction that
   assertEquals(serverOf({ up: both, down: both, lines: 1000 }).carries, null);
 });
 
-Deno.test("a drift is taken out of the delays of each direction", () => {
+test("a drift is taken out of the delays of each direction", () => {
   const { up, down } = serverOf({ drift: 300, lines: 300, interval: 1 }); // 90 ms over the run
   assert(up!.max < 0.001 && down!.max < 0.001, JSON.stringify({ up, down }));
 });
 
-Deno.test("what a percentile needs is known, and the histogram holds what was recorded", () => {
+test("what a percentile needs is known, and the histogram holds what was recorded", () => {
   const values = new Distribution();
   for (let i = 1; i <= 999; i++) values.record(i);
   assertEquals([50, 90, 99, 99.9].map((it) => values.hasPercentile(it)), [true, true, true, false]);
@@ -85,7 +86,7 @@ Deno.test("what a percentile needs is known, and the histogram holds what was re
   assertEquals(sparkline([1, undefined, 8, 4.5]), "▁ █▅");
 });
 
-Deno.test("replies are told apart by their lines, and lines that are far behind are forgotten", () => {
+test("replies are told apart by their lines, and lines that are far behind are forgotten", () => {
   const inFlight = new InFlight();
   for (let i = 0; i < 70_000; i++) inFlight.send(i, i);
   assertEquals(inFlight.receive(1), "duplicate");
@@ -97,7 +98,7 @@ Deno.test("replies are told apart by their lines, and lines that are far behind 
   assertEquals(inFlight.receive(70_000 - 65_536 + 1), "late");
 });
 
-Deno.test("servers are told apart by their tags, but not more of them than memory should hold", () => {
+test("servers are told apart by their tags, but not more of them than memory should hold", () => {
   const run = new RunStats(false);
   for (let i = 1; i <= 1000; i++) {
     const offset = i % 2 * 1e6; // two servers without tags behind a balancer
@@ -136,7 +137,7 @@ function runOf(
   return run;
 }
 
-Deno.test("a server's own tag never stands for further tags", () => {
+test("a server's own tag never stands for further tags", () => {
   const run = new RunStats(false);
   for (const tag of ["...", "(others)", "further"]) {
     run.add({ fate: "received", seq: 1, at: 1, rtt: 400, tag });
@@ -152,19 +153,19 @@ Deno.test("a server's own tag never stands for further tags", () => {
   );
 });
 
-Deno.test("a direction is named from ten replies on, not of fewer", () => {
+test("a direction is named from ten replies on, not of fewer", () => {
   const delays = Array.from({ length: 10 }, (_, i) => ({ up: 200, down: 300 + i * 1000 }));
   assertEquals(runOf(delays.slice(1)).summary().servers[0]!.carries, null);
   assertEquals(runOf(delays).summary().servers[0]!.carries, "down");
 });
 
-Deno.test("negative one-way delays have no percentiles, for a histogram cannot hold them", () => {
+test("negative one-way delays have no percentiles, for a histogram cannot hold them", () => {
   const delays = Array.from({ length: 20 }, () => ({ up: 200, down: 300 }));
   const { up, down } = runOf(delays, { ahead: 5000, synced: true }).summary().servers[0]!.one_way!;
   assertEquals([up.p50, up.p90, down.min, down.p50, down.p90], [0.0052, 0.0052, -0.0047, null, null]);
 });
 
-Deno.test("stamps of several formats are told as such, in one note", () => {
+test("stamps of several formats are told as such, in one note", () => {
   const run = runOf([{ up: 200, down: 300 }], { format: "none", stamp: undefined });
   for (const format of ["iso", undefined, "ctime"] as const) {
     const times = { rtt: 500, sent: 5e6, stamp: format && 5e6, received: 5e6 + 500 };
@@ -175,7 +176,7 @@ Deno.test("stamps of several formats are told as such, in one note", () => {
   assertStringIncludes(server!.note!, "stamps of several formats");
 });
 
-Deno.test("a live line is cut between its parts, never within one", () => {
+test("a live line is cut between its parts, never within one", () => {
   const parts = ["▁█", "10/20", "offset +12.345 ms ± 0.206 ms"];
   const whole = parts.join("  ");
   assertEquals(fitColumns(parts, whole.length + 1), whole);
@@ -183,13 +184,13 @@ Deno.test("a live line is cut between its parts, never within one", () => {
   assertEquals([fitColumns(parts, 0), fitColumns(parts, 2)], [whole, ""]);
 });
 
-Deno.test("an estimate is shown with its bound, rounded so that it still holds", () => {
+test("an estimate is shown with its bound, rounded so that it still holds", () => {
   assertEquals(withBound({ value: 0.0123454, bound: 0.0002061 }), "+12.345 ms ± 0.207 ms");
   assertEquals(withBound({ value: -0.0000001, bound: 0.00001 }), "+0.000 ms ± 0.011 ms");
   assertEquals(withBound({ value: 90.0000007, bound: 0.000001 }), "+90000.001 ms ± 0.002 ms");
 });
 
-Deno.test("a summary's text says what is proven, and what is not", () => {
+test("a summary's text says what is proven, and what is not", () => {
   const text = (world: Partial<World>) =>
     summaryLines(simulate({ ...QUIET, ...world }).run.summary()).join("\n");
   assertMatch(text({ offset: 12_345 }), /^clock offset \+12\.\d{3} ms ± 0\.\d{3} ms, server ahead$/m);
@@ -202,7 +203,7 @@ Deno.test("a summary's text says what is proven, and what is not", () => {
   assertMatch(text({ resolution: 1e6 }), /^the stamps are whole seconds of the server's local time: /m);
 });
 
-Deno.test("thresholds are read, and judged in their units", () => {
+test("thresholds are read, and judged in their units", () => {
   const { run } = simulate({ ...QUIET, offset: 50_000, loss: 0.5, seed: 7 });
   const broken = (text: string) => judge(parseThreshold(text), run).broken;
   const breaking = [
@@ -253,7 +254,7 @@ Deno.test("thresholds are read, and judged in their units", () => {
   }
 });
 
-Deno.test("a run survives being written as JSON and read again", () => {
+test("a run survives being written as JSON and read again", () => {
   const event: ReplyEvent = {
     fate: "received",
     seq: 7,
@@ -295,7 +296,7 @@ const START = {
 };
 const RECORD = { type: "reply", seq: 1, fate: "received", at: 0.1, rtt: 0.0001 };
 
-Deno.test("a run whose end is missing is read up to its last whole line", () => {
+test("a run whose end is missing is read up to its last whole line", () => {
   const [start, reply] = [JSON.stringify(START), JSON.stringify(RECORD)];
   const document =
     `{"start":${start},"replies":[\n${reply},\n${reply}\n],"end":{"type":"end","ended":"gone"}}\n`;
@@ -311,7 +312,7 @@ Deno.test("a run whose end is missing is read up to its last whole line", () => 
   }
 });
 
-Deno.test("what a saved run must not hold is refused by name", () => {
+test("what a saved run must not hold is refused by name", () => {
   const text = (start: unknown, reply: unknown) =>
     `${JSON.stringify(start)}\n${JSON.stringify(reply)}\n{"type":"end"}`;
   for (

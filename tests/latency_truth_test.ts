@@ -2,6 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import type { ServerSummary, Summary } from "../stats/summary.ts";
+import { assertProperty, test } from "./harness.ts";
 import { simulate, type Truth, within, type World } from "./simulation.ts";
 
 const CASES = 10_000;
@@ -69,8 +70,8 @@ function checkClock(server: ServerSummary, truth: Truth, world: World): void {
   );
 }
 
-Deno.test(`${CASES} random runs: counts are exact, offset, drift and step lie in the stated bounds`, () => {
-  fc.assert(
+test(`${CASES} random runs: counts are exact, offset, drift and step lie in the stated bounds`, () => {
+  assertProperty(
     fc.property(worlds, (world) => {
       const { run, truth } = simulate(world);
       const summary = run.summary();

@@ -10,9 +10,10 @@ import type { Plan } from "../probe/run.ts";
 import { Schedule } from "../probe/schedule.ts";
 import { type RunSignal, type RunState, transition } from "../probe/state.ts";
 import type { ProbeEvent } from "../stats/events.ts";
+import { assertProperty, test } from "./harness.ts";
 import { VirtualClock } from "./virtual_clock.ts";
 
-Deno.test("a probe is known by its number, however its reply is cut, and not when a byte of it has changed", () => {
+test("a probe is known by its number, however its reply is cut, and not when a byte of it has changed", () => {
   const lines = new ProbeLines(30);
   const line = lines.line(1234567890).slice();
   assertEquals(line.length, 31);
@@ -26,16 +27,16 @@ Deno.test("a probe is known by its number, however its reply is cut, and not whe
   assertEquals(new ProbeLines(30).seqOf(line.subarray(0, 30)), 0); // another run
 });
 
-Deno.test("a schedule keeps its moments, gives up those that a delay has cost, and ends with its count", () => {
+test("a schedule keeps its moments, gives up those that a delay has cost, and ends with its count", () => {
   const schedule = new Schedule(10, 6);
   const moments = [100, 100, 115, 155, 155, 155, 155].map((now) => schedule.next(now));
   assertEquals(moments, [100, 110, 120, 150, 160, 170, undefined]); // 130 and 140 are more than an interval ago
   assertEquals(schedule.missed, 2);
 });
 
-Deno.test("the moments of any schedule rise on one grid, at most an interval late, and those left out are missed", () => {
+test("the moments of any schedule rise on one grid, at most an interval late, and those left out are missed", () => {
   const steps = fc.array(fc.nat(50), { minLength: 1, maxLength: 50 });
-  fc.assert(fc.property(fc.integer({ min: 1, max: 20 }), steps, (interval, delays) => {
+  assertProperty(fc.property(fc.integer({ min: 1, max: 20 }), steps, (interval, delays) => {
     const schedule = new Schedule(interval, Infinity);
     let [now, expected] = [1000, 0];
     for (const delay of delays) {
@@ -57,8 +58,8 @@ const signals: fc.Arbitrary<RunSignal> = fc.oneof(
   fc.constantFrom("reset", "closed").map((reason) => ({ type: "fail" as const, reason })),
 );
 
-Deno.test("whatever the order of its signals, a run never goes back, is done only when all is known, and ends once", () => {
-  fc.assert(fc.property(fc.array(signals), (order) => {
+test("whatever the order of its signals, a run never goes back, is done only when all is known, and ends once", () => {
+  assertProperty(fc.property(fc.array(signals), (order) => {
     let state: RunState = { phase: "opening" };
     for (const signal of order) {
       const next = transition(state, signal);
@@ -163,7 +164,7 @@ async function start(
   return { clock, prober, events, servers, server: servers[0]!, ended };
 }
 
-Deno.test("each line is given up at the moment when its time-out has passed", async () => {
+test("each line is given up at the moment when its time-out has passed", async () => {
   const { clock, prober, events, server, ended } = await start({ count: 3 }, [undefined, 10, 400]);
   assertEquals(server.moments, [0]);
   await clock.advance(249);
@@ -181,7 +182,7 @@ Deno.test("each line is given up at the moment when its time-out has passed", as
   assertEquals(clock.sleeping, 0);
 });
 
-Deno.test("a reply after the time-out is late, and a line waits for no more than its own time-out", async () => {
+test("a reply after the time-out is late, and a line waits for no more than its own time-out", async () => {
   const { clock, events, prober, ended } = await start({}, [300, 1]);
   await clock.advance(320);
   assertEquals(events, [
@@ -195,7 +196,7 @@ Deno.test("a reply after the time-out is late, and a line waits for no more than
   await ended;
 });
 
-Deno.test("without a schedule each reply sends the next line, and so does each time-out", async () => {
+test("without a schedule each reply sends the next line, and so does each time-out", async () => {
   const { clock, events, server, ended } = await start({ interval: 0, count: 5 }, [5, 5, undefined, 5]);
   await clock.advance(15);
   assertEquals(server.moments, [0, 5, 10]);
@@ -211,7 +212,7 @@ Deno.test("without a schedule each reply sends the next line, and so does each t
   ]);
 });
 
-Deno.test("the deadline ends a run at its moment: old lines are lost then, young ones not waited for", async () => {
+test("the deadline ends a run at its moment: old lines are lost then, young ones not waited for", async () => {
   const { clock, events, prober, ended } = await start({ deadline: 330 }, [20, undefined, 20, undefined]);
   await clock.advance(329);
   assert(!prober.expired);
@@ -222,7 +223,7 @@ Deno.test("the deadline ends a run at its moment: old lines are lost then, young
   assertEquals(events, [["received", 1, 20], ["received", 3, 220], ["lost", 2, 330], ["pending", 4, 330]]);
 });
 
-Deno.test("a server that closes ends the run, and what it said last is the reason", async () => {
+test("a server that closes ends the run, and what it said last is the reason", async () => {
   const { clock, events, prober, server, ended } = await start({}, [1, undefined]);
   await clock.advance(110);
   server.push(new TextEncoder().encode("error: enough\n"));
@@ -232,7 +233,7 @@ Deno.test("a server that closes ends the run, and what it said last is the reaso
   assertEquals(events, [["received", 1, 1], ["lost", 2, 110]]);
 });
 
-Deno.test("what looks like a server's last words is a corrupt reply if another reply follows", async () => {
+test("what looks like a server's last words is a corrupt reply if another reply follows", async () => {
   const { clock, events, prober, server, ended } = await start({}, [undefined, 5]);
   server.push(new TextEncoder().encode("error: enough\nbegun"));
   server.push(new TextEncoder().encode(" and ended\n"));
@@ -243,7 +244,7 @@ Deno.test("what looks like a server's last words is a corrupt reply if another r
   assertEquals(events, [["corrupt", 0, 0], ["corrupt", 0, 105], ["received", 2, 105], ["lost", 1, 150]]);
 });
 
-Deno.test("an observer that is at work holds the next line back, and the moments that pass are missed", async () => {
+test("an observer that is at work holds the next line back, and the moments that pass are missed", async () => {
   const { promise: atWork, resolve: done } = Promise.withResolvers<void>();
   const observe = ({ seq }: ProbeEvent) => seq === 2 ? atWork : undefined;
   const { clock, prober, server, ended } = await start({}, [1], observe);
@@ -258,7 +259,7 @@ Deno.test("an observer that is at work holds the next line back, and the moments
   await ended;
 });
 
-Deno.test("with a channel for each line a run opens them in parallel, but no more than 256", async () => {
+test("with a channel for each line a run opens them in parallel, but no more than 256", async () => {
   const plan = { reconnect: true, interval: 1, timeout: 1000, count: 1000 };
   const { clock, events, prober, servers, ended } = await start(plan, [undefined]);
   await clock.advance(990);
@@ -271,7 +272,7 @@ Deno.test("with a channel for each line a run opens them in parallel, but no mor
   assertEquals([events.length, servers.every(({ closed }) => closed)], [servers.length, true]);
 });
 
-Deno.test("a queue gives events in order, tells when its consumer is done, and gives the last ones after its end", async () => {
+test("a queue gives events in order, tells when its consumer is done, and gives the last ones after its end", async () => {
   const event = (seq: number): ProbeEvent => ({ fate: "lost", seq, at: 0 });
   const queue = new EventQueue();
   const seen: number[] = [];

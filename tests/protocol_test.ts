@@ -8,6 +8,7 @@ import {
   ReplyScanner,
   Responder,
 } from "../protocol.ts";
+import { assertProperty, test } from "./harness.ts";
 
 const PREFIX = new TextEncoder().encode("[stamp] ");
 const encode = (text: string) => new TextEncoder().encode(text);
@@ -54,8 +55,8 @@ const bytes = fc.array(fc.oneof(fc.constant(10), fc.integer({ min: 0, max: 255 }
   .map((values) => Uint8Array.from(values));
 const cuts = fc.array(fc.integer({ min: 1, max: 700 }), { minLength: 1, maxLength: 20 });
 
-Deno.test("any bytes, cut at any places, are answered line by line, in order", () => {
-  fc.assert(
+test("any bytes, cut at any places, are answered line by line, in order", () => {
+  assertProperty(
     fc.property(bytes, cuts, (input, sizes) => {
       const { replies, lines } = answer(input, sizes);
       assertEquals(replies, expected(input));
@@ -65,7 +66,7 @@ Deno.test("any bytes, cut at any places, are answered line by line, in order", (
   );
 });
 
-Deno.test("long lines make the buffer grow and come back whole, and short ones make it small again", () => {
+test("long lines make the buffer grow and come back whole, and short ones make it small again", () => {
   const line = (length: number) => "x".repeat(length) + "\n";
   const text = line(65536) + line(1000) + "\n".repeat(5000) + line(40000) + line(3);
   for (const sizes of [[1], [7, 1000], [65536], [1024, 1, 60000]]) {
@@ -73,7 +74,7 @@ Deno.test("long lines make the buffer grow and come back whole, and short ones m
   }
 });
 
-Deno.test("reads that end exactly at the buffer's end make it grow in line framing, not in chunk framing", () => {
+test("reads that end exactly at the buffer's end make it grow in line framing, not in chunk framing", () => {
   for (const length of [1, 32, 256, 1024]) {
     const read = encode(("x".repeat(length - 1) + "\n").repeat(1024 / length));
     for (const [framing, grown] of [["line", 128 * 1024], ["chunk", 1024]] as const) {
@@ -95,7 +96,7 @@ Deno.test("reads that end exactly at the buffer's end make it grow in line frami
   }
 });
 
-Deno.test("a line of exactly the longest length is answered and one byte more is too long", () => {
+test("a line of exactly the longest length is answered and one byte more is too long", () => {
   for (const sizes of [[1], [3], [100]]) {
     const fits = answer(encode("a\n" + "b".repeat(10) + "\nc"), sizes, { maxLine: 10 });
     assertEquals([fits.replies, fits.overlong], [
@@ -109,14 +110,14 @@ Deno.test("a line of exactly the longest length is answered and one byte more is
   }
 });
 
-Deno.test("a longest line beyond the usual buffer is possible", () => {
+test("a longest line beyond the usual buffer is possible", () => {
   const text = "x".repeat(300_000) + "\n";
   assertEquals(answer(encode(text), [65536], { maxLine: 300_000 }).replies, `[stamp] ${text}`);
   assert(answer(encode(text), [65536], { maxLine: 299_999 }).overlong);
 });
 
-Deno.test("in chunk framing each read is answered as it came", () => {
-  fc.assert(fc.property(bytes, cuts, (input, sizes) => {
+test("in chunk framing each read is answered as it came", () => {
+  assertProperty(fc.property(bytes, cuts, (input, sizes) => {
     let expected = "";
     for (let at = 0, i = 0; at < input.length; i++) {
       const n = Math.min(sizes[i % sizes.length]!, 1024, input.length - at);
@@ -142,8 +143,8 @@ function count(text: string, sizes: number[], sent = "hello\n") {
   return { passed, answered: replies.answered, error: replies.error };
 }
 
-Deno.test("replies are counted and passed on byte for byte, however they are cut", () => {
-  fc.assert(fc.property(bytes, cuts, (input, sizes) => {
+test("replies are counted and passed on byte for byte, however they are cut", () => {
+  assertProperty(fc.property(bytes, cuts, (input, sizes) => {
     const text = decode(input).replaceAll(/[^\n]/g, "x");
     assertEquals(count(text, sizes), {
       passed: text,
@@ -153,7 +154,7 @@ Deno.test("replies are counted and passed on byte for byte, however they are cut
   }));
 });
 
-Deno.test("an error reply at the end is told from the replies before it, however they are cut", () => {
+test("an error reply at the end is told from the replies before it, however they are cut", () => {
   const error = decode(errorReply("idle for 10s"));
   for (const before of ["", "[stamp] a\n", "[stamp] a\n[stamp] error: not one\n"]) {
     const answered = before.split("\n").length - 1;
@@ -165,7 +166,7 @@ Deno.test("an error reply at the end is told from the replies before it, however
   }
 });
 
-Deno.test("an echo without stamps that looks like an error is an echo", () => {
+test("an echo without stamps that looks like an error is an echo", () => {
   const sent = "error: 42\nnext\n";
   assertEquals(count(sent, [1000], sent), { passed: sent, answered: 2, error: undefined });
   assertEquals(count("error: 42\n", [1000], "error: 42\n"), {
@@ -176,7 +177,7 @@ Deno.test("an echo without stamps that looks like an error is an echo", () => {
   assertEquals(count("plain\nerror: 42\n", [6, 100], "plain\n").error, undefined);
 });
 
-Deno.test("replies to datagrams are matched by their payload, with a stamp, a tag or without", () => {
+test("replies to datagrams are matched by their payload, with a stamp, a tag or without", () => {
   const replies = new DatagramReplies();
   for (const text of ["a\n", "b\n", "a\n", "[x] c\n", "d\n"]) replies.sending(encode(text), 0);
   const arrived = (text: string) => replies.arrived(encode(text));
@@ -195,7 +196,7 @@ Deno.test("replies to datagrams are matched by their payload, with a stamp, a ta
   assert(!arrived("d\n")); // too late
 });
 
-Deno.test("datagrams are given up in the order in which they were sent", () => {
+test("datagrams are given up in the order in which they were sent", () => {
   const replies = new DatagramReplies();
   for (let i = 0; i < 10; i++) replies.sending(encode("same"), i);
   replies.expire(3);
@@ -204,9 +205,9 @@ Deno.test("datagrams are given up in the order in which they were sent", () => {
   assertEquals(replies.oldest, 5);
 });
 
-Deno.test("replies in any order, some lost and some doubled, are counted as they are", () => {
+test("replies in any order, some lost and some doubled, are counted as they are", () => {
   const sent = fc.array(fc.string({ unit: "binary", maxLength: 3 }), { maxLength: 30 });
-  fc.assert(fc.property(sent, fc.infiniteStream(fc.nat()), (sent, random) => {
+  assertProperty(fc.property(sent, fc.infiniteStream(fc.nat()), (sent, random) => {
     const replies = new DatagramReplies();
     // Numbered, so that each is its own.
     const payloads = sent.map((text, i) => `${text} ${i}`);
@@ -229,7 +230,7 @@ Deno.test("replies in any order, some lost and some doubled, are counted as they
   }));
 });
 
-Deno.test("a stream is split after each LF and where a line is too long, however it is cut", () => {
+test("a stream is split after each LF and where a line is too long, however it is cut", () => {
   const stream = encode(`one\n\n${"x".repeat(10)}\n${"y".repeat(9)}\n${"z".repeat(25)}\nbegun`);
   for (let cut = 1; cut <= stream.length; cut++) {
     const splitter = new LineSplitter(10);

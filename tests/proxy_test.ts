@@ -1,11 +1,12 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { LONGEST_HEADER, parseProxyHeader } from "../net/proxy.ts";
+import { assertProperty, test } from "./harness.ts";
 import { ascii, proxyV2 } from "./helpers.ts";
 
 const source = (hostname: string, port: number) => ({ hostname, port });
 
-Deno.test("headers of both versions tell the real client", () => {
+test("headers of both versions tell the real client", () => {
   const table: [Uint8Array, { hostname: string; port: number } | undefined][] = [
     [ascii("PROXY TCP4 192.0.2.7 198.51.100.1 56324 443\r\n"), source("192.0.2.7", 56324)],
     [ascii("PROXY TCP4 255.255.255.255 255.255.255.255 65535 65535\r\n"), source("255.255.255.255", 65535)],
@@ -48,7 +49,7 @@ Deno.test("headers of both versions tell the real client", () => {
   assertEquals(proxyV2({ family: 0, addresses: [], tlvs: 65535 }).length, LONGEST_HEADER);
 });
 
-Deno.test("what is no header is refused with the reason, as soon as that is certain", () => {
+test("what is no header is refused with the reason, as soon as that is certain", () => {
   const malformed = (what: string) => `malformed PROXY header: ${what}`;
   const table: [Uint8Array | string, string][] = [
     ["hello\n", "no PROXY header"],
@@ -87,7 +88,7 @@ Deno.test("what is no header is refused with the reason, as soon as that is cert
   }
 });
 
-Deno.test("any bytes are a header, none, or the beginning of one", () => {
+test("any bytes are a header, none, or the beginning of one", () => {
   const signature = fc.constantFrom(
     [...ascii("PROXY ")],
     [...ascii("PROXY TCP4 1.2.3.4 ")],
@@ -102,7 +103,7 @@ Deno.test("any bytes are a header, none, or the beginning of one", () => {
       maxLength: 300,
     },
   );
-  fc.assert(
+  assertProperty(
     fc.property(signature, bytes, (signature, rest) => {
       const all = Uint8Array.from([...signature, ...rest]);
       const parsed = parseProxyHeader(all);

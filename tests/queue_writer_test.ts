@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { QueueWriter } from "../cli/queue_writer.ts";
 import { Failure } from "../failure.ts";
+import { test } from "./harness.ts";
 
 /** A sink that takes a write, at most `size` bytes of it, when it is told to. */
 class SlowSink {
@@ -38,7 +39,7 @@ class SlowSink {
   }
 }
 
-Deno.test("what is written in one turn goes out at once, in order, whatever part the sink takes", async () => {
+test("what is written in one turn goes out at once, in order, whatever part the sink takes", async () => {
   const sink = new SlowSink(4);
   const writer = new QueueWriter(sink, "sink", 100);
   for (const text of ["one ", "two ", "3"]) writer.write(text);
@@ -49,7 +50,7 @@ Deno.test("what is written in one turn goes out at once, in order, whatever part
   assertEquals(sink.writes, ["one ", "two ", "3", "late", "r"]);
 });
 
-Deno.test("there is no room while more than the limit waits, and room again when the sink goes on", async () => {
+test("there is no room while more than the limit waits, and room again when the sink goes on", async () => {
   const sink = new SlowSink();
   const writer = new QueueWriter(sink, "sink", 3);
   writer.write("under way");
@@ -67,7 +68,7 @@ Deno.test("there is no room while more than the limit waits, and room again when
   assertEquals(sink.writes, ["under way", "abcd"]);
 });
 
-Deno.test("a write that fails is told by flush, and frees those who wait for room", async () => {
+test("a write that fails is told by flush, and frees those who wait for room", async () => {
   const sink = new SlowSink();
   const writer = new QueueWriter(sink, "the sink", 1);
   sink.error = new Error("the disk is full");

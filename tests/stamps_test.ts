@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { systemMicros, wallMicros } from "../time/clock.ts";
 import { Prefix, prefixLength, PrefixReader, STAMP_FORMATS, type StampFormat } from "../protocol.ts";
+import { test } from "./harness.ts";
 import { run } from "./helpers.ts";
 
 const MOMENT = 1795405020_123456; // 2026-11-23T03:37:00.123456Z
@@ -9,20 +10,20 @@ function prefix(format: StampFormat, micros = MOMENT, tag?: string): string {
   return new TextDecoder().decode(new Prefix(format, tag).at(micros));
 }
 
-Deno.test("each format is written as the protocol says", () => {
+test("each format is written as the protocol says", () => {
   assertEquals(prefix("iso"), "[2026-11-23T03:37:00.123456Z] ");
   assertEquals(prefix("unix"), "[1795405020.123456] ");
   assertEquals(prefix("none"), "");
   assertMatch(prefix("ctime"), /^\[[A-Z][a-z]{2} Nov 2[23] \d\d:\d\d:00 2026\] $/);
 });
 
-Deno.test("a tag stands behind the stamp, and nowhere without one", () => {
+test("a tag stands behind the stamp, and nowhere without one", () => {
   assertEquals(prefix("iso", MOMENT, "web-2"), "[2026-11-23T03:37:00.123456Z web-2] ");
   assertEquals(prefix("unix", MOMENT, "web-2"), "[1795405020.123456 web-2] ");
   assertEquals(prefix("none", MOMENT, "web-2"), "");
 });
 
-Deno.test("one prefix follows the clock within a second, to the next, and back", () => {
+test("one prefix follows the clock within a second, to the next, and back", () => {
   const iso = new Prefix("iso");
   const at = (micros: number) => new TextDecoder().decode(iso.at(micros));
   assertEquals(at(MOMENT), "[2026-11-23T03:37:00.123456Z] ");
@@ -33,7 +34,9 @@ Deno.test("one prefix follows the clock within a second, to the next, and back",
   assertEquals(at(-1), "[1969-12-31T23:59:59.999999Z] ");
 });
 
-Deno.test("ctime is what Python's time.ctime says, days of one digit included", async () => {
+test("ctime is what Python's time.ctime says, days of one digit included", {
+  needs: ["--allow-run", "python3"],
+}, async () => {
   const seconds = [0, 951782400, 1795405020, 1793500000, 1767225599, 4102444799];
   const { stdout } = await run([
     "python3",
@@ -46,7 +49,7 @@ Deno.test("ctime is what Python's time.ctime says, days of one digit included", 
   );
 });
 
-Deno.test("the wall clock counts microseconds, is never ahead of the system's and hardly behind it", () => {
+test("the wall clock counts microseconds, is never ahead of the system's and hardly behind it", () => {
   let nearest = Infinity;
   for (let i = 0; i < 20_000; i++) {
     const before = systemMicros();
@@ -59,7 +62,7 @@ Deno.test("the wall clock counts microseconds, is never ahead of the system's an
   assert(nearest <= 5, `${nearest} µs behind at best`);
 });
 
-Deno.test("a message that begins with a prefix is told from others", () => {
+test("a message that begins with a prefix is told from others", () => {
   const length = (text: string) => prefixLength(new TextEncoder().encode(text));
   for (const format of STAMP_FORMATS.filter((it) => it !== "none")) {
     for (const tag of [undefined, "web-2", "~".repeat(64)]) {
@@ -74,7 +77,7 @@ Deno.test("a message that begins with a prefix is told from others", () => {
   for (const text of ["", "[", "[x] y", "[2026-11-23] x", "[12] x"]) assertEquals(length(text), 0, text);
 });
 
-Deno.test("the reader reads what the prefix writes, in every format, the same second and the next", () => {
+test("the reader reads what the prefix writes, in every format, the same second and the next", () => {
   const reader = new PrefixReader();
   const line = (prefix: Uint8Array) =>
     new Uint8Array([...prefix, ...new TextEncoder().encode("[x] payload")]);
@@ -92,7 +95,7 @@ Deno.test("the reader reads what the prefix writes, in every format, the same se
   }
 });
 
-Deno.test("the reader takes nothing for a stamp that is none", () => {
+test("the reader takes nothing for a stamp that is none", () => {
   const reader = new PrefixReader();
   const read = (text: string) => reader.read(new TextEncoder().encode(text));
   assertEquals(read("[2026-11-23T03:37:00.123456Z] x").format, "iso");

@@ -1,8 +1,9 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { systemClock, TIMED_OUT, withTimeout } from "../time/timers.ts";
+import { test } from "./harness.ts";
 import { VirtualClock } from "./virtual_clock.ts";
 
-Deno.test("withTimeout gives what comes in time, and the time-out at its exact moment otherwise", async () => {
+test("withTimeout gives what comes in time, and the time-out at its exact moment otherwise", async () => {
   const clock = new VirtualClock();
   const work = Promise.withResolvers<string>();
   const inTime = withTimeout(work.promise, 100, clock);
@@ -19,7 +20,7 @@ Deno.test("withTimeout gives what comes in time, and the time-out at its exact m
   assertEquals(clock.sleeping, 0);
 });
 
-Deno.test("withTimeout passes an error on, and drops one that comes late", async () => {
+test("withTimeout passes an error on, and drops one that comes late", async () => {
   const clock = new VirtualClock();
   await assertRejects(() => withTimeout(Promise.reject(new Error("broken")), 100, clock), Error, "broken");
   const work = Promise.withResolvers<never>();
@@ -29,7 +30,7 @@ Deno.test("withTimeout passes an error on, and drops one that comes late", async
   assertEquals(await late, TIMED_OUT);
 });
 
-Deno.test("a sleep ends early when its signal is aborted, and leaves no timer behind", async () => {
+test("a sleep ends early when its signal is aborted, and leaves no timer behind", async () => {
   const enough = new AbortController();
   const sleeping = systemClock.sleep(60_000, enough.signal);
   enough.abort();

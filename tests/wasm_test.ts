@@ -12,6 +12,7 @@ import {
   stampLines,
 } from "../protocol/wasm/kernel.ts";
 import { count, stamp } from "../protocol/wasm/reference.ts";
+import { assertProperty, test } from "./harness.ts";
 
 // LF is one byte of 256, and short and long lines go different ways: both need help to be likely.
 const line = fc.oneof(
@@ -45,10 +46,10 @@ function stampAll(bytes: Uint8Array, from: number, end: number, prefix: Uint8Arr
   return { replies: replies.slice(0, written), taken: from - start, lines, reason: stamped.reason };
 }
 
-Deno.test("the kernel stamps as the reference does, whatever stands before, behind and left over", () => {
+test("the kernel stamps as the reference does, whatever stands before, behind and left over", () => {
   const slot = acquireSlot(LARGE_SLOT);
   const inSlot = acquireSlot(SMALL_SLOT);
-  fc.assert(
+  assertProperty(
     fc.property(input, prefix, longest, fc.integer({ min: 0, max: 40 }), (bytes, prefix, longest, from) => {
       bytes = bytes.subarray(0, LARGE_SLOT - from);
       const expected = stamp(bytes, prefix, longest);
@@ -66,7 +67,7 @@ Deno.test("the kernel stamps as the reference does, whatever stands before, behi
   releaseSlot(inSlot);
 });
 
-Deno.test("every length of line up to five registers is stamped with every length of prefix up to a long tag's", () => {
+test("every length of line up to five registers is stamped with every length of prefix up to a long tag's", () => {
   for (let length = 0; length <= 80; length++) {
     const bytes = Uint8Array.from([...Array(length).fill(120), 10, ...Array(length).fill(121), 10, 122]);
     for (let prefixLength = 0; prefixLength <= 96; prefixLength++) {
@@ -76,7 +77,7 @@ Deno.test("every length of line up to five registers is stamped with every lengt
   }
 });
 
-Deno.test("a line that cannot fit beside its prefix is left, and nothing is written", () => {
+test("a line that cannot fit beside its prefix is left, and nothing is written", () => {
   const bytes = new Uint8Array(LARGE_SLOT).fill(120);
   bytes[LARGE_SLOT - 1] = 10;
   assertEquals(stampLines(bytes, 0, bytes.length, new Uint8Array(30), LARGE_SLOT).length, 0);
@@ -85,9 +86,9 @@ Deno.test("a line that cannot fit beside its prefix is left, and nothing is writ
   assertEquals([stamped.taken, stamped.lines, stamped.reason], [0, 0, NO_LINE]);
 });
 
-Deno.test("line feeds are counted right, in the kernel's memory and outside", () => {
+test("line feeds are counted right, in the kernel's memory and outside", () => {
   const slot = acquireSlot(LARGE_SLOT);
-  fc.assert(fc.property(input, fc.integer({ min: 0, max: 70 }), (bytes, from) => {
+  assertProperty(fc.property(input, fc.integer({ min: 0, max: 70 }), (bytes, from) => {
     bytes = bytes.subarray(0, LARGE_SLOT - from);
     slot.fill(10);
     slot.set(bytes, from);
@@ -97,7 +98,7 @@ Deno.test("line feeds are counted right, in the kernel's memory and outside", ()
   releaseSlot(slot);
 });
 
-Deno.test("slots never overlap, are used again, and when they run out others take their place", () => {
+test("slots never overlap, are used again, and when they run out others take their place", () => {
   for (const [size, most] of [[SMALL_SLOT, 20_000], [LARGE_SLOT, 1000]] as const) {
     const slots = Array.from({ length: most }, () => acquireSlot(size));
     const kernelMemory = slots[0]!.buffer;
