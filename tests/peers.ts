@@ -35,12 +35,14 @@ export interface Kept {
 export class DelayingRelay implements AsyncDisposable {
   /** By the line's number. */
   readonly kept = new Map<number, Kept>();
-  readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  readonly #listener: Deno.TcpListener;
   readonly #target: number;
   readonly #delay: { up: () => number; down: () => number };
   readonly #serving: Promise<void>;
 
-  constructor(target: number, delay: { up: () => number; down: () => number }) {
+  /** @param port where to listen; 0 for a free port. */
+  constructor(target: number, delay: { up: () => number; down: () => number }, port = 0) {
+    this.#listener = Deno.listen({ hostname: "127.0.0.1", port });
     this.#target = target;
     this.#delay = delay;
     this.#serving = this.#serve();

@@ -1,0 +1,46 @@
+/** Two servers behind a balancer, one of which is slow on the way back and has a wrong clock. */
+import { eventually, Folder, freePort, Running, ServerProcess } from "./helpers.ts";
+import { DelayingRelay, faketime } from "./peers.ts";
+
+/** What a test or a script needs for it. */
+export const BALANCED_PAIR_NEEDS = ["haproxy", "faketime"];
+
+/** `web-1` and, behind a relay, `web-2`, which share HAProxy's port in turn. */
+export class BalancedPair implements AsyncDisposable {
+  private constructor(readonly port: number, readonly resources: AsyncDisposableStack) {}
+
+  static async start(): Promise<BalancedPair> {
+    await using stack = new AsyncDisposableStack();
+    const good = stack.use(await ServerProcess.start(["--tag", "web-1"]));
+    const bad = stack.use(await ServerProcess.start(["--tag", "web-2"], faketime(-1.5)));
+    // Nothing on the way there; 5 ms and often more on the way back.
+    const down = () => 5 - 15 * Math.log(Math.random());
+    const slow = stack.use(new DelayingRelay(bad.port, { up: () => 0, down }));
+    const folder = stack.use(await Folder.make());
+    const port = freePort();
+    await Deno.writeTextFile(
+      folder.file("haproxy.cfg"),
+      `defaults
+  mode tcp
+  timeout connect 5s
+  timeout client 60s
+  timeout server 60s
+listen web
+  bind 127.0.0.1:${port}
+  balance roundrobin
+  server one 127.0.0.1:${good.port}
+  server two 127.0.0.1:${slow.port}
+`,
+    );
+    stack.use(new Running(["haproxy", "-db", "-f", folder.file("haproxy.cfg")]));
+    await eventually(
+      () => Deno.connect({ port }).then((conn) => conn.close()).then(() => true, () => false),
+      "haproxy",
+    );
+    return new BalancedPair(port, stack.move());
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.resources.disposeAsync();
+  }
+}
