@@ -1,0 +1,180 @@
+/** The files that ping writes and reads back, and its memory. */
+import { assert, assertEquals, assertMatch, assertNotMatch, assertStringIncludes } from "@std/assert";
+import { e2e as test } from "./harness.ts";
+import { Folder, residentKiB, Running, ServerProcess, TSECHO, tsecho } from "./helpers.ts";
+import { type Saved, withPeer } from "./ping_helpers.ts";
+
+test("ping --json says why a run ended early, a replay says it again, and thresholds go first", async () => {
+  await using folder = await Folder.make();
+  const file = folder.file("run.json");
+  const reason = "the server closed the connection";
+  for (const [args, code] of [[[], 0], [["--fail-if", "sent<3"], 3]] as const) {
+    await withPeer(async (conn) => {
+      const buffer = new Uint8Array(1000);
+      await conn.write(buffer.subarray(0, (await conn.read(buffer))!));
+    }, async (port) => {
+      const address = `127.0.0.1:${port}`;
+      const live = await tsecho(["ping", address, "-w", "20", "-i", "0", "--json", file, ...args]);
+      assertEquals(live.code, code, live.stderr);
+      assertEquals((JSON.parse(await Deno.readTextFile(file)) as Saved).end.ended, reason);
+      const again = await tsecho(["ping", "--from", file, ...args]);
+      assertEquals([again.code, again.stderr.replace(/it is .*/, "")], [
+        code,
+        live.stderr.replace(/it is .*/, ""),
+      ]);
+    });
+  }
+});
+
+test("ping --from tells the same of a saved run, whether saved at once or as it went on", async () => {
+  await using server = await ServerProcess.start(["--tag", "web-1"]);
+  await using folder = await Folder.make();
+  const file = folder.file("run.json");
+  const args = ["ping", `127.0.0.1:${server.port}`, "-c", "120", "-i", "0"];
+  const live = await tsecho([...args, "--json", file]);
+  assertEquals(live.code, 0, live.stderr);
+  const summary = (text: string) => text.slice(text.indexOf("--- "));
+  const again = await tsecho(["ping", "--from", file]);
+  assertEquals([again.code, summary(again.stdout)], [0, summary(live.stdout)]);
+  const stream = await tsecho([...args, "--json-stream"]);
+  const objects = stream.stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
+  assertEquals(objects.map(({ type }) => type).filter((type, i, all) => type !== all[i - 1]), [
+    "start",
+    "reply",
+    "interval",
+    "end",
+  ]);
+  const synced = await tsecho(["ping", "--from", file, "--json", "-", "--clocks-synced"]);
+  const { start, end: whole } = JSON.parse(synced.stdout);
+  assertEquals([start.clocks_synced, whole.servers[0].one_way.up.count], [true, 120]);
+  const table = await tsecho(["ping", "--from", file, "--csv", "-"]);
+  assertEquals(table.stdout.trimEnd().split("\n").length, 121);
+  await Deno.writeTextFile(file, stream.stdout);
+  const replayed = await tsecho(["ping", "--from", file, "--json", "-", "--fail-if", "loss>1%"]);
+  assertEquals(replayed.code, 0, replayed.stderr);
+  const document = JSON.parse(replayed.stdout);
+  assertEquals(document.replies, objects.filter(({ type }) => type === "reply"));
+  const { thresholds: _, ...end } = document.end;
+  const { thresholds: __, ...told } = objects.at(-1);
+  assertEquals(end, told);
+});
+
+test("ping writes over no file that it reads, nor two outputs into one", async () => {
+  await using server = await ServerProcess.start();
+  await using folder = await Folder.make();
+  const [file, link] = [folder.file("run.json"), folder.file("link.json")];
+  const args = ["ping", `127.0.0.1:${server.port}`, "-c", "2", "-i", "0.01"];
+  assertEquals((await tsecho([...args, "--json", file])).code, 0);
+  await Deno.symlink(file, link);
+  const saved = await Deno.readTextFile(file);
+  const onto = await tsecho(["ping", "--from", file, "--json", link]);
+  assertEquals([onto.code, onto.stderr], [
+    2,
+    `tsecho: Cannot use --json "${link}": it is the file that --from names\n`,
+  ]);
+  assertEquals(await Deno.readTextFile(file), saved);
+  const twice = await tsecho([...args, "--json", file, "--csv", link]);
+  assertEquals([twice.code, twice.stderr], [
+    2,
+    `tsecho: Cannot use --csv "${link}": it is the file that --json names\n`,
+  ]);
+});
+
+test({
+  name: "ping says in its own words that a file cannot be used",
+  ignore: Deno.build.os !== "linux",
+  fn: async () => {
+    for (const args of [["--from", "/proc/1/environ"], ["127.0.0.1:1", "--json", "/proc/1/oom_score_adj"]]) {
+      const { code, stderr } = await tsecho(["ping", ...args]);
+      assertEquals(code, 1);
+      assertMatch(stderr, /^tsecho: Cannot (?:read the run|write) "[^"]*": [^\n]*\n$/);
+      assertNotMatch(stderr, /--allow|all access/);
+    }
+  },
+});
+
+test("ping ends with its summary at SIGHUP, and --from reads what is left of a run that was killed", async () => {
+  await using server = await ServerProcess.start();
+  await using folder = await Folder.make();
+  const file = folder.file("run.json");
+  for (const signal of ["SIGHUP", "SIGKILL"] as const) {
+    await using ping = new Running([
+      ...TSECHO,
+      "ping",
+      `127.0.0.1:${server.port}`,
+      "-i",
+      "0.02",
+      "--json",
+      file,
+    ]);
+    await ping.stdout.until(/seq=5 /);
+    ping.kill(signal);
+    const code = await ping.code();
+    const hangup = signal === "SIGHUP";
+    if (hangup) assertEquals(code, 0);
+    assertEquals(/ping statistics/.test(ping.stdout.text), hangup);
+    const again = await tsecho(["ping", "--from", file]);
+    assertMatch(again.stdout, /^\d+ lines transmitted, \d+ received, 0% loss/m);
+    const note = `tsecho: The run in "${file}" has no end: this is what was saved of it\n`;
+    assertEquals([again.code, again.stderr], [0, hangup ? "" : note]);
+  }
+});
+
+test("ping --from says what is wrong with a file", async () => {
+  await using folder = await Folder.make();
+  const file = folder.file("run.json");
+  for (
+    const [text, reason] of [
+      ["{", "line 1 is not a JSON object"],
+      ["{}", "it has no start"],
+      ['{"start":{"type":"start","version":2,"endpoint":"x"},"replies":[]}', "its version is 2"],
+      ['{"start":{"type":"start","version":1},"replies":[]}', `the start's "endpoint" is no string`],
+    ]
+  ) {
+    await Deno.writeTextFile(file, text!);
+    const { code, stderr } = await tsecho(["ping", "--from", file]);
+    assertEquals(code, 1);
+    assertStringIncludes(stderr, `tsecho: Cannot read the run "${file}": ${reason}`);
+  }
+  const missing = await tsecho(["ping", "--from", folder.file("none")]);
+  assertMatch(missing.stderr, /^tsecho: Cannot read the run ".*none": [^\n]*no such file[^\n]*\n$/i);
+});
+
+test("ping --csv writes a row for each reply", async () => {
+  await using server = await ServerProcess.start(["--tag", "web-1"]);
+  const { stdout } = await tsecho([
+    "ping",
+    `127.0.0.1:${server.port}`,
+    "-c",
+    "2",
+    "-i",
+    "0.01",
+    "--csv",
+    "-",
+  ]);
+  const [header, ...rows] = stdout.trimEnd().split("\n");
+  assertEquals(header, "seq,fate,at,rtt,sent,stamp,received,format,tag,connect,handshake,reason");
+  assertEquals(rows.length, 2);
+  assertMatch(
+    rows[1]!,
+    /^2,received,0\.\d+,0\.\d+,\d{10}\.\d{1,6},\d{10}\.\d{1,6},\d{10}\.\d{1,6},iso,web-1,,,$/,
+  );
+});
+
+test("ping's memory does not grow with the run", async () => {
+  await using server = await ServerProcess.start(["--tag", "web-1", "--quiet"]);
+  const args = ["ping", `127.0.0.1:${server.port}`, "-i", "0", "-c", "100000", "-q", "--json-stream"];
+  await using ping = new Running([...TSECHO, ...args]);
+  let [early, latest, seen] = [0, 0, 0];
+  for (let from = 0; !/"type":"end"/.test(ping.stdout.text);) {
+    const match = await ping.stdout.until(/"type":"(?:interval".*?"sent":(\d+)|end")/, from);
+    from += match.index + match[0].length;
+    seen += Number(match[1] ?? 0);
+    if (seen < 10_000 || match[1] === undefined) continue;
+    latest = await residentKiB(ping.pid).catch(() => latest);
+    early ||= latest;
+  }
+  assertEquals(await ping.code(), 0);
+  assertStringIncludes(ping.stdout.text, '"received":100000,');
+  assert(latest - early < 20 * 1024, `${early} KiB at 10,000 exchanges, ${latest} KiB at the end`);
+});
