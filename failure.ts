@@ -56,9 +56,19 @@ export function reasonOfFile(error: unknown): string {
       return "permission denied";
     case "EISDIR":
       return "it is a directory";
-    case "EINVAL":
     case "ENAMETOOLONG":
       return "the path is too long";
+    case "ENOTDIR":
+      return "a part of the path is not a directory";
+    case "ELOOP":
+      return "its links lead in a circle";
+    case "ENXIO":
+      return "it is a socket or a device, not a file";
+    case "ENOSPC":
+    case "EDQUOT":
+      return "there is no space left";
+    case "EROFS":
+      return "the file system is read-only";
   }
   return reasonOf(error);
 }
@@ -102,7 +112,11 @@ export function reasonOf(error: unknown): string {
     case "EADDRNOTAVAIL":
       return "this machine has no such address";
     case "EACCES":
-      return "permission denied; a port below 1024 needs root or CAP_NET_BIND_SERVICE";
+      return "permission denied";
+    case "EPERM":
+      return "the system does not allow it; a firewall may be the reason";
+    case "EINVAL":
+      return "the system takes no such address";
     case "ENETUNREACH":
     case "EHOSTUNREACH":
       return "no route to the host";
@@ -122,9 +136,11 @@ export function reasonOf(error: unknown): string {
     const told = match?.[1]?.replaceAll(/(?:DnsName|IpAddress)\("?([^")]*)"?\)/g, "$1");
     if (match !== null) return reason.replace("$1", told ?? "it does not say which");
   }
+  if (error instanceof DOMException && error.name === "AbortError") return "interrupted";
   // Deno keeps some paths, such as those of /proc, from programs that may not do everything.
   if (/^Requires \S+ access to /.test(message)) return "tsecho may not use a file of this kind";
   // A name that does not resolve has no code: Deno passes getaddrinfo's text on.
   if (message.startsWith("failed to lookup address information")) return "the name does not resolve";
+  if (/^invalid (?:empty )?host/.test(message)) return "it is not the name of a host";
   return message.replace(/ \(os error \d+\)$/, "").replaceAll(/\s*\n\s*/g, "; ");
 }

@@ -9,8 +9,8 @@ import { DatagramGuard } from "./net/guard.ts";
 import { descriptorLimit, growDescriptorTable } from "./net/limits.ts";
 import { aborted, closeQuietly, type Stream, writeAll } from "./net/stream.ts";
 import { faultsOf, readClientCa, readIdentity } from "./net/certificates.ts";
-import type { BoundListener, DatagramSocket, ListenOptions, ServerTlsOptions } from "./net/transport.ts";
-import { transportOf } from "./net/transports.ts";
+import type { BoundListener, DatagramSocket, ServerTlsOptions } from "./net/transport.ts";
+import { type ListenOptions, transportOf } from "./net/transports.ts";
 import { DATAGRAM_BUFFER } from "./net/udp.ts";
 import {
   acquireSlot,
@@ -142,8 +142,12 @@ export async function runServer(
   // Who names a number expects it to be needed; the default is not worth a tenth of a second at each start.
   if (options.maxConns !== undefined) await growDescriptorTable(maxConns);
   const { tls: files, ...listening } = options;
-  const tls = files && await readTls(files, log);
-  const sockets = await listenAll(options.endpoints, { ...listening, ...(tls && { tls }) }, log);
+  const tls = files && await readTls(files, log, stop);
+  const sockets = await listenAll(
+    options.endpoints,
+    { ...listening, ...(tls && { tls }), signal: stop },
+    log,
+  );
   onHangup(() => void reloadTls(files, sockets.streams, log));
   const server = new Server({ ...options, maxConns }, pending, sockets, log);
   log.info("start", {
@@ -166,9 +170,13 @@ export async function runServer(
 }
 
 /** Reads the files for TLS, and logs what clients will not like. @throws {Failure} */
-async function readTls({ cert, key, clientCa }: TlsFiles, log: Log): Promise<ServerTlsOptions> {
-  const { identity, leaf } = await readIdentity(cert, key);
-  const ca = clientCa === undefined ? {} : { clientCa: await readClientCa(clientCa) };
+async function readTls(
+  { cert, key, clientCa }: TlsFiles,
+  log: Log,
+  stop?: AbortSignal,
+): Promise<ServerTlsOptions> {
+  const { identity, leaf } = await readIdentity(cert, key, stop);
+  const ca = clientCa === undefined ? {} : { clientCa: await readClientCa(clientCa, stop) };
   for (const reason of faultsOf(leaf)) log.warn("certificate", { file: cert, reason });
   return { identity, ...ca };
 }

@@ -1,12 +1,17 @@
 /** Certificates and keys: read from files, and checked before they are used. */
 import type { X509Certificate } from "node:crypto";
+import { concat } from "@std/bytes/concat";
 import { Failure, reasonOfFile } from "../failure.ts";
+import { unlessAborted } from "../time/timers.ts";
 
 /** What one side of TLS shows the other: a certificate with its chain, and its key, both PEM. */
 export interface Identity {
   cert: string;
   key: string;
 }
+
+/** Bytes of a file of certificates; a system's own, of all CAs, has a quarter of a MiB. */
+const MAX_FILE_SIZE = 16 * 1024 ** 2;
 
 /** Where systems keep the certificates that they trust, in one file: Debian, Red Hat, SUSE, Alpine and BSD. */
 const SYSTEM_ROOTS = [
@@ -39,15 +44,17 @@ export async function systemRoots(): Promise<string> {
  * Reads a certificate (with its chain) and its key, and checks that TLS can use them.
  *
  * @param keyFile may be the same file.
+ * @param signal ends the wait for a file that blocks, such as a FIFO.
  * @returns them, and the leaf for a look at it.
  * @throws {Failure}
  */
 export async function readIdentity(
   certFile: string,
   keyFile: string,
+  signal?: AbortSignal,
 ): Promise<{ identity: Identity; leaf: X509Certificate }> {
-  const cert = await readCertificates(certFile);
-  const [key] = await readPem(keyFile, PRIVATE_KEY, "a private key") as [string];
+  const cert = await readCertificates(certFile, signal);
+  const [key] = await readPem(keyFile, PRIVATE_KEY, "a private key", signal) as [string];
   const { createPrivateKey, X509Certificate } = await import("node:crypto");
   const leaf = new X509Certificate(cert);
   if (key.includes("-----BEGIN ENCRYPTED PRIVATE KEY-----") || key.includes("Proc-Type: 4,ENCRYPTED")) {
@@ -86,8 +93,8 @@ export function faultsOf({ ca, subjectAltName, validFrom, validTo }: X509Certifi
 }
 
 /** Reads a file of certificates (PEM), and looks at each. @throws {Failure} */
-export async function readCertificates(file: string): Promise<string> {
-  const each = await readPem(file, CERTIFICATE, "a certificate");
+export async function readCertificates(file: string, signal?: AbortSignal): Promise<string> {
+  const each = await readPem(file, CERTIFICATE, "a certificate", signal);
   const { X509Certificate } = await import("node:crypto");
   for (const [i, one] of each.entries()) {
     try {
@@ -107,8 +114,8 @@ export async function readCertificates(file: string): Promise<string> {
  *
  * @throws {Failure}
  */
-export async function readClientCa(file: string): Promise<string> {
-  const pem = await readCertificates(file);
+export async function readClientCa(file: string, signal?: AbortSignal): Promise<string> {
+  const pem = await readCertificates(file, signal);
   for (const certificate of await parseCertificates(pem)) {
     if (!isVersion3(certificate)) {
       throw new Failure("use", file, "a certificate in it is of X.509 version 1; make it anew as version 3");
@@ -136,11 +143,24 @@ export function isVersion3({ raw }: { raw: Uint8Array }): boolean {
   return [0xa0, 0x03, 0x02, 0x01, 0x02].every((byte, i) => raw[at + i] === byte);
 }
 
+/** Reads a text file, unless it is one without end, such as /dev/zero. */
+async function readText(path: string): Promise<string> {
+  using file = await Deno.open(path);
+  const chunks = [];
+  let size = 0;
+  for await (const chunk of file.readable) {
+    chunks.push(chunk);
+    size += chunk.length;
+    if (size > MAX_FILE_SIZE) throw new Error(`it has more than ${MAX_FILE_SIZE / 1024 ** 2} MiB`);
+  }
+  return new TextDecoder().decode(concat(chunks));
+}
+
 /** The blocks of a kind in a PEM file, at least one; a file may hold others too. @throws {Failure} */
-async function readPem(file: string, kind: RegExp, what: string): Promise<string[]> {
+async function readPem(file: string, kind: RegExp, what: string, signal?: AbortSignal): Promise<string[]> {
   let text;
   try {
-    text = await Deno.readTextFile(file);
+    text = await unlessAborted(readText(file), signal);
   } catch (error) {
     throw new Failure("use", file, reasonOfFile(error), { cause: error });
   }

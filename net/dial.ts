@@ -2,8 +2,9 @@
 import { Failure, reasonOf, reasonOfFile } from "../failure.ts";
 import { readCertificates, readIdentity } from "./certificates.ts";
 import { type Endpoint, formatEndpoint } from "./endpoint.ts";
-import type { Connected, ConnectOptions, DatagramPeer, TlsConnectOptions } from "./transport.ts";
-import { connectDatagrams, connectStream } from "./transports.ts";
+import type { ClientTlsOptions } from "./tls.ts";
+import type { Connected, DatagramPeer } from "./transport.ts";
+import { connectDatagrams, type ConnectOptions, connectStream } from "./transports.ts";
 
 /** Where to connect to, and how. */
 export interface DialOptions {
@@ -23,22 +24,25 @@ export interface DialOptions {
 }
 
 /** What was read for those that connect, once for all of their connections. */
-const read = new WeakMap<DialOptions, Promise<TlsConnectOptions>>();
+const read = new WeakMap<DialOptions, Promise<ClientTlsOptions>>();
 
 /** Connects to a stream endpoint. @throws {Failure} */
 export async function dialStream(options: DialOptions, stop: AbortSignal): Promise<Connected> {
   const { endpoint, serverName, insecure } = options;
   let files = read.get(options);
-  if (files === undefined) read.set(options, files = readFiles(options));
+  if (files === undefined) read.set(options, files = readFiles(options, stop));
   const tls = { ...await files, ...(serverName !== undefined && { serverName }), insecure };
   return await reporting(endpoint, stop, connectStream(endpoint, { ...connectOptions(options, stop), tls }));
 }
 
 /** Reads the certificates to trust and the one to show. @throws {Failure} */
-async function readFiles({ caFile, identity: own }: DialOptions): Promise<TlsConnectOptions> {
-  const ca = caFile === undefined ? {} : { ca: await readCertificates(caFile) };
+async function readFiles(
+  { caFile, identity: own }: DialOptions,
+  stop: AbortSignal,
+): Promise<ClientTlsOptions> {
+  const ca = caFile === undefined ? {} : { ca: await readCertificates(caFile, stop) };
   if (own === undefined) return ca;
-  return { ...ca, identity: (await readIdentity(own.cert, own.key)).identity };
+  return { ...ca, identity: (await readIdentity(own.cert, own.key, stop)).identity };
 }
 
 /** Opens a socket for datagrams with an endpoint; nothing is sent. @throws {Failure} */

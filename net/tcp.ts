@@ -1,17 +1,21 @@
 import type { HostEndpoint } from "./endpoint.ts";
-import { addresses, bindAll } from "./hosts.ts";
-import type { ConnectOptions, ListenOptions, StreamListener, StreamTransport } from "./transport.ts";
+import { addressesOf, asciiHost, explained, type HostConnectOptions, listenOnHost } from "./hosts.ts";
+import type { BoundListener, Cancellable, StreamListener, StreamTransport } from "./transport.ts";
+
+/** What a TCP listener is asked for. */
+export interface TcpListenOptions {
+  /** Whether other processes may listen on the same port too, each getting its share of connections (Linux). */
+  reusePort: boolean;
+}
 
 /** Connections that may wait for accept: Deno's default of 511 loses SYNs in a burst, which costs each a second. */
 const BACKLOG = 4096;
 
-export const tcp: StreamTransport = {
+export const tcp: StreamTransport<TcpListenOptions, HostConnectOptions> = {
   kind: "stream",
   addressing: "host",
 
-  listen(endpoint: HostEndpoint, options) {
-    return Promise.resolve(listenTcp(endpoint, options));
-  },
+  listen: listenTcp,
 
   async connect(endpoint: HostEndpoint, options) {
     const start = performance.now();
@@ -21,16 +25,14 @@ export const tcp: StreamTransport = {
 };
 
 /** Listens on an endpoint; port 0 picks a free one. @throws the errors of `Deno.listen`. */
-export function listenTcp(endpoint: HostEndpoint, { reusePort }: ListenOptions) {
-  return bindAll(endpoint, reusePort, (hostname, port, shared) => {
+export async function listenTcp(
+  endpoint: HostEndpoint,
+  { reusePort, signal }: TcpListenOptions & Cancellable,
+): Promise<BoundListener[]> {
+  return await listenOnHost(endpoint, { shared: reusePort, signal }, (hostname, port, shared) => {
     const options = { hostname, port, tcpBacklog: BACKLOG, ...(shared && { reusePort: true }) };
     const listener = Deno.listen(options);
-    const { addr } = listener;
-    return {
-      endpoint: { transport: endpoint.transport, hostname: addr.hostname, port: addr.port },
-      listener: accepting(listener),
-      close: () => listener.close(),
-    };
+    return { address: listener.addr, listener: accepting(listener), close: () => listener.close() };
   });
 }
 
@@ -53,18 +55,21 @@ function accepting(listener: Deno.TcpListener): StreamListener {
  */
 export async function connectTcp(
   endpoint: HostEndpoint,
-  { family, signal }: ConnectOptions,
+  { family, signal }: HostConnectOptions & Cancellable,
 ): Promise<Deno.TcpConn> {
   const { hostname, port } = endpoint;
   let failure: unknown;
   // Deno tries all addresses of a name by itself; only a choice among them needs a look-up here.
-  for (const address of family === undefined ? [hostname] : await addresses(hostname, family)) {
+  const hostnames = family === undefined
+    ? [asciiHost(hostname)]
+    : await addressesOf(hostname, { family, signal });
+  for (const address of hostnames) {
     try {
-      const conn = await Deno.connect({ hostname: address, port, signal });
+      const conn = await Deno.connect({ hostname: address, port, ...(signal && { signal }) });
       conn.setNoDelay(true); // a line is a message: Nagle's wait would show as round-trip time
       return conn;
     } catch (error) {
-      failure = error;
+      failure = explained(error, hostname);
     }
   }
   throw failure ?? new Error(`the host has no IPv${family} address`);

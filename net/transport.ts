@@ -3,16 +3,6 @@ import type { Identity } from "./certificates.ts";
 import type { Address, Endpoint } from "./endpoint.ts";
 import type { Stream } from "./stream.ts";
 
-/** How to listen. */
-export interface ListenOptions {
-  /** For TLS listeners. */
-  tls?: ServerTlsOptions;
-  /** The permissions of a Unix socket's file. */
-  unixMode: number;
-  /** Whether other processes may listen on the same TCP port too, each getting its share of connections (Linux). */
-  reusePort: boolean;
-}
-
 /** A stream that was accepted; nothing has been read from it. */
 export interface Accepted {
   stream: Stream;
@@ -71,29 +61,6 @@ export class ClientRefused extends Error {
   }
 }
 
-/** How to connect. */
-export interface ConnectOptions {
-  /** Use addresses of this IP version only. */
-  family?: 4 | 6;
-  /** Milliseconds for the name, the connection and the TLS handshake together; 0 for as long as the system tries. */
-  timeout: number;
-  /** Gives up when aborted, with the signal's reason. */
-  signal: AbortSignal;
-  tls?: TlsConnectOptions;
-}
-
-/** Whom a TLS client believes, and who it is. */
-export interface TlsConnectOptions {
-  /** Certificates (PEM) to trust beside those of the system and of Mozilla. */
-  ca?: string;
-  /** The name that the server's certificate must bear, and that is asked for (SNI); otherwise the endpoint's host. */
-  serverName?: string;
-  /** Takes any certificate. */
-  insecure?: boolean;
-  /** What the client shows a server that asks for it. */
-  identity?: Identity;
-}
-
 /** A stream to a server, and what it took to get it. */
 export interface Connected {
   stream: Stream;
@@ -126,23 +93,30 @@ export interface DatagramSocket {
   close(): void;
 }
 
+/** What can be given up. */
+export interface Cancellable {
+  /** Gives up when aborted, with the signal's reason. */
+  signal?: AbortSignal | undefined;
+}
+
 interface CommonTransport {
   /** Whether its endpoints are `name://host:port` or `name:/path`. */
   addressing: "host" | "path";
 }
 
-export interface StreamTransport extends CommonTransport {
+/** A transport of streams. Each has options of its own for listening and connecting. */
+export interface StreamTransport<ListenOptions = unknown, ConnectOptions = unknown> extends CommonTransport {
   kind: "stream";
   /** Listens; "all interfaces" may take two sockets. @throws the errors of `Deno.listen`. */
-  listen(endpoint: Endpoint, options: ListenOptions): Promise<BoundListener[]>;
-  /** Connects; `options.timeout` is the caller's to keep. @throws the errors of `Deno.connect`. */
-  connect(endpoint: Endpoint, options: ConnectOptions): Promise<Connected>;
+  listen(endpoint: Endpoint, options: ListenOptions & Cancellable): Promise<BoundListener[]>;
+  /** Connects. @throws the errors of `Deno.connect`. */
+  connect(endpoint: Endpoint, options: ConnectOptions & Cancellable): Promise<Connected>;
 }
 
-export interface DatagramTransport extends CommonTransport {
+/** A transport of datagrams. */
+export interface DatagramTransport<ListenOptions = unknown, ConnectOptions = unknown>
+  extends CommonTransport {
   kind: "datagram";
-  listen(endpoint: Endpoint, options: ListenOptions): Promise<DatagramSocket[]>;
-  connect(endpoint: Endpoint, options: ConnectOptions): Promise<DatagramPeer>;
+  listen(endpoint: Endpoint, options: ListenOptions & Cancellable): Promise<DatagramSocket[]>;
+  connect(endpoint: Endpoint, options: ConnectOptions & Cancellable): Promise<DatagramPeer>;
 }
-
-export type Transport = StreamTransport | DatagramTransport;

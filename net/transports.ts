@@ -1,11 +1,32 @@
 /** The list of transports, and what is the same for all of them. */
 import { type Endpoint, type EndpointDefaults, parseAddress } from "./endpoint.ts";
+import { TIMED_OUT, unlessAborted, withTimeout } from "../time/timers.ts";
+import type { HostConnectOptions } from "./hosts.ts";
 import { closeQuietly } from "./stream.ts";
-import { tcp } from "./tcp.ts";
-import { tls } from "./tls.ts";
-import type { Connected, ConnectOptions, DatagramPeer, Transport } from "./transport.ts";
+import { tcp, type TcpListenOptions } from "./tcp.ts";
+import { tls, type TlsConnectOptions, type TlsListenOptions } from "./tls.ts";
+import type {
+  Cancellable,
+  Connected,
+  DatagramPeer,
+  DatagramTransport,
+  StreamTransport,
+} from "./transport.ts";
 import { udp } from "./udp.ts";
-import { unix } from "./unix.ts";
+import { unix, type UnixListenOptions } from "./unix.ts";
+
+/** How to listen, whatever the transport: each takes what is its own. */
+export type ListenOptions = TcpListenOptions & TlsListenOptions & UnixListenOptions & Cancellable;
+
+/** How to connect, whatever the transport. */
+export interface ConnectOptions extends HostConnectOptions, TlsConnectOptions, Cancellable {
+  /** Milliseconds for the name, the connection and the TLS handshake together; 0 for as long as the system tries. */
+  timeout: number;
+}
+
+export type Transport =
+  | StreamTransport<ListenOptions, ConnectOptions>
+  | DatagramTransport<ListenOptions, ConnectOptions>;
 
 /** The one list: a transport is a file that is named here. The first is the one meant where none is named. */
 const TRANSPORTS: Record<string, Transport> = { tcp, tls, udp, unix };
@@ -89,32 +110,23 @@ export async function connectDatagrams(endpoint: Endpoint, options: ConnectOptio
 
 /**
  * Waits for an attempt until the timeout or the signal. The attempt's signal ends a TCP handshake, but neither the
- * look-up of a name nor a TLS handshake: hence the race, and `discard` for what comes too late.
+ * look-up of a name nor a TLS handshake: `discard` is given what comes too late.
  */
 async function inTime<T>(
   { timeout, signal }: ConnectOptions,
   attempt: (signal: AbortSignal) => Promise<T>,
   discard: (late: T) => void,
 ): Promise<T> {
-  signal.throwIfAborted();
+  signal?.throwIfAborted();
   const ended = new AbortController();
-  const giveUp = Promise.withResolvers<never>();
-  const end = (reason: unknown) => {
-    ended.abort(reason);
-    giveUp.reject(reason);
-  };
-  const onAbort = () => end(signal.reason);
-  signal.addEventListener("abort", onAbort);
-  const timer = timeout > 0 &&
-    setTimeout(() => end(new Deno.errors.TimedOut(`no answer in ${timeout} ms`)), timeout);
   const attempted = attempt(ended.signal);
   try {
-    return await Promise.race([attempted, giveUp.promise]);
+    const result = await withTimeout(unlessAborted(attempted, signal), timeout);
+    if (result === TIMED_OUT) throw new Deno.errors.TimedOut(`no answer in ${timeout} ms`);
+    return result;
   } catch (error) {
+    ended.abort(error);
     attempted.then(discard, () => {});
     throw error;
-  } finally {
-    if (timer !== false) clearTimeout(timer);
-    signal.removeEventListener("abort", onAbort);
   }
 }

@@ -1,7 +1,19 @@
 /** Unix sockets: the file, and who may have it. */
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { e2e as test } from "./harness.ts";
-import { Folder, readLine, run, Running, send, ServerProcess, TSECHO, tsecho, unstamped } from "./helpers.ts";
+import {
+  Collected,
+  eventually,
+  Folder,
+  readLine,
+  run,
+  Running,
+  send,
+  ServerProcess,
+  TSECHO,
+  tsecho,
+  unstamped,
+} from "./helpers.ts";
 
 const options = { ignore: Deno.build.os === "windows" };
 
@@ -134,7 +146,8 @@ test("what is wrong with a path is said", options, async () => {
   const long = folder.file("x".repeat(200));
   assertEquals(
     await refusal(`unix:${long}`),
-    `tsecho: Cannot listen on "unix:${long}": the path is too long\n`,
+    `tsecho: Cannot listen on "unix:${long}": the path is too long: ` +
+      `from / on a Unix socket's has at most 107 bytes, and this ${long.length}\n`,
   );
   const missing = folder.file("missing/s.sock");
   const reason = "there is no such file or directory";
@@ -148,6 +161,134 @@ test("what is wrong with a path is said", options, async () => {
     (await tsecho(["client", `unix:${path}`, "-m", "x"])).stderr,
     `tsecho: Cannot connect to "unix:${path}": connection refused; is a server running there?\n`,
   );
+});
+
+/** Another program's lock on a folder, held until the end of the scope. */
+async function lockOf(folder: string): Promise<Running> {
+  const script = `import fcntl, os, sys, time
+fcntl.flock(os.open(sys.argv[1], os.O_RDONLY), fcntl.LOCK_EX)
+print("locked", flush=True)
+time.sleep(600)`;
+  const program = new Running(["python3", "-c", script, folder]);
+  await program.stdout.until(/locked/);
+  return program;
+}
+
+test("a folder that another program has locked is waited for, and named in the end", options, async () => {
+  await using folder = await Folder.make();
+  const path = folder.file("s.sock");
+  {
+    await using _lock = await lockOf(folder.path);
+    assertEquals(
+      await refusal(`unix:${path}`),
+      `tsecho: Cannot listen on "unix:${path}": another program has locked the folder ${folder.path}, for 5 s so far\n`,
+    );
+    await using waiting = new Running([...TSECHO, "server", "tcp://127.0.0.1:0", `unix:${path}`]);
+    await holds(waiting, folder.path);
+    waiting.kill("SIGTERM");
+    assertEquals(await waiting.code(), 1);
+    assertEquals(waiting.stderr.text, `tsecho: Cannot listen on "unix:${path}": interrupted\n`);
+    await using patient = new Running([...TSECHO, "server", `unix:${path}`]);
+    await holds(patient, folder.path);
+    _lock.kill("SIGKILL");
+    await patient.stdout.until(/listening on/);
+  }
+  assertEquals([...Deno.readDirSync(folder.path)].map(({ name }) => name), ["s.sock"]);
+});
+
+/** Waits until a process has a file or folder open. */
+async function holds(process: Running, path: string): Promise<void> {
+  await eventually(
+    async () => (await run(["ls", "-l", `/proc/${process.pid}/fd`])).stdout.includes(`-> ${path}\n`),
+    `the server to open ${path}`,
+  );
+}
+
+test("a file PATH.lock, a link or a FIFO, is neither opened nor followed", options, async () => {
+  await using folder = await Folder.make();
+  await Deno.writeTextFile(folder.file("precious"), "precious");
+  await Deno.symlink(folder.file("precious"), folder.file("link.lock"));
+  await run(["mkfifo", folder.file("fifo.lock")]);
+  for (const name of ["link", "fifo"]) {
+    await using server = await ServerProcess.start([`unix:${folder.file(name)}`]);
+    assertEquals(await server.stop(), 0);
+  }
+  assertEquals(await Deno.readTextFile(folder.file("precious")), "precious");
+  assertEquals([...Deno.readDirSync(folder.path)].length, 3);
+  await run(["mkfifo", folder.file("fifo")]);
+  const inFifo = folder.file("fifo/s.sock");
+  assertEquals(
+    await refusal(`unix:${inFifo}`),
+    `tsecho: Cannot listen on "unix:${inFifo}": a part of the path is not a directory\n`,
+  );
+});
+
+test("no link is followed to the socket's place", options, async () => {
+  await using folder = await Folder.make();
+  const [link, target, circle] = [folder.file("link"), folder.file("target"), folder.file("circle")];
+  await Deno.symlink(target, link);
+  const reason = "there is a link, and links are not followed";
+  assertEquals(await refusal(`unix:${link}`), `tsecho: Cannot listen on "unix:${link}": ${reason}\n`);
+  assert(!await exists(target));
+  await Deno.symlink(circle, circle);
+  assertEquals(
+    await refusal(`unix:${circle}/s.sock`),
+    `tsecho: Cannot listen on "unix:${circle}/s.sock": its links lead in a circle\n`,
+  );
+});
+
+test(
+  "a socket is bound in a private folder, and reaches its path with its mode",
+  { ...options, needs: ["strace"] },
+  async () => {
+    await using folder = await Folder.make();
+    const [path, trace] = [folder.file("s.sock"), folder.file("trace")];
+    const calls = "bind,chmod,fchmodat,mkdir,mkdirat,rename,renameat,renameat2";
+    const strace = ["strace", "-D", "-f", "-o", trace, "-e", `trace=${calls}`];
+    await using server = await ServerProcess.start([`unix:${path}`], [
+      ...["sh", "-c", 'umask 0; exec "$@"', "sh", ...strace],
+    ]);
+    assertEquals(await server.stop(), 0);
+    const lines = (await Deno.readTextFile(trace)).split("\n").filter((line) => line.includes(folder.path));
+    const [, home] = /mkdir\w*\(.*?"([^"]+)", 0700\)/.exec(lines[0]!)!;
+    assert(home!.startsWith(`${folder.path}/`), home);
+    const [, bound] = /bind\(.*sun_path="([^"]+)"/.exec(lines[1]!)!;
+    assert(bound!.startsWith(`${home}/`), bound);
+    assertStringIncludes(lines[2]!, `"${bound}", 0600`);
+    assertMatch(lines[3]!, new RegExp(`rename.*"${bound}".*"${path}"`));
+    assertEquals(lines.length, 4, lines.join("\n"));
+    assertEquals([...Deno.readDirSync(folder.path)].map(({ name }) => name), ["trace"]);
+  },
+);
+
+test("a path may have 107 bytes, and a short name at its end", options, async () => {
+  await using folder = await Folder.make();
+  const deep = folder.file("d".repeat(107 - folder.path.length - 1 - "/sock".length));
+  await Deno.mkdir(deep);
+  const path = `${deep}/sock`;
+  assertEquals(path.length, 107);
+  {
+    await using _server = await ServerProcess.start([`unix:${path}`]);
+    assertEquals(unstamped((await tsecho(["client", `unix:${path}`, "-m", "hello"])).stdout), "hello\n");
+  }
+  const reason = "the path is too long: from / on a Unix socket's has at most 107 bytes, and this 108\n";
+  assertEquals(await refusal(`unix:${path}x`), `tsecho: Cannot listen on "unix:${path}x": ${reason}`);
+  const client = await tsecho(["client", `unix:${path}x`, "-m", "hello"]);
+  assertEquals(client.stderr, `tsecho: Cannot connect to "unix:${path}x": ${reason}`);
+  const inDeep = new Deno.Command(TSECHO[0]!, {
+    args: [...TSECHO.slice(1), "server", "unix:s", "unix:./t"],
+    cwd: deep,
+    stdout: "piped",
+    stderr: "null",
+  }).spawn();
+  try {
+    const stdout = new Collected(inDeep.stdout);
+    await stdout.until(/listening on unix:s\nlistening on unix:\.\/t\n/);
+    assertEquals([...Deno.readDirSync(deep)].map(({ name }) => name).sort(), ["s", "sock", "t"]);
+  } finally {
+    inDeep.kill("SIGTERM");
+    await inDeep.status;
+  }
 });
 
 test("a missing permission is said, on either side", {

@@ -1,4 +1,4 @@
-/** Waiting: one clock that programs take as a parameter, so that tests can turn it, and one race against it. */
+/** Waiting: one clock that programs take as a parameter, so that tests can turn it, and the races against it and against a signal. */
 
 /** A source of moments and of waits. What waits for time takes one, and tests hand it a virtual clock. */
 export interface Clock {
@@ -24,6 +24,21 @@ export const systemClock: Clock = {
     });
   },
 };
+
+/** Waits for a promise until the signal is aborted. The promise itself goes on. @throws the signal's reason. */
+export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return await promise;
+  promise.catch(() => {}); // it may reject when nobody waits any more
+  signal.throwIfAborted();
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = () => reject(signal.reason);
+  signal.addEventListener("abort", onAbort);
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}
 
 /** What {@linkcode withTimeout} resolves to when the time ran out. */
 export const TIMED_OUT: unique symbol = Symbol("timed out");
