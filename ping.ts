@@ -27,7 +27,15 @@ import { MAX_PROBE, MIN_PROBE } from "./probe/lines.ts";
 import { Prober } from "./probe/prober.ts";
 import { type Plan, PLAN_DEFAULTS } from "./probe/run.ts";
 import type { Distribution } from "./stats/distribution.ts";
-import type { CorruptEvent, GivenUpEvent, ProbeEvent, ReplyEvent, StampFormat } from "./stats/events.ts";
+import type {
+  CorruptEvent,
+  GivenUpEvent,
+  MissedEvent,
+  ProbeEvent,
+  ReplyEvent,
+  SendingTimes,
+  StampFormat,
+} from "./stats/events.ts";
 import { RunStats } from "./stats/run_stats.ts";
 import type {
   BreakSummary,
@@ -39,7 +47,7 @@ import type {
   Summary,
 } from "./stats/summary.ts";
 
-export type { CorruptEvent, GivenUpEvent, ProbeEvent, ReplyEvent, StampFormat };
+export type { CorruptEvent, GivenUpEvent, MissedEvent, ProbeEvent, ReplyEvent, SendingTimes, StampFormat };
 export type { BreakSummary, Counts, Durations, Estimate, OffsetOfServer, ServerSummary, Summary };
 export type { DialOptions, Distribution, Endpoint, HostEndpoint, PathEndpoint, Plan, RunStats, Setup };
 
@@ -57,10 +65,8 @@ export const PING_DEFAULTS: Plan & Pick<DialOptions, "connectTimeout" | "insecur
   ...DIAL_DEFAULTS,
 };
 
-/** The summary of a run, and what it cost to hold lines back. */
+/** The summary of a run, and how it ended. */
 export interface PingSummary extends Summary {
-  /** Planned moments at which no line was sent, because the consumer of the events, or the path, was too slow. */
-  missed: number;
   /** Why the run ended before it was meant to; null if it did not. */
   ended: string | null;
 }
@@ -155,7 +161,7 @@ export class Ping implements AsyncIterable<ProbeEvent>, AsyncDisposable {
 
   /** The figures so far. */
   summary(): PingSummary {
-    return { ...this.stats.summary(), missed: this.#prober.missed, ended: this.ended };
+    return { ...this.stats.summary(), ended: this.ended };
   }
 
   /** Ends the run, and closes the path. */

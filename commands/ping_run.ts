@@ -9,7 +9,7 @@ import { CsvTable } from "../report/csv.ts";
 import type { Exporter } from "../report/exporter.ts";
 import { JsonDocument, JsonStream } from "../report/json.ts";
 import { LiveLine } from "../report/live.ts";
-import type { Start } from "../report/record.ts";
+import { type Start, VERSION } from "../report/record.ts";
 import { interimLine } from "../report/summary.ts";
 import { brokenLine, type TextOptions, TextReport } from "../report/text.ts";
 import { newStats, readRun, type SavedRun } from "../report/transcript.ts";
@@ -168,7 +168,7 @@ async function open(run: Ping, { deadline }: PingCommandOptions): Promise<Setup>
 function startOf(run: Ping, options: PingCommandOptions, { connect, handshake }: Setup): Start {
   return {
     type: "start",
-    version: 1,
+    version: VERSION,
     time: wallMicros() / 1e6,
     endpoint: run.endpoint,
     interval: options.interval / 1000,

@@ -19,6 +19,7 @@ export class InFlight {
   /** The number of the latest line sent. */
   sent = 0;
   #waiting = 0;
+  readonly #timeoutNanos: number;
   readonly #state = new Uint8Array(WINDOW);
   readonly #at = new Float64Array(WINDOW);
   readonly #wall = new Float64Array(WINDOW);
@@ -26,6 +27,11 @@ export class InFlight {
   #oldest = 1;
   /** The largest number that was answered. */
   #newest = 0;
+
+  /** @param timeout how long a line waits, in ms. A reply after exactly that time is in time. */
+  constructor(timeout: number) {
+    this.#timeoutNanos = timeout * 1e6;
+  }
 
   /** Lines sent and neither answered nor given up. */
   get waiting(): number {
@@ -46,6 +52,15 @@ export class InFlight {
     this.#wall[slot] = wall;
     this.#oldest = Math.max(this.#oldest, this.sent - WINDOW + 1);
     return lost;
+  }
+
+  /** Whether a line still waits though its time-out has passed. It is to be given up before its reply is received. */
+  hasExpired(seq: number, now: number): boolean {
+    if (!(seq > this.sent - WINDOW && seq <= this.sent) || this.#state[seq % WINDOW] !== WAITING) {
+      return false;
+    }
+    // To the nanosecond, as round trips are told: what is told must not contradict what was decided.
+    return Math.round((now - this.#at[seq % WINDOW]!) * 1e6) > this.#timeoutNanos;
   }
 
   /** Records a reply to this line, and tells what it is. */

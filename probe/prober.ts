@@ -6,6 +6,9 @@ import type { Observer } from "./recorder.ts";
 import { type Plan, Run } from "./run.ts";
 import type { Schedule } from "./schedule.ts";
 
+/** How long after its time-out a line is given up, in ms: a reply at the very end of it is in time. */
+const AFTER_TIMEOUT_MS = 1;
+
 /** A way to send the lines of a run, and to read their replies. */
 interface Way {
   schedule: Schedule | undefined;
@@ -51,7 +54,7 @@ export class Prober {
 
   /** Planned moments at which no line could be sent. */
   get missed(): number {
-    return this.#way?.schedule?.missed ?? 0;
+    return this.#run.recorder.missed;
   }
 
   /** Seconds since the first line could be sent. */
@@ -122,9 +125,9 @@ export class Prober {
     while (!this.#run.isOver) {
       // No line sent while this sleeps expires earlier.
       const oldest = recorder.oldestSentAt ?? clock.now();
-      await this.#run.sleep(oldest + plan.timeout - clock.now());
+      await this.#run.sleep(oldest + plan.timeout - clock.now() + AFTER_TIMEOUT_MS);
       if (this.#run.isOver) return;
-      recorder.expire(clock.now() - plan.timeout);
+      recorder.expire();
       void this.#way?.resume?.();
       this.#run.endIfDone();
     }

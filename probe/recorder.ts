@@ -14,21 +14,22 @@ export type Observer = (event: ProbeEvent) => Promise<void> | undefined;
 
 /** Records the lines of a run and their replies, and tells an observer what became of each line. */
 export class Recorder {
-  /** The longest round trip of a reply in time so far, in µs; 0 before the first. */
-  longest = 0;
+  /** Planned moments at which no line was sent. */
+  missed = 0;
   readonly #lines: ProbeLines;
   readonly #clock: Clock;
   readonly #observe: Observer;
-  readonly #inFlight = new InFlight();
+  readonly #inFlight: InFlight;
   readonly #prefixes = new PrefixReader();
   /** The channels of lines that have one of their own, while their fate is unknown. */
   readonly #own = new Map<number, Opened>();
   #began = 0;
   #held: Promise<void> | undefined;
 
-  /** @param size of a line's payload, in bytes. */
-  constructor(size: number, clock: Clock, observe: Observer) {
+  /** @param plan a line's payload in bytes, and how long it waits for its reply, in ms. */
+  constructor({ size, timeout }: { size: number; timeout: number }, clock: Clock, observe: Observer) {
     this.#lines = new ProbeLines(size);
+    this.#inFlight = new InFlight(timeout);
     this.#clock = clock;
     this.#observe = observe;
   }
@@ -75,7 +76,7 @@ export class Recorder {
     const wall = wallMicros();
     const now = this.#clock.now();
     const forgotten = this.#inFlight.send(now, wall);
-    if (forgotten !== undefined) this.#tellGivenUp(forgotten, "lost");
+    if (forgotten !== undefined) this.#tellGivenUp(forgotten, "lost", "too many lines wait");
     return line;
   }
 
@@ -89,13 +90,13 @@ export class Recorder {
     if (line === undefined) return this.corrupt(now);
     const prefix = this.#prefixes.read(line);
     const seq = this.#lines.seqOf(line, prefix.length);
+    if (this.#inFlight.hasExpired(seq, now)) this.giveUp(seq, "lost");
     const fate = this.#inFlight.receive(seq);
     if (fate === "corrupt") return this.corrupt(now);
     const sent = this.#inFlight.when(seq);
     if (sent === undefined) return { fate, seq, at: this.at(now) };
     const setup = this.#closeOwn(seq);
     const rtt = Math.round((now - sent.at) * 1e6) / 1e3;
-    if (rtt > this.longest && (fate === "received" || fate === "reordered")) this.longest = rtt;
     return {
       fate,
       seq,
@@ -120,6 +121,12 @@ export class Recorder {
     this.#held = this.#observe(event);
   }
 
+  /** Records that no line was sent at planned moments. */
+  miss(count: number, reason: string): void {
+    this.missed += count;
+    this.tell({ fate: "missed", seq: 0, at: this.at(this.#clock.now()), count, reason });
+  }
+
   /** Whether a line with its own channel still waits. */
   isOpen(seq: number): boolean {
     return this.#own.has(seq);
@@ -137,24 +144,25 @@ export class Recorder {
     return seq === undefined ? undefined : this.#inFlight.when(seq)!.at;
   }
 
-  /** Gives up the lines that were sent at a moment or before. */
-  expire(moment: number): void {
-    for (let at; (at = this.oldestSentAt) !== undefined && at <= moment;) {
-      this.giveUp(this.#inFlight.oldest()!, "lost");
+  /** Gives up the lines whose time-out has passed. */
+  expire(): void {
+    const now = this.#clock.now();
+    for (let seq; (seq = this.#inFlight.oldest()) !== undefined && this.#inFlight.hasExpired(seq, now);) {
+      this.giveUp(seq, "lost");
     }
   }
 
   /**
-   * Decides about the lines that wait when the run ends: as with ping(8), a reply can be expected within twice the
-   * longest round trip so far. A younger line is neither answered nor lost.
+   * Decides about the lines that wait when the run ends: those whose time-out has passed are lost, the others neither
+   * answered nor lost.
    *
    * @param reason why no more replies come, if the run did not end by itself: then all are lost.
    */
   settle(reason: string | undefined): void {
-    const youngest = this.#clock.now() - (reason === undefined ? 2 * this.longest / 1000 : 0);
+    this.expire();
     for (let seq; (seq = this.#inFlight.oldest()) !== undefined;) {
-      if (this.#inFlight.when(seq)!.at > youngest) this.giveUp(seq, "pending");
-      else this.giveUp(seq, "lost", reason ?? "the run has ended");
+      if (reason === undefined) this.giveUp(seq, "pending");
+      else this.giveUp(seq, "lost", reason);
     }
   }
 
@@ -165,8 +173,9 @@ export class Recorder {
 
   #tellGivenUp(seq: number, fate: "lost" | "pending", reason?: string): void {
     const { connect, handshake } = this.#closeOwn(seq) ?? {};
+    const sent = this.#inFlight.when(seq)?.wall;
     const at = this.at(this.#clock.now());
-    this.tell({ fate, seq, at, connect, handshake, ...(reason !== undefined && { reason }) });
+    this.tell({ fate, seq, at, sent, connect, handshake, ...(reason !== undefined && { reason }) });
   }
 
   /** Closes a line's own channel, whose set-up is reported with the line's first event and no other. */

@@ -44,7 +44,7 @@ export class Run {
   readonly #over = new AbortController();
 
   constructor(readonly plan: Plan, readonly clock: Clock, observe: Observer) {
-    this.recorder = new Recorder(plan.size, clock, observe);
+    this.recorder = new Recorder(plan, clock, observe);
   }
 
   get state(): RunState {
@@ -81,6 +81,8 @@ export class Run {
     while (this.hasMore) {
       const planned = schedule.next(this.clock.now());
       if (planned === undefined) return;
+      const missed = schedule.missed - this.recorder.missed;
+      if (missed > 0) this.recorder.miss(missed, "ping was late");
       const wait = planned - this.clock.now();
       if (wait > 0) await this.sleep(wait);
       await send();

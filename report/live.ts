@@ -44,7 +44,7 @@ export class LiveLine implements Exporter, Sink {
   }
 
   event(event: ProbeEvent): void {
-    if (event.fate === "corrupt") return;
+    if (event.fate === "corrupt" || event.fate === "missed") return;
     this.#sparks.push("rtt" in event ? event.rtt : undefined);
     if (this.#sparks.length > SPARKS) this.#sparks.shift();
     this.#changed = true;

@@ -2,11 +2,14 @@
 import type { ProbeEvent } from "../stats/events.ts";
 import { seconds } from "../stats/units.ts";
 
+/** The format's version: since 2 `lost` includes `late`, and a line is pending until its time-out has passed. */
+export const VERSION = 2;
+
 /** How a run began. Times are in seconds. */
 export interface Start {
   type: "start";
   /** The format's version. Fields may be added without a new one; none changes its meaning. */
-  version: 1;
+  version: typeof VERSION;
   /** The client's wall clock, since the Unix epoch. */
   time: number;
   endpoint: string;
@@ -33,8 +36,11 @@ export const REPLY_FIELDS = {
   received: "reading",
   format: "text",
   tag: "text",
+  lag: "duration",
+  blocked: "duration",
   connect: "duration",
   handshake: "duration",
+  count: "number",
   reason: "text",
 } as const;
 export const REPLY_FIELD_NAMES = Object.keys(REPLY_FIELDS) as (keyof typeof REPLY_FIELDS)[];

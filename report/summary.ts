@@ -49,10 +49,12 @@ export function interimLine({ servers, ...summary }: Summary): string {
 function countLine(summary: Summary): string {
   const counts = [`${summary.sent} lines transmitted`, `${summary.received} received`];
   if (summary.duplicates > 0) counts.push(`+${summary.duplicates} duplicates`);
-  for (const fate of ["late", "reordered", "corrupt"] as const) {
+  if (summary.late > 0) counts.push(`${summary.lost} lost (${summary.late} of these late)`);
+  for (const fate of ["reordered", "corrupt"] as const) {
     if (summary[fate] > 0) counts.push(`${summary[fate]} ${fate}`);
   }
   if (summary.pending > 0) counts.push(`${summary.pending} not waited for`);
+  if (summary.missed > 0) counts.push(`${summary.missed} due and not sent`);
   return `${counts.join(", ")}, ${percent(summary.loss)} loss, time ${
     Math.round(summary.duration * 1000)
   } ms`;

@@ -63,7 +63,9 @@ function eventLine(event: ProbeEvent, start: Start): string {
     case "pending":
       return `seq=${event.seq} not waited for`;
     case "corrupt":
-      return "corrupt reply: not of this run, or changed";
+      return `corrupt reply: ${event.reason ?? "not of this run, or changed"}`;
+    case "missed":
+      return `${event.count} ${event.count === 1 ? "line" : "lines"} not sent: ${event.reason}`;
     default:
       return replyLine(event, start);
   }

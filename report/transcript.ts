@@ -1,7 +1,8 @@
 import { FATES, type ProbeEvent, STAMP_STEPS } from "../stats/events.ts";
+import { isInTime } from "../stats/line_counters.ts";
 import { RunStats } from "../stats/run_stats.ts";
 import { micros } from "../stats/units.ts";
-import { type Json, REPLY_FIELD_NAMES, REPLY_FIELDS, type Start } from "./record.ts";
+import { type Json, REPLY_FIELD_NAMES, REPLY_FIELDS, type Start, VERSION } from "./record.ts";
 
 /** The most of a duration, a moment or a reading of a clock, in seconds: far beyond any real one. */
 const MAX_SECONDS = 1e12;
@@ -26,7 +27,7 @@ function fromRecord(record: Json): ProbeEvent {
   for (const field of REPLY_FIELD_NAMES) {
     if (record[field] !== undefined) event[field] = valueOf(record, field);
   }
-  const { seq, at, fate, format, stamp } = event;
+  const { seq, at, fate, format, stamp, count } = event;
   if (!Number.isInteger(seq) || at === undefined || !(FATES as readonly unknown[]).includes(fate)) {
     throw new Error("a reply has no seq, at or fate that is known");
   }
@@ -34,6 +35,7 @@ function fromRecord(record: Json): ProbeEvent {
     throw new Error(`a reply's format is unknown: "${format}"`);
   }
   if (stamp !== undefined && format === undefined) throw new Error("a reply has a stamp and no format");
+  if (fate === "missed" && !Number.isInteger(count)) throw new Error("missed lines have no count");
   return event as unknown as ProbeEvent;
 }
 
@@ -49,6 +51,21 @@ function valueOf(record: Json, field: keyof typeof REPLY_FIELDS): string | numbe
     case "reading":
       return Math.round(numberOf(record, whose, field, -MAX_SECONDS) * 1e6);
   }
+}
+
+/** The reason of a line whose time-out had not passed when a run of version 1 ended. */
+const ENDED_1 = "the run has ended";
+
+/** What an event of version 1 is in this one. @param timeout in µs. */
+function fromVersion1(event: ProbeEvent, timeout: number): ProbeEvent[] {
+  if (event.fate === "lost" && event.reason === ENDED_1) {
+    const { reason: _, ...rest } = event;
+    return [{ ...rest, fate: "pending" }];
+  }
+  if (!isInTime(event) || !(event.rtt! > timeout)) return [event];
+  const { connect, handshake, ...late } = event;
+  const { seq, at, sent } = event;
+  return [{ fate: "lost", seq, at, sent, connect, handshake }, { ...late, fate: "late" }];
 }
 
 /** A run read back. */
@@ -73,11 +90,15 @@ export function readRun(text: string): SavedRun {
   if (start === undefined) throw new Error("it has no start; is it of tsecho ping?");
   checkStart(start);
   const replies = records.filter(({ type }) => type === "reply");
-  if (replies.length === 0) throw new Error("it has no replies; was it a --json-stream with -q?");
   const end = records.find(({ type }) => type === "end");
+  if (replies.length === 0 && end?.sent !== 0) {
+    throw new Error("it has no replies; was it a --json-stream with -q?");
+  }
+  const events = replies.map(fromRecord);
+  const { version, timeout } = start as { version: number; timeout: number };
   return {
-    start,
-    events: replies.map(fromRecord),
+    start: { ...start, version: VERSION },
+    events: version === 1 ? events.flatMap((it) => fromVersion1(it, micros(timeout))) : events,
     ended: typeof end?.ended === "string" ? end.ended : null,
     cut: end === undefined,
   };
@@ -92,7 +113,9 @@ export function newStats({ clocks_synced, connect, handshake }: Start): RunStats
 
 function checkStart(start: Json): asserts start is Json & Start {
   const whose = "the start's";
-  if (start.version !== 1) throw new Error(`its version is ${start.version}, and only 1 is known here`);
+  if (start.version !== 1 && start.version !== VERSION) {
+    throw new Error(`its version is ${start.version}, and only 1 and ${VERSION} are known here`);
+  }
   textOf(start, whose, "endpoint");
   for (const field of ["time", "interval", "size", "timeout"]) numberOf(start, whose, field, 0);
   for (const field of ["connect", "handshake"]) {

@@ -16,6 +16,7 @@ export class LineCounters {
   reordered = 0;
   corrupt = 0;
   pending = 0;
+  missed = 0;
   readonly rtt = new Distribution();
 
   add(event: ProbeEvent): void {
@@ -26,6 +27,9 @@ export class LineCounters {
         break;
       case "duplicate":
         this.duplicates++;
+        break;
+      case "missed":
+        this.missed += event.count;
         break;
       default:
         this[event.fate]++;
@@ -42,6 +46,7 @@ export class LineCounters {
       this.reordered =
       this.corrupt =
       this.pending =
+      this.missed =
         0;
     this.rtt.clear();
   }
@@ -52,11 +57,10 @@ export class LineCounters {
   }
 
   counts(): Counts {
-    const { received, late, duplicates, reordered, corrupt, pending } = this;
-    // A late line was given up before; of an interval's late lines, perhaps before the interval.
-    const lost = Math.max(0, this.lost - late);
-    const known = received + lost + late;
+    const { received, lost, late, duplicates, reordered, corrupt, pending, missed } = this;
+    const known = received + lost;
     const loss = known === 0 ? 0 : lost / known;
-    return { sent: known + pending, received, lost, late, duplicates, reordered, corrupt, pending, loss };
+    const sent = known + pending;
+    return { sent, received, lost, late, duplicates, reordered, corrupt, pending, missed, loss };
   }
 }

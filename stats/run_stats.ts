@@ -1,5 +1,5 @@
 import { Distribution } from "./distribution.ts";
-import type { ProbeEvent } from "./events.ts";
+import { isVerdict, type ProbeEvent, type ReplyEvent } from "./events.ts";
 import { isInTime, LineCounters } from "./line_counters.ts";
 import { MAX_TAGS, OTHER_TAGS, ServerStats } from "./server_stats.ts";
 import { durations, estimated, type OffsetOfServer, type Summary } from "./summary.ts";
@@ -11,6 +11,9 @@ export class RunStats {
   readonly #servers = new Map<string | null, ServerStats>();
   readonly #connect = new Distribution();
   readonly #handshake = new Distribution();
+  readonly #response = new Distribution();
+  readonly #lag = new Distribution();
+  readonly #blocked = new Distribution();
   readonly #clocksSynced: boolean;
   #latest = 0;
 
@@ -30,11 +33,17 @@ export class RunStats {
 
   /** The values of one kind; for `up` and `down` those of each server, undefined where its stamps cannot tell. */
   distributions(
-    kind: "rtt" | "connect" | "handshake" | "up" | "down",
+    kind: "rtt" | "response" | "lag" | "blocked" | "connect" | "handshake" | "up" | "down",
   ): { tag: string | null; values: Distribution | undefined }[] {
     switch (kind) {
       case "rtt":
         return [{ tag: null, values: this.rtt }];
+      case "response":
+        return [{ tag: null, values: this.#response }];
+      case "lag":
+        return [{ tag: null, values: this.#lag }];
+      case "blocked":
+        return [{ tag: null, values: this.#blocked }];
       case "connect":
         return [{ tag: null, values: this.#connect }];
       case "handshake":
@@ -54,9 +63,16 @@ export class RunStats {
   add(event: ProbeEvent): void {
     this.#latest = Math.max(this.#latest, event.at);
     this.#counters.add(event);
-    if (event.fate === "corrupt") return;
-    if (event.connect !== undefined) this.connected(event.connect, event.handshake);
+    if (event.fate === "corrupt" || event.fate === "missed") return;
+    const { rtt, lag, blocked, connect, handshake } = event as Partial<ReplyEvent>;
+    if (connect !== undefined) this.connected(connect, handshake);
+    if (!isVerdict(event)) return;
+    if (lag !== undefined) this.#lag.record(lag);
+    if (blocked !== undefined) this.#blocked.record(blocked);
     if (!isInTime(event)) return;
+    if (rtt !== undefined && lag !== undefined) {
+      this.#response.record(lag + (blocked ?? 0) + (connect ?? 0) + (handshake ?? 0) + rtt);
+    }
     const { tag = null } = event;
     let server = this.#servers.get(tag);
     if (server === undefined) {
@@ -84,6 +100,9 @@ export class RunStats {
       ...this.#counters.counts(),
       duration: nanos(this.#latest),
       rtt: durations(this.#counters.rtt),
+      response: durations(this.#response),
+      lag: durations(this.#lag),
+      blocked: durations(this.#blocked),
       connect: durations(this.#connect),
       handshake: durations(this.#handshake),
       servers: [...this.#servers.values()].sort((a, b) => (a.tag ?? "") < (b.tag ?? "") ? -1 : 1)

@@ -94,9 +94,9 @@ export interface Counts {
   sent: number;
   /** In time, reordered ones included. */
   received: number;
-  /** Without a reply. */
+  /** Without a reply in time. */
   lost: number;
-  /** Answered after they had been given up: neither received nor lost. */
+  /** Lost lines that were answered after all. Of an interval: those whose replies came in it. */
   late: number;
   /** Further replies to the same line. */
   duplicates: number;
@@ -104,8 +104,10 @@ export interface Counts {
   reordered: number;
   /** What came and is no reply. */
   corrupt: number;
-  /** Lines that were too young to give up when the run ended: neither received nor lost. */
+  /** Lines whose time-out had not passed when the run ended: neither received nor lost. */
   pending: number;
+  /** Lines that were due and not sent: each planned line is either sent or missed. */
+  missed: number;
   /** The share of lost lines among those whose fate is known: 0 to 1. */
   loss: number;
 }
@@ -116,6 +118,12 @@ export interface Summary extends Counts {
   duration: number;
   /** Round trips. */
   rtt: Durations | null;
+  /** From the moments planned until the replies came: what a user of the path would have waited. Null without a plan. */
+  response: Durations | null;
+  /** How late ping itself was with the lines that it sent. Null without a plan. */
+  lag: Durations | null;
+  /** How long lines waited after that for their connection to take them. Null without a plan. */
+  blocked: Durations | null;
   /** What connections took. */
   connect: Durations | null;
   /** What their TLS handshakes took after that. */

@@ -22,8 +22,8 @@ export interface Verdict {
   broken: boolean;
 }
 
-const COUNTS = ["sent", "received", "lost", "late", "duplicates", "reordered", "corrupt"] as const;
-const DISTRIBUTIONS = ["rtt", "connect", "handshake", "up", "down"] as const;
+const COUNTS = ["sent", "received", "lost", "late", "duplicates", "reordered", "corrupt", "missed"] as const;
+const DISTRIBUTIONS = ["rtt", "response", "lag", "blocked", "connect", "handshake", "up", "down"] as const;
 const STATISTIC = /^(?:min|avg|max|mdev|p(\d{1,2}(?:\.\d{1,3})?))$/;
 
 /**

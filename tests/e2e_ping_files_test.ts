@@ -127,7 +127,7 @@ test("ping --from says what is wrong with a file", async () => {
     const [text, reason] of [
       ["{", "line 1 is not a JSON object"],
       ["{}", "it has no start"],
-      ['{"start":{"type":"start","version":2,"endpoint":"x"},"replies":[]}', "its version is 2"],
+      ['{"start":{"type":"start","version":3,"endpoint":"x"},"replies":[]}', "its version is 3"],
       ['{"start":{"type":"start","version":1},"replies":[]}', `the start's "endpoint" is no string`],
     ]
   ) {
@@ -153,11 +153,14 @@ test("ping --csv writes a row for each reply", async () => {
     "-",
   ]);
   const [header, ...rows] = stdout.trimEnd().split("\n");
-  assertEquals(header, "seq,fate,at,rtt,sent,stamp,received,format,tag,connect,handshake,reason");
+  assertEquals(
+    header,
+    "seq,fate,at,rtt,sent,stamp,received,format,tag,lag,blocked,connect,handshake,count,reason",
+  );
   assertEquals(rows.length, 2);
   assertMatch(
     rows[1]!,
-    /^2,received,0\.\d+,0\.\d+,\d{10}\.\d{1,6},\d{10}\.\d{1,6},\d{10}\.\d{1,6},iso,web-1,,,$/,
+    /^2,received,0\.\d+,0\.\d+,\d{10}\.\d{1,6},\d{10}\.\d{1,6},\d{10}\.\d{1,6},iso,web-1,[\d.]*,[\d.]*,,,,$/,
   );
 });
 

@@ -87,7 +87,7 @@ test("what a percentile needs is known, and the histogram holds what was recorde
 });
 
 test("replies are told apart by their lines, and lines that are far behind are forgotten", () => {
-  const inFlight = new InFlight();
+  const inFlight = new InFlight(5000);
   for (let i = 0; i < 70_000; i++) inFlight.send(i, i);
   assertEquals(inFlight.receive(1), "duplicate");
   assertEquals(inFlight.when(1), undefined);
@@ -269,7 +269,7 @@ test("a run survives being written as JSON and read again", () => {
   const record = toRecord(event);
   assertEquals([record.rtt, record.sent, record.stamp], [0.000143207, 1795405020.123456, 1795405020.1235]);
   const csv =
-    '7,received,1.123456789,0.000143207,1795405020.123456,1795405020.1235,1795405020.1236,iso,"a,""b""",,,';
+    '7,received,1.123456789,0.000143207,1795405020.123456,1795405020.1235,1795405020.1236,iso,"a,""b""",,,,,,';
   assertEquals(toCsv(event), csv);
   const run = new RunStats(false);
   run.add(event);
@@ -282,9 +282,32 @@ test("a run survives being written as JSON and read again", () => {
   assertEquals(again.summary(), run.summary());
 });
 
+test("a run of version 1 is read in the terms of this one", () => {
+  const times = { sent: 1795405020, stamp: 1795405020, received: 1795405025.1, format: "iso" };
+  const lines = [
+    { ...START, version: 1 },
+    { ...RECORD, rtt: 5 },
+    { ...RECORD, ...times, seq: 2, rtt: 5.000000001, connect: 0.001 }, // received, though its time-out had passed
+    { ...RECORD, seq: 3, fate: "lost", rtt: undefined, reason: "the run has ended" },
+    { ...RECORD, seq: 4, fate: "lost", rtt: undefined },
+    { ...RECORD, seq: 4, fate: "late", rtt: 6 },
+  ];
+  const { start, events } = readRun(lines.map((it) => JSON.stringify(it)).join("\n"));
+  assertEquals([start.version, events.map(({ seq, fate }) => `${seq} ${fate}`)], [
+    2,
+    ["1 received", "2 lost", "2 late", "3 pending", "4 lost", "4 late"],
+  ]);
+  const run = newStats(start);
+  events.forEach((it) => run.add(it));
+  const { sent, received, lost, late, pending, loss, connect } = run.summary();
+  assertEquals([sent, received, lost, late, pending, loss, connect?.count], [4, 1, 2, 2, 1, 2 / 3, 1]);
+  const version2 = lines.slice(1).map((it) => JSON.stringify(it)).join("\n");
+  assertEquals(readRun(`${JSON.stringify(START)}\n${version2}`).events.length, 5); // as it stands
+});
+
 const START = {
   type: "start",
-  version: 1,
+  version: 2,
   time: 1795405020,
   endpoint: "tcp://x:1",
   interval: 1,
@@ -324,6 +347,7 @@ test("what a saved run must not hold is refused by name", () => {
       ["tag", 5, `a reply's "tag" is no string`],
       ["seq", 1.5, "a reply has no seq"],
       ["stamp", 5, "a reply has a stamp and no format"],
+      ["fate", "missed", "missed lines have no count"],
     ] as const
   ) {
     assertThrows(() => readRun(text(START, { ...RECORD, [field]: value })), Error, reason);

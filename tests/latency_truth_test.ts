@@ -39,7 +39,7 @@ function checkCounts(summary: Summary, truth: Truth, world: World): void {
   const { sent, received, lost, late, duplicates, reordered, corrupt, pending } = summary;
   assertEquals({ sent, lost, late, duplicates, reordered, corrupt, pending }, {
     sent: world.lines,
-    lost: truth.lost.size,
+    lost: truth.lost.size + truth.late.size,
     late: truth.late.size,
     duplicates: truth.duplicates,
     reordered: truth.reordered,

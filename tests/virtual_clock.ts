@@ -27,6 +27,11 @@ export class VirtualClock implements Clock {
     return this.#sleepers.length;
   }
 
+  /** Lets time pass in which nothing runs, as for a process that is stopped: sleepers wake at the next advance. */
+  stall(millis: number): void {
+    this.#now += millis;
+  }
+
   /** Turns the clock on by `millis`, waking each sleeper at its own moment, in order. */
   async advance(millis: number): Promise<void> {
     const end = this.#now + millis;
