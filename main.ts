@@ -1,7 +1,7 @@
 import { UsageError } from "./cli/parser.ts";
-import { note, print } from "./cli/stdio.ts";
+import { note, print, tell } from "./cli/stdio.ts";
 import type { Outcome, Signals } from "./commands/command.ts";
-import { COMMANDS, readWithoutCommand } from "./commands/tsecho.ts";
+import { COMMANDS, HELP, readWithoutCommand } from "./commands/tsecho.ts";
 import { cannot, Failure } from "./failure.ts";
 
 const EXIT_OK = 0;
@@ -39,7 +39,11 @@ async function run(argv: string[]): Promise<number> {
     const command = await COMMANDS[name]!();
     return EXIT_CODES[await command.run(rest, SIGNALS)];
   }
-  await print(readWithoutCommand(argv));
+  if (argv.length === 0) {
+    await tell(HELP);
+    return EXIT_USAGE;
+  }
+  await print(await readWithoutCommand(argv));
   return EXIT_OK;
 }
 

@@ -1,14 +1,88 @@
+/** A help text that fits a terminal, made of a command's table of options. */
 import type { Option, OptionTable } from "./parser.ts";
 
-/** The lines of a help text that list options, each with its help from the same column on. */
-export function formatOptions(table: OptionTable): string {
-  const rows = Object.entries<Option>(table).map(([name, { short, value, help }]) => ({
-    left: `  ${short === undefined ? "    " : `-${short}, `}--${name}${
-      value === undefined ? "" : ` ${value}`
-    }`,
-    help,
-  }));
-  const width = Math.max(...rows.map(({ left }) => left.length)) + 2;
-  return rows.map(({ left, help }) => left.padEnd(width) + help.replaceAll("\n", "\n" + " ".repeat(width)))
-    .join("\n");
+const WIDTH = 80;
+/** The columns of an option's forms; what is wider has its help on the next line. */
+const FORMS_WIDTH = 31;
+
+/** What a help text consists of. */
+export interface Help {
+  /** The command lines that are possible. */
+  usage: string[];
+  /** What the command does: paragraphs, wrapped where they stand. */
+  about: string;
+  table: OptionTable;
+  /** What each placeholder that `usage` and `table` name stands for. */
+  placeholders: Record<string, string>;
+  /** Command lines, and what they do. */
+  examples: [command: string, effect: string][];
+  /** What stands below the examples. */
+  exitCodes: string;
+}
+
+/** The whole text, without an LF at its end. */
+export function formatHelp({ usage, about, table, placeholders, examples, exitCodes }: Help): string {
+  return [
+    usage.map((line, i) => `${i === 0 ? "usage: " : "       "}${line}`).join("\n"),
+    about.split("\n\n").map((paragraph) => wrap(paragraph, WIDTH).join("\n")).join("\n\n"),
+    ...groupsOf(table).map(formatGroup),
+    formatPlaceholders(placeholdersIn(usage, table), placeholders),
+    formatExamples(examples),
+    wrap(exitCodes, WIDTH).join("\n"),
+  ].join("\n\n");
+}
+
+/** The placeholders in usage lines and options: words of capital letters. */
+export function placeholdersIn(usage: string[], table: OptionTable): string[] {
+  const values = Object.values<Option>(table).map(({ value = "" }) => value);
+  return [...new Set([...usage, ...values].flatMap((text) => text.match(/\b[A-Z]+\b/g) ?? []))];
+}
+
+/** The options by group, in the order in which the table first names each. */
+function groupsOf(table: OptionTable): [group: string, rows: [name: string, option: Option][]][] {
+  return Object.entries(Object.groupBy(Object.entries<Option>(table), ([, { group }]) => group))
+    .map(([group, rows]) => [group, rows!]);
+}
+
+function formatGroup([group, rows]: [string, [string, Option][]]): string {
+  const lines = rows.map(([name, { short, value, help, ...option }]) => {
+    const forms = `${short === undefined ? "    " : `-${short}, `}--${name}${value ? ` ${value}` : ""}`;
+    return formatRow(
+      `  ${forms}`,
+      option.default === undefined ? help : `${help} (default ${option.default})`,
+    );
+  });
+  return `${group}:\n${lines.join("\n")}`;
+}
+
+/** A row of two columns. */
+function formatRow(left: string, right: string, width = FORMS_WIDTH): string {
+  const lines = wrap(right, WIDTH - width);
+  const first = left.length + 2 > width ? `${left}\n${" ".repeat(width)}` : left.padEnd(width);
+  return first + lines.join(`\n${" ".repeat(width)}`);
+}
+
+function formatPlaceholders(names: string[], placeholders: Record<string, string>): string {
+  const width = Math.max(...names.map((it) => it.length)) + 4;
+  return ["Values:", ...names.map((name) => formatRow(`  ${name}`, placeholders[name] ?? "", width))].join(
+    "\n",
+  );
+}
+
+/** With what they do beside them, in one column but for commands that are too long. */
+function formatExamples(examples: Help["examples"]): string {
+  const width = Math.min(42, Math.max(...examples.map(([command]) => command.length)) + 4);
+  const lines = examples.map(([command, effect]) => `  ${command}  `.padEnd(width) + effect);
+  return ["Examples:", ...lines.map((line) => line.trimEnd())].join("\n");
+}
+
+/** Breaks a text into lines at its blanks. A word that is longer than a line has one to itself. */
+export function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(/\s+/)) {
+    const longer = `${lines.at(-1)} ${word}`;
+    if (lines.length > 0 && longer.length <= width) lines[lines.length - 1] = longer;
+    else lines.push(word);
+  }
+  return lines;
 }

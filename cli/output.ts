@@ -2,6 +2,7 @@
 import { Failure, reasonOfFile } from "../failure.ts";
 import { UsageError } from "./parser.ts";
 import { QueueWriter } from "./queue_writer.ts";
+import { STDERR, STDOUT } from "./values.ts";
 
 /** Text waiting to be written, in characters, beyond which there is no room for more. */
 const MAX_WAITING = 1 << 20;
@@ -16,24 +17,25 @@ export interface UsedFile {
 export class TextOutput extends QueueWriter {
   readonly #file: Deno.FsFile | undefined;
 
-  private constructor(name: string, file?: Deno.FsFile) {
-    super(file ?? Deno.stdout, name, MAX_WAITING);
-    this.#file = file;
+  private constructor(sink: typeof Deno.stdout | Deno.FsFile, name: string) {
+    super(sink, name, MAX_WAITING);
+    if (sink instanceof Deno.FsFile) this.#file = sink;
   }
 
   static stdout(): TextOutput {
-    return new TextOutput("standard output");
+    return new TextOutput(Deno.stdout, "standard output");
   }
 
   /**
-   * Opens a file, or stdout for `-`.
+   * Opens what {@linkcode parseOutputPath} has read.
    *
    * @param option that names the file.
    * @param used the files that other options name; this one is added to them.
    * @throws {UsageError} when one of them is this file; {@linkcode Failure} when it cannot be written.
    */
   static async open(path: string, option: string, used: UsedFile[]): Promise<TextOutput> {
-    if (path === "-") return TextOutput.stdout();
+    if (path === STDOUT) return TextOutput.stdout();
+    if (path === STDERR) return new TextOutput(Deno.stderr, "standard error");
     let file;
     try {
       // Its contents stay until it is known that no other option names it.
@@ -45,7 +47,7 @@ export class TextOutput extends QueueWriter {
       }
       used.push({ name: option, info });
       if (info.isFile) await file.truncate();
-      return new TextOutput(path, file);
+      return new TextOutput(file, path);
     } catch (error) {
       file?.close();
       if (error instanceof UsageError) throw error;

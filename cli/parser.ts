@@ -1,5 +1,6 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { Failure } from "../failure.ts";
+import { nearest } from "./suggest.ts";
 
 /** The command line is wrong: exit code 2. */
 export class UsageError extends Failure {
@@ -16,7 +17,12 @@ export interface Option {
   read?: (text: string) => unknown;
   /** The option may be given more than once. */
   repeat?: true;
+  /** The heading under which the help lists it. */
+  group: string;
+  /** What it does, in as many words as are needed: the help breaks its lines. */
   help: string;
+  /** What holds without it, as its reader takes it. */
+  default?: string | number;
 }
 
 /** The options of a command, in the order of its help. */
@@ -78,8 +84,8 @@ export class Parsed<Table extends OptionTable = OptionTable> {
 
 /**
  * Splits a command line. As with getopt, an option that needs a value takes the next argument whatever it looks
- * like (`--max-line -1` is a bad size, not two options), a short one may have its value attached (`-c5`), and after
- * `--` all are positional.
+ * like (`--max-line -1` is a bad size, not two options), short ones may be bundled and the last may have its value
+ * attached (`-qc5`), and after `--` all are positional.
  *
  * @param helpCommand the command whose `--help` an error points to.
  * @throws {UsageError} for an unknown option, a missing value, a value too many, an option given twice.
@@ -102,7 +108,6 @@ export function parseArgv<Table extends OptionTable>(
 
 /** The arguments with each option as `--key=value`, which parseArgs can take for nothing else. @throws {UsageError} */
 function inLongForm(argv: string[], table: OptionTable, helpCommand: string): string[] {
-  const rows = Object.entries<Option>(table);
   const seen = new Set<string>();
   const args: string[] = [];
   const rest = [...argv];
@@ -112,28 +117,64 @@ function inLongForm(argv: string[], table: OptionTable, helpCommand: string): st
       args.push(arg);
       continue;
     }
-    const attached = arg.length > 2 && rows.some(([, { value, short }]) => value && short === arg[1]);
-    const form = attached ? /^(?<given>-.)=?(?<text>.*)$/s : /^(?<given>--?[^=]*)(?:=(?<text>.*))?$/s;
-    const { given, text } = form.exec(arg)!.groups as { given: string; text?: string };
-    const [name, option] = rows.find(([name, { short }]) => given === `--${name}` || given === `-${short}`) ??
-      [];
-    if (name === undefined || option === undefined) {
-      throw new UsageError("use option", given, `there is no such option; see ${helpCommand} --help`);
-    }
-    if (seen.has(name) && !option.repeat && option.value !== undefined) {
-      throw new UsageError("use option", given, "it is given twice");
-    }
-    seen.add(name);
-    if (option.value === undefined) {
-      if (text !== undefined) throw new UsageError("use option", arg, `--${name} takes no value`);
-      args.push(`--${keyOf(name)}=true`);
-    } else {
-      const value = text ?? rest.shift();
-      if (value === undefined) throw new UsageError("use option", given, `it needs a value, ${option.value}`);
-      args.push(`--${keyOf(name)}=${value}`);
+    for (const { name, form, attached } of splitOptions(arg, table, helpCommand)) {
+      const { value, repeat } = table[name]!;
+      if (seen.has(name) && !repeat && value !== undefined) {
+        throw new UsageError("use option", form, "it is given twice");
+      }
+      seen.add(name);
+      if (value === undefined && attached !== undefined) {
+        throw new UsageError("use option", arg, `--${name} takes no value`);
+      }
+      const text = value === undefined ? "true" : attached ?? rest.shift();
+      if (text === undefined) throw new UsageError("use option", form, `it needs a value, ${value}`);
+      args.push(`--${keyOf(name)}=${text}`);
     }
   }
   return args;
+}
+
+/** An option as it was typed. */
+interface Typed {
+  name: string;
+  /** Its dashes and its name or letter. */
+  form: string;
+  /** The value in the same argument. */
+  attached?: string;
+}
+
+/** The options in one argument: several where it is a bundle of letters. @throws {UsageError} */
+function splitOptions(arg: string, table: OptionTable, helpCommand: string): Typed[] {
+  const [form, attached] = splitAt(arg, arg.indexOf("="));
+  const name = form.replace(/^--?/, "");
+  const known = Object.hasOwn(table, name);
+  if (arg.startsWith("--") && known) return [{ name, form, ...(attached !== undefined && { attached }) }];
+  // `-port` is a mistake for `--port`, not `-p` with a value.
+  const bundle = arg.startsWith("--") || (known && name.length > 1) ? undefined : splitBundle(arg, table);
+  if (bundle !== undefined) return bundle;
+  const meant = known ? name : nearest(name, Object.keys(table));
+  const hint = meant === undefined || name === "" ? `see ${helpCommand} --help` : `did you mean --${meant}?`;
+  throw new UsageError("use option", form, `there is no such option; ${hint}`);
+}
+
+/** The options of a bundle such as `-qc5`; undefined where a letter is none. */
+function splitBundle(arg: string, table: OptionTable): Typed[] | undefined {
+  const options: Typed[] = [];
+  for (let i = 1; i < arg.length; i++) {
+    const [name, option] = Object.entries<Option>(table).find(([, { short }]) => short === arg[i]) ?? [];
+    if (name === undefined || option === undefined) return undefined;
+    const form = `-${arg[i]}`;
+    const rest = arg.slice(i + 1);
+    if (rest !== "" && (option.value !== undefined || rest.startsWith("="))) {
+      return [...options, { name, form, attached: rest.replace(/^=/, "") }];
+    }
+    options.push({ name, form });
+  }
+  return options;
+}
+
+function splitAt(text: string, at: number): [before: string, after?: string] {
+  return at < 0 ? [text] : [text.slice(0, at), text.slice(at + 1)];
 }
 
 /** The name under which parseArgs knows an option: it would take `--no-tty` for `--tty` with the value false. */

@@ -3,8 +3,13 @@ import { aborted, writeAll } from "../net/stream.ts";
 
 /** Tells the user something: one line on stderr, escaped. */
 export async function note(text: string): Promise<void> {
+  await tell(`tsecho: ${escapeText(text)}`);
+}
+
+/** Prints a text and LF on stderr. */
+export async function tell(text: string): Promise<void> {
   try {
-    await writeAll(Deno.stderr, new TextEncoder().encode(`tsecho: ${escapeText(text)}\n`));
+    await writeAll(Deno.stderr, new TextEncoder().encode(`${text}\n`));
   } catch {
     // stderr is closed: there is nobody to tell.
   }

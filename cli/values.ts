@@ -5,10 +5,27 @@ export function parseText(text: string): string {
   return text;
 }
 
-/** Reads the name of a file, where `-` is stdin or stdout. @throws {Error} for what can be no file's name. */
+/** Reads the name of a file. @throws {Error} for what can be no file's name. */
 export function parsePath(text: string): string {
-  if (text === "" || text.includes("\0")) throw new Error("expected a file, or - for stdout");
+  if (text === "" || text.includes("\0")) throw new Error("expected a file");
   return text;
+}
+
+/** Where output goes that is meant for no file. */
+export const STDOUT = "-";
+export const STDERR = "/dev/stderr";
+
+/**
+ * Reads the name of a file to write, {@linkcode STDOUT} or {@linkcode STDERR}. Deno keeps what these are links to, files
+ * in /proc, from programs that may not do everything.
+ *
+ * @throws {Error} for what can be no file's name.
+ */
+export function parseOutputPath(text: string): string {
+  if (text === "") throw new Error("expected a file, or - for stdout");
+  if (/^\/dev\/(?:stdout|fd\/1)$/.test(text)) return STDOUT;
+  if (/^\/dev\/(?:stderr|fd\/2)$/.test(text)) return STDERR;
+  return parsePath(text);
 }
 
 /** Reads the permissions of a file, as chmod takes them. @throws {Error} when they are none. */
@@ -48,34 +65,27 @@ const MILLIS_PER: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600
 /** JavaScript's timers wait at most 2^31 - 1 ms, a little more than this. */
 const MAX_MILLIS = 500 * 3_600_000;
 
-/** A duration with its unit in milliseconds; NaN for all else. */
-function millisOf(text: string): number {
-  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/i.exec(text);
-  return match === null ? NaN : Number(match[1]) * MILLIS_PER[match[2]!.toLowerCase()]!;
-}
-
-/** Reads a duration in milliseconds: `500ms`, `1.5s`, `5m`, `2h`, or `0` for off. @throws {Error} for all else. */
-export function parseDuration(text: string): number {
-  const millis = text === "0" ? 0 : millisOf(text);
-  if (!(millis <= MAX_MILLIS) || (millis > 0 && millis < 1)) {
-    throw new Error("expected a duration such as 500ms, 10s or 5m, from 1ms to 500h, or 0 for off");
-  }
-  return millis;
-}
-
 /**
- * Reads a duration in milliseconds as ping does, where a number alone means seconds, or with a unit.
+ * Reads a time in milliseconds: a number alone is seconds (`0.2`, `10`), and so it is in every command; or with its unit,
+ * `200ms`, `1.5s`, `5m`, `2h`.
  *
- * @param min the least it may be: 0, or 1 where there is no "off". @throws {Error} for all else.
+ * @param min the least that it may be: 0, or 1 where there is no "no limit". @throws {Error} for all else.
  */
-export function parseSeconds(text: string, min: number): number {
-  const millis = /^(?:\d+(?:\.\d*)?|\.\d+)$/.test(text) ? Number(text) * 1000 : millisOf(text);
+export function parseTime(text: string, min: 0 | 1 = 0): number {
+  const match = /^(\d+(?:\.\d*)?|\.\d+)(ms|s|m|h|)$/i.exec(text);
+  const millis = match === null ? NaN : Number(match[1]) * MILLIS_PER[match[2]!.toLowerCase() || "s"]!;
   if (!(millis <= MAX_MILLIS) || millis < min || (millis > 0 && millis < 1)) {
     throw new Error(
       `expected a time such as 0.2, 200ms or 10s, from 1ms to 500h${min === 0 ? ", or 0" : ""}`,
     );
   }
   return millis;
+}
+
+/** A time as {@linkcode parseTime} reads it, in the largest unit of which it is a multiple. */
+export function formatTime(millis: number): string {
+  const [unit] = Object.entries(MILLIS_PER).findLast(([, per]) => millis > 0 && millis % per === 0) ?? ["s"];
+  return `${millis / MILLIS_PER[unit]!}${unit}`;
 }
 
 /** Reads a whole number from `min` to `max`. @throws {Error} for all else. */

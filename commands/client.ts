@@ -1,68 +1,66 @@
 /** `tsecho client`: its options. */
-import { formatOptions } from "../cli/help.ts";
 import { type Parsed, UsageError } from "../cli/parser.ts";
-import { parseChoice, parseCount, parseDuration, parseText } from "../cli/values.ts";
+import { formatTime, parseChoice, parseCount, parseText, parseTime } from "../cli/values.ts";
 import { CLIENT_DEFAULTS, type ClientOptions, runClient } from "../client.ts";
 import { DEFAULT_PORT } from "../net/endpoint.ts";
 import { transportOf } from "../net/transports.ts";
 import { type Framing, FRAMINGS } from "../protocol.ts";
-import { formatMillis } from "../time/duration.ts";
 import { Command, INFO_OPTIONS, type Outcome, type Signals } from "./command.ts";
-import { DIAL_OPTIONS, readDial, warnIfInsecure } from "./dial.ts";
-import { ENDPOINTS_HELP, SIZES_AND_TIMES_HELP, type TransportOptionTable } from "./endpoints.ts";
+import { DIAL_OPTIONS, DIAL_TLS_OPTIONS, readDial, warnIfInsecure } from "./dial.ts";
+import type { TransportOptionTable } from "./endpoints.ts";
 
 const MAX_RATE = 10_000_000;
 
 const OPTIONS = {
   ...DIAL_OPTIONS,
-  timeout: {
-    value: "TIME",
-    read: parseDuration,
-    help: `longest wait for a reply, 0 for ever (default ${formatMillis(CLIENT_DEFAULTS.timeout)})`,
-  },
-  framing: {
-    value: "line|chunk",
-    read: (text) => parseChoice(text, FRAMINGS),
-    help: `how the server tells messages apart: by LF, or by its reads\n(default ${CLIENT_DEFAULTS.framing})`,
-  },
-  "udp-rate": {
-    value: "N",
-    read: (text) => parseCount(text, 0, MAX_RATE),
-    transports: ["udp"],
-    help:
-      `most lines a second that a filter sends as datagrams, 0 for no limit\n(default ${CLIENT_DEFAULTS.udpRate})`,
-  },
   message: {
+    group: "Conversation",
     short: "m",
     value: "TEXT",
     read: parseText,
     repeat: true,
-    help: "send this, print the reply and end; may repeat",
+    help: "send this line, print the reply and exit; may repeat",
+  },
+  framing: {
+    group: "Conversation",
+    value: "line|chunk",
+    read: (text) => parseChoice(text, FRAMINGS),
+    help: "how the server tells messages apart: by LF, or by what each of its reads delivers",
+    default: CLIENT_DEFAULTS.framing,
+  },
+  timeout: {
+    group: "Conversation",
+    value: "TIME",
+    read: parseTime,
+    help: "longest wait for a reply; 0 = no limit",
+    default: formatTime(CLIENT_DEFAULTS.timeout),
+  },
+  ...DIAL_TLS_OPTIONS,
+  "udp-rate": {
+    group: "UDP",
+    value: "N",
+    read: (text) => parseCount(text, 0, MAX_RATE),
+    transports: ["udp"],
+    help: "most lines a second that a filter sends as datagrams; 0 = no limit",
+    default: CLIENT_DEFAULTS.udpRate,
   },
   ...INFO_OPTIONS,
 } as const satisfies TransportOptionTable;
 
-const HELP = `usage: tsecho client [ENDPOINT] [options]
+const ABOUT = `\
+On a terminal it prompts "> ", sends the line and prints the reply; an empty line, Ctrl-D or Ctrl-C ends it. \
+With stdin piped it is a filter: it sends all lines without waiting for each reply, prints replies as they come, and \
+exits with 0 only if every line was answered. Over UDP a line is a datagram, and lost if not answered within --timeout.`;
 
-On a terminal it prompts "> ", sends the line, prints the reply, and ends on an empty
-line, Ctrl-D or Ctrl-C. With stdin piped it is a filter: it sends all lines without
-waiting for each reply, prints replies as they come, and exits with 0 only if every
-line was answered. Over UDP a line is a datagram, and one not answered in --timeout
-counts as lost.
-
-${formatOptions(OPTIONS)}
-
-${ENDPOINTS_HELP}
-${SIZES_AND_TIMES_HELP}
-
-examples:
-  tsecho client                          a prompt, to localhost:${DEFAULT_PORT}
-  tsecho client web:7007 -m hello        one line, one reply
-  seq 1000 | tsecho client -4 web        a thousand lines over IPv4
-  tsecho client udp://web -m hello       one datagram, one reply
-  tsecho client tls://web:21568 --ca ca.pem
-  tsecho client unix:/run/tsecho.sock
-  tsecho client --framing chunk old      to a classic Python server`;
+const EXAMPLES: [string, string][] = [
+  ["tsecho client", `a prompt, to localhost:${DEFAULT_PORT}`],
+  ["tsecho client web:7007 -m hello", "one line, one reply"],
+  ["seq 1000 | tsecho client -4 web", "a thousand lines over IPv4"],
+  ["tsecho client udp://web -m hello", "one datagram, one reply"],
+  ["tsecho client tls://web:21568 --ca ca.pem", ""],
+  ["tsecho client unix:/run/tsecho.sock", ""],
+  ["tsecho client --framing chunk old", "to a classic Python server"],
+];
 
 function read(parsed: Parsed<typeof OPTIONS>): ClientOptions {
   const { dial, own } = readDial("the client", parsed, OPTIONS, parsed.values());
@@ -95,4 +93,12 @@ async function run(options: ClientOptions, signals: Signals): Promise<Outcome> {
   return "succeeded";
 }
 
-export const client = new Command({ name: "client", table: OPTIONS, help: HELP, read, run });
+export const client = new Command({
+  name: "client",
+  usage: ["[ENDPOINT] [options]"],
+  about: ABOUT,
+  table: OPTIONS,
+  examples: EXAMPLES,
+  read,
+  run,
+});

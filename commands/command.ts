@@ -1,7 +1,9 @@
 /** What every command consists of. */
 import config from "../deno.json" with { type: "json" };
+import { formatHelp } from "../cli/help.ts";
 import { type OptionTable, parseArgv, type Parsed } from "../cli/parser.ts";
 import { print } from "../cli/stdio.ts";
+import { PLACEHOLDERS } from "./endpoints.ts";
 
 /** How a command ended, other than with an error. */
 export type Outcome = "succeeded" | "failed" | "threshold broken";
@@ -21,6 +23,7 @@ export interface Signals {
 
 /** A command for main: what is typed after its name goes in, what became of it comes out. */
 export interface Runnable {
+  readonly help: string;
   /** @throws {Failure} when it failed, as a {@linkcode UsageError} when the command line is wrong. */
   run(argv: string[], signals: Signals): Promise<Outcome>;
 }
@@ -28,11 +31,19 @@ export interface Runnable {
 /** What a command line asks for: to print a text, or to run. */
 export type Request<Options> = { text: string } | { options: Options };
 
-/** What a command is defined by. */
+/** What a command is defined by: parsing, help and the tests of tables are made of it. */
 export interface CommandDefinition<Table extends OptionTable, Options> {
   name: string;
+  /** What may follow the name, a line for each form. */
+  usage: string[];
+  /** What it does, in paragraphs. */
+  about: string;
   table: Table;
-  help: string;
+  /** What its own placeholders stand for. */
+  placeholders?: Record<string, string>;
+  /** What is typed after the program's name, perhaps within a pipe, and what it does. */
+  examples: [command: string, effect: string][];
+  exitCodes?: string;
   /** Checks the options beside each other, and adds the defaults. @throws {UsageError} */
   read(parsed: Parsed<Table>): Options;
   /** Joins what does the work to the terminal and files. @throws {Failure} */
@@ -41,40 +52,49 @@ export interface CommandDefinition<Table extends OptionTable, Options> {
 
 /** The options that every command has. */
 export const INFO_OPTIONS = {
-  help: { short: "h", help: "print this help and exit" },
-  version: { short: "V", help: "print the version and exit" },
+  help: { group: "Help", short: "h", help: "print this help and exit" },
+  version: { group: "Help", short: "V", help: "print the version and exit" },
 } as const satisfies OptionTable;
 
-const VERSION = `tsecho ${config.version} (deno ${Deno.version.deno}, ${Deno.build.target})`;
+export const VERSION = `tsecho ${config.version} (deno ${Deno.version.deno}, ${Deno.build.target})`;
 
 /** The text that --help or --version asks for; undefined when neither is given. */
-export function infoText(parsed: Parsed<typeof INFO_OPTIONS>, help: string): string | undefined {
-  return parsed.has("help") ? help : parsed.has("version") ? VERSION : undefined;
+export function infoText(
+  parsed: Parsed<typeof INFO_OPTIONS>,
+  help: () => string,
+): string | undefined {
+  return parsed.has("help") ? help() : parsed.has("version") ? VERSION : undefined;
 }
 
 /** A command as it is run, by its definition. */
 export class Command<Table extends OptionTable & typeof INFO_OPTIONS, Options> implements Runnable {
-  readonly #definition: CommandDefinition<Table, Options>;
+  readonly definition: CommandDefinition<Table, Options>;
 
   constructor(definition: CommandDefinition<Table, Options>) {
-    this.#definition = definition;
+    this.definition = definition;
   }
 
-  get table(): Table {
-    return this.#definition.table;
+  get help(): string {
+    const { name, usage, placeholders, exitCodes, ...rest } = this.definition;
+    return formatHelp({
+      ...rest,
+      usage: usage.map((it) => `tsecho ${name} ${it}`),
+      placeholders: { ...PLACEHOLDERS, ...placeholders },
+      exitCodes: `Exit codes: ${exitCodes ?? "0 success, 1 it ran and failed, 2 usage error"}`,
+    });
   }
 
   /** Reads what is typed after the command's name. @throws {UsageError} */
   read(argv: string[]): Request<Options> {
-    const { name, table, help, read } = this.#definition;
+    const { name, table, read } = this.definition;
     const parsed = parseArgv(argv, table, `tsecho ${name}`);
-    const text = infoText(parsed as unknown as Parsed<typeof INFO_OPTIONS>, help);
+    const text = infoText(parsed as unknown as Parsed<typeof INFO_OPTIONS>, () => this.help);
     return text === undefined ? { options: read(parsed) } : { text };
   }
 
   async run(argv: string[], signals: Signals): Promise<Outcome> {
     const request = this.read(argv);
-    if ("options" in request) return await this.#definition.run(request.options, signals);
+    if ("options" in request) return await this.definition.run(request.options, signals);
     await print(request.text);
     return "succeeded";
   }

@@ -1,11 +1,10 @@
 /** The options of all commands that connect. */
 import { UsageError } from "../cli/parser.ts";
 import { note } from "../cli/stdio.ts";
-import { parseDuration, parseText } from "../cli/values.ts";
+import { formatTime, parsePath, parseTime } from "../cli/values.ts";
 import { DIAL_DEFAULTS, type DialOptions } from "../net/dial.ts";
 import { DEFAULT_PORT, type Endpoint, isIpv4, isIpv6, parseHost } from "../net/endpoint.ts";
 import { transportOf } from "../net/transports.ts";
-import { formatMillis } from "../time/duration.ts";
 import {
   checkTransports,
   type Given,
@@ -18,41 +17,48 @@ import {
 const TLS = ["tls"] as const;
 
 export const DIAL_OPTIONS = {
-  host: { ...HOST, help: "server's name or address (default localhost)" },
-  port: { ...PORT, help: `server's port (default ${DEFAULT_PORT})` },
+  host: { ...HOST, help: "server's name or address", default: "localhost" },
+  port: { ...PORT, help: "server's port", default: DEFAULT_PORT },
+  ipv4: { group: "Endpoints", short: "4", help: "connect over IPv4 only" },
+  ipv6: { group: "Endpoints", short: "6", help: "connect over IPv6 only" },
+  "connect-timeout": {
+    group: "Endpoints",
+    value: "TIME",
+    read: parseTime,
+    help: "longest wait for name, connection and TLS together; 0 = the system's own limit",
+    default: formatTime(DIAL_DEFAULTS.connectTimeout),
+  },
+} as const satisfies TransportOptionTable;
+
+export const DIAL_TLS_OPTIONS = {
   ca: {
+    group: "TLS",
     value: "FILE",
-    read: parseText,
+    read: parsePath,
     transports: TLS,
-    help: "trust these certificates too (PEM), beside the system's and Mozilla's",
+    help: "trust the CA certificates in this file (PEM) as well as the system's and Mozilla's",
   },
   "server-name": {
+    group: "TLS",
     value: "NAME",
     read: parseHost,
     transports: TLS,
-    help: "the name that the server's certificate has to bear (default: the host)",
+    help: "name expected in the server's certificate (default: the host)",
   },
-  insecure: { transports: TLS, help: "take any certificate" },
+  insecure: { group: "TLS", short: "k", transports: TLS, help: "skip certificate verification" },
   cert: {
+    group: "TLS",
     value: "FILE",
-    read: parseText,
+    read: parsePath,
     transports: TLS,
-    help: "certificate to show a server that asks for one, with its chain (PEM)",
+    help: "client certificate and its chain (PEM), for servers that ask for one",
   },
   key: {
+    group: "TLS",
     value: "FILE",
-    read: parseText,
+    read: parsePath,
     transports: TLS,
-    help: "its key (PEM; default: the --cert file)",
-  },
-  ipv4: { short: "4", help: "connect over IPv4 only" },
-  ipv6: { short: "6", help: "connect over IPv6 only" },
-  "connect-timeout": {
-    value: "TIME",
-    read: parseDuration,
-    help: `for name and connection together, 0 for as long as the system tries\n(default ${
-      formatMillis(DIAL_DEFAULTS.connectTimeout)
-    })`,
+    help: "private key of the client certificate (PEM; default: in the --cert file)",
   },
 } as const satisfies TransportOptionTable;
 
@@ -71,7 +77,7 @@ interface DialValues {
 }
 
 /**
- * Checks what {@linkcode DIAL_OPTIONS} gave, and parts it from the values of the command's own options.
+ * Checks what these options gave, and parts it from the values of the command's own options.
  *
  * @param command for messages: `the client`. @param table all options of the command. @throws {UsageError}
  */

@@ -11,13 +11,23 @@ export interface TransportOption extends Option {
 
 export type TransportOptionTable = Record<string, TransportOption>;
 
-/** What help texts say about endpoints, sizes and times. */
-export const ENDPOINTS_HELP = `An endpoint is ${ENDPOINT_FORMS.replace(/(.*), (.*) or/s, "$1,\n$2 or")}.`;
-export const SIZES_AND_TIMES_HELP = "A SIZE is 65536, 64k or 64KiB; a TIME is 500ms, 10s, 5m, 1h or 0.";
+/** What help texts say about the placeholders in usage lines and tables. */
+export const PLACEHOLDERS: Record<string, string> = {
+  ENDPOINT: ENDPOINT_FORMS,
+  HOST: "a name, or an IPv4 or IPv6 address",
+  PORT: "a number from 0 to 65535",
+  TIME: "seconds, or with a unit: 0.2, 200ms, 10s, 5m, 1h",
+  SIZE: "bytes, or with a unit: 65536, 64k, 64KiB, 1m",
+  N: "a whole number",
+  FILE: "a path",
+  NAME: "a host name or an IP address",
+  TEXT: "any text, as one argument",
+  CIDR: "an address or a block of them, as in 10.0.0.0/8,::1",
+};
 
-/** How --host and --port are read. */
-export const HOST = { value: "HOST", read: parseHost };
-export const PORT = { value: "PORT", read: parsePort };
+/** --host and --port. */
+export const HOST = { group: "Endpoints", value: "HOST", read: parseHost };
+export const PORT = { group: "Endpoints", short: "p", value: "PORT", read: parsePort };
 
 /** The endpoints named, or the one that --host, --port and the defaults make. @throws {UsageError} */
 export function readEndpoints(

@@ -1,8 +1,8 @@
 /** `tsecho ping`: joins a run, or a saved one, to the terminal and to files. */
 import { TextOutput, type UsedFile } from "../cli/output.ts";
-import { note } from "../cli/stdio.ts";
+import { note, tell } from "../cli/stdio.ts";
+import { STDOUT } from "../cli/values.ts";
 import { escapeText, Failure, reasonOfFile } from "../failure.ts";
-import { writeAll } from "../net/stream.ts";
 import { type Ping, ping } from "../ping.ts";
 import type { DialOptions, Setup } from "../probe/channel.ts";
 import { CsvTable } from "../report/csv.ts";
@@ -22,7 +22,7 @@ import { formatMillis } from "../time/duration.ts";
 
 /** Where a run is written to. */
 export interface OutputOptions {
-  /** A file for the run as one JSON document, and one for it as CSV; `-` for stdout. */
+  /** Files for the run as one JSON document, and as CSV, by `parseOutputPath`. */
   json?: string;
   csv?: string;
   /** Conditions under which the run has failed. */
@@ -183,8 +183,7 @@ function startOf(run: Ping, options: PingCommandOptions, { connect, handshake }:
 /** Says on stderr how it goes. */
 function tellInterim(stats: RunStats, { live }: Outputs): void {
   live?.clear();
-  const text = `${escapeText(interimLine(stats.summary()))}\n`;
-  void writeAll(Deno.stderr, new TextEncoder().encode(text)).catch(() => {});
+  void tell(escapeText(interimLine(stats.summary())));
 }
 
 /** @param endsAt when the deadline passes, on performance.now()'s clock. */
@@ -246,7 +245,7 @@ class Outputs {
     source?: UsedFile,
   ): Promise<Outputs> {
     const { json, csv, jsonStream } = options;
-    const data = jsonStream || json === "-" || csv === "-";
+    const data = jsonStream || json === STDOUT || csv === STDOUT;
     const used = source === undefined ? [] : [source];
     const outputs = new Outputs(options.live, data ? undefined : text);
     if (json !== undefined) {

@@ -1,17 +1,17 @@
 /** `tsecho server`: its options, and how it is joined to stdout, the log and the signals. */
-import { formatOptions } from "../cli/help.ts";
 import { Log, LOG_FORMATS, type LogOptions } from "../cli/log.ts";
 import { type OptionValues, type Parsed, UsageError } from "../cli/parser.ts";
 import { print } from "../cli/stdio.ts";
 import {
   formatMode,
   formatSize,
+  formatTime,
   parseChoice,
   parseCount,
-  parseDuration,
   parseMode,
+  parsePath,
   parseSize,
-  parseText,
+  parseTime,
 } from "../cli/values.ts";
 import { CidrSet } from "../net/cidr.ts";
 import { DEFAULT_PORT, type Endpoint, formatEndpoint } from "../net/endpoint.ts";
@@ -19,18 +19,9 @@ import { ALL_INTERFACES } from "../net/hosts.ts";
 import { transportOf } from "../net/transports.ts";
 import { CHUNK_SIZE, FRAMINGS, STAMP_FORMATS } from "../protocol.ts";
 import { MOST_CONNS, runServer, SERVER_DEFAULTS, type ServerOptions } from "../server.ts";
-import { formatMillis } from "../time/duration.ts";
 import { Command, INFO_OPTIONS, type Outcome, type Signals } from "./command.ts";
 import { readCertAndKey } from "./dial.ts";
-import {
-  checkTransports,
-  ENDPOINTS_HELP,
-  HOST,
-  PORT,
-  readEndpoints,
-  SIZES_AND_TIMES_HELP,
-  type TransportOptionTable,
-} from "./endpoints.ts";
+import { checkTransports, HOST, PORT, readEndpoints, type TransportOptionTable } from "./endpoints.ts";
 
 const MAX_MAX_LINE = 64 * 1024 * 1024;
 const MAX_MAX_CONNS = 1_000_000;
@@ -42,155 +33,175 @@ const STREAMS = ["tcp", "tls", "unix"] as const;
 
 const OPTIONS = {
   host: { ...HOST, help: "address to listen on (default: all, IPv6 and IPv4)" },
-  port: { ...PORT, help: `port to listen on, 0 picks a free one (default ${DEFAULT_PORT})` },
+  port: { ...PORT, help: "port to listen on; 0 = a free one", default: DEFAULT_PORT },
+  "reuse-port": {
+    group: "Endpoints",
+    transports: ["tcp", "tls"],
+    help: "share the port with other servers started so, to use more cores (Linux)",
+  },
+  "unix-mode": {
+    group: "Endpoints",
+    value: "MODE",
+    read: parseMode,
+    transports: ["unix"],
+    help: "permissions of unix: endpoints' files",
+    default: formatMode(SERVER_DEFAULTS.unixMode),
+  },
   framing: {
+    group: "Replies",
     value: "line|chunk",
     read: (text) => parseChoice(text, FRAMINGS),
     transports: STREAMS,
-    help:
-      `a message is a line, or what one read delivers, at most ${CHUNK_SIZE} bytes\n(default ${SERVER_DEFAULTS.framing})`,
+    help: `what is answered: each line, or what each read delivers, at most ${CHUNK_SIZE} bytes`,
+    default: SERVER_DEFAULTS.framing,
   },
   stamp: {
+    group: "Replies",
     value: "FORMAT",
     read: (text) => parseChoice(text, STAMP_FORMATS),
-    help: `${STAMP_FORMATS.join(", ")} (default ${SERVER_DEFAULTS.stamp})`,
+    help: "how the time is written in front",
+    default: SERVER_DEFAULTS.stamp,
   },
-  tag: { value: "TAG", read: parseTag, help: "shown after the stamp, to tell servers apart" },
+  tag: {
+    group: "Replies",
+    value: "TAG",
+    read: parseTag,
+    help: "shown after the stamp, to tell servers apart",
+  },
   "max-line": {
+    group: "Limits",
     value: "SIZE",
     read: (text) => parseSize(text, 1, MAX_MAX_LINE),
     transports: STREAMS,
-    help: `longest line without its LF, up to ${formatSize(MAX_MAX_LINE)} (default ${
-      formatSize(SERVER_DEFAULTS.maxLine)
-    })`,
+    help: `longest line without its LF, up to ${formatSize(MAX_MAX_LINE)}`,
+    default: formatSize(SERVER_DEFAULTS.maxLine),
   },
   "max-conns": {
+    group: "Limits",
     value: "N",
     read: (text) => parseCount(text, 1, MAX_MAX_CONNS),
     transports: STREAMS,
     help:
-      `most connections at once (default ${MOST_CONNS}, or 64 less than\nthe descriptor limit if that is smaller)`,
-  },
-  "reuse-port": {
-    transports: ["tcp", "tls"],
-    help: "shares the port with other servers started so, to use more\ncores (Linux; TCP and TLS)",
-  },
-  "idle-timeout": {
-    value: "TIME",
-    read: parseDuration,
-    transports: STREAMS,
-    help: `closes a connection on which no byte moves, 0 for never\n(default ${
-      SERVER_DEFAULTS.idleTimeout / 60_000
-    }m)`,
-  },
-  "drain-timeout": {
-    value: "TIME",
-    read: parseDuration,
-    transports: STREAMS,
-    help:
-      `how long connections may take to end after SIGTERM or SIGINT,\n0 for as long as they like (default ${
-        formatMillis(SERVER_DEFAULTS.drainTimeout)
-      })`,
+      `most connections at once (default ${MOST_CONNS}, or 64 less than the descriptor limit if that is less)`,
   },
   "max-conns-per-ip": {
+    group: "Limits",
     value: "N",
     read: (text) => parseCount(text, 1, MAX_MAX_CONNS),
     transports: ["tcp", "tls"],
-    help: "most connections at once from one address (default: any number)",
+    help: "most connections at once from one address (default: no limit)",
+  },
+  "idle-timeout": {
+    group: "Limits",
+    value: "TIME",
+    read: parseTime,
+    transports: STREAMS,
+    help: "close a connection on which no byte moves; 0 = never",
+    default: formatTime(SERVER_DEFAULTS.idleTimeout),
+  },
+  "drain-timeout": {
+    group: "Limits",
+    value: "TIME",
+    read: parseTime,
+    transports: STREAMS,
+    help: "longest wait for connections to end after SIGTERM or SIGINT; 0 = no limit",
+    default: formatTime(SERVER_DEFAULTS.drainTimeout),
   },
   allow: {
+    group: "Access",
     value: "CIDR,...",
     read: CidrSet.parse,
     transports: ["tcp", "tls", "udp"],
     help: "let in only these addresses (default: all)",
   },
   deny: {
+    group: "Access",
     value: "CIDR,...",
     read: CidrSet.parse,
     transports: ["tcp", "tls", "udp"],
     help: "keep these out, even if allowed",
   },
-  cert: {
-    value: "FILE",
-    read: parseText,
-    transports: ["tls"],
-    help: "certificate for tls:// endpoints, with its chain (PEM)",
-  },
-  key: {
-    value: "FILE",
-    read: parseText,
-    transports: ["tls"],
-    help: "its key (PEM; default: the --cert file)",
-  },
-  "client-ca": {
-    value: "FILE",
-    read: parseText,
-    transports: ["tls"],
-    help: "let in only TLS clients with a certificate that one of these\nhas signed (PEM)",
-  },
-  "handshake-timeout": {
-    value: "TIME",
-    read: parseDuration,
-    transports: ["tls"],
-    help: `longest TLS handshake, 0 for ever (default ${formatMillis(SERVER_DEFAULTS.handshakeTimeout)})`,
-  },
-  "unix-mode": {
-    value: "MODE",
-    read: parseMode,
-    transports: ["unix"],
-    help: `permissions of unix: endpoints' files, octal (default ${formatMode(SERVER_DEFAULTS.unixMode)})`,
-  },
-  "udp-rate": {
-    value: "N",
-    read: (text) => parseCount(text, 0, MAX_RATE),
-    transports: ["udp"],
-    help:
-      `most answers a second to one source of datagrams, 0 for any number\n(default ${SERVER_DEFAULTS.udpRate})`,
-  },
   "proxy-protocol": {
+    group: "Access",
     transports: STREAMS,
     help:
-      "streams begin with a PROXY protocol header, version 1 or 2, that\nnames the client; needs --proxy-from",
+      "streams begin with a PROXY protocol header, version 1 or 2, that names the client; needs --proxy-from",
   },
   "proxy-from": {
+    group: "Access",
     value: "CIDR,...",
     read: CidrSet.parse,
     transports: STREAMS,
     help: "the balancers: connections from elsewhere are closed",
   },
-  quiet: { short: "q", help: "log only warnings" },
+  cert: {
+    group: "TLS",
+    value: "FILE",
+    read: parsePath,
+    transports: ["tls"],
+    help: "certificate of tls:// endpoints and its chain (PEM)",
+  },
+  key: {
+    group: "TLS",
+    value: "FILE",
+    read: parsePath,
+    transports: ["tls"],
+    help: "its private key (PEM; default: in the --cert file)",
+  },
+  "client-ca": {
+    group: "TLS",
+    value: "FILE",
+    read: parsePath,
+    transports: ["tls"],
+    help: "let in only clients with a certificate signed by one of these CAs (PEM)",
+  },
+  "handshake-timeout": {
+    group: "TLS",
+    value: "TIME",
+    read: parseTime,
+    transports: ["tls"],
+    help: "longest TLS handshake; 0 = no limit",
+    default: formatTime(SERVER_DEFAULTS.handshakeTimeout),
+  },
+  "udp-rate": {
+    group: "UDP",
+    value: "N",
+    read: (text) => parseCount(text, 0, MAX_RATE),
+    transports: ["udp"],
+    help: "most answers a second to one source of datagrams; 0 = no limit",
+    default: SERVER_DEFAULTS.udpRate,
+  },
+  quiet: { group: "Log", short: "q", help: "log only warnings" },
   log: {
+    group: "Log",
     value: "text|json",
     read: (text) => parseChoice(text, LOG_FORMATS),
-    help: "format of the log on stderr (default text)",
+    help: "format of the log on stderr",
+    default: "text",
   },
   ...INFO_OPTIONS,
 } as const satisfies TransportOptionTable;
 
-const HELP = `usage: tsecho server [ENDPOINT...] [options]
+const ABOUT = `\
+Answers each line with its clock in front: "[2026-11-23T03:37:00.123456Z] hello". It listens on any mix of endpoints; \
+for each, "listening on tcp://host:port" goes to stdout. The log goes to stderr. Over UDP each datagram gets one \
+answer.
 
-Answers each line with its clock in front: "[2026-11-23T03:37:00.123456Z] hello".
-It listens on any mix of endpoints; for each, "listening on tcp://host:port" goes to
-stdout, the log to stderr. Over UDP each datagram is answered by one.
-SIGTERM and SIGINT end it in order: what has been read is answered; a second one
-ends it at once. SIGHUP reads certificate and key again, for new connections.
+SIGTERM and SIGINT end it in order: what has been read is answered; a second one ends it at once. SIGHUP reads \
+certificate and key again, for new connections.`;
 
-${formatOptions(OPTIONS)}
-
-${ENDPOINTS_HELP}
-${SIZES_AND_TIMES_HELP}
-
-examples:
-  tsecho server                          port ${DEFAULT_PORT}, all interfaces
-  tsecho server :7007 [::1]:7008         two endpoints
-  tsecho server tcp://:21567 udp://:21567 unix:/run/tsecho.sock
-  tsecho server tls://:21568 --cert chain.pem --key key.pem
-  tsecho server tls://:21568 --cert all.pem --client-ca ca.pem    mutual TLS
-  tsecho server --proxy-protocol --proxy-from 10.0.0.5    behind HAProxy
-  tsecho server --allow 10.0.0.0/8,::1 --max-conns-per-ip 20
-  tsecho server --port 0                 a free port; read it from stdout
-  tsecho server --framing chunk --stamp ctime     as the classic Python server
-  tsecho server --framing chunk --stamp none      plain echo (RFC 862)`;
+const EXAMPLES: [string, string][] = [
+  ["tsecho server", `port ${DEFAULT_PORT}, all interfaces`],
+  ["tsecho server :7007 [::1]:7008", "two endpoints"],
+  ["tsecho server tcp://:21567 udp://:21567 unix:/run/tsecho.sock", ""],
+  ["tsecho server tls://:21568 --cert chain.pem --key key.pem", ""],
+  ["tsecho server tls://:21568 --cert all.pem --client-ca ca.pem", "mutual TLS"],
+  ["tsecho server --proxy-protocol --proxy-from 10.0.0.5", "behind HAProxy"],
+  ["tsecho server --allow 10.0.0.0/8,::1 --max-conns-per-ip 20", ""],
+  ["tsecho server --port 0", "a free port; read it from stdout"],
+  ["tsecho server --framing chunk --stamp ctime", "as the classic Python server"],
+  ["tsecho server --framing chunk --stamp none", "plain echo (RFC 862)"],
+];
 
 type Values = OptionValues<typeof OPTIONS>;
 
@@ -282,4 +293,17 @@ async function run(request: Request, signals: Signals): Promise<Outcome> {
   }
 }
 
-export const server = new Command({ name: "server", table: OPTIONS, help: HELP, read, run });
+export const server = new Command({
+  name: "server",
+  usage: ["[ENDPOINT...] [options]"],
+  about: ABOUT,
+  table: OPTIONS,
+  placeholders: {
+    FORMAT: STAMP_FORMATS.join(", ").replace(/, (?=\w+$)/, " or "),
+    MODE: "three octal digits, as chmod takes them",
+    TAG: "1 to 64 visible ASCII characters except [ and ]",
+  },
+  examples: EXAMPLES,
+  read,
+  run,
+});

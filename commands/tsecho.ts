@@ -1,7 +1,8 @@
-/** `tsecho` without a command's name in front: the list of commands, --help and --version. */
+/** `tsecho` without a command's name in front: the list of commands, help and version. */
 import { parseArgv, UsageError } from "../cli/parser.ts";
+import { nearest } from "../cli/suggest.ts";
 import { DEFAULT_PORT } from "../net/endpoint.ts";
-import { INFO_OPTIONS, infoText, type Runnable } from "./command.ts";
+import { INFO_OPTIONS, infoText, type Runnable, VERSION } from "./command.ts";
 
 /** The commands, each loaded only when it runs: loading ping takes longer than printing the version. */
 export const COMMANDS: Record<string, () => Promise<Runnable>> = {
@@ -10,9 +11,10 @@ export const COMMANDS: Record<string, () => Promise<Runnable>> = {
   ping: async () => (await import("./ping.ts")).ping,
 };
 
-const NAMES = Object.keys(COMMANDS).join(", ").replace(/, (?=[^,]*$)/, " or ");
+const NAMES = Object.keys(COMMANDS);
+const LIST = NAMES.join(", ").replace(/, (?=[^,]*$)/, " or ");
 
-const HELP = `tsecho: a timestamping line echo
+export const HELP = `tsecho: a timestamping line echo
 
 usage: tsecho server [ENDPOINT...] [options]
        tsecho client [ENDPOINT] [options]
@@ -22,29 +24,47 @@ usage: tsecho server [ENDPOINT...] [options]
   client   talks to a server: a prompt on a terminal, a filter in a pipe
   ping     measures round trips, loss, clock offset and the direction of delay
 
-  -h, --help      print help and exit; after a command, that command's
+  help COMMAND    print the help of a command, as its --help does
+  -h, --help      print this help and exit
   -V, --version   print the version and exit
 
-examples:
+An ENDPOINT is a host, or tcp://host:port; a command's help has all its forms.
+
+Examples:
   tsecho server                      listen on port ${DEFAULT_PORT}, all interfaces
   tsecho client web                  talk to the server on the host "web"
   tsecho client web < access.log     send a file, print the replies
   tsecho ping web                    a line a second; Ctrl-C for the summary
 
-exit codes: 0 success, 1 it ran and failed, 2 usage error, 3 a --fail-if condition held`;
+Exit codes: 0 success, 1 it ran and failed, 2 usage error, 3 a --fail-if
+condition held`;
 
 /** The text that a command line without a command asks for. @throws {UsageError} when it asks for none. */
-export function readWithoutCommand(argv: string[]): string {
-  const [first = ""] = argv;
-  const expected = `expected a command, ${NAMES}; see tsecho --help`;
-  if (first === "") throw new UsageError("run", first, expected);
-  if (!first.startsWith("-") || first === "-") {
-    throw new UsageError("run", first, `there is no such command, expected ${NAMES}; see tsecho --help`);
-  }
+export async function readWithoutCommand(argv: string[]): Promise<string> {
+  const [first = "", ...rest] = argv;
+  const expected = `expected a command, ${LIST}; see tsecho --help`;
+  if (first === "help") return await helpOn(rest);
+  if (first === "version") return VERSION;
+  if (!first.startsWith("-") || first === "-") throw noCommand(first);
   const parsed = parseArgv(argv, INFO_OPTIONS, "tsecho");
   const [stray] = parsed.positionals;
-  if (stray !== undefined) throw new UsageError("use argument", stray, `expected ${NAMES} in its place`);
-  const text = infoText(parsed, HELP);
+  if (stray !== undefined) throw new UsageError("use argument", stray, `expected ${LIST} in its place`);
+  const text = infoText(parsed, () => HELP);
   if (text === undefined) throw new UsageError("run", first, expected);
   return text;
+}
+
+async function helpOn([name, ...more]: string[]): Promise<string> {
+  if (name === undefined) return HELP;
+  const [stray] = more;
+  if (stray !== undefined) throw new UsageError("use argument", stray, "help takes one command");
+  const command = COMMANDS[Object.hasOwn(COMMANDS, name) ? name : ""];
+  if (command !== undefined) return (await command()).help;
+  return await readWithoutCommand(name === "help" || name === "version" ? ["--help"] : [name]);
+}
+
+function noCommand(name: string): UsageError {
+  const meant = nearest(name, [...NAMES, "help", "version"]);
+  const hint = meant === undefined ? `expected ${LIST}; see tsecho --help` : `did you mean ${meant}?`;
+  return new UsageError("run", name, `there is no such command, ${hint}`);
 }

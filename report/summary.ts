@@ -81,7 +81,7 @@ function serverLines(server: ServerSummary): string[] {
   const lines: string[] = [];
   const { offset, drift, up, down, one_way, note } = server;
   if (offset !== null) {
-    const who = server.ahead === null ? "no difference is proven" : `${server.ahead} ahead`;
+    const who = server.ahead === null ? "no measurable difference" : `${server.ahead} ahead`;
     lines.push(`clock offset ${withBound(offset)}, ${who}`);
   }
   if (drift?.proven) {

@@ -6,17 +6,13 @@ import { ROOT, run, Running, ServerProcess, TSECHO, tsecho } from "./helpers.ts"
 
 test("what is wrong is said in one line, with the exit code of its kind", async () => {
   const table: [string[], number, string][] = [
-    [[], 2, 'Cannot run "": expected a command, server, client or ping; see tsecho --help'],
-    [
-      ["sever"],
-      2,
-      'Cannot run "sever": there is no such command, expected server, client or ping; see tsecho --help',
-    ],
+    [["sever"], 2, 'Cannot run "sever": there is no such command, did you mean server?'],
     [
       ["server", "--prot", "7"],
       2,
-      'Cannot use option "--prot": there is no such option; see tsecho server --help',
+      'Cannot use option "--prot": there is no such option; did you mean --port?',
     ],
+    [["ping", "--json", "web"], 2, 'Cannot use --json "web": is web the endpoint? for a file, ./web'],
     [["server", "--port", "70000"], 2, 'Cannot use --port "70000": expected a port, 0 to 65535'],
     [["server", "--port", "abc"], 2, 'Cannot use --port "abc": expected a port, 0 to 65535'],
     [
@@ -94,12 +90,21 @@ time.sleep(600)`,
   assertEquals(stderr, `tsecho: Cannot connect to "tcp://127.0.0.1:${port}": no answer in 300 ms\n`);
 });
 
+test("no arguments print the usage on stderr, with 2", async () => {
+  const { code, stdout, stderr } = await tsecho([]);
+  assertEquals([code, stdout], [2, ""]);
+  assertEquals(stderr, (await tsecho(["--help"])).stdout);
+});
+
 test("help and version go to stdout, with 0", async () => {
   for (
-    const [argv, start] of [["--help", "tsecho: a timestamping"], [
-      "server -h",
-      "usage: tsecho server",
-    ]] as const
+    const [argv, start] of [
+      ["--help", "tsecho: a timestamping"],
+      ["help", "tsecho: a timestamping"],
+      ["server -h", "usage: tsecho server"],
+      ["help ping", "usage: tsecho ping"],
+      ["version", "tsecho 0."],
+    ] as const
   ) {
     const { code, stdout, stderr } = await tsecho(argv.split(" "));
     assertEquals([code, stderr], [0, ""]);
@@ -127,6 +132,14 @@ test("a closed stdout ends quietly", async () => {
   });
   const closed = await run(["sh", "-c", '"$@" >&-', "sh", ...TSECHO, "--version"]);
   assertEquals(closed.stderr.split("\n").length <= 2, true, closed.stderr);
+});
+
+test("--csv and --json take /dev/stdout and /dev/stderr by name", async () => {
+  await using server = await ServerProcess.start();
+  const outputs = ["--json", "/dev/stdout", "--csv", "/dev/stderr"];
+  const { code, stdout, stderr } = await tsecho(["ping", `127.0.0.1:${server.port}`, "-qc1", ...outputs]);
+  assertEquals([code, JSON.parse(stdout).end.received], [0, 1], stderr);
+  assertMatch(stderr, /^seq,.*\n1,.*\n$/);
 });
 
 test("the permissions of the command are enough, and no question is ever asked", async () => {
