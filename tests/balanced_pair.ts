@@ -7,14 +7,19 @@ export const BALANCED_PAIR_NEEDS = ["haproxy", "faketime"];
 
 /** `web-1` and, behind a relay, `web-2`, which share HAProxy's port in turn. */
 export class BalancedPair implements AsyncDisposable {
-  private constructor(readonly port: number, readonly resources: AsyncDisposableStack) {}
+  /** @param slow what stands in front of the slow server. */
+  private constructor(
+    readonly port: number,
+    readonly slow: DelayingRelay,
+    readonly resources: AsyncDisposableStack,
+  ) {}
 
-  static async start(): Promise<BalancedPair> {
+  /** @param delay how late replies of `web-2` are, in ms: a third of it, and on average all of it in addition. */
+  static async start(delay = 15): Promise<BalancedPair> {
     await using stack = new AsyncDisposableStack();
     const good = stack.use(await ServerProcess.start(["--tag", "web-1"]));
     const bad = stack.use(await ServerProcess.start(["--tag", "web-2"], faketime(-1.5)));
-    // Nothing on the way there; 5 ms and often more on the way back.
-    const down = () => 5 - 15 * Math.log(Math.random());
+    const down = () => delay / 3 - delay * Math.log(Math.random());
     const slow = stack.use(new DelayingRelay(bad.port, { up: () => 0, down }));
     const folder = stack.use(await Folder.make());
     const port = freePort();
@@ -37,7 +42,7 @@ listen web
       () => Deno.connect({ port }).then((conn) => conn.close()).then(() => true, () => false),
       "haproxy",
     );
-    return new BalancedPair(port, stack.move());
+    return new BalancedPair(port, slow, stack.move());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
