@@ -1,9 +1,10 @@
 /** The options of all commands that connect. */
 import { UsageError } from "../cli/parser.ts";
 import { note } from "../cli/stdio.ts";
-import { formatTime, parsePath, parseTime } from "../cli/values.ts";
+import { formatTime, parseChoice, parsePath, parseTime } from "../cli/values.ts";
 import { DIAL_DEFAULTS, type DialOptions } from "../net/dial.ts";
 import { DEFAULT_PORT, type Endpoint, isIpv4, isIpv6, parseHost } from "../net/endpoint.ts";
+import { PROXY_VERSIONS, type ProxyVersion } from "../net/proxy.ts";
 import { transportOf } from "../net/transports.ts";
 import {
   checkTransports,
@@ -21,6 +22,13 @@ export const DIAL_OPTIONS = {
   port: { ...PORT, help: "server's port", default: DEFAULT_PORT },
   ipv4: { group: "Endpoints", short: "4", help: "connect over IPv4 only" },
   ipv6: { group: "Endpoints", short: "6", help: "connect over IPv6 only" },
+  "send-proxy": {
+    group: "Endpoints",
+    value: PROXY_VERSIONS.join("|"),
+    read: (text) => parseChoice(text, PROXY_VERSIONS),
+    transports: ["tcp", "tls", "unix"],
+    help: "begin each connection with a PROXY protocol header, as a balancer does",
+  },
   "connect-timeout": {
     group: "Endpoints",
     value: "TIME",
@@ -71,6 +79,7 @@ interface DialValues {
   insecure?: true;
   cert?: string;
   key?: string;
+  sendProxy?: ProxyVersion;
   ipv4?: true;
   ipv6?: true;
   connectTimeout?: number;
@@ -87,7 +96,8 @@ export function readDial<Values extends DialValues>(
   table: TransportOptionTable,
   values: Values,
 ): { dial: DialOptions; own: Omit<Values, keyof DialValues> } {
-  const { host, port, ca, serverName, insecure, cert, key, ipv4, ipv6, connectTimeout, ...own } = values;
+  const { host, port, ca, serverName, insecure, cert, key, sendProxy, ipv4, ipv6, connectTimeout, ...own } =
+    values;
   const { positionals } = parsed;
   const [first, second] = positionals;
   if (second !== undefined) {
@@ -115,6 +125,7 @@ export function readDial<Values extends DialValues>(
     ...(serverName !== undefined && { serverName }),
     ...(insecure && { insecure }),
     ...(identity !== undefined && { identity }),
+    ...(sendProxy !== undefined && { proxyHeader: sendProxy }),
   };
   return { dial, own };
 }

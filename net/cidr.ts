@@ -65,8 +65,8 @@ function parseBlock(text: string): Block {
     : block;
 }
 
-/** An address as a number; undefined for what is none. */
-function parseIp(text: string, unmap = true): Omit<Block, "prefix"> | undefined {
+/** An address as a number, an IPv4-mapped one as IPv4's if `unmap` says so; undefined for what is none. */
+export function parseIp(text: string, unmap = true): Omit<Block, "prefix"> | undefined {
   const [plain] = text.split("%");
   const ip = unmap ? withoutMapping(plain!) : plain!;
   if (isIpv4(ip)) return { width: IPV4_WIDTH, bits: join(ip.split(".").map(Number), 8) };

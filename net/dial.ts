@@ -2,6 +2,7 @@
 import { Failure, reasonOf, reasonOfFile } from "../failure.ts";
 import { readCertificates, readIdentity } from "./certificates.ts";
 import { type Endpoint, formatEndpoint } from "./endpoint.ts";
+import type { ProxyVersion } from "./proxy.ts";
 import type { ClientTlsOptions } from "./tls.ts";
 import type { Connected, DatagramPeer } from "./transport.ts";
 import { connectDatagrams, type ConnectOptions, connectStream } from "./transports.ts";
@@ -11,6 +12,8 @@ export interface DialOptions {
   endpoint: Endpoint;
   /** Use addresses of this IP version only. */
   family?: 4 | 6;
+  /** Begins each stream with a PROXY protocol header of this version, as a balancer does. */
+  proxyHeader?: ProxyVersion;
   /** Milliseconds for name, connection and TLS handshake together; 0 for as long as the system tries. */
   connectTimeout: number;
   /** A file (PEM) of certificates to trust beside the system's and Mozilla's. */
@@ -51,8 +54,11 @@ export async function dialDatagrams(options: DialOptions, stop: AbortSignal): Pr
   return await reporting(endpoint, stop, connectDatagrams(endpoint, connectOptions(options, stop)));
 }
 
-function connectOptions({ family, connectTimeout }: DialOptions, signal: AbortSignal): ConnectOptions {
-  return { ...(family && { family }), timeout: connectTimeout, signal };
+function connectOptions(
+  { family, proxyHeader, connectTimeout }: DialOptions,
+  signal: AbortSignal,
+): ConnectOptions {
+  return { ...(family && { family }), ...(proxyHeader && { proxyHeader }), timeout: connectTimeout, signal };
 }
 
 async function reporting<T>(endpoint: Endpoint, stop: AbortSignal, connecting: Promise<T>): Promise<T> {

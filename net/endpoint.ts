@@ -29,6 +29,9 @@ export interface EndpointDefaults {
 /** Where the peer of a connection or a datagram is. */
 export type Address = Pick<HostEndpoint, "hostname" | "port">;
 
+/** Of a name, in the name system (RFC 1035, 2.3.4), less what the wire adds. */
+const MAX_NAME_LENGTH = 253;
+
 const HOST_SYNTAX = "host:port, host, :port or [::1]:port";
 
 /**
@@ -60,7 +63,7 @@ export function parsePort(text: string): number {
 export function parseHost(text: string): string {
   const bare = text.replace(/^\[(.*)\]$/s, "$1");
   if (isIpv6(bare)) return bare;
-  if (!/^[\p{L}\p{N}_.-]{1,253}$/u.test(text)) {
+  if (!/^[\p{L}\p{N}_-]+(?:\.[\p{L}\p{N}_-]+)*\.?$/u.test(text) || text.length > MAX_NAME_LENGTH) {
     throw new Error(`"${text}" is not a host, expected a name or an IP address`);
   }
   return text;

@@ -1,6 +1,7 @@
 /** What the transports that reach hosts have in common: all interfaces, and the addresses of a name. */
 import { unlessAborted } from "../time/timers.ts";
 import { type Address, type HostEndpoint, isIpv4, isIpv6 } from "./endpoint.ts";
+import type { ProxyVersion } from "./proxy.ts";
 import type { Cancellable } from "./transport.ts";
 
 /** What a listener on all interfaces is asked for: IPv6, whose socket takes IPv4 too. */
@@ -10,6 +11,8 @@ export const ALL_INTERFACES = "::";
 export interface HostConnectOptions {
   /** Use addresses of this IP version only. */
   family?: 4 | 6;
+  /** Begins with a PROXY protocol header, which tells this connection's own addresses. */
+  proxyHeader?: ProxyVersion;
 }
 
 /** A socket, and the address that it really has. */

@@ -1,7 +1,9 @@
 /**
- * The PROXY protocol, versions 1 and 2, as a receiver reads it: bytes in, a verdict out. The source is HAProxy's
+ * The PROXY protocol, versions 1 and 2, without sockets: a receiver's verdict on bytes, and a sender's header. The source is HAProxy's
  * specification (doc/proxy-protocol.txt, 2020/03/05), whose sections are named below.
  */
+import { concat } from "@std/bytes/concat";
+import { parseIp } from "./cidr.ts";
 import { type Address, canonical, isIpv4, isIpv6 } from "./endpoint.ts";
 
 /** What the bytes that a connection began with are. */
@@ -35,6 +37,8 @@ export const LONGEST_HEADER = FIXED_V2 + 0xffff;
 /** Bytes of the two addresses and ports of a family (2.2): unspecified, IPv4, IPv6, Unix. */
 const ADDRESS_BYTES = [0, 12, 36, 216];
 const [UNSPEC, INET, INET6] = [0, 1, 2];
+/** The protocol of TCP (2.2). */
+const STREAM = 1;
 
 /** Reads the header that a connection begins with. It never throws, and takes no longer for bytes that are no header. */
 export function parseProxyHeader(bytes: Uint8Array): ProxyHeader {
@@ -105,4 +109,49 @@ function parseV2(bytes: Uint8Array): ProxyHeader {
     }
   }
   return { state: "complete", length, source };
+}
+
+/** The versions of the header that there are. */
+export const PROXY_VERSIONS = ["v1", "v2"] as const;
+export type ProxyVersion = typeof PROXY_VERSIONS[number];
+
+/** The two ends of a connection. */
+export interface ProxyRoute {
+  source: Address;
+  destination: Address;
+}
+
+/**
+ * The header that a connection begins with.
+ *
+ * @param route undefined where there are no IP addresses to tell, as on a Unix socket: UNKNOWN, or LOCAL in version 2.
+ */
+export function formatProxyHeader(version: ProxyVersion, route: ProxyRoute | undefined): Uint8Array {
+  const ends = route &&
+    [route.source, route.destination].map(({ hostname, port }) => ({ ip: canonical(hostname), port }));
+  const isOfIpv4 = ends?.every(({ ip }) => isIpv4(ip));
+  if (ends === undefined || !isOfIpv4 && ends.some(({ ip }) => isIpv4(ip))) {
+    return version === "v1" ? new TextEncoder().encode("PROXY UNKNOWN\r\n") : headerV2(0x20, UNSPEC << 4, []);
+  }
+  const [source, destination] = ends as [typeof ends[0], typeof ends[0]];
+  if (version === "v1") {
+    const family = isOfIpv4 ? "TCP4" : "TCP6";
+    const line = ["PROXY", family, source.ip, destination.ip, source.port, destination.port].join(" ");
+    return new TextEncoder().encode(`${line}\r\n`);
+  }
+  const size = isOfIpv4 ? 4 : 16;
+  return headerV2(0x21, (isOfIpv4 ? INET : INET6) << 4 | STREAM, [
+    ...[source, destination].flatMap(({ ip }) => bytesOf(parseIp(ip)!.bits, size)),
+    ...[source, destination].flatMap(({ port }) => bytesOf(BigInt(port), 2)),
+  ]);
+}
+
+function headerV2(versionAndCommand: number, familyAndProtocol: number, addresses: number[]): Uint8Array {
+  const fixed = [versionAndCommand, familyAndProtocol, ...bytesOf(BigInt(addresses.length), 2)];
+  return concat([SIGNATURE_V2, Uint8Array.from([...fixed, ...addresses])]);
+}
+
+/** A number's bytes, the most significant first. */
+function bytesOf(bits: bigint, size: number): number[] {
+  return Array.from({ length: size }, (_, i) => Number(bits >> BigInt(8 * (size - 1 - i)) & 0xffn));
 }

@@ -1,5 +1,7 @@
 import type { HostEndpoint } from "./endpoint.ts";
 import { addressesOf, asciiHost, explained, type HostConnectOptions, listenOnHost } from "./hosts.ts";
+import { formatProxyHeader } from "./proxy.ts";
+import { writeAll } from "./stream.ts";
 import type { BoundListener, Cancellable, StreamListener, StreamTransport } from "./transport.ts";
 
 /** What a TCP listener is asked for. */
@@ -55,7 +57,7 @@ function accepting(listener: Deno.TcpListener): StreamListener {
  */
 export async function connectTcp(
   endpoint: HostEndpoint,
-  { family, signal }: HostConnectOptions & Cancellable,
+  { family, proxyHeader, signal }: HostConnectOptions & Cancellable,
 ): Promise<Deno.TcpConn> {
   const { hostname, port } = endpoint;
   let failure: unknown;
@@ -67,6 +69,12 @@ export async function connectTcp(
     try {
       const conn = await Deno.connect({ hostname: address, port, ...(signal && { signal }) });
       conn.setNoDelay(true); // a line is a message: Nagle's wait would show as round-trip time
+      if (proxyHeader !== undefined) {
+        await writeAll(
+          conn,
+          formatProxyHeader(proxyHeader, { source: conn.localAddr, destination: conn.remoteAddr }),
+        );
+      }
       return conn;
     } catch (error) {
       failure = explained(error, hostname);

@@ -1,7 +1,6 @@
 /** The list of transports, and what is the same for all of them. */
 import { type Endpoint, type EndpointDefaults, parseAddress } from "./endpoint.ts";
 import { TIMED_OUT, unlessAborted, withTimeout } from "../time/timers.ts";
-import type { HostConnectOptions } from "./hosts.ts";
 import { closeQuietly } from "./stream.ts";
 import { tcp, type TcpListenOptions } from "./tcp.ts";
 import { tls, type TlsConnectOptions, type TlsListenOptions } from "./tls.ts";
@@ -13,13 +12,13 @@ import type {
   StreamTransport,
 } from "./transport.ts";
 import { udp } from "./udp.ts";
-import { unix, type UnixListenOptions } from "./unix.ts";
+import { unix, type UnixConnectOptions, type UnixListenOptions } from "./unix.ts";
 
 /** How to listen, whatever the transport: each takes what is its own. */
 export type ListenOptions = TcpListenOptions & TlsListenOptions & UnixListenOptions & Cancellable;
 
 /** How to connect, whatever the transport. */
-export interface ConnectOptions extends HostConnectOptions, TlsConnectOptions, Cancellable {
+export interface ConnectOptions extends TlsConnectOptions, UnixConnectOptions, Cancellable {
   /** Milliseconds for the name, the connection and the TLS handshake together; 0 for as long as the system tries. */
   timeout: number;
 }
@@ -74,7 +73,8 @@ export function parseEndpoint(text: string, defaults: EndpointDefaults): Endpoin
   const name = scheme === null ? DEFAULT_TRANSPORT : scheme[1]!.toLowerCase();
   if (!Object.hasOwn(TRANSPORTS, name)) throw new Error(`unknown scheme "${scheme![1]}", ${SYNTAX}`);
   const rest = text.slice(scheme?.[0].length ?? 0);
-  if (rest === "") throw new Error(`expected a host or a port after "${text}"`);
+  if (rest === "") return { transport: name, ...defaults };
+  if (/^\d+$/.test(rest)) throw new Error(`is it a port? write ${scheme?.[0] ?? ""}:${rest}`);
   try {
     return { transport: name, ...parseAddress(rest, defaults) };
   } catch (error) {

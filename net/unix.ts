@@ -1,5 +1,7 @@
 import { type Clock, systemClock, unlessAborted } from "../time/timers.ts";
 import type { PathEndpoint } from "./endpoint.ts";
+import { formatProxyHeader, type ProxyVersion } from "./proxy.ts";
+import { writeAll } from "./stream.ts";
 import type { StreamListener, StreamTransport } from "./transport.ts";
 
 /** What a Unix listener is asked for. */
@@ -20,7 +22,13 @@ const MAX_NAME_TRIES = 100;
 const LOCK_TIMEOUT_MS = 5_000;
 const LOCK_POLL_MS = 20;
 
-export const unix: StreamTransport<UnixListenOptions> = {
+/** What a Unix client is asked for. */
+export interface UnixConnectOptions {
+  /** Begins with a PROXY protocol header, which tells no address. */
+  proxyHeader?: ProxyVersion;
+}
+
+export const unix: StreamTransport<UnixListenOptions, UnixConnectOptions> = {
   kind: "stream",
   addressing: "path",
 
@@ -29,12 +37,13 @@ export const unix: StreamTransport<UnixListenOptions> = {
     return [{ endpoint, listener }];
   },
 
-  async connect(endpoint: PathEndpoint) {
+  async connect(endpoint: PathEndpoint, { proxyHeader }) {
     const path = fromRoot(endpoint.path);
     checkLength(path);
     const start = performance.now();
     try {
       const stream = await Deno.connect({ transport: "unix", path });
+      if (proxyHeader !== undefined) await writeAll(stream, formatProxyHeader(proxyHeader, undefined));
       return { stream, connectMs: performance.now() - start };
     } catch (error) {
       const found = await Deno.stat(path).catch(() => undefined);

@@ -259,7 +259,6 @@ test("what is wrong on the command line is named, with its value and what was ex
       ["server", "unix:/a\x1b[31m"],
       'Cannot use endpoint "unix:/a\\x1b[31m": expected a path without control',
     ],
-    [["server", "tcp://"], 'Cannot use endpoint "tcp://": expected a host or a port after "tcp://"'],
     [["client", "udp:127.0.0.1:5"], 'Cannot use endpoint "udp:127.0.0.1:5": expected udp://host:port'],
     [["client", "127.0.0.1", "-6"], 'Cannot use option "-6": "127.0.0.1" is an IPv4 address'],
     [["client", "[::1]:7", "-4"], 'Cannot use option "-4": "::1" is an IPv6 address'],

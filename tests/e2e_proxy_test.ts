@@ -6,7 +6,6 @@ import {
   assertServes,
   eventually,
   Folder,
-  freePort,
   makeCertificates,
   proxyV2,
   readAll,
@@ -15,6 +14,7 @@ import {
   Running,
   send,
   ServerProcess,
+  startHaproxy,
   tsecho,
   unstamped,
 } from "./helpers.ts";
@@ -231,25 +231,3 @@ test(
     }
   },
 );
-
-/** HAProxy with a config, on a free port in place of the one that the config names. */
-async function startHaproxy(config: string, file: string): Promise<{ process: Running; port: number }> {
-  for (let attempt = 1;; attempt++) {
-    const port = freePort();
-    await Deno.writeTextFile(file, config.replace(/(?<=bind \S*:)\d+/, String(port)));
-    const process = new Running(["haproxy", "-db", "-f", file]);
-    let ended = false;
-    const code = process.code().then(() => ended = true);
-    await eventually(async () => ended || await isUp(port), "HAProxy to listen");
-    if (!ended) return { process, port };
-    await code;
-    assert(attempt < 5, process.stderr.text); // another program may have taken the port
-  }
-}
-
-function isUp(port: number): Promise<boolean> {
-  return Deno.connect({ hostname: "127.0.0.1", port }).then((conn) => {
-    conn.close();
-    return true;
-  }, () => false);
-}

@@ -27,6 +27,8 @@ test("every form of an endpoint is read", () => {
     ["127.0.0.1:7007", "127.0.0.1", 7007],
     ["web-2.example.org:7", "web-2.example.org", 7],
     ["bücher.example:7", "bücher.example", 7],
+    ["example.org.", "example.org.", 21567],
+    ["tcp://", "localhost", 21567],
   ];
   for (const [text, hostname, port] of table) {
     assertEquals(parseEndpoint(text, DEFAULTS), { transport: "tcp", hostname, port }, text);
@@ -50,6 +52,11 @@ test("what is no endpoint is refused with what was expected", () => {
     ["we b", '"we b" is not a host'],
     ["user@web", "is not a host"],
     ["web/path", "is not a host"],
+    ["a..b", '"a..b" is not a host'],
+    [".", '"." is not a host'],
+    ["34567", "is it a port? write :34567"],
+    ["7", "is it a port? write :7"],
+    ["tls://34567", "is it a port? write tls://:34567"],
   ];
   for (const [text, message] of table) {
     assertThrows(() => parseEndpoint(text, DEFAULTS), Error, message);
@@ -59,6 +66,7 @@ test("what is no endpoint is refused with what was expected", () => {
 test("the transport is what stands in front", () => {
   const table: [string, Endpoint][] = [
     ["tls://web:7", { transport: "tls", hostname: "web", port: 7 }],
+    ["udp://", { transport: "udp", hostname: "localhost", port: 21567 }],
     ["udp://:7", { transport: "udp", hostname: "localhost", port: 7 }],
     ["UDP://[::1]", { transport: "udp", hostname: "::1", port: 21567 }],
     ["unix:/run/tsecho.sock", { transport: "unix", path: "/run/tsecho.sock" }],

@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { LONGEST_HEADER, parseProxyHeader } from "../net/proxy.ts";
+import { canonical } from "../net/endpoint.ts";
+import { formatProxyHeader, LONGEST_HEADER, parseProxyHeader, PROXY_VERSIONS } from "../net/proxy.ts";
 import { assertProperty, test } from "./harness.ts";
 import { ascii, proxyV2 } from "./helpers.ts";
 
