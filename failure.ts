@@ -98,6 +98,13 @@ const TLS_REASONS: [RegExp, string][] = [
   [/NoApplicationProtocol|known protocol/, "the peer speaks TLS, but not for tsecho (ALPN)"],
   [/fatal alert: CertificateRequired/, "the server asks for a client certificate; name its file with --cert"],
   [/peer sent no certificates/, "the client shows no certificate"],
+  [
+    /cannot decrypt peer's message/,
+    "what arrived is not what the peer's TLS has sent: damaged or forged on the way",
+  ],
+  [/peer is incompatible: (\w+)/, "the peer's TLS and ours have no version or algorithm in common ($1)"],
+  [/peer misbehaved: (\w+)/, "the peer breaks the rules of TLS ($1)"],
+  [/received unexpected message: got (\w+)/, "the peer breaks the rules of TLS (an unexpected $1)"],
   [/fatal alert: (\w+)/, "the peer refused the TLS handshake ($1)"],
 ];
 

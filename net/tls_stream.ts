@@ -131,7 +131,10 @@ export class TlsStream implements Stream {
         if (this.#failure !== undefined) throw this.#failure;
         // What fails is told after the turn in which it does, when the next read may be waiting.
         const n = await Promise.race([this.#raw.read(this.#buffer), failed]);
-        if (n === null) throw new Deno.errors.UnexpectedEof("the peer closed the connection");
+        if (n === null) {
+          await new Promise((resolve) => setImmediate(resolve)); // what came before may be no TLS
+          throw this.#failure ?? new Deno.errors.UnexpectedEof("the peer closed the connection");
+        }
         this.#decrypt(n);
       }
     } catch (error) {

@@ -89,6 +89,31 @@ test("what is no header is refused with the reason, as soon as that is certain",
   }
 });
 
+test("a header that is written is read as the connection's source", () => {
+  const ends = (ip: fc.Arbitrary<string>) => {
+    const end = fc.record({ hostname: ip, port: fc.integer({ min: 0, max: 65535 }) });
+    return fc.record({ source: end, destination: end });
+  };
+  const route = fc.oneof(ends(fc.ipV4()), ends(fc.ipV6()));
+  assertProperty(fc.property(fc.constantFrom(...PROXY_VERSIONS), route, (version, route) => {
+    const header = formatProxyHeader(version, route);
+    const ips = [route.source, route.destination].map(({ hostname }) => canonical(hostname));
+    const isMixed = ips[0]!.includes(":") !== ips[1]!.includes(":");
+    const source = isMixed ? undefined : { hostname: ips[0]!, port: route.source.port };
+    assertEquals(parseProxyHeader(header), { state: "complete", length: header.length, source });
+  }));
+  for (const version of PROXY_VERSIONS) {
+    const header = formatProxyHeader(version, undefined);
+    assertEquals(parseProxyHeader(header), { state: "complete", length: header.length, source: undefined });
+  }
+  const text = (hostname: string) => {
+    const end = { hostname, port: 1 };
+    return new TextDecoder().decode(formatProxyHeader("v1", { source: end, destination: end }));
+  };
+  assertEquals(text("fe80::1%eth0"), "PROXY TCP6 fe80::1 fe80::1 1 1\r\n");
+  assertEquals(text("::ffff:10.0.0.1"), "PROXY TCP4 10.0.0.1 10.0.0.1 1 1\r\n");
+});
+
 test("any bytes are a header, none, or the beginning of one", () => {
   const signature = fc.constantFrom(
     [...ascii("PROXY ")],
