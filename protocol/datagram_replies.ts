@@ -10,7 +10,7 @@ export class DatagramReplies {
   lost = 0;
   /** Replies to datagrams sent before one that was answered earlier (RFC 4737, section 3.3). */
   reordered = 0;
-  /** Datagrams received that answer none that waits: late ones, duplicates, others'. */
+  /** Datagrams received that answer no waiting one: late replies, duplicates, other peers'. */
   stray = 0;
   #next = 0;
   #highest = -1;

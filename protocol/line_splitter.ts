@@ -1,12 +1,12 @@
 import { LF } from "./lines.ts";
 
-/** Splits a stream of bytes after each LF, or where a line becomes longer than is wanted. */
+/** Splits a stream of bytes after each LF, or where a line exceeds a maximum length. */
 export class LineSplitter {
   readonly #maxLength: number;
   /** Holds the beginning of a line whose LF has not arrived: #length bytes. */
   #buffer = new Uint8Array();
   #length = 0;
-  /** Whether the part given last ended no line, and whether it continued one. */
+  /** Whether the last part ended no line, and whether it continued one. */
   #cut = false;
   #continued = false;
 
@@ -15,12 +15,12 @@ export class LineSplitter {
     this.#maxLength = maxLength;
   }
 
-  /** Whether the part given last continues a line that was too long, of which earlier parts were given. */
+  /** Whether the last part continues a line that was too long, after other parts of it. */
   get continued(): boolean {
     return this.#continued;
   }
 
-  /** Whether a line has begun of which no part was given yet. */
+  /** Whether a line has begun whose first part is still to come. */
   get begun(): boolean {
     return this.#length > 0 && !this.#cut;
   }

@@ -26,7 +26,7 @@ export class ReplyScanner {
     this.#firstSent ??= bytes.slice(0, MAX_ERROR_LENGTH);
   }
 
-  /** The replies that can be passed on: all so far but a last line that may be an error reply. */
+  /** The replies that can be passed on: all so far except a last line that may be an error reply. */
   arrived(bytes: Uint8Array): Uint8Array {
     if (this.#held.length > 0) {
       const joined = new Uint8Array(this.#held.length + bytes.length);
@@ -50,7 +50,7 @@ export class ReplyScanner {
     return passed;
   }
 
-  /** What was held back, unless it is an error reply. To be called when the server has closed. */
+  /** What was held back, unless it is an error reply. Call it when the server has closed. */
   ended(): Uint8Array {
     const held = this.#held;
     this.#held = NOTHING;
@@ -60,7 +60,7 @@ export class ReplyScanner {
     return held;
   }
 
-  /** Whether a first reply equals what was sent first: then it is no error, however it looks. */
+  /** Whether a first reply equals what was sent first: then it is an echo, whatever it looks like. */
   #isEcho(reply: Uint8Array): boolean {
     return reply.at(-1) === LF && reply.every((byte, i) => this.#firstSent?.[i] === byte);
   }

@@ -10,13 +10,13 @@ import {
   TOO_LONG,
 } from "./wasm/kernel.ts";
 
-/** After this many reads in a row that a small buffer would have held, a large buffer is made small again. */
+/** After this many reads in a row that would have fitted into a small buffer, a large one shrinks. */
 const READS_UNTIL_SMALL = 16;
 
 /**
  * Turns the bytes that arrive on one connection into replies, in order.
  *
- * Reading and answering alternate: read into {@linkcode readBuffer}, tell the length with {@linkcode commit}, then
+ * Reading and answering alternate: read into {@linkcode readBuffer}, pass the length to {@linkcode commit}, then
  * call {@linkcode next} until it returns undefined.
  */
 export class Responder {
@@ -113,13 +113,13 @@ export class Responder {
     return replies;
   }
 
-  /** Releases the buffers. After it no method may be called, and nothing that one returned may be used. */
+  /** Releases the buffers. Afterwards no method may be called, and nothing they returned may be used. */
   close(): void {
     this.#releaseReplies();
     releaseSlot(this.#buffer);
   }
 
-  /** Moves `#scanned` to the first LF behind it; false if there is none. */
+  /** Moves `#scanned` to the next LF; false if there is none. */
   #findLf(): boolean {
     const at = this.#buffer.subarray(this.#scanned, this.#end).indexOf(LF);
     if (at < 0) {

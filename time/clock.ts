@@ -1,11 +1,11 @@
 /**
- * For so long the monotonic clock carries an anchor on: a step of the wall clock is followed within it. Slewing needs
- * no such care, since the system slews both clocks alike.
+ * How long an anchor is carried on by the monotonic clock, in ms: a step of the wall clock shows within this time.
+ * Slewing needs no care, since the system slews both clocks alike.
  */
 const ANCHOR_MS = 10;
-/** An anchor is uncertain for as long as it took to read: it is read again unless that was short, in ms. */
+/** Reading both clocks is repeated if it took longer than this, in ms: the anchor is uncertain by as much. */
 const SHORT_MS = 0.0015;
-const MOST_TRIES = 10;
+const MAX_TRIES = 10;
 /**
  * Asks the system for its wall clock, in microseconds. V8 reads whole microseconds and makes milliseconds of them, in a
  * double: of the nanoseconds that come out the last three digits are noise, a little below or above the truth.
@@ -28,13 +28,13 @@ let anchoredAt = -Infinity;
 export function wallMicros(): number {
   const now = performance.now();
   if (now - anchoredAt > ANCHOR_MS) anchor();
-  // Whole microseconds are added to whole ones: a double has only quarters of them left beside so large a number.
+  // Whole microseconds are added to whole ones: a double of this size resolves only quarters of one.
   return wallAnchor + Math.max(0, Math.floor((now - anchoredAt) * 1000));
 }
 
 function anchor(): void {
   let narrowest = Infinity;
-  for (let i = 0; i < MOST_TRIES && narrowest > SHORT_MS; i++) {
+  for (let i = 0; i < MAX_TRIES && narrowest > SHORT_MS; i++) {
     const before = performance.now();
     const wall = systemMicros();
     const after = performance.now();

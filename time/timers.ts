@@ -1,6 +1,6 @@
-/** Waiting: one clock that programs take as a parameter, so that tests can turn it, and the races against it and against a signal. */
+/** Waiting: a clock that is passed as a parameter, so that tests control it, and races against it and against a signal. */
 
-/** A source of moments and of waits. What waits for time takes one, and tests hand it a virtual clock. */
+/** A source of moments and of waits. Tests pass a virtual one. */
 export interface Clock {
   /** Milliseconds on a clock that never steps. Only differences mean anything. */
   now(): number;
@@ -28,7 +28,7 @@ export const systemClock: Clock = {
 /** Waits for a promise until the signal is aborted. The promise itself goes on. @throws the signal's reason. */
 export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return await promise;
-  promise.catch(() => {}); // it may reject when nobody waits any more
+  promise.catch(() => {}); // it may reject after the wait has ended
   signal.throwIfAborted();
   const { promise: aborted, reject } = Promise.withResolvers<never>();
   const onAbort = () => reject(signal.reason);
@@ -44,7 +44,7 @@ export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal 
 export const TIMED_OUT: unique symbol = Symbol("timed out");
 
 /**
- * Waits for a promise, but no longer than `millis` milliseconds; 0 for as long as it takes.
+ * Waits for a promise, for `millis` milliseconds at most; 0 = no limit.
  *
  * @returns what the promise gives, or {@linkcode TIMED_OUT}. The promise itself goes on, and a rejection that comes
  * after the time-out is dropped.
@@ -55,7 +55,7 @@ export async function withTimeout<T>(
   clock: Clock = systemClock,
 ): Promise<T | typeof TIMED_OUT> {
   if (millis === 0) return await promise;
-  promise.catch(() => {}); // it may reject when nobody waits any more
+  promise.catch(() => {}); // it may reject after the wait has ended
   const enough = new AbortController();
   try {
     const late = clock.sleep(millis, enough.signal).then((): typeof TIMED_OUT => TIMED_OUT);
