@@ -1,9 +1,14 @@
 /**
  * Ping: sends numbered lines to a tsecho server, and learns from its stamps what became of each.
  *
- *     const run = ping("tcp://web", { count: 10 });
- *     for await (const event of run) console.log(event.seq, event.fate);
- *     console.log(run.summary().rtt);
+ * ```ts
+ * import { serve } from "./server.ts";
+ *
+ * await using server = await serve({ listen: ["tcp://127.0.0.1:0"] });
+ * const run = ping(server.endpoints[0]!, { count: 3, interval: 10 }); // or ping("tcp://web")
+ * for await (const event of run) console.log(event.seq, event.fate); // 1 received ...
+ * console.log(run.summary().rtt);
+ * ```
  *
  * It prints nothing and ends nothing. UDP needs `--unstable-net`.
  *

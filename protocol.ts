@@ -4,13 +4,21 @@
  * A server reads into a {@linkcode Responder} and writes what it returns; {@linkcode Prefix} makes the stamp in front
  * of each line:
  *
- *     const responder = new Responder("line", 65536);
- *     const prefix = new Prefix("iso");
- *     for (let n; (n = await conn.read(responder.readBuffer())) !== null;) {
- *       responder.commit(n);
- *       const stamp = prefix.at(Date.now() * 1000);
- *       for (let replies; (replies = responder.next(stamp));) await writeAll(conn, replies);
- *     }
+ * ```ts
+ * const responder = new Responder("line", 65536);
+ * const prefix = new Prefix("unix", "web-1");
+ *
+ * // What a read would have put there.
+ * const arrived = new TextEncoder().encode("hello\nhalf a li");
+ * responder.readBuffer().set(arrived);
+ * responder.commit(arrived.length);
+ *
+ * const stamp = prefix.at(1_795_405_020_123_456);
+ * for (let replies; (replies = responder.next(stamp)) !== undefined;) {
+ *   console.log(new TextDecoder().decode(replies)); // [1795405020.123456 web-1] hello
+ * }
+ * responder.close();
+ * ```
  *
  * A client counts replies and finds the server's error among them with {@linkcode ReplyScanner}, cuts a stream into
  * lines with {@linkcode LineSplitter}, takes a stamp apart with {@linkcode PrefixReader}, and matches datagrams with
@@ -31,4 +39,4 @@ export {
 export { ReplyScanner } from "./protocol/reply_scanner.ts";
 export { LineSplitter } from "./protocol/line_splitter.ts";
 export { DatagramReplies } from "./protocol/datagram_replies.ts";
-export { acquireSlot, countLf, SMALL_SLOT } from "./protocol/wasm/kernel.ts";
+export { acquireSlot, countLf, LARGE_SLOT, SMALL_SLOT } from "./protocol/wasm/kernel.ts";

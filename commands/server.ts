@@ -18,10 +18,11 @@ import { DEFAULT_PORT, type Endpoint, formatEndpoint } from "../net/endpoint.ts"
 import { ALL_INTERFACES } from "../net/hosts.ts";
 import { transportOf } from "../net/transports.ts";
 import { CHUNK_SIZE, FRAMINGS, STAMP_FORMATS } from "../protocol.ts";
-import { MOST_CONNS, runServer, SERVER_DEFAULTS, type ServerOptions } from "../server.ts";
+import { isTag, MAX_CONNS, serve, SERVER_DEFAULTS, type ServerOptions } from "../server.ts";
 import { Command, INFO_OPTIONS, type Outcome, type Signals } from "./command.ts";
 import { readCertAndKey } from "./dial.ts";
 import { checkTransports, HOST, PORT, readEndpoints, type TransportOptionTable } from "./endpoints.ts";
+import { logEvent } from "./server_log.ts";
 
 const MAX_MAX_LINE = 64 * 1024 * 1024;
 const MAX_MAX_CONNS = 1_000_000;
@@ -82,7 +83,7 @@ const OPTIONS = {
     read: (text) => parseCount(text, 1, MAX_MAX_CONNS),
     transports: STREAMS,
     help:
-      `most connections at once (default ${MOST_CONNS}, or 64 less than the descriptor limit if that is less)`,
+      `most connections at once (default ${MAX_CONNS}, or 64 less than the descriptor limit if that is less)`,
   },
   "max-conns-per-ip": {
     group: "Limits",
@@ -207,7 +208,7 @@ type Values = OptionValues<typeof OPTIONS>;
 
 /** What `tsecho server` is to do. */
 interface Request {
-  options: ServerOptions;
+  options: ServerOptions & { listen: Endpoint[] };
   log: LogOptions;
 }
 
@@ -228,7 +229,7 @@ function read(parsed: Parsed<typeof OPTIONS>): Request {
   }
   const tls = files !== undefined && { tls: { ...files, ...(clientCa !== undefined && { clientCa }) } };
   return {
-    options: { ...SERVER_DEFAULTS, ...own, ...tls, endpoints },
+    options: { ...SERVER_DEFAULTS, ...own, ...tls, listen: endpoints },
     log: { format: log ?? "text", quiet: quiet ?? false },
   };
 }
@@ -271,23 +272,22 @@ function checkEndpoints(endpoints: Endpoint[], stamp: Values["stamp"], hasIdenti
   }
 }
 
-/** A tag must not end the prefix that it stands in, nor look like a part of the stamp. */
 function parseTag(text: string): string {
-  if (!/^[!-Z\\^-~]{1,64}$/.test(text)) {
-    throw new Error("expected 1 to 64 visible ASCII characters other than blanks and brackets");
-  }
-  return text;
+  if (isTag(text)) return text;
+  throw new Error("expected 1 to 64 visible ASCII characters other than blanks and brackets");
 }
 
-async function run(request: Request, signals: Signals): Promise<Outcome> {
-  const stop = signals.stop(); // not at SIGHUP: a server may have been started to outlive its terminal
-  const log = new Log(request.log);
-  // A script may read the first line and close: the server serves on.
-  const announce = (endpoint: string) => void print(`listening on ${endpoint}`).catch(() => {});
+async function run({ options, log: format }: Request, signals: Signals): Promise<Outcome> {
+  const signal = signals.stop(); // not at SIGHUP: a server may have been started to outlive its terminal
+  const log = new Log(format);
   try {
-    return await runServer(request.options, announce, log, stop, (reload) => signals.on("SIGHUP", reload))
-      ? "succeeded"
-      : "failed";
+    await using running = await serve({ ...options, signal, onEvent: (event) => logEvent(event, log) });
+    signals.on("SIGHUP", () => void running.reload());
+    for (const endpoint of running.endpoints) {
+      // A script may read the first line and close: the server serves on.
+      void print(`listening on ${formatEndpoint(endpoint)}`).catch(() => {});
+    }
+    return await running.finished === "drained" ? "succeeded" : "failed";
   } finally {
     await log.flush(LOG_FLUSH_MS);
   }

@@ -1,17 +1,16 @@
+import { type Clock, systemClock } from "../time/timers.ts";
 import { isClosedHere } from "./errors.ts";
 import type { Accepted, StreamListener } from "./transport.ts";
 
 const FIRST_PAUSE_MS = 10; // as memcached does
-const LONGEST_PAUSE_MS = 500;
+const MAX_PAUSE_MS = 500;
 
 /** What an accept loop does with what it meets. */
 export interface AcceptHandler {
-  /** Undefined when one more connection may be taken on, or else what to wait for before asking again. */
-  permit(): Promise<void> | undefined;
   /** Takes on a stream. It must not throw. */
-  accepted(accepted: Accepted): void;
+  onAccepted(accepted: Accepted): void;
   /** An accept failed for a reason that is not the peer's, such as EMFILE. Called once for a burst of them. */
-  failed(error: unknown): void;
+  onFailed(error: unknown): void;
 }
 
 /**
@@ -20,20 +19,23 @@ export interface AcceptHandler {
  * A peer that resets before it is accepted makes accept throw; it ends nothing here. Any other error (out of
  * descriptors) is answered with a pause that doubles from 10 to 500 ms, since accept would fail again at once.
  */
-export async function acceptLoop(listener: StreamListener, handler: AcceptHandler): Promise<void> {
+export async function acceptLoop(
+  listener: StreamListener,
+  handler: AcceptHandler,
+  clock: Clock = systemClock,
+): Promise<void> {
   let pause = 0;
   for (;;) {
-    for (let wait; (wait = handler.permit()) !== undefined;) await wait;
     try {
       const accepted = await listener.accept();
       pause = 0;
-      handler.accepted(accepted);
+      handler.onAccepted(accepted);
     } catch (error) {
       if (isClosedHere(error)) return;
       if (isResetBeforeAccept(error)) continue;
-      if (pause === 0) handler.failed(error);
-      pause = Math.min(Math.max(pause * 2, FIRST_PAUSE_MS), LONGEST_PAUSE_MS);
-      await new Promise((resolve) => setTimeout(resolve, pause));
+      if (pause === 0) handler.onFailed(error);
+      pause = Math.min(Math.max(pause * 2, FIRST_PAUSE_MS), MAX_PAUSE_MS);
+      await clock.sleep(pause);
     }
   }
 }

@@ -1,6 +1,5 @@
 /** Certificates and keys: read from files, and checked before they are used. */
 import type { X509Certificate } from "node:crypto";
-import { concat } from "@std/bytes/concat";
 import { Failure, reasonOfFile } from "../failure.ts";
 import { unlessAborted } from "../time/timers.ts";
 
@@ -146,14 +145,15 @@ export function isVersion3({ raw }: { raw: Uint8Array }): boolean {
 /** Reads a text file, unless it is one without end, such as /dev/zero. */
 async function readText(path: string): Promise<string> {
   using file = await Deno.open(path);
-  const chunks = [];
+  const decoder = new TextDecoder();
+  let text = "";
   let size = 0;
   for await (const chunk of file.readable) {
-    chunks.push(chunk);
+    text += decoder.decode(chunk, { stream: true });
     size += chunk.length;
     if (size > MAX_FILE_SIZE) throw new Error(`it has more than ${MAX_FILE_SIZE / 1024 ** 2} MiB`);
   }
-  return new TextDecoder().decode(concat(chunks));
+  return text + decoder.decode();
 }
 
 /** The blocks of a kind in a PEM file, at least one; a file may hold others too. @throws {Failure} */

@@ -9,6 +9,7 @@ import { connectDatagrams, type ConnectOptions, connectStream } from "./transpor
 
 /** Where to connect to, and how. */
 export interface DialOptions {
+  /** Where the server is. */
   endpoint: Endpoint;
   /** Use addresses of this IP version only. */
   family?: 4 | 6;

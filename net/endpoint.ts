@@ -13,11 +13,13 @@ export interface HostEndpoint {
 
 /** A place to listen on or to connect to within this machine's file system. */
 export interface PathEndpoint {
+  /** A name in the list of transports (`net/transports.ts`). */
   transport: string;
   /** As the operating system takes it, absolute or from the current directory on; never empty. */
   path: string;
 }
 
+/** A place to listen on or to connect to. */
 export type Endpoint = HostEndpoint | PathEndpoint;
 
 /** What an endpoint's missing parts become. */

@@ -1,8 +1,10 @@
 /** Which datagrams get no answer, by their source: an answer could go to somebody who never asked. */
+import { type AccessLists, isAllowed } from "./access.ts";
 import { type Address, isIpv4, sourceOf, withoutMapping } from "./endpoint.ts";
-import { type Doors, isLetIn } from "./gate.ts";
+import type { DropCode } from "./rejection.ts";
 
-export interface GuardOptions extends Doors {
+/** What a guard goes by. */
+export interface GuardOptions extends AccessLists {
   /** The most answers a second to one source, an IPv4 address or the /64 of an IPv6 one; 0 for any number. */
   rate: number;
   /** The ports of the server's own sockets. */
@@ -12,9 +14,10 @@ export interface GuardOptions extends Doors {
 /** Below are the ports of services, some of which answer whatever comes (echo, chargen): no client has one. */
 const FIRST_CLIENT_PORT = 1024;
 /** More sources in a second are a flood with forged addresses; answers to further ones would be part of it. */
-const MOST_SOURCES = 100_000;
+const MAX_SOURCES = 100_000;
 const WINDOW_MS = 1000;
 
+/** Decides which datagrams are answered. */
 export class DatagramGuard {
   readonly #options: GuardOptions;
   readonly #answers = new Map<string, number>();
@@ -25,17 +28,17 @@ export class DatagramGuard {
   }
 
   /**
-   * Why a datagram gets no answer, as one of a few fixed texts; undefined if it gets one, which is counted then.
+   * Why a datagram gets no answer; undefined if it gets one, which is counted then.
    *
    * @param now milliseconds of a monotonic clock.
    */
-  refusal(from: Address, now: number): string | undefined {
+  check(from: Address, now: number): DropCode | undefined {
     const { rate, ownPorts } = this.#options;
-    if (from.port < FIRST_CLIENT_PORT) return "source port below 1024";
+    if (from.port < FIRST_CLIENT_PORT) return "low-source-port";
     const ip = withoutMapping(from.hostname);
-    if (isForMany(ip)) return "broadcast or multicast source";
-    if (ownPorts.has(from.port) && isOwnAddress(ip)) return "sent by an own socket";
-    if (!isLetIn(this.#options, ip)) return "denied";
+    if (isForMany(ip)) return "broadcast-source";
+    if (ownPorts.has(from.port) && isOwnAddress(ip)) return "own-socket";
+    if (!isAllowed(this.#options, ip)) return "denied";
     if (rate === 0) return undefined;
     if (now >= this.#windowEnd) {
       this.#answers.clear();
@@ -43,8 +46,8 @@ export class DatagramGuard {
     }
     const source = sourceOf(ip);
     const count = this.#answers.get(source) ?? 0;
-    if (count >= rate) return `more than ${rate} a second from one source`;
-    if (count === 0 && this.#answers.size >= MOST_SOURCES) return "too many sources";
+    if (count >= rate) return "rate";
+    if (count === 0 && this.#answers.size >= MAX_SOURCES) return "too-many-sources";
     this.#answers.set(source, count + 1);
     return undefined;
   }

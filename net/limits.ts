@@ -10,13 +10,15 @@ const GETCONF = "/usr/bin/getconf";
  */
 export async function descriptorLimit(): Promise<number | undefined> {
   if (Deno.build.os === "windows") return Infinity; // it has no such limit
+  // A library must not have the user asked for a permission.
+  if (!isGranted({ name: "run", command: GETCONF })) return undefined;
   try {
     const { stdout } = await new Deno.Command(GETCONF, { args: ["OPEN_MAX"], clearEnv: true, stderr: "null" })
       .output();
     const limit = Number.parseInt(new TextDecoder().decode(stdout));
     return limit > 0 ? limit : undefined;
   } catch {
-    return undefined; // no getconf, or started without the permission to run it
+    return undefined; // no getconf
   }
 }
 
@@ -28,7 +30,7 @@ export async function descriptorLimit(): Promise<number | undefined> {
  * of connects, such as all clients of a server that was started again, does not wait for that: the backlog overflows.
  */
 export async function growDescriptorTable(count: number): Promise<void> {
-  if (Deno.build.os !== "linux") return;
+  if (Deno.build.os !== "linux" || !isGranted({ name: "read", path: "/dev/null" })) return;
   const opened: Deno.FsFile[] = [];
   // A table of 2^n entries is there as soon as descriptor 2^(n-1) is.
   let left = 2 ** Math.floor(Math.log2(count));
@@ -36,6 +38,10 @@ export async function growDescriptorTable(count: number): Promise<void> {
     while (left-- > 0) opened.push(await Deno.open("/dev/null"));
   };
   // The opening threads do the waiting; more of them do not make it shorter.
-  await Promise.allSettled(Array.from({ length: 8 }, open)); // without descriptors or permission it stays as it is
+  await Promise.allSettled(Array.from({ length: 8 }, open)); // without descriptors it stays as it is
   for (const file of opened) file.close();
+}
+
+function isGranted(permission: Deno.PermissionDescriptor): boolean {
+  return Deno.permissions.querySync(permission).state === "granted";
 }

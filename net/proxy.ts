@@ -24,7 +24,7 @@ const INCOMPLETE: ProxyHeader = { state: "incomplete" };
 
 const SIGNATURE_V1 = new TextEncoder().encode("PROXY ");
 /** With its CRLF (2.1). */
-const LONGEST_V1 = 107;
+const MAX_V1_LENGTH = 107;
 const CR = 13;
 const LF = 10;
 
@@ -32,7 +32,7 @@ const SIGNATURE_V2 = Uint8Array.of(0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x5
 /** Signature, version and command, family and protocol, length (2.2). */
 const FIXED_V2 = 16;
 /** The most that a header takes: the length of what follows the fixed part has 16 bits. */
-export const LONGEST_HEADER = FIXED_V2 + 0xffff;
+export const MAX_HEADER_LENGTH = FIXED_V2 + 0xffff;
 
 /** Bytes of the two addresses and ports of a family (2.2): unspecified, IPv4, IPv6, Unix. */
 const ADDRESS_BYTES = [0, 12, 36, 216];
@@ -58,8 +58,8 @@ function bad(reason: string): ProxyHeader {
 
 /** Section 2.1: one line of words with single blanks between them. */
 function parseV1(bytes: Uint8Array): ProxyHeader {
-  const end = bytes.subarray(0, LONGEST_V1).indexOf(LF);
-  if (end < 0) return bytes.length < LONGEST_V1 ? INCOMPLETE : bad("PROXY header longer than 107 bytes");
+  const end = bytes.subarray(0, MAX_V1_LENGTH).indexOf(LF);
+  if (end < 0) return bytes.length < MAX_V1_LENGTH ? INCOMPLETE : bad("PROXY header longer than 107 bytes");
   if (bytes[end - 1] !== CR) return bad("malformed PROXY header: no CRLF at its end");
   const line = new TextDecoder("latin1").decode(bytes.subarray(SIGNATURE_V1.length, end - 1));
   const length = end + 1;

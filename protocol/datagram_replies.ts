@@ -5,6 +5,7 @@ import { prefixLength } from "./stamps.ts";
  * writes no stamps.
  */
 export class DatagramReplies {
+  /** Datagrams answered so far. */
   answered = 0;
   /** Datagrams that {@linkcode expire} gave up. */
   lost = 0;

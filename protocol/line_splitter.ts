@@ -10,7 +10,11 @@ export class LineSplitter {
   #cut = false;
   #continued = false;
 
-  /** @param maxLength the most bytes of a line, LF included. A longer line is given in parts of this length. */
+  /**
+   * Begins with no bytes.
+   *
+   * @param maxLength the most bytes of a line, LF included. A longer line is given in parts of this length.
+   */
   constructor(maxLength: number) {
     this.#maxLength = maxLength;
   }

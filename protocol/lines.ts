@@ -1,12 +1,14 @@
 import { SMALL_SLOT } from "./wasm/kernel.ts";
 
+/** The framings that there are. */
 export const FRAMINGS = ["line", "chunk"] as const;
 /** How the server tells messages apart: by LF, or by whatever one read delivers. */
 export type Framing = typeof FRAMINGS[number];
 
+/** The byte that ends a line. */
 export const LF = 10;
 /** The longest message in chunk framing, in bytes: the classic programs' `recv(1024)`, and what a small slot holds. */
-export const CHUNK_SIZE = SMALL_SLOT;
+export const CHUNK_SIZE: number = SMALL_SLOT;
 /** What an error reply begins with. A stamped reply begins with `[`, so its first byte tells them apart. */
 const ERROR_START = "error: ";
 

@@ -12,6 +12,7 @@ const NOTHING = new Uint8Array();
  * the first reply is in doubt: it is an echo if it equals the first line sent.
  */
 export class ReplyScanner {
+  /** Lines answered so far. */
   answered = 0;
   /** The reason in the server's error reply, if there was one; set by {@linkcode ended}. */
   error: string | undefined;

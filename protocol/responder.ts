@@ -37,7 +37,11 @@ export class Responder {
   /** The slot of the replies that `next` returned last. */
   #replies: Uint8Array | undefined;
 
-  /** @param maxLine the longest line in bytes, LF excluded; chunk framing ignores it. */
+  /**
+   * Begins with no bytes.
+   *
+   * @param maxLine the longest line in bytes, LF excluded; chunk framing ignores it.
+   */
   constructor(framing: Framing, maxLine: number) {
     this.#framing = framing;
     this.#maxLine = maxLine;

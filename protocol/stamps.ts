@@ -1,5 +1,6 @@
 /** The formats that `--stamp` offers. */
 export const STAMP_FORMATS = ["iso", "ctime", "unix", "none"] as const;
+/** How a moment is written in front of a line. */
 export type StampFormat = typeof STAMP_FORMATS[number];
 
 const DAYS = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
@@ -50,6 +51,8 @@ export class Prefix {
   #digits = -1;
 
   /**
+   * Writes stamps of one format.
+   *
    * @param tag ASCII without control characters, blanks or brackets, so that the prefix can be parsed.
    * @param room where to write the prefix, at least 32 bytes and the tag's length.
    */
@@ -114,6 +117,7 @@ export interface ReadPrefix {
   format?: StampFormat | undefined;
   /** Microseconds since the epoch. A ctime, which has no zone, is read as this machine's local time. */
   micros?: number | undefined;
+  /** The server's name, if the prefix has one. */
   tag?: string | undefined;
 }
 

@@ -37,7 +37,7 @@ function clientOptions(argv: string) {
 test("the server's defaults are those of the help text", () => {
   const { options, log } = serverOptions("");
   assertEquals(options, {
-    endpoints: [{ transport: "tcp", hostname: "::", port: 21567 }],
+    listen: [{ transport: "tcp", hostname: "::", port: 21567 }],
     framing: "line",
     stamp: "iso",
     maxLine: 65536,
@@ -57,7 +57,7 @@ test("each option of the server is read", () => {
       "--reuse-port --idle-timeout 1.5s --drain-timeout 0 --quiet --log json",
   );
   assertEquals(options, {
-    endpoints: [{ transport: "tcp", hostname: "127.0.0.1", port: 0 }],
+    listen: [{ transport: "tcp", hostname: "127.0.0.1", port: 0 }],
     framing: "line",
     stamp: "unix",
     tag: "web-2",
@@ -79,7 +79,7 @@ test("the options of each transport and of the doors are read", () => {
     "tls://:1 udp://:2 unix:/s tcp://:3 --cert c --key k --handshake-timeout 2s --unix-mode 0660 --udp-rate 0 " +
       "--proxy-protocol --proxy-from 10.0.0.1 --allow 10.0.0.0/8,::1 --deny 10.1.0.0/16 --max-conns-per-ip 3",
   );
-  assertEquals(options.endpoints.map(formatEndpoint), [
+  assertEquals(options.listen.map(formatEndpoint), [
     "tls://[::]:1",
     "udp://[::]:2",
     "unix:/s",
@@ -105,7 +105,7 @@ test("the options of each transport and of the doors are read", () => {
 });
 
 test("the server takes several endpoints", () => {
-  assertEquals(serverOptions(":1 [::1]:2 tcp://h:3").options.endpoints, [
+  assertEquals(serverOptions(":1 [::1]:2 tcp://h:3").options.listen, [
     { transport: "tcp", hostname: "::", port: 1 },
     { transport: "tcp", hostname: "::1", port: 2 },
     { transport: "tcp", hostname: "h", port: 3 },

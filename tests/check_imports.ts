@@ -43,11 +43,6 @@ const PRIVATE = ["client/", "server/", "load/", "protocol/"];
 /** main.ts loads these only when a command needs them: `tsecho --version` waits for nothing. */
 const LOADED_LATE = FACES.map((it) => `${it}.ts`);
 
-/** Imports that are still to be mended. */
-const NOT_YET_MENDED = [
-  "server.ts → cli/log.ts",
-];
-
 interface Import {
   target: string;
   /** Whether it is loaded together with the file that imports it. */
@@ -103,14 +98,8 @@ function faultOf(file: string, target: string): string | undefined {
 for (const [file, targets] of imports) {
   for (const { target } of targets) {
     const fault = faultOf(file, target);
-    if (fault !== undefined && !NOT_YET_MENDED.includes(`${file} → ${target}`)) {
-      faults.push(`${file} imports ${target}, ${fault}`);
-    }
+    if (fault !== undefined) faults.push(`${file} imports ${target}, ${fault}`);
   }
-}
-for (const listed of NOT_YET_MENDED) {
-  const [file, target] = listed.split(" → ");
-  if (!imports.get(file!)?.some((it) => it.target === target)) faults.push(`${listed} is listed and mended`);
 }
 
 /** Walks on from the end of a path; a file met twice on it closes a cycle. */

@@ -68,7 +68,7 @@ function countAnswered(peers: Flood[]): number {
 
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
   test(`${signal} while 50 connections send at full speed loses no line that was read`, async () => {
-    await using server = await ServerProcess.start();
+    await using server = await ServerProcess.start(["--drain-timeout", "1s"]);
     const waiting = await server.connect();
     await send(waiting, "hello\n");
     await readLine(waiting);
@@ -95,9 +95,9 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
 const linux = { ignore: Deno.build.os !== "linux" };
 
 test("two servers share a port, and the end of one loses no line", linux, async () => {
-  await using one = await ServerProcess.start(["--reuse-port"]);
+  await using one = await ServerProcess.start(["--reuse-port", "--drain-timeout", "1s"]);
   const endpoint = `tcp://127.0.0.1:${one.port}`;
-  await using other = await ServerProcess.start([endpoint, "--reuse-port"]);
+  await using other = await ServerProcess.start([endpoint, "--reuse-port", "--drain-timeout", "1s"]);
   // The kernel deals them out by a hash of the addresses.
   const conns = await Promise.all(Array.from({ length: 60 }, () => one.connect()));
   const peers = conns.map(flood);

@@ -7,11 +7,6 @@ const MAX_TEST_FILE = 500;
 const MAX_CLASS = 200;
 const MAX_FUNCTION = 60;
 
-/** Files that are still to be split. */
-const NOT_YET_SPLIT = [
-  "server.ts",
-];
-
 const ROOT = new URL("..", import.meta.url).pathname;
 
 function isExcused(comment: { value: string } | undefined): boolean {
@@ -28,7 +23,6 @@ function statementOf(node: Deno.lint.Node): Deno.lint.Node {
 function create(context: Deno.lint.RuleContext): Deno.lint.LintVisitor {
   const { sourceCode, filename } = context;
   const file = filename.replace(ROOT, "");
-  if (NOT_YET_SPLIT.includes(file)) return {};
   const isTest = /^(?:tests|bench)\//.test(file);
 
   const check = (what: string, max: number, node: Deno.lint.Node) => {

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { canonical } from "../net/endpoint.ts";
-import { formatProxyHeader, LONGEST_HEADER, parseProxyHeader, PROXY_VERSIONS } from "../net/proxy.ts";
+import { formatProxyHeader, MAX_HEADER_LENGTH, parseProxyHeader, PROXY_VERSIONS } from "../net/proxy.ts";
 import { assertProperty, test } from "./harness.ts";
 import { ascii, proxyV2 } from "./helpers.ts";
 
@@ -47,7 +47,7 @@ test("headers of both versions tell the real client", () => {
       assertEquals(parsed, { state: "complete", length: header.length, source: expected });
     }
   }
-  assertEquals(proxyV2({ family: 0, addresses: [], tlvs: 65535 }).length, LONGEST_HEADER);
+  assertEquals(proxyV2({ family: 0, addresses: [], tlvs: 65535 }).length, MAX_HEADER_LENGTH);
 });
 
 test("what is no header is refused with the reason, as soon as that is certain", () => {
@@ -134,7 +134,7 @@ test("any bytes are a header, none, or the beginning of one", () => {
       const all = Uint8Array.from([...signature, ...rest]);
       const parsed = parseProxyHeader(all);
       if (parsed.state === "complete") assert(parsed.length <= all.length);
-      if (parsed.state === "incomplete") assert(all.length < LONGEST_HEADER);
+      if (parsed.state === "incomplete") assert(all.length < MAX_HEADER_LENGTH);
       // What has been decided stays so, whatever follows.
       if (parsed.state !== "incomplete") {
         assertEquals(parseProxyHeader(Uint8Array.from([...all, 1, 2])), parsed);

@@ -1,0 +1,169 @@
+import type { AdmittedConnection } from "../net/admission.ts";
+import { farewellText, Rejection } from "../net/rejection.ts";
+import { closeQuietly } from "../net/stream.ts";
+import { acquireSlot, errorReply, Prefix, SMALL_SLOT } from "../protocol.ts";
+import { formatMillis } from "../time/duration.ts";
+import type { Clock } from "../time/timers.ts";
+import type { Capacity } from "./capacity.ts";
+import { Connection, type Shared } from "./connection.ts";
+import type { Counters } from "./counters.ts";
+import type { Report } from "./events.ts";
+import type { IdleClock } from "./idle_clock.ts";
+import type { ServerSettings } from "./settings.ts";
+import { RejectionLog } from "./rejection_log.ts";
+
+/** A rejected connection may read its error line for this many milliseconds before it makes room for another. */
+const MIN_LINGER_MS = 100;
+const SCRATCH_SIZE = 64 * 1024;
+
+/** What connections need of the server around them. */
+export interface Surroundings {
+  settings: ServerSettings;
+  capacity: Capacity;
+  counters: Counters;
+  report: Report;
+  clock: Clock;
+  idleClock: IdleClock;
+}
+
+/** All connections of a server: those that are served, and those that are being told why they are not. */
+export class Connections {
+  readonly #shared: Shared;
+  readonly #capacity: Capacity;
+  readonly #counters: Counters;
+  readonly #report: Report;
+  readonly #clock: Clock;
+  readonly #serving = new Set<Connection>();
+  readonly #rejected = new Set<Connection>();
+  readonly #rejections: RejectionLog<Rejection["code"]>;
+  #count = 0;
+  #allEnded: PromiseWithResolvers<void> | undefined;
+
+  constructor({ settings, capacity, counters, report, clock, idleClock }: Surroundings) {
+    this.#shared = {
+      settings,
+      prefix: new Prefix(settings.stamp, settings.tag, acquireSlot(SMALL_SLOT)),
+      idleClock,
+      scratch: new Uint8Array(SCRATCH_SIZE),
+      tooLong: errorReply(`line longer than ${settings.maxLine} bytes`),
+      idle: errorReply(`idle for ${formatMillis(settings.idleTimeout)}`),
+      quietEnd: undefined,
+      onEnd: (connection) => this.#onEnd(connection),
+    };
+    this.#capacity = capacity;
+    this.#counters = counters;
+    this.#report = report;
+    this.#clock = clock;
+    this.#rejections = new RejectionLog((it) => report({ type: "reject", ...it }), () => clock.now());
+  }
+
+  /** The connections that are served. */
+  get open(): number {
+    return this.#serving.size;
+  }
+
+  /** Connections served so far. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Serves an admitted connection, if there is a place for it. */
+  admit(admitted: AdmittedConnection): void {
+    const { stream, peer } = admitted;
+    if (this.#serving.size < this.#capacity.conns) return this.#serve(admitted);
+    const limit = { limit: this.#capacity.conns };
+    this.#tellRejected(new Rejection("too-many-connections", peer, limit, stream), admitted);
+  }
+
+  /** Counts a connection that was not admitted, and tells its client why if it is to know. */
+  reject(rejection: Rejection): void {
+    const { stream, peer } = rejection;
+    this.#tellRejected(rejection, stream && { stream, peer, release: () => {} });
+  }
+
+  /** Ends connections whose time has come, and tells what was held back. To be called at each tick of the idle clock. */
+  tick(now: number): void {
+    for (const connection of this.#serving) connection.tick(now);
+    for (const connection of this.#rejected) connection.tick(now);
+    this.#rejections.tick();
+  }
+
+  /** Ends each connection when it has been quiet for this many milliseconds from now on. */
+  endWhenQuiet(millis: number): void {
+    this.#shared.quietEnd = millis;
+    for (const connection of this.#serving) connection.touch();
+  }
+
+  /** Ends all connections that are served once what has been read is answered. */
+  finishAll(reason: string): void {
+    for (const connection of this.#serving) connection.finish(reason);
+  }
+
+  /** Ends all connections at once. */
+  cutAll(reason: string): void {
+    for (const connection of [...this.#serving, ...this.#rejected]) connection.cut(reason);
+  }
+
+  /** Resolves when there is no connection. */
+  whenAllEnded(): Promise<void> {
+    this.#allEnded ??= Promise.withResolvers();
+    this.#checkAllEnded();
+    return this.#allEnded.promise;
+  }
+
+  /** Tells all that was held back. */
+  flush(): void {
+    this.#rejections.flush();
+  }
+
+  #serve(admitted: AdmittedConnection): void {
+    const connection = new Connection(admitted, this.#shared, ++this.#count, this.#clock.now());
+    this.#serving.add(connection);
+    this.#counters.opened(connection);
+    const { peer, via } = admitted;
+    this.#report({ type: "open", id: connection.id, peer, ...(via !== undefined && { via }) });
+    void connection.serve();
+  }
+
+  #tellRejected(rejection: Rejection, admitted: AdmittedConnection | undefined): void {
+    const { code, message: reason, peer, detail } = rejection;
+    this.#counters.rejected(code);
+    this.#rejections.add({ code, reason, peer, ...(detail !== undefined && { detail }) });
+    if (admitted === undefined) return;
+    if (!this.#makeRoomToReject()) {
+      closeQuietly(admitted.stream);
+      return admitted.release();
+    }
+    const connection = new Connection(admitted, this.#shared, 0, this.#clock.now());
+    this.#rejected.add(connection);
+    void connection.reject(errorReply(farewellText(rejection)));
+  }
+
+  /** Makes room for one more that is told why it is rejected: of many, the oldest has had its time. */
+  #makeRoomToReject(): boolean {
+    if (this.#rejected.size < this.#capacity.rejected) return true;
+    const [oldest] = this.#rejected;
+    if (this.#clock.now() - oldest!.openedAt < MIN_LINGER_MS) return false;
+    oldest!.cut("rejected");
+    return true;
+  }
+
+  #onEnd(connection: Connection): void {
+    if (!this.#rejected.delete(connection) && this.#serving.delete(connection)) this.#onServedEnd(connection);
+    connection.admitted.release();
+    this.#checkAllEnded();
+  }
+
+  #onServedEnd(connection: Connection): void {
+    const { id, admitted: { peer }, lines, bytesIn, bytesOut, state, openedAt } = connection;
+    if (state.phase !== "ended") throw new TypeError("the connection has not ended");
+    const { reason, cut } = state;
+    this.#counters.closed(connection, cut);
+    const duration = this.#clock.now() - openedAt;
+    this.#report({ type: "close", id, peer, lines, bytesIn, bytesOut, duration, reason, cut });
+  }
+
+  #checkAllEnded(): void {
+    if (this.#serving.size + this.#rejected.size === 0) this.#allEnded?.resolve();
+  }
+}
