@@ -4,9 +4,9 @@
  *
  *     deno task bench [--quick] [--rounds N] [--cases a,b] [--peers a,b] [--against PATH] [--json FILE] [--bin PATH]
  *
- * At first every server must return every byte of a short load. Then, for each case, every peer is run in turn,
- * round after round (A B C, C B A, A B C ...), each time with a fresh server. A cell is the median of the rounds; a
- * ratio is the median of the rounds' own ratios, so that a slow spell of the machine that covers a round does not count.
+ * First every server must return every byte of a short load. Then each case runs every peer in turn, round after
+ * round (A B C, C B A, A B C ...), each time with a fresh server. A cell is the median of the rounds; a
+ * ratio is the median of the rounds' own ratios, so that a spell in which the machine is slow does not count.
  * stdout is Markdown.
  *
  * With --against each case runs tsecho beside the tsecho of PATH, called "before". Two copies of one commit differ by
@@ -24,8 +24,8 @@ import {
   generatorReport,
   goals,
   judge,
-  LEAST_SPEED,
   list,
+  MIN_SPEED,
   speed,
   tables,
 } from "./report.ts";
@@ -52,7 +52,7 @@ async function cpuTicks(): Promise<{ all: number; stolen: number }> {
   return { all: user + nice + system + idle + wait + irq + softirq + stolen, stolen };
 }
 
-/** A name as the command line has it: spaces may be written as hyphens. */
+/** A name as it is typed: with hyphens for spaces. */
 function plain(name: string): string {
   return name.toLowerCase().replaceAll(/[ :]/g, "-");
 }
@@ -151,7 +151,7 @@ function peersOf(one: Case, peers: Peer[]): Peer[] {
   return peers.filter(({ name }) => one.peers.includes(name === "before" ? "tsecho" : name));
 }
 
-/** Throws unless each server answers rightly on each path on which it will be measured. */
+/** Throws unless each server answers correctly on each path on which it will be measured. */
 async function verifyAll({ cases, peers }: Plan, setup: Setup): Promise<void> {
   const broken: string[] = [];
   for (const peer of peers) {
@@ -195,7 +195,7 @@ async function runCase(one: Case, all: Peer[], setup: Setup, rounds: number): Pr
     await runRounds(result, peers, setup, rounds);
     if (setup.before === undefined) break;
     result.attempts.push(speed(result, result.attempts.length * rounds));
-  } while (result.attempts.length < ATTEMPTS && result.attempts.at(-1)! < LEAST_SPEED);
+  } while (result.attempts.length < ATTEMPTS && result.attempts.at(-1)! < MIN_SPEED);
   return result;
 }
 

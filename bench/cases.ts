@@ -1,4 +1,4 @@
-/** What the benchmark measures, and what is to be reached. */
+/** What the benchmark measures, and its goals. */
 
 import type { Path, Peer, Setup } from "./peers.ts";
 import { type LoadResult, residentKib, run, runLoad, type Server, sleep, startServer } from "./tools.ts";
@@ -15,7 +15,7 @@ export interface Case {
   name: string;
   load: string;
   unit: string;
-  /** The table that it stands in. */
+  /** The table that shows it. */
   group: "TCP" | "TLS" | "Unix sockets, UDP, PROXY" | "Connect and first reply" | "Programs";
   /** What the servers listen on. */
   path: Path;
@@ -92,7 +92,7 @@ export const CASES: Case[] = [
   },
 ];
 
-/** What is to be reached: the ratio tsecho ÷ peer, or, where the peer is tsecho itself, its own figure. */
+/** A goal: the ratio tsecho ÷ peer, or, where the peer is tsecho itself, its own figure. */
 export interface Bound {
   case: string;
   peer: string;
@@ -180,7 +180,7 @@ function churn(name: string, path: Path, peers: string[], cycle: string): Case {
   };
 }
 
-/** What a user's first reply takes when nothing else goes on: p99 from connect to reply, one connection at a time. */
+/** A user's first reply without other load: p99 from connect to reply, one connection at a time. */
 function firstReply(path: Path, peers: string[], cycle: string): Case {
   const connects = rate(path, "churn --conns 1 --size 32");
   return {
@@ -229,7 +229,7 @@ function serverOf(peer: Peer, setup: Setup, path: Path): string[] {
   return command(setup);
 }
 
-/** tsecho's own limit on connections stands below 10,000. */
+/** tsecho's default limit leaves no room beyond 10,000 connections. */
 function withRoom(peer: Peer, command: string[]): string[] {
   return peer.name === "tsecho" || peer.name === "before" ? [...command, "--max-conns", "12000"] : command;
 }

@@ -1,4 +1,4 @@
-/** The programs that the benchmark compares: how each is built and started. */
+/** The programs that the benchmark compares, and how each is built and started. */
 
 import { compile, path, run, tsecho } from "./tools.ts";
 
@@ -111,12 +111,12 @@ export const PEERS: Peer[] = [
     name: "socat",
     needs: ["socat", "ts"],
     server: { tcp: () => [path("peers/socat.sh"), "0"] },
-    // It half-closes too, but then gives the replies half a second only, unless told otherwise.
+    // It half-closes too, but then waits half a second only for replies, unless told otherwise.
     client: (_, host, port) => ["socat", "-t", "10", "-", `TCP:${host}:${port}`],
   },
 ];
 
-/** Builds the load generators and the servers in C and Go, and makes a certificate, as far as the tools are there. */
+/** Builds the load generators and the servers in C and Go, and makes a certificate, where the tools are installed. */
 export async function build(directory: string, programs: { go: boolean; openssl: boolean }): Promise<void> {
   await compile("load.c", directory);
   await compile("peers/epoll.c", directory);

@@ -4,19 +4,19 @@
  *
  *     deno task bench-ping [--rounds N] [--count N] [--memory N] [--against PATH] [--bin PATH]
  *
- * A round is one run of each; a difference or ratio is the median of the rounds' own, so that a slow spell of the
- * machine that covers a round does not count. With --against the ping of another tsecho, a checkout or a binary, has
- * its turn in each round; it talks to the same server.
+ * A round is one run of each; a difference or ratio is the median of the rounds' own, so that a spell in which the
+ * machine is slow does not count. With --against the ping of another tsecho, a checkout or a binary, takes
+ * its turn in each round, with the same server.
  */
 import { parseArgs } from "node:util";
-import { LEAST_SPEED } from "./report.ts";
+import { MIN_SPEED } from "./report.ts";
 import { compile, main, median, residentKib, run, start, startServer, tsecho } from "./tools.ts";
 
 const SIZE = 56;
-/** What is to be reached. */
-const LEAST_RATE = 0.8;
-const MOST_P50_US = 20;
-const MOST_GROWTH_KIB = 20 * 1024;
+/** The goals. */
+const MIN_RATE = 0.8;
+const MAX_P50_US = 20;
+const MAX_GROWTH_KIB = 20 * 1024;
 const MEMORY_FROM = 10_000;
 
 /** Exchanges per second, round trips in µs. */
@@ -86,8 +86,8 @@ function compare(rounds: Round[]): void {
   const p50 = median(rounds.map(({ c, ping }) => ping.p50 - c.p50));
   const p99 = median(rounds.map(({ c, ping }) => ping.p99 - c.p99));
   console.log("medians of the rounds, tsecho against C:");
-  console.log(`  exchanges per second ${rate.toFixed(2)}×   ≥ ${LEAST_RATE}: ${verdict(rate >= LEAST_RATE)}`);
-  console.log(`  p50 ${p50.toFixed(1)} µs more   < ${MOST_P50_US} µs: ${verdict(p50 < MOST_P50_US)}`);
+  console.log(`  exchanges per second ${rate.toFixed(2)}×   ≥ ${MIN_RATE}: ${verdict(rate >= MIN_RATE)}`);
+  console.log(`  p50 ${p50.toFixed(1)} µs more   < ${MAX_P50_US} µs: ${verdict(p50 < MAX_P50_US)}`);
   console.log(`  p99 ${p99.toFixed(1)} µs more`);
 }
 
@@ -98,7 +98,7 @@ function compareWithBefore(rounds: Round[]): void {
   const p50 = median(pairs.map(({ ping, before }) => ping.p50 - before.p50));
   console.log("medians of the rounds, tsecho against before:");
   console.log(
-    `  exchanges per second ${rate.toFixed(2)}×   ≥ ${LEAST_SPEED}: ${verdict(rate >= LEAST_SPEED)}`,
+    `  exchanges per second ${rate.toFixed(2)}×   ≥ ${MIN_SPEED}: ${verdict(rate >= MIN_SPEED)}`,
   );
   console.log(`  p50 ${p50.toFixed(1)} µs more`);
 }
@@ -150,7 +150,7 @@ async function bench(): Promise<number> {
       const [early, late] = await memory(bin, endpoint, exchanges);
       console.log(
         `resident memory ${early} KiB after ${MEMORY_FROM} exchanges, ${late} KiB after ${exchanges}` +
-          `   < ${MOST_GROWTH_KIB} KiB more: ${verdict(late - early < MOST_GROWTH_KIB)}`,
+          `   < ${MAX_GROWTH_KIB} KiB more: ${verdict(late - early < MAX_GROWTH_KIB)}`,
       );
       return 0;
     } finally {

@@ -1,4 +1,4 @@
-/** What the benchmark says: figures of its rounds, as Markdown that docs/performance.md can take. */
+/** The benchmark's report: the figures of its rounds, as Markdown for docs/performance.md. */
 
 import { type Bound, BOUNDS, type Case, CASES, type Measurement } from "./cases.ts";
 import { median } from "./tools.ts";
@@ -18,9 +18,9 @@ export interface CaseResult {
 }
 
 /** A case counts as slower than before when it is below this in each of so many repetitions. */
-export const LEAST_SPEED = 0.93;
+export const MIN_SPEED = 0.93;
 export const ATTEMPTS = 3;
-const LEAST_MEAN = 0.97;
+const MIN_MEAN = 0.97;
 
 function medianOf(cell: Cell, key: keyof Measurement): number {
   return median(cell.rounds.flatMap((round) => round?.[key] ?? []));
@@ -140,24 +140,24 @@ export function goals(judged: Judged[]): string {
   return rows.length ? markdown([["case", "goal", "measured", ""], ...rows]) : "";
 }
 
-/** Whether a rebuild slowed anything: the geometric mean of all cases, and each case that is below the limit. */
+/** Whether a change slowed anything: the geometric mean of all cases, and each case below the limit. */
 export function comparison(results: CaseResult[]): { text: string; slower: string[] } {
   const compared = results.filter((result) => !isNaN(speed(result)));
   const mean = Math.exp(
     compared.reduce((sum, result) => sum + Math.log(speed(result)), 0) / compared.length,
   );
   const slower = compared.filter(isSlower).map((result) => result.case.name);
-  const below = compared.filter(({ attempts }) => attempts.some((one) => one < LEAST_SPEED)).map((result) => {
+  const below = compared.filter(({ attempts }) => attempts.some((one) => one < MIN_SPEED)).map((result) => {
     const each = result.attempts.map((one) => one.toFixed(2)).join(", ");
     return `${result.case.name}: ${each}${isSlower(result) ? ", slower" : ", not every time"}`;
   });
-  const verdict = mean >= LEAST_MEAN ? "reached" : "NOT reached";
+  const verdict = mean >= MIN_MEAN ? "reached" : "NOT reached";
   const text = `Beside "before", geometric mean of ${compared.length} cases (more than 1 is faster, or ` +
-    `smaller): ${mean.toFixed(3)} (≥ ${LEAST_MEAN}: ${verdict})\n\n` +
-    (below.length ? list(`Below ${LEAST_SPEED}`, below) : `No case is below ${LEAST_SPEED}.\n`);
-  return { text, slower: mean >= LEAST_MEAN ? slower : ["the mean", ...slower] };
+    `smaller): ${mean.toFixed(3)} (≥ ${MIN_MEAN}: ${verdict})\n\n` +
+    (below.length ? list(`Below ${MIN_SPEED}`, below) : `No case is below ${MIN_SPEED}.\n`);
+  return { text, slower: mean >= MIN_MEAN ? slower : ["the mean", ...slower] };
 }
 
 function isSlower({ attempts }: CaseResult): boolean {
-  return attempts.length >= ATTEMPTS && attempts.every((one) => one < LEAST_SPEED);
+  return attempts.length >= ATTEMPTS && attempts.every((one) => one < MIN_SPEED);
 }

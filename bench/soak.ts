@@ -1,5 +1,5 @@
 /**
- * Watches a server's memory under mixed load: is it flat?
+ * Measures a server's memory under mixed load: does it stay flat?
  *
  *     deno run -A bench/soak.ts [--minutes N] [--bin PATH]
  *
@@ -31,7 +31,7 @@ const MIXTURE = {
 };
 const IDLE_CONNS = 1000;
 
-/** Memory is let settle for so many minutes before its growth counts. */
+/** Memory may settle for this many minutes before its growth counts. */
 const SETTLED = 5;
 
 interface Minute {
@@ -71,7 +71,7 @@ async function soak(): Promise<number> {
     args: Deno.args,
     options: {
       minutes: { type: "string", default: "30" },
-      /** For trying it out: how long a minute is. */
+      /** The length of a minute in seconds, to try it out. */
       "minute-seconds": { type: "string", default: "60" },
       bin: { type: "string" },
     },

@@ -1,10 +1,10 @@
 /**
- * Looks for kinks: tsecho's speed at every length of line, on every path.
+ * Looks for kinks: measures tsecho at every length of line, on every path.
  *
  *     deno task bench-sweep [--parts a,b] [--json FILE] [--svg FILE]
  *
  * Half a second of tsecho alternates with half a second of the C server, three times a point; a ratio is the median of
- * the rounds' own. Where no C server stands beside it, a length is held against its neighbours. A point that fails is
+ * the rounds' own. Where there is no C server, a length is compared with its neighbours. A point that fails is
  * measured again, five times. All parts together take less than 12 minutes.
  */
 
