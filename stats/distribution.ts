@@ -24,7 +24,12 @@ export class Distribution {
   avg = 0;
   /** The sum of squared differences from the average (Welford 1962): no cancellation, however long the run. */
   #squares = 0;
-  readonly #histogram = newHistogram();
+  #made: ReturnType<typeof newHistogram> | undefined;
+
+  /** Made when first used: most runs leave some of their distributions empty. */
+  get #histogram() {
+    return this.#made ??= newHistogram();
+  }
 
   /** Records a value, `count` times. Negative ones, which only clocks that disagree give, rule out percentiles. */
   record(micros: number, count = 1): void {
@@ -62,7 +67,7 @@ export class Distribution {
     this.max = -Infinity;
     this.avg = 0;
     this.#squares = 0;
-    this.#histogram.reset();
+    this.#made?.reset();
   }
 
   /** Adds all values of another distribution. */
@@ -82,6 +87,7 @@ export class Distribution {
 
   /** The recorded values in rising order, to the histogram's precision, each with its count. */
   *values(): Generator<[micros: number, count: number]> {
+    if (this.count === 0) return;
     const iterator = this.#histogram.recordedValuesIterator;
     iterator.reset();
     while (iterator.hasNext()) {

@@ -107,7 +107,7 @@ export function simulate(world: World): { run: RunStats; truth: Truth } {
   };
   const events: { at: number; what: () => void }[] = [];
   const run = new RunStats(false);
-  const inFlight = new InFlight(TIMEOUT * 1000);
+  const inFlight = new InFlight(TIMEOUT * 1000, 256);
   let newest = 0;
   for (const line of lines) {
     events.push({ at: line.sent, what: () => inFlight.send(line.sent, client(line.sent)) });
