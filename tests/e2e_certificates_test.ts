@@ -2,15 +2,9 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { e2e as test } from "./harness.ts";
 import { run, ServerProcess, TSECHO, tsecho, unstamped, within } from "./helpers.ts";
-import {
-  connect,
-  makeClientCertificates,
-  needsTlsServer,
-  tlsServer,
-  withCertificates,
-} from "./tls_helpers.ts";
+import { connect, needsTlsServer, tlsServer, withCertificates } from "./tls_helpers.ts";
 
-const options = await needsTlsServer();
+const options = await needsTlsServer("openssl");
 
 /** The command that the client proposes. */
 function makesOne(san: string): string {
@@ -176,7 +170,7 @@ test("why a TLS connection cannot be had is said", options, () =>
 
 test(
   "the system's certificates are trusted",
-  await needsTlsServer("unshare"),
+  await needsTlsServer("openssl", "unshare"),
   () =>
     withCertificates(async (folder, identity) => {
       await using server = await tlsServer(identity);
@@ -320,7 +314,6 @@ test(
         ...["-addext", "basicConstraints=critical,CA:FALSE", "-keyout", folder.file("bare.key")],
         ...["-out", folder.file("bare.pem")],
       ]);
-      await makeClientCertificates(folder);
       await using bare = await tlsServer([
         "--cert",
         folder.file("bare.pem"),

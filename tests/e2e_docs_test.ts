@@ -7,10 +7,10 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { BALANCED_PAIR_NEEDS, BalancedPair } from "./balanced_pair.ts";
 import { e2e } from "./harness.ts";
 import {
+  copyCertificates,
   eventually,
   Folder,
   freePort,
-  makeCertificates,
   ROOT,
   run,
   Running,
@@ -305,7 +305,7 @@ function fieldTables(text: string): string[][] {
 async function readerWithCertificates(): Promise<Reader> {
   const reader = await Reader.start();
   const { folder } = reader;
-  await makeCertificates(folder);
+  await copyCertificates(folder);
   const from = async (...names: string[]) =>
     (await Promise.all(names.map((it) => Deno.readTextFile(folder.file(it))))).join("");
   const files: Record<string, string[]> = {

@@ -3,9 +3,9 @@ import { assert, assertEquals, assertLess, assertStringIncludes } from "@std/ass
 import { e2e as test } from "./harness.ts";
 import {
   ascii,
+  copyCertificates,
   eventually,
   Folder,
-  makeCertificates,
   readAll,
   readLine,
   run,
@@ -137,7 +137,7 @@ test(
   await needsTlsServer(),
   async () => {
     await using folder = await Folder.make();
-    await makeCertificates(folder);
+    await copyCertificates(folder);
     await using server = await ServerProcess.start([
       ...["tls://127.0.0.1:0", "--cert", folder.file("server.pem"), "--key", folder.file("server.key")],
       ...["--max-conns-per-ip", "1"],

@@ -1,7 +1,7 @@
 /** Every transport against the tools that people have, as a table: tsecho as the server, then as the client. */
 import { assertEquals } from "@std/assert";
 import { e2e as test, volume } from "./harness.ts";
-import { Folder, freePort, makeCertificates, run, Running, ServerProcess, TSECHO } from "./helpers.ts";
+import { copyCertificates, Folder, freePort, run, Running, ServerProcess, TSECHO } from "./helpers.ts";
 import { servesTls } from "./tls_helpers.ts";
 
 const programs = { needs: ["ncat", "socat", "openssl", "python3"], long: true };
@@ -86,7 +86,7 @@ function print(title: string, table: Map<string, Map<string, string>>): void {
 
 test("every client speaks to the tsecho server over the transports that it has", programs, async () => {
   await using folder = await Folder.make();
-  await makeCertificates(folder);
+  await copyCertificates(folder);
   const tls = await servesTls();
   await using server = await ServerProcess.start([
     ...["tcp://:0", "udp://:0", `unix:${folder.file("s.sock")}`],
@@ -218,7 +218,7 @@ const SERVERS: Record<string, Server> = {
 
 test("the tsecho client speaks to every server over the transports that it has", programs, async () => {
   await using folder = await Folder.make();
-  await makeCertificates(folder);
+  await copyCertificates(folder);
   const table = new Map<string, Map<string, string>>();
   let count = 0;
   for (const [tool, serve] of Object.entries(SERVERS)) {

@@ -1,7 +1,7 @@
 /** Ping against peers that do what a network and a server may do. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { e2e as test } from "./harness.ts";
-import { Folder, makeCertificates, ServerProcess, tsecho, within } from "./helpers.ts";
+import { copyCertificates, Folder, ServerProcess, tsecho, within } from "./helpers.ts";
 import { needsTlsServer } from "./tls_helpers.ts";
 import { countsOf, NONE, pingJson, untilEnd, withPeer } from "./ping_helpers.ts";
 import { seqOf } from "./peers.ts";
@@ -175,7 +175,7 @@ test("ping keeps what a server said after the last reply to itself, and over UDP
 
 test("ping goes on, or ends in order, when a TLS record is broken", await needsTlsServer(), async () => {
   await using folder = await Folder.make();
-  await makeCertificates(folder);
+  await copyCertificates(folder);
   await using server = await ServerProcess.start([
     "tls://127.0.0.1:0",
     "--cert",

@@ -1,13 +1,13 @@
 /** `tsecho ping` over every transport, and what its options do. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { e2e as test } from "./harness.ts";
-import { Folder, makeCertificates, type Outcome, ServerProcess, tsecho } from "./helpers.ts";
+import { copyCertificates, Folder, type Outcome, ServerProcess, tsecho } from "./helpers.ts";
 import { servesTls } from "./tls_helpers.ts";
 import { contains, countsOf, NONE, pingJson, untilEnd, withPeer } from "./ping_helpers.ts";
 
 test("ping works over every transport, in text and in JSON, and each line can have its own connection", async () => {
   await using folder = await Folder.make();
-  await makeCertificates(folder);
+  await copyCertificates(folder);
   await using server = await ServerProcess.start([
     "tcp://127.0.0.1:0",
     "udp://127.0.0.1:0",

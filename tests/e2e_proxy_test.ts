@@ -4,8 +4,8 @@ import { e2e as test } from "./harness.ts";
 import {
   ascii,
   assertServes,
+  copyCertificates,
   Folder,
-  makeCertificates,
   proxyV2,
   readAll,
   readLine,
@@ -162,7 +162,7 @@ test(
   await needsTlsServer(),
   async () => {
     await using folder = await Folder.make();
-    await makeCertificates(folder);
+    await copyCertificates(folder);
     await using server = await ServerProcess.start([
       ...[`unix:${folder.file("s.sock")}`, "tls://127.0.0.1:0"],
       ...["--cert", folder.file("server.pem"), "--key", folder.file("server.key"), ...PROXY],

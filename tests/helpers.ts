@@ -353,42 +353,14 @@ export class Folder implements AsyncDisposable {
   }
 }
 
-/** The files that openssl made, by name: once for all tests of a file. */
-let certificates: Promise<Map<string, Uint8Array>> | undefined;
-
-/**
- * Puts certificates with their keys (`NAME.pem`, `NAME.key`) into a folder: `ca`, and signed by it `server` for localhost
- * and 127.0.0.1, `other` for another name and `expired`; `self` is signed by itself alone.
- */
-export async function makeCertificates(folder: Folder): Promise<void> {
-  certificates ??= signCertificates();
-  for (const [name, bytes] of await certificates) {
-    await Deno.writeFile(folder.file(name), bytes, { mode: 0o600 });
+/** Puts the certificates of testdata into a folder; see make.sh there. */
+export async function copyCertificates(folder: Folder): Promise<void> {
+  for await (const { name } of Deno.readDir(`${TESTDATA}certificates`)) {
+    if (!/\.(?:pem|key)$/.test(name)) continue;
+    await Deno.writeFile(folder.file(name), await Deno.readFile(`${TESTDATA}certificates/${name}`), {
+      mode: 0o600,
+    });
   }
-}
-
-async function signCertificates(): Promise<Map<string, Uint8Array>> {
-  const script = `set -e; cd "$0"
-    key() { openssl ecparam -name prime256v1 -genkey -noout -out $1.key; }
-    key ca; openssl req -x509 -new -key ca.key -subj "/CN=test CA" -days 2 -out ca.pem
-    key self; openssl req -x509 -new -key self.key -subj /CN=localhost -addext subjectAltName=DNS:localhost \\
-      -addext basicConstraints=critical,CA:FALSE -days 2 -out self.pem
-    sign() {
-      key $1; openssl req -new -key $1.key -subj /CN=test -out $1.csr; echo "subjectAltName=$3" > $1.ext
-      openssl x509 -req -in $1.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days $2 -extfile $1.ext -out $1.pem
-    }
-    sign server 2 DNS:localhost,IP:127.0.0.1
-    sign other 2 DNS:other.example
-    sign expired -1 DNS:localhost,IP:127.0.0.1
-    rm *.csr *.ext *.srl`;
-  await using folder = await Folder.make();
-  const { code, stderr } = await run(["sh", "-c", script, folder.path]);
-  assert(code === 0, `openssl failed: ${stderr}`);
-  const files = new Map<string, Uint8Array>();
-  for await (const { name } of Deno.readDir(folder.path)) {
-    files.set(name, await Deno.readFile(folder.file(name)));
-  }
-  return files;
 }
 
 /** Open descriptors of a process. */
