@@ -2,7 +2,6 @@
  * The PROXY protocol, versions 1 and 2, without sockets: a receiver's verdict on bytes, and a sender's header. The source is HAProxy's
  * specification (doc/proxy-protocol.txt, 2020/03/05), whose sections are named below.
  */
-import { concat } from "@std/bytes/concat";
 import { parseIp } from "./cidr.ts";
 import { type Address, canonical, isIpv4, isIpv6 } from "./endpoint.ts";
 
@@ -148,7 +147,7 @@ export function formatProxyHeader(version: ProxyVersion, route: ProxyRoute | und
 
 function headerV2(versionAndCommand: number, familyAndProtocol: number, addresses: number[]): Uint8Array {
   const fixed = [versionAndCommand, familyAndProtocol, ...bytesOf(BigInt(addresses.length), 2)];
-  return concat([SIGNATURE_V2, Uint8Array.from([...fixed, ...addresses])]);
+  return Uint8Array.from([...SIGNATURE_V2, ...fixed, ...addresses]);
 }
 
 /** A number's bytes, the most significant first. */
