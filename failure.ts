@@ -93,6 +93,20 @@ const TLS_REASONS: [RegExp, string][] = [
     /certificate (?:is )?not (?:yet valid|valid yet)|: NotValidYet/,
     "the certificate is not valid yet; is this machine's clock right?",
   ],
+  [/BadSignature/, "the certificate is not trusted: its signature is not that of the CA that it names"],
+  [/EndEntityUsedAsCa/, "the certificate is not trusted: it is signed with a certificate that is not a CA's"],
+  [
+    /PathLenConstraintViolated/,
+    "the certificate is not trusted: a CA in its chain was not allowed to make another CA",
+  ],
+  [
+    /NameConstraintViolation/,
+    "the certificate is not trusted: a CA in its chain was not allowed to sign for this name",
+  ],
+  [
+    /invalid peer certificate: Other\(OtherError\((\w+)\)\)/,
+    "the certificate is not trusted: its chain breaks a rule ($1)",
+  ],
   [/invalid peer certificate: (.*)/, "the certificate is not trusted: $1"],
   [/corrupt message/, "the peer does not speak TLS; is it a tcp:// endpoint?"],
   [/NoApplicationProtocol|known protocol/, "the peer speaks TLS, but not for tsecho (ALPN)"],

@@ -40,11 +40,24 @@ export class ClientVerifier {
       this.#verified.add(fingerprint256);
       return undefined;
     }
-    // node:tls has one code for both.
-    return isSigned(certificate, chainOf(socket), await parseCertificates(this.#clientCa))
-      ? "a CA that is trusted here has signed it, but not for a client (extendedKeyUsage)"
-      : "it is not signed by a CA that is trusted here";
+    // node:tls has one code for all of these.
+    if (!isSigned(certificate, chainOf(socket), await parseCertificates(this.#clientCa))) {
+      return "it is not signed by a CA that is trusted here";
+    }
+    return isForClients(certificate)
+      ? "a CA in its chain was not allowed to sign it (path length or name constraints)"
+      : "a CA that is trusted here has signed it, but not for a client (extendedKeyUsage)";
   }
+}
+
+/** In DER: the OIDs of extendedKeyUsage, and of what it has to allow (RFC 5280, 4.2.1.12). */
+const EXTENDED_KEY_USAGE = Uint8Array.of(0x06, 0x03, 0x55, 0x1d, 0x25);
+const CLIENT_AUTH = Uint8Array.of(0x06, 0x08, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x02);
+const ANY_USAGE = Uint8Array.of(0x06, 0x04, 0x55, 0x1d, 0x25, 0x00);
+
+/** Whether a certificate's extendedKeyUsage, if it has one, allows clients: for words, not for a decision. */
+function isForClients({ raw }: X509Certificate): boolean {
+  return !raw.includes(EXTENDED_KEY_USAGE) || raw.includes(CLIENT_AUTH) || raw.includes(ANY_USAGE);
 }
 
 /** What node:tls found wrong with the peer's certificate; "" for nothing. */
