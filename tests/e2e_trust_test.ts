@@ -19,7 +19,7 @@ async function makeChains(folder: Folder): Promise<void> {
       openssl x509 -req -in $1.csr -CA $2.pem -CAkey $2.key -CAcreateserial -days 2 -extfile $1.ext -out $1.pem
       cat $1.pem > $1-chain.pem; test $2 = ca || cat $2-chain.pem >> $1-chain.pem
     }
-    is_ca="basicConstraints=critical,CA:TRUE"; names="subjectAltName=DNS:localhost,IP:127.0.0.1"
+    cp server.pem server-chain.pem; is_ca="basicConstraints=critical,CA:TRUE"; names="subjectAltName=DNS:localhost,IP:127.0.0.1"
     sign alice ca extendedKeyUsage=clientAuth
     sign int ca "$is_ca,pathlen:0"; sign good int "$names"; sign below int "$is_ca"; sign deep below "$names"
     sign leaf server "$names"; sign client ca "$names\\nextendedKeyUsage=clientAuth"
