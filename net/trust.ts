@@ -51,13 +51,14 @@ export class ClientVerifier {
 }
 
 /** In DER: the OIDs of extendedKeyUsage, and of what it has to allow (RFC 5280, 4.2.1.12). */
-const EXTENDED_KEY_USAGE = Uint8Array.of(0x06, 0x03, 0x55, 0x1d, 0x25);
-const CLIENT_AUTH = Uint8Array.of(0x06, 0x08, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x02);
-const ANY_USAGE = Uint8Array.of(0x06, 0x04, 0x55, 0x1d, 0x25, 0x00);
+const EXTENDED_KEY_USAGE = "0603551d25";
+const CLIENT_AUTH = "06082b06010505070302";
+const ANY_USAGE = "0604551d2500";
 
 /** Whether a certificate's extendedKeyUsage, if it has one, allows clients: for words, not for a decision. */
 function isForClients({ raw }: X509Certificate): boolean {
-  return !raw.includes(EXTENDED_KEY_USAGE) || raw.includes(CLIENT_AUTH) || raw.includes(ANY_USAGE);
+  const der = raw.toString("hex");
+  return !der.includes(EXTENDED_KEY_USAGE) || der.includes(CLIENT_AUTH) || der.includes(ANY_USAGE);
 }
 
 /** What node:tls found wrong with the peer's certificate; "" for nothing. */
