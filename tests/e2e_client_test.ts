@@ -1,7 +1,7 @@
 /** The client in a pipe and with --message, against tsecho's server and others. */
 import { assert, assertEquals, assertLess, assertMatch, assertStringIncludes } from "@std/assert";
 import { closeQuietly } from "../net/stream.ts";
-import { e2e as test, lacking } from "./harness.ts";
+import { e2e as test, lacking, volume } from "./harness.ts";
 import {
   python,
   residentKiB,
@@ -88,13 +88,16 @@ test("-4 and -6 choose the IP version", async () => {
   assertEquals([code, stderr], [2, 'tsecho: Cannot use option "-4": "::1" is an IPv6 address\n']);
 });
 
-test("200 MiB of random lines through the piped client come back, in little memory", {
+const MEBIBYTES = volume(8, 200);
+
+test(`${MEBIBYTES} MiB of random lines through the piped client come back, in little memory`, {
   ignore: Deno.build.os !== "linux",
+  long: true,
 }, async () => {
   await using server = await ServerProcess.start(["--quiet"]);
   const dir = await Deno.makeTempDir();
   try {
-    await run(["sh", "-c", 'head -c 209715200 /dev/urandom > "$0/in"', dir]);
+    await run(["sh", "-c", 'head -c "$1" /dev/urandom > "$0/in"', dir, `${MEBIBYTES * 2 ** 20}`]);
     const start = performance.now();
     const { code, stderr } = await run([
       ...["sh", "-c", 'exec "$@" < "$0/in" > "$0/out"', dir],

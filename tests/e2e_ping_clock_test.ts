@@ -11,12 +11,12 @@ for (const [offset, whose] of [[90, "server"], [-3, "client"]] as const) {
     needs: ["faketime"],
     fn: async () => {
       await using server = await ServerProcess.start([], faketime(offset));
-      const { end } = await pingJson([`:${server.port}`, "-4", "-c", "20", "-i", "0.01"]);
+      const { end } = await pingJson([`:${server.port}`, "-4", "-c", "20", "-i", "0"]);
       const [found] = end.servers;
       assert(contains(found!.offset!, offset), JSON.stringify(found));
       assert(found!.offset!.bound <= end.rtt!.min, "one round trip alone proves as much");
       assertEquals(found!.ahead, whose);
-      const text = await tsecho(["ping", `127.0.0.1:${server.port}`, "-c", "3", "-i", "0.01", "-q"]);
+      const text = await tsecho(["ping", `127.0.0.1:${server.port}`, "-c", "3", "-i", "0", "-q"]);
       const [, ms, bound] = /^clock offset ([+-][\d.]+) ms ± ([\d.]+) ms, (?:server|client) ahead$/m.exec(
         text.stdout,
       )!;
@@ -30,13 +30,13 @@ test({
   needs: ["faketime"],
   fn: async () => {
     await using seconds = await ServerProcess.start(["--stamp", "ctime"], faketime(90));
-    const coarse = await pingJson([`127.0.0.1:${seconds.port}`, "-c", "5", "-i", "0.01"]);
+    const coarse = await pingJson([`127.0.0.1:${seconds.port}`, "-c", "5", "-i", "0"]);
     const [server] = coarse.end.servers;
     assert(contains(server!.offset!, 90), JSON.stringify(server));
     assertEquals([server!.up, server!.down, server!.carries], [null, null, null]);
     assertStringIncludes(server!.note!, "direction of the delay cannot be told");
     await using none = await ServerProcess.start(["--stamp", "none"], faketime(90));
-    const { stdout } = await tsecho(["ping", `127.0.0.1:${none.port}`, "-c", "2", "-i", "0.01"]);
+    const { stdout } = await tsecho(["ping", `127.0.0.1:${none.port}`, "-c", "2", "-i", "0"]);
     assertStringIncludes(
       stdout,
       "the replies have no stamp: neither clock offset nor direction can be told\n",
@@ -112,10 +112,10 @@ test({
 
 test("ping --clocks-synced reports one-way delays with what they may be off by", async () => {
   await using server = await ServerProcess.start();
-  const { end } = await pingJson([`127.0.0.1:${server.port}`, "-c", "5", "-i", "0.01", "--clocks-synced"]);
+  const { end } = await pingJson([`127.0.0.1:${server.port}`, "-c", "5", "-i", "0", "--clocks-synced"]);
   const { up, down, bound } = end.servers[0]!.one_way!;
   assertEquals([up.count, down.count], [5, 5]);
   assert(up.min + down.min <= end.rtt!.max + 2 * bound, JSON.stringify(end.servers));
-  const { stdout } = await tsecho(["ping", `127.0.0.1:${server.port}`, "-c", "2", "-i", "0.01"]);
+  const { stdout } = await tsecho(["ping", `127.0.0.1:${server.port}`, "-c", "2", "-i", "0"]);
   assertNotMatch(stdout, /one-way/);
 });

@@ -6,7 +6,7 @@ import { run, Running, ServerProcess, Terminal, TSECHO, tsecho } from "./helpers
 test("ping -D puts the local time in front, and -q leaves replies out", async () => {
   await using server = await ServerProcess.start();
   const ping = (...args: string[]) =>
-    tsecho(["ping", `127.0.0.1:${server.port}`, "-c", "2", "-i", "0.01", ...args]);
+    tsecho(["ping", `127.0.0.1:${server.port}`, "-c", "2", "-i", "0", ...args]);
   assertMatch((await ping("-D")).stdout, /^\[\d{10}\.\d{6}\] 56 bytes from \S+ seq=2 /m);
   const { stdout } = await ping("-q");
   assertNotMatch(stdout, /bytes from/);
@@ -30,7 +30,7 @@ test("on a terminal ping ends at Ctrl-C with its summary, shows a live line, and
   await terminal.shows(/\r\x1b\[K[ ▁▂▃▄▅▆▇█]+ {2}\d+\.\d{3} ms {2}0% loss {2}offset [+-]/);
   await terminal.write("\x1c");
   await terminal.shows(
-    /\d+\/\d+ lines, 0% loss, min\/avg\/max\/mdev = [\d./]+ ms, p50 [\d.]+ ms, clock offset [+-][\d.]+ ms ± /,
+    /\d+\/\d+ lines, .*0% loss, min\/avg\/max\/mdev = [\d./]+ ms, p50 [\d.]+ ms, clock offset [+-][\d.]+ ms ± /,
   );
   await terminal.shows(/seq=\d+ time=/);
   await terminal.write("\x03");
@@ -59,7 +59,7 @@ test("ping in a pipe ends at SIGINT with its summary, and tells an interim line 
   await using ping = new Running([...TSECHO, "ping", `127.0.0.1:${server.port}`, "-i", "0.02"]);
   await ping.stdout.until(/seq=3 /);
   ping.kill("SIGQUIT");
-  await ping.stderr.until(/^\d+\/\d+ lines, 0% loss, min\/avg\/max\/mdev = /m);
+  await ping.stderr.until(/^\d+\/\d+ lines, .*0% loss, min\/avg\/max\/mdev = /m);
   ping.kill("SIGINT");
   await ping.stdout.until(/ping statistics ---\n\d+ lines transmitted/);
   assertEquals(await ping.code(), 0);

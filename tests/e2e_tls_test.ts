@@ -1,6 +1,6 @@
 /** TLS: handshakes that stall, streams that are cut off, slow readers. */
 import { assert, assertEquals, assertLess, assertMatch, assertStringIncludes } from "@std/assert";
-import { e2e as test } from "./harness.ts";
+import { e2e as test, volume } from "./harness.ts";
 import {
   descriptors,
   eventually,
@@ -53,13 +53,15 @@ test(
     }),
 );
 
+const MEBIBYTES = volume(4, 20);
+
 test(
-  "20 MiB of random lines go through TLS and come back",
-  linux,
+  `${MEBIBYTES} MiB of random lines go through TLS and come back`,
+  { ...linux, long: true },
   () =>
     withCertificates(async (folder, identity) => {
       await using server = await tlsServer(identity);
-      await run(["sh", "-c", 'head -c 20971520 /dev/urandom > "$0/in"', folder.path]);
+      await run(["sh", "-c", 'head -c "$1" /dev/urandom > "$0/in"', folder.path, `${MEBIBYTES * 2 ** 20}`]);
       const { code, stderr } = await run([
         ...["sh", "-c", 'exec "$@" < "$0/in" > "$0/out"', folder.path],
         ...[...TSECHO, "client", server.url("tls"), "--ca", folder.file("ca.pem")],
@@ -71,7 +73,7 @@ test(
 
 test(
   "stalled handshakes, twice as many as may be under way, hold up nobody",
-  linux,
+  { ...linux, long: "only" },
   () =>
     withCertificates(async (folder, identity) => {
       await using server = await ServerProcess.start([
@@ -127,9 +129,11 @@ test(
     }),
 );
 
+const VANISHING = volume(1000, 10_000);
+
 test(
-  "10,000 clients that vanish in the middle of a handshake leave no descriptor behind",
-  linux,
+  `${VANISHING} clients that vanish in the middle of a handshake leave no descriptor behind`,
+  { ...linux, long: true },
   () =>
     withCertificates(async (folder, identity) => {
       await using server = await tlsServer(identity, "--quiet");
@@ -138,10 +142,10 @@ test(
       await readLine(held);
       const before = await descriptors(server.pid);
       const start = performance.now();
-      await python("tls_vanish", server.port, 10_000);
+      await python("tls_vanish", server.port, VANISHING);
       await eventually(async () => await descriptors(server.pid) <= before, "the last descriptors to go");
       console.log(
-        `10,000 vanished in ${Math.round(performance.now() - start)} ms; ` +
+        `${VANISHING} vanished in ${Math.round(performance.now() - start)} ms; ` +
           `descriptors ${before} before, ${await descriptors(server.pid)} after`,
       );
       await send(held, "again\n");

@@ -53,3 +53,8 @@ export async function untilEnd(conn: Deno.TcpConn): Promise<void> {
   const buffer = new Uint8Array(65536);
   while (await conn.read(buffer).catch(() => null) !== null);
 }
+
+/** Ping's text without the lines that it could not send in time, which come and go with the machine's load. */
+export function withoutMissed(text: string): string {
+  return text.replaceAll(/^\d+ lines? not sent: [^\n]*\n|\d+ due and not sent, /gm, "");
+}
