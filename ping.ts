@@ -27,6 +27,7 @@ import {
 import { DIAL_DEFAULTS } from "./net/dial.ts";
 import { parseEndpoint } from "./net/transports.ts";
 import { type DialOptions, openChannel, type Setup } from "./probe/channel.ts";
+import type { ProxyVersion } from "./net/proxy.ts";
 import { EventQueue } from "./probe/event_queue.ts";
 import { MAX_PROBE, MIN_PROBE } from "./probe/lines.ts";
 import { Prober } from "./probe/prober.ts";
@@ -54,7 +55,17 @@ import type {
 
 export type { CorruptEvent, GivenUpEvent, MissedEvent, ProbeEvent, ReplyEvent, SendingTimes, StampFormat };
 export type { BreakSummary, Counts, Durations, Estimate, OffsetOfServer, ServerSummary, Summary };
-export type { DialOptions, Distribution, Endpoint, HostEndpoint, PathEndpoint, Plan, RunStats, Setup };
+export type {
+  DialOptions,
+  Distribution,
+  Endpoint,
+  HostEndpoint,
+  PathEndpoint,
+  Plan,
+  ProxyVersion,
+  RunStats,
+  Setup,
+};
 
 /** How to ping. Every option has a default; durations are in milliseconds, sizes in bytes. */
 export interface PingOptions extends Partial<Plan>, Partial<Omit<DialOptions, "endpoint">> {
