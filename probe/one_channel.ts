@@ -1,28 +1,36 @@
 import { reasonOf } from "../failure.ts";
 import { isPeerGone } from "../net/errors.ts";
 import type { Channel } from "./channel.ts";
+import type { DueLine } from "./pacer.ts";
 import { ReplyReader } from "./reply_reader.ts";
 import type { Run } from "./run.ts";
-import { Schedule } from "./schedule.ts";
 
 /** A datagram may be lost: without a schedule the next one waits for its reply no longer than ping -f does. */
 const FLOOD_WAIT_MS = 10;
+/** Lines that waited for the connection are written together, up to so many bytes. */
+const MAX_BATCH = 64 * 1024;
+const BLOCKED = "the connection took no more";
 
 /** Sends all lines of a run over one channel. */
 export class OneChannel {
-  /** Undefined where each reply calls for the next line. */
-  readonly schedule: Schedule | undefined;
+  /** From one line to the next, in ms; 0 where each reply calls for the next line. */
+  readonly #interval: number;
   readonly #run: Run;
   readonly #channel: Channel;
   readonly #reader: ReplyReader;
+  /** Lines handed over that wait for the channel to take them, the oldest first. */
+  readonly #queue: DueLine[] = [];
+  #batch: Uint8Array | undefined;
+  #writing = false;
+  /** Resolves when what is being written now is. */
+  #written = Promise.resolve();
 
   constructor(run: Run, channel: Channel) {
     this.#run = run;
     this.#channel = channel;
-    const { interval, udpRate, count, size } = run.plan;
+    const { interval, udpRate, size } = run.plan;
     // A server limits the datagrams that it answers: what it drops would look like loss.
-    const paced = channel.datagrams && udpRate > 0 && interval === 0 ? 1000 / udpRate : interval;
-    this.schedule = paced > 0 ? new Schedule(paced, count) : undefined;
+    this.#interval = channel.datagrams && udpRate > 0 && interval === 0 ? 1000 / udpRate : interval;
     this.#reader = new ReplyReader(channel, size, run.recorder, run.clock);
   }
 
@@ -32,23 +40,25 @@ export class OneChannel {
       () => this.#fail(this.#reader.end!),
       (error) => this.#fail(reasonOf(error)),
     );
-    if (this.schedule !== undefined) await this.#run.follow(this.schedule, () => this.#send());
+    if (this.#interval > 0) await this.#run.follow(this.#interval, (lines) => this.#hand(lines));
     else await this.#flood();
     await this.#run.untilOver();
     this.#channel.close();
     await reading;
+    await this.#written;
+    if (this.#queue.length > 0) this.#run.recorder.miss(this.#queue.length, this.#run.failure ?? BLOCKED);
   }
 
   /** Sends the next line if no reply will call for it, because the latest line was given up. */
   async resume(): Promise<void> {
     await this.#run.recorder.held;
-    while (this.#isIdle) await this.#send();
+    while (this.#isIdle) await this.#sendNext();
   }
 
   /** Whether no reply is awaited that calls for the next line. */
   get #isIdle(): boolean {
     const { recorder, busy, hasMore } = this.#run;
-    return this.schedule === undefined && recorder.waiting === 0 && busy === 0 && hasMore;
+    return this.#interval === 0 && recorder.waiting === 0 && busy === 0 && hasMore;
   }
 
   async #flood(): Promise<void> {
@@ -57,35 +67,89 @@ export class OneChannel {
     for (let sent = 0; !this.#run.isOver;) {
       await this.#run.sleep(FLOOD_WAIT_MS);
       const { recorder } = this.#run;
-      if (sent === recorder.sent) await this.#send();
+      if (sent === recorder.sent) await this.#sendNext();
       sent = recorder.sent;
     }
   }
 
-  /** Sends the next line, unless one is being written. */
-  async #send(): Promise<void> {
+  /** Sends the next line without a plan, unless one is being written. */
+  async #sendNext(): Promise<void> {
     const run = this.#run;
     if (run.busy > 0 || !run.hasMore) return;
     run.begun++;
     run.busy++;
+    await this.#write(run.recorder.send());
+    run.busy--;
+    run.endIfDone();
+  }
+
+  /** Takes lines that are due: they are written at once, or as soon as those before them are. */
+  #hand(lines: DueLine[]): void {
+    this.#run.begun += lines.length;
+    this.#queue.push(...lines);
+    if (!this.#writing) this.#written = this.#writeQueue();
+  }
+
+  async #writeQueue(): Promise<void> {
+    const run = this.#run;
+    run.busy++;
+    this.#writing = true;
+    for (let bytes; !run.isOver && (bytes = this.#takeBatch()) !== undefined;) {
+      if (!await this.#write(bytes)) break;
+    }
+    this.#writing = false;
+    run.busy--;
+    run.endIfDone();
+  }
+
+  /** Writes; false if nothing more can be written. */
+  async #write(bytes: Uint8Array): Promise<boolean> {
     try {
-      await this.#channel.send(run.recorder.send());
+      await this.#channel.send(bytes);
+      return true;
     } catch (error) {
       // What the peer said before it went is still to be read.
-      if (isPeerGone(error)) return;
-      this.#reader.end ??= reasonOf(error);
-      this.#fail(this.#reader.end);
-    } finally {
-      run.busy--;
-      run.endIfDone();
+      if (!isPeerGone(error)) {
+        this.#reader.end ??= reasonOf(error);
+        this.#fail(this.#reader.end);
+      }
+      return false;
     }
+  }
+
+  /** The bytes of the lines to write next, which count as sent now; undefined if none waits. */
+  #takeBatch(): Uint8Array | undefined {
+    const { recorder } = this.#run;
+    this.#dropOld();
+    const first = this.#queue.shift();
+    if (first === undefined) return undefined;
+    const line = recorder.send(first);
+    if (this.#queue.length === 0 || this.#channel.datagrams || 2 * line.length > MAX_BATCH) return line;
+    this.#batch ??= new Uint8Array(MAX_BATCH);
+    this.#batch.set(line);
+    let length = line.length;
+    for (; this.#queue.length > 0 && length + line.length <= MAX_BATCH; length += line.length) {
+      this.#batch.set(recorder.send(this.#queue.shift()), length);
+    }
+    return this.#batch.subarray(0, length);
+  }
+
+  /** A line that the channel has not taken within the time-out is not sent any more: nobody would wait for it. */
+  #dropOld(): void {
+    const { plan, clock, recorder } = this.#run;
+    const oldest = clock.now() - plan.timeout;
+    const dropped = this.#queue.findIndex(({ handed }) => handed >= oldest);
+    const count = dropped < 0 ? this.#queue.length : dropped;
+    if (count === 0) return;
+    this.#queue.splice(0, count);
+    recorder.miss(count, BLOCKED);
   }
 
   async #read(): Promise<void> {
     const run = this.#run;
     while (await this.#reader.read()) {
       // Without a schedule the next line goes out first: while it is under way there is time to report this reply.
-      const sending = this.#isIdle ? this.#send() : undefined;
+      const sending = this.#isIdle ? this.#sendNext() : undefined;
       this.#reader.tell();
       run.endIfDone();
       if (run.recorder.held !== undefined) await run.recorder.held;

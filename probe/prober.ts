@@ -1,17 +1,15 @@
-import { type Clock, systemClock } from "../time/timers.ts";
 import type { Opened, Setup } from "./channel.ts";
 import { ChannelPerLine } from "./channel_per_line.ts";
 import { OneChannel } from "./one_channel.ts";
+import { EventLoopClock, type PacingClock } from "./pacing_clock.ts";
 import type { Observer } from "./recorder.ts";
 import { type Plan, Run } from "./run.ts";
-import type { Schedule } from "./schedule.ts";
 
 /** How long after its time-out a line is given up, in ms: a reply at the very end of it is in time. */
 const AFTER_TIMEOUT_MS = 1;
 
 /** A way to send the lines of a run, and to read their replies. */
 interface Way {
-  schedule: Schedule | undefined;
   /** Sends and reads until the run is over. */
   go(): Promise<void>;
   /** Goes on after lines were given up. */
@@ -28,14 +26,14 @@ export class Prober {
   /** How the lines are sent; undefined before the path is open. */
   #way: Way | undefined;
   #first: Opened | undefined;
-  readonly #clock: Clock;
+  readonly #clock: PacingClock;
 
   /** @param open makes a channel. @throws {Failure} when it cannot. */
   constructor(
     open: (signal: AbortSignal) => Promise<Opened>,
     plan: Plan,
     observe: Observer,
-    clock: Clock = systemClock,
+    clock: PacingClock = new EventLoopClock(),
   ) {
     this.#open = open;
     this.#clock = clock;
@@ -52,11 +50,6 @@ export class Prober {
     return this.#run.recorder.sent;
   }
 
-  /** Planned moments at which no line could be sent. */
-  get missed(): number {
-    return this.#run.recorder.missed;
-  }
-
   /** Seconds since the first line could be sent. */
   get elapsed(): number {
     return this.#run.recorder.at(this.#clock.now());
@@ -64,8 +57,7 @@ export class Prober {
 
   /** Why the run ended before it was meant to, because of the server or the network; null if it did not. */
   get failure(): string | null {
-    const { state } = this.#run;
-    return state.phase === "over" && state.cause === "failed" ? state.reason : null;
+    return this.#run.failure ?? null;
   }
 
   /** Whether the deadline ended the run. */
@@ -83,6 +75,7 @@ export class Prober {
   async open(): Promise<Setup> {
     const { plan, signal, recorder } = this.#run;
     if (plan.deadline > 0) {
+      this.#run.endsAt = this.#clock.now() + plan.deadline;
       void this.#clock.sleep(plan.deadline, signal).then(() => this.#run.apply({ type: "expire" }));
     }
     try {
@@ -117,6 +110,7 @@ export class Prober {
   close(): void {
     this.#first?.channel.close();
     this.#run.recorder.close();
+    this.#clock.close();
   }
 
   /** Gives up each line when its time-out has passed. */
@@ -124,7 +118,7 @@ export class Prober {
     const { plan, clock, recorder } = this.#run;
     while (!this.#run.isOver) {
       // No line sent while this sleeps expires earlier.
-      const oldest = recorder.oldestSentAt ?? clock.now();
+      const oldest = recorder.oldestSince ?? clock.now();
       await this.#run.sleep(oldest + plan.timeout - clock.now() + AFTER_TIMEOUT_MS);
       if (this.#run.isOver) return;
       recorder.expire();

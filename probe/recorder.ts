@@ -1,10 +1,13 @@
-import type { CorruptEvent, ProbeEvent, ReplyEvent } from "../stats/events.ts";
-import { wallMicros } from "../time/clock.ts";
 import { PrefixReader } from "../protocol.ts";
+import type { CorruptEvent, ProbeEvent, ReplyEvent, SendingTimes } from "../stats/events.ts";
+import { wallMicros } from "../time/clock.ts";
+import { formatMillis } from "../time/duration.ts";
 import type { Clock } from "../time/timers.ts";
-import type { Opened, Setup } from "./channel.ts";
-import { InFlight } from "./in_flight.ts";
+import type { Opened } from "./channel.ts";
+import { InFlight, type Moments } from "./in_flight.ts";
 import { ProbeLines } from "./lines.ts";
+import { OwnChannels } from "./own_channels.ts";
+import type { DueLine } from "./pacer.ts";
 
 /**
  * Learns what became of each line. A promise that it returns holds the next line back until it resolves; it must not
@@ -12,24 +15,34 @@ import { ProbeLines } from "./lines.ts";
  */
 export type Observer = (event: ProbeEvent) => Promise<void> | undefined;
 
+/** What of a plan the recorder needs to know. */
+interface RecordedPlan {
+  /** A line's payload, in bytes. */
+  size: number;
+  /** How long a line waits, in ms. */
+  timeout: number;
+  /** Whether each line has a channel of its own, whose opening is part of that time. */
+  reconnect: boolean;
+}
+
 /** Records the lines of a run and their replies, and tells an observer what became of each line. */
 export class Recorder {
-  /** Planned moments at which no line was sent. */
-  missed = 0;
+  readonly #timeout: number;
   readonly #lines: ProbeLines;
   readonly #clock: Clock;
   readonly #observe: Observer;
   readonly #inFlight: InFlight;
   readonly #prefixes = new PrefixReader();
-  /** The channels of lines that have one of their own, while their fate is unknown. */
-  readonly #own = new Map<number, Opened>();
+  /** Undefined where all lines share a channel. */
+  readonly #own: OwnChannels | undefined;
   #began = 0;
   #held: Promise<void> | undefined;
 
-  /** @param plan a line's payload in bytes, and how long it waits for its reply, in ms. */
-  constructor({ size, timeout }: { size: number; timeout: number }, clock: Clock, observe: Observer) {
+  constructor({ size, timeout, reconnect }: RecordedPlan, clock: Clock, observe: Observer) {
+    this.#timeout = timeout;
     this.#lines = new ProbeLines(size);
-    this.#inFlight = new InFlight(timeout);
+    this.#inFlight = new InFlight(timeout, reconnect ? "handed" : "written");
+    this.#own = reconnect ? new OwnChannels() : undefined;
     this.#clock = clock;
     this.#observe = observe;
   }
@@ -42,11 +55,6 @@ export class Recorder {
   /** Lines sent and neither answered nor given up. */
   get waiting(): number {
     return this.#inFlight.waiting;
-  }
-
-  /** Lines whose own channels are open. */
-  get open(): number {
-    return this.#own.size;
   }
 
   /** What to wait for before the next line; undefined for nothing. */
@@ -67,17 +75,49 @@ export class Recorder {
   /**
    * Records that the next line is sent now.
    *
-   * @param own the line's own channel, if it has one. It is closed as soon as the line's fate is known.
+   * @param due when it was planned and handed over; undefined without a plan.
    * @returns the line's bytes with its LF, valid until the next call.
    */
-  send(own?: Opened): Uint8Array {
+  send(due?: DueLine): Uint8Array {
     const line = this.#lines.line(this.sent + 1);
-    if (own !== undefined) this.#own.set(this.sent + 1, own);
     const wall = wallMicros();
     const now = this.#clock.now();
-    const forgotten = this.#inFlight.send(now, wall);
-    if (forgotten !== undefined) this.#tellGivenUp(forgotten, "lost", "too many lines wait");
+    const { planned, handed } = due ?? { planned: NaN, handed: now };
+    this.#add({ planned, handed, written: now, wall });
     return line;
+  }
+
+  /**
+   * Records that the next line counts as sent, while its own channel is only being opened.
+   *
+   * @returns its number, and a signal that is aborted once its fate is known: its channel is to be closed then.
+   */
+  attempt({ planned, handed }: DueLine): { seq: number; signal: AbortSignal } {
+    this.#add({ planned, handed, written: NaN, wall: NaN });
+    return { seq: this.sent, signal: this.#own!.attempt(this.sent) };
+  }
+
+  /**
+   * Records that a line is sent now over its own channel.
+   *
+   * @returns the line's bytes with its LF; undefined if its fate is known already.
+   */
+  sendOver(opened: Opened, seq: number): Uint8Array | undefined {
+    if (!this.#own!.open(seq, opened)) return undefined;
+    const line = this.#lines.line(seq).slice(); // others are sent while this one is being written
+    const wall = wallMicros();
+    this.#inFlight.write(seq, this.#clock.now(), wall);
+    return line;
+  }
+
+  #add(moments: Moments): void {
+    const forgotten = this.#inFlight.send(moments);
+    if (forgotten !== undefined) this.#tellGivenUp(forgotten, "lost", "too many lines wait");
+  }
+
+  /** Records that no line was sent at planned moments. */
+  miss(count: number, reason: string): void {
+    this.tell({ fate: "missed", seq: 0, at: this.at(this.#clock.now()), count, reason });
   }
 
   /**
@@ -93,22 +133,23 @@ export class Recorder {
     if (this.#inFlight.hasExpired(seq, now)) this.giveUp(seq, "lost");
     const fate = this.#inFlight.receive(seq);
     if (fate === "corrupt") return this.corrupt(now);
-    const sent = this.#inFlight.when(seq);
-    if (sent === undefined) return { fate, seq, at: this.at(now) };
-    const setup = this.#closeOwn(seq);
-    const rtt = Math.round((now - sent.at) * 1e6) / 1e3;
+    const moments = this.#inFlight.when(seq);
+    if (moments === undefined) return { fate, seq, at: this.at(now) };
+    const { sent, lag, blocked, connect, handshake } = this.#timesOf(seq, moments);
     return {
       fate,
       seq,
       at: this.at(now),
-      rtt,
-      sent: sent.wall,
+      rtt: microsBetween(moments.written, now),
+      sent,
       received: wall,
       stamp: prefix.micros,
       format: prefix.format,
       tag: prefix.tag,
-      connect: setup?.connect,
-      handshake: setup?.handshake,
+      lag,
+      blocked,
+      connect,
+      handshake,
     };
   }
 
@@ -121,15 +162,9 @@ export class Recorder {
     this.#held = this.#observe(event);
   }
 
-  /** Records that no line was sent at planned moments. */
-  miss(count: number, reason: string): void {
-    this.missed += count;
-    this.tell({ fate: "missed", seq: 0, at: this.at(this.#clock.now()), count, reason });
-  }
-
-  /** Whether a line with its own channel still waits. */
-  isOpen(seq: number): boolean {
-    return this.#own.has(seq);
+  /** Whether a line waits. */
+  isWaiting(seq: number): boolean {
+    return this.#inFlight.isWaiting(seq);
   }
 
   /** Gives up a line that waits. @param reason undefined if its time-out has passed. */
@@ -138,17 +173,17 @@ export class Recorder {
     this.#tellGivenUp(seq, fate, reason);
   }
 
-  /** When the line was sent that has waited longest; undefined if none waits. */
-  get oldestSentAt(): number | undefined {
-    const seq = this.#inFlight.oldest();
-    return seq === undefined ? undefined : this.#inFlight.when(seq)!.at;
+  /** Since when the line waits that has waited longest, in ms; undefined if none waits. */
+  get oldestSince(): number | undefined {
+    return this.#inFlight.oldestSince();
   }
 
   /** Gives up the lines whose time-out has passed. */
   expire(): void {
     const now = this.#clock.now();
     for (let seq; (seq = this.#inFlight.oldest()) !== undefined && this.#inFlight.hasExpired(seq, now);) {
-      this.giveUp(seq, "lost");
+      const opening = this.#own?.isOpening(seq) ?? false;
+      this.giveUp(seq, "lost", opening ? `no connection in ${formatMillis(this.#timeout)}` : undefined);
     }
   }
 
@@ -168,22 +203,31 @@ export class Recorder {
 
   /** Closes the channels of all lines. */
   close(): void {
-    for (const { channel } of this.#own.values()) channel.close();
+    this.#own?.close();
   }
 
   #tellGivenUp(seq: number, fate: "lost" | "pending", reason?: string): void {
-    const { connect, handshake } = this.#closeOwn(seq) ?? {};
-    const sent = this.#inFlight.when(seq)?.wall;
     const at = this.at(this.#clock.now());
-    this.tell({ fate, seq, at, sent, connect, handshake, ...(reason !== undefined && { reason }) });
+    const moments = this.#inFlight.when(seq);
+    const times = moments === undefined ? {} : this.#timesOf(seq, moments);
+    this.tell({ fate, seq, at, ...times, ...(reason !== undefined && { reason }) });
   }
 
-  /** Closes a line's own channel, whose set-up is reported with the line's first event and no other. */
-  #closeOwn(seq: number): Setup | undefined {
-    if (this.#own.size === 0) return undefined;
-    const own = this.#own.get(seq);
-    this.#own.delete(seq);
-    own?.channel.close();
-    return own?.setup;
+  /** What an event tells of a line's sending. Its own channel, if it has one, is closed: its fate is known. */
+  #timesOf(seq: number, { planned, handed, written, wall }: Moments): SendingTimes {
+    const sent = Number.isNaN(wall) ? undefined : wall;
+    const own = this.#own?.has(seq) ?? false;
+    if (this.#own !== undefined && !own) return { sent }; // the first event has told the rest
+    const { connect, handshake } = own ? this.#own!.finish(seq) ?? {} : {};
+    if (Number.isNaN(planned)) return { sent, connect, handshake };
+    if (!own) return { sent, lag: microsBetween(planned, handed), blocked: microsBetween(handed, written) };
+    // What neither connection nor handshake took until the write is ping's own doing.
+    const rest = written - handed - ((connect ?? 0) + (handshake ?? 0)) / 1000;
+    return { sent, lag: microsBetween(planned, rest > 0 ? handed + rest : handed), connect, handshake };
   }
+}
+
+/** From one moment in ms to another, in µs, to the nanosecond. */
+function microsBetween(from: number, to: number): number {
+  return Math.round((to - from) * 1e6) / 1e3;
 }

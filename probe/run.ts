@@ -1,7 +1,8 @@
 import { aborted } from "../net/stream.ts";
-import type { Clock } from "../time/timers.ts";
+import { type DueLine, Pacer } from "./pacer.ts";
+import type { PacingClock } from "./pacing_clock.ts";
 import { type Observer, Recorder } from "./recorder.ts";
-import type { Schedule } from "./schedule.ts";
+import { EvenSchedule } from "./schedule.ts";
 import { type RunSignal, type RunState, transition } from "./state.ts";
 
 /** What to send, and how long to wait for it. Durations are in milliseconds. */
@@ -33,17 +34,22 @@ export const PLAN_DEFAULTS: Plan = {
   reconnect: false,
 };
 
+/** Lines up to this late are sent with the next ones, in ms, or lines up to an interval late if that is longer. */
+const CATCH_UP_MS = 20;
+
 /** One run on its way: what the parts that send and receive share. */
 export class Run {
   readonly recorder: Recorder;
-  /** Lines of the plan that have been begun, if only with a connection. */
+  /** Lines of the plan that have been handed to a connection. */
   begun = 0;
-  /** Lines that are being written, or whose connection is being made. */
+  /** Writes under way, and what else keeps the run from being done. */
   busy = 0;
+  /** When the deadline passes, in ms on the run's clock; Infinity for never. */
+  endsAt = Infinity;
   #state: RunState = { phase: "opening" };
   readonly #over = new AbortController();
 
-  constructor(readonly plan: Plan, readonly clock: Clock, observe: Observer) {
+  constructor(readonly plan: Plan, readonly clock: PacingClock, observe: Observer) {
     this.recorder = new Recorder(plan, clock, observe);
   }
 
@@ -58,6 +64,11 @@ export class Run {
 
   get isOver(): boolean {
     return this.#state.phase === "over";
+  }
+
+  /** Why the server or the network ended the run; undefined if they did not. */
+  get failure(): string | undefined {
+    return this.#state.phase === "over" && this.#state.cause === "failed" ? this.#state.reason : undefined;
   }
 
   /** Whether there are lines to send. */
@@ -76,18 +87,31 @@ export class Run {
     if (this.busy === 0 && this.recorder.waiting === 0) this.apply({ type: "all known" });
   }
 
-  /** Calls `send` at each moment of a schedule, until the plan or the run ends. */
-  async follow(schedule: Schedule, send: () => Promise<void>): Promise<void> {
-    while (this.hasMore) {
-      const planned = schedule.next(this.clock.now());
-      if (planned === undefined) return;
-      const missed = schedule.missed - this.recorder.missed;
-      if (missed > 0) this.recorder.miss(missed, "ping was late");
-      const wait = planned - this.clock.now();
-      if (wait > 0) await this.sleep(wait);
-      await send();
-      if (this.recorder.held !== undefined) await this.recorder.held;
-    }
+  /**
+   * Hands a line over each interval, until the plan or the run ends. At each planned moment a line is handed over or
+   * missed.
+   *
+   * @param interval in ms, more than 0.
+   * @param hand takes lines, and counts those as begun that it can send.
+   */
+  async follow(interval: number, hand: (lines: DueLine[]) => void): Promise<void> {
+    const left = () => this.plan.count - this.begun;
+    const { recorder } = this;
+    const pacer = new Pacer(new EvenSchedule(interval), this.clock, Math.max(interval, CATCH_UP_MS));
+    await pacer.follow(
+      {
+        get wanted() {
+          return left();
+        },
+        get held() {
+          return recorder.held;
+        },
+        hand,
+        miss: (count, reason) => recorder.miss(count, reason),
+      },
+      this.signal,
+      this.endsAt,
+    );
   }
 
   /** Resolves when the run is over, which may be now. */

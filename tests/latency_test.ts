@@ -14,7 +14,7 @@ import { RunStats } from "../stats/run_stats.ts";
 import type { ServerSummary } from "../stats/summary.ts";
 import { judge, parseThreshold } from "../stats/threshold.ts";
 import { test } from "./harness.ts";
-import { simulate, within, type World } from "./simulation.ts";
+import { sentAt, simulate, within, type World } from "./simulation.ts";
 
 const QUIET: World = {
   seed: 1,
@@ -88,7 +88,7 @@ test("what a percentile needs is known, and the histogram holds what was recorde
 
 test("replies are told apart by their lines, and lines that are far behind are forgotten", () => {
   const inFlight = new InFlight(5000);
-  for (let i = 0; i < 70_000; i++) inFlight.send(i, i);
+  for (let i = 0; i < 70_000; i++) inFlight.send(sentAt(i, i));
   assertEquals(inFlight.receive(1), "duplicate");
   assertEquals(inFlight.when(1), undefined);
   const fates = [70_000, 69_999, 69_999, 0, 70_001, NaN].map((seq) => inFlight.receive(seq));

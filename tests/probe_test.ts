@@ -1,17 +1,12 @@
 /** What sends lines and learns what became of them, in virtual time and over channels without a network. */
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import type { Channel, Opened } from "../probe/channel.ts";
 import { EventQueue } from "../probe/event_queue.ts";
 import { ProbeLines } from "../probe/lines.ts";
-import { Prober } from "../probe/prober.ts";
-import type { Observer } from "../probe/recorder.ts";
-import type { Plan } from "../probe/run.ts";
-import { Schedule } from "../probe/schedule.ts";
 import { type RunSignal, type RunState, transition } from "../probe/state.ts";
 import type { ProbeEvent } from "../stats/events.ts";
 import { assertProperty, test } from "./harness.ts";
-import { VirtualClock } from "./virtual_clock.ts";
+import { missed, startRun as start } from "./probe_helpers.ts";
 
 test("a probe is known by its number, however its reply is cut, and not when a byte of it has changed", () => {
   const lines = new ProbeLines(30);
@@ -25,30 +20,6 @@ test("a probe is known by its number, however its reply is cut, and not when a b
   }
   assertEquals(lines.seqOf(line), 0);
   assertEquals(new ProbeLines(30).seqOf(line.subarray(0, 30)), 0); // another run
-});
-
-test("a schedule keeps its moments, gives up those that a delay has cost, and ends with its count", () => {
-  const schedule = new Schedule(10, 6);
-  const moments = [100, 100, 115, 155, 155, 155, 155].map((now) => schedule.next(now));
-  assertEquals(moments, [100, 110, 120, 150, 160, 170, undefined]); // 130 and 140 are more than an interval ago
-  assertEquals(schedule.missed, 2);
-});
-
-test("the moments of any schedule rise on one grid, at most an interval late, and those left out are missed", () => {
-  const steps = fc.array(fc.nat(50), { minLength: 1, maxLength: 50 });
-  assertProperty(fc.property(fc.integer({ min: 1, max: 20 }), steps, (interval, delays) => {
-    const schedule = new Schedule(interval, Infinity);
-    let [now, expected] = [1000, 0];
-    for (const delay of delays) {
-      const index = (schedule.next(now)! - 1000) / interval;
-      assert(Number.isInteger(index) && index >= expected);
-      assert(1000 + index * interval >= now - interval);
-      assert(index === expected || 1000 + (index - 1) * interval < now - interval, "given up too early");
-      expected = index + 1;
-      now += delay;
-    }
-    assertEquals(schedule.missed, expected - delays.length);
-  }));
 });
 
 const PHASES = ["opening", "sending", "draining", "over"];
@@ -78,93 +49,6 @@ test("whatever the order of its signals, a run never goes back, is done only whe
     }
   }));
 });
-
-/** A server at the end of a channel: it records when lines come, and answers as the test says. */
-class FakeServer implements Channel {
-  readonly datagrams = false;
-  closed = false;
-  /** When each line came, in ms. */
-  readonly moments: number[] = [];
-  readonly lines: Uint8Array[] = [];
-  readonly #clock: VirtualClock;
-  readonly #delays: (number | undefined)[];
-  readonly #incoming: (Uint8Array | null)[] = [];
-  #wake = () => {};
-
-  /** @param delays ms until the reply to each line, the last for all further ones; undefined for none. */
-  constructor(clock: VirtualClock, delays: (number | undefined)[]) {
-    this.#clock = clock;
-    this.#delays = delays;
-  }
-
-  async send(line: Uint8Array): Promise<void> {
-    this.moments.push(this.#clock.now());
-    const delay = this.#delays[Math.min(this.moments.length, this.#delays.length) - 1];
-    const reply = line.slice();
-    this.lines.push(reply);
-    if (delay === undefined) return;
-    if (delay > 0) void this.#clock.sleep(delay).then(() => this.push(reply));
-    else this.push(reply);
-    await Promise.resolve();
-  }
-
-  push(bytes: Uint8Array | null): void {
-    this.#incoming.push(bytes);
-    this.#wake();
-  }
-
-  async receive(): Promise<Uint8Array | null> {
-    while (this.#incoming.length === 0) {
-      if (this.closed) return null;
-      await new Promise<void>((resolve) => this.#wake = resolve);
-    }
-    return this.#incoming.shift()!;
-  }
-
-  close(): void {
-    this.closed = true;
-    this.#wake();
-  }
-}
-
-const PLAN: Plan = {
-  count: Infinity,
-  interval: 100,
-  size: 30,
-  timeout: 250,
-  deadline: 0,
-  udpRate: 0,
-  reconnect: false,
-};
-
-/** A run in virtual time that has been started. */
-async function start(
-  plan: Partial<Plan>,
-  delays: (number | undefined)[],
-  observe: Observer = () => undefined,
-) {
-  const clock = new VirtualClock();
-  const servers: FakeServer[] = [];
-  const events: [fate: string, seq: number, at: number][] = [];
-  const open = (): Promise<Opened> => {
-    const channel = new FakeServer(clock, servers.length === 0 ? delays : delays.slice(servers.length));
-    servers.push(channel);
-    return Promise.resolve({ channel, setup: { connect: 1000 } });
-  };
-  const prober = new Prober(
-    open,
-    { ...PLAN, ...plan },
-    (event) => {
-      events.push([event.fate, event.seq, Math.round(event.at * 1000)]);
-      return observe(event);
-    },
-    clock,
-  );
-  await prober.open();
-  const ended = prober.run();
-  await clock.advance(0);
-  return { clock, prober, events, servers, server: servers[0]!, ended };
-}
 
 test("each line is given up when its time-out has passed", async () => {
   const { clock, prober, events, server, ended } = await start({ count: 3 }, [undefined, 10, 400]);
@@ -262,30 +146,33 @@ test("what looks like a server's last words is a corrupt reply if another reply 
 test("an observer that is at work holds the next line back, and the moments that pass are missed", async () => {
   const { promise: atWork, resolve: done } = Promise.withResolvers<void>();
   const observe = ({ seq }: ProbeEvent) => seq === 2 ? atWork : undefined;
-  const { clock, prober, server, ended } = await start({}, [1], observe);
+  const { clock, prober, told, server, ended } = await start({}, [1], observe);
   await clock.advance(650);
   // The reply to line 2 comes when line 3 is already planned: that one is still sent.
   assertEquals(server.moments, [0, 100, 200]);
   done();
   await clock.advance(60);
   // That of 600 is sent late; those of 300, 400 and 500 are given up.
-  assertEquals([server.moments, prober.missed], [[0, 100, 200, 650, 700], 3]);
+  assertEquals(server.moments, [0, 100, 200, 650, 700]);
+  assertEquals(told.filter(({ fate }) => fate === "missed"), [
+    { fate: "missed", seq: 0, at: 0.65, count: 3, reason: "the reader of the output was slow" },
+  ]);
   prober.stop();
   await ended;
 });
 
 test("with a channel for each line a run opens them in parallel, but no more than 256", async () => {
   const plan = { reconnect: true, interval: 1, timeout: 1000, count: 1000 };
-  const { clock, events, prober, servers, ended } = await start(plan, [undefined]);
+  const { clock, told, prober, servers, ended } = await start(plan, [undefined]);
   await clock.advance(990);
   assertEquals([servers.length, servers.filter(({ closed }) => closed).length], [256, 0]);
+  assertEquals([prober.sent, missed(told)], [256, 991 - 256]);
   await clock.advance(20); // the first ones time out, others take their places
   assert(servers.length > 256 && servers.filter(({ closed }) => !closed).length <= 256, `${servers.length}`);
-  assert(prober.missed > 500, `${prober.missed}`);
   prober.stop();
   await ended;
-  const known = events.filter(([fate]) => fate !== "missed").length;
-  assertEquals([known, servers.every(({ closed }) => closed)], [servers.length, true]);
+  assertEquals([servers.length, servers.every(({ closed }) => closed)], [prober.sent, true]);
+  assert(told.every((it) => it.fate !== "missed" || it.reason === "256 connections are open"));
 });
 
 test("a queue gives events in order, tells when its consumer is done, and gives the last ones after its end", async () => {

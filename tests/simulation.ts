@@ -1,5 +1,5 @@
 /** Synthetic runs whose truth is known. */
-import { InFlight } from "../probe/in_flight.ts";
+import { InFlight, type Moments } from "../probe/in_flight.ts";
 import type { ReplyEvent } from "../stats/events.ts";
 import { CLOCK_LAG } from "../stats/feasible_lines.ts";
 import { RunStats } from "../stats/run_stats.ts";
@@ -107,10 +107,10 @@ export function simulate(world: World): { run: RunStats; truth: Truth } {
   };
   const events: { at: number; what: () => void }[] = [];
   const run = new RunStats(false);
-  const inFlight = new InFlight(TIMEOUT * 1000, 256);
+  const inFlight = new InFlight(TIMEOUT * 1000, "written", 256);
   let newest = 0;
   for (const line of lines) {
-    events.push({ at: line.sent, what: () => inFlight.send(line.sent, client(line.sent)) });
+    events.push({ at: line.sent, what: () => inFlight.send(sentAt(line.sent, client(line.sent))) });
     events.push({
       at: line.sent + TIMEOUT,
       what: () => {
@@ -124,7 +124,7 @@ export function simulate(world: World): { run: RunStats; truth: Truth } {
     const stamp = server(line.stamped);
     const arrive = () => {
       const fate = inFlight.receive(line.seq) as ReplyEvent["fate"];
-      const { at, wall } = inFlight.when(line.seq)!;
+      const { written, wall } = inFlight.when(line.seq)!;
       if (fate === "received" || fate === "reordered") {
         if (line.seq < newest) truth.reordered++;
         newest = Math.max(newest, line.seq);
@@ -133,7 +133,7 @@ export function simulate(world: World): { run: RunStats; truth: Truth } {
         fate,
         seq: line.seq,
         at: line.received,
-        rtt: (line.received - at) * 1e6,
+        rtt: (line.received - written) * 1e6,
         sent: wall,
         stamp,
         received: client(line.received),
@@ -146,6 +146,11 @@ export function simulate(world: World): { run: RunStats; truth: Truth } {
   }
   events.sort((a, b) => a.at - b.at).forEach((it) => it.what());
   return { run, truth };
+}
+
+/** The moments of a line that is sent without a plan. */
+export function sentAt(written: number, wall: number): Moments {
+  return { planned: NaN, handed: written, written, wall };
 }
 
 /** Whether an estimate holds. */

@@ -1,7 +1,7 @@
-import type { Clock } from "../time/timers.ts";
+import type { PacingClock } from "../probe/pacing_clock.ts";
 
 /** A clock that stands until a test turns it: time-outs and pauses become exact, and take no time. */
-export class VirtualClock implements Clock {
+export class VirtualClock implements PacingClock {
   #now = 0;
   readonly #sleepers: { at: number; wake: () => void }[] = [];
 
@@ -21,6 +21,12 @@ export class VirtualClock implements Clock {
       }, { once: true });
     });
   }
+
+  until(moment: number, signal: AbortSignal): Promise<void> {
+    return this.sleep(moment - this.#now, signal);
+  }
+
+  close(): void {}
 
   /** Sleeps that have not ended. */
   get sleeping(): number {
