@@ -129,6 +129,11 @@ export class Ping implements AsyncIterable<ProbeEvent>, AsyncDisposable {
     return this.#prober.sent;
   }
 
+  /** From one planned line to the next, in ms; 0 where each reply calls for the next line. Known once the path is open. */
+  get interval(): number {
+    return this.#prober.interval;
+  }
+
   /** Seconds since the path was open. */
   get elapsed(): number {
     return this.#prober.elapsed;

@@ -172,6 +172,7 @@ function startOf(run: Ping, options: PingCommandOptions, { connect, handshake }:
     time: wallMicros() / 1e6,
     endpoint: run.endpoint,
     interval: options.interval / 1000,
+    pace: run.interval > 0 ? run.interval / 1000 : null,
     size: options.size,
     timeout: options.timeout / 1000,
     clocks_synced: options.clocksSynced,

@@ -3,7 +3,7 @@ import { isPeerGone } from "../net/errors.ts";
 import type { Channel } from "./channel.ts";
 import type { DueLine } from "./pacer.ts";
 import { ReplyReader } from "./reply_reader.ts";
-import type { Run } from "./run.ts";
+import { intervalOf, type Run } from "./run.ts";
 
 /** A datagram may be lost: without a schedule the next one waits for its reply no longer than ping -f does. */
 const FLOOD_WAIT_MS = 10;
@@ -13,7 +13,6 @@ const BLOCKED = "the connection took no more";
 
 /** Sends all lines of a run over one channel. */
 export class OneChannel {
-  /** From one line to the next, in ms; 0 where each reply calls for the next line. */
   readonly #interval: number;
   readonly #run: Run;
   readonly #channel: Channel;
@@ -28,10 +27,8 @@ export class OneChannel {
   constructor(run: Run, channel: Channel) {
     this.#run = run;
     this.#channel = channel;
-    const { interval, udpRate, size } = run.plan;
-    // A server limits the datagrams that it answers: what it drops would look like loss.
-    this.#interval = channel.datagrams && udpRate > 0 && interval === 0 ? 1000 / udpRate : interval;
-    this.#reader = new ReplyReader(channel, size, run.recorder, run.clock);
+    this.#interval = intervalOf(run.plan, channel.datagrams);
+    this.#reader = new ReplyReader(channel, run.plan.size, run.recorder, run.clock);
   }
 
   /** Sends lines and reads replies until the run is over. */

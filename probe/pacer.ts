@@ -58,18 +58,21 @@ export class Pacer {
    * planned from then on is neither handed over nor missed.
    */
   async follow(paced: Paced, signal: AbortSignal, endsAt = Infinity): Promise<void> {
+    await this.#clock.until(this.#clock.now(), signal); // what waiting needs is there before the plan begins
     this.#began = this.#clock.now();
     this.#advance();
     while (paced.wanted > 0 && this.#next < endsAt && !signal.aborted) {
-      if (paced.held !== undefined) {
-        const before = this.#clock.now();
-        await paced.held;
-        this.#wasHeld = this.#clock.now() - before > this.#catchUp;
-      }
       await this.#clock.until(this.#next, signal);
+      if (paced.held !== undefined) await this.#untilReleased(paced);
       if (!signal.aborted && this.#clock.now() < endsAt) this.#turn(paced);
     }
     if (paced.wanted > 0) this.#missBefore(Math.min(this.#clock.now(), endsAt), paced);
+  }
+
+  async #untilReleased(paced: Paced): Promise<void> {
+    const before = this.#clock.now();
+    await paced.held;
+    this.#wasHeld = this.#clock.now() - before > this.#catchUp;
   }
 
   #turn(paced: Paced): void {

@@ -3,7 +3,7 @@ import { ChannelPerLine } from "./channel_per_line.ts";
 import { OneChannel } from "./one_channel.ts";
 import { EventLoopClock, type PacingClock } from "./pacing_clock.ts";
 import type { Observer } from "./recorder.ts";
-import { type Plan, Run } from "./run.ts";
+import { intervalOf, type Plan, Run } from "./run.ts";
 
 /** How long after its time-out a line is given up, in ms: a reply at the very end of it is in time. */
 const AFTER_TIMEOUT_MS = 1;
@@ -48,6 +48,11 @@ export class Prober {
   /** Lines sent so far. */
   get sent(): number {
     return this.#run.recorder.sent;
+  }
+
+  /** From one planned line to the next, in ms; 0 where each reply calls for the next line. Known once the path is open. */
+  get interval(): number {
+    return intervalOf(this.#run.plan, this.#first?.channel.datagrams ?? false);
   }
 
   /** Seconds since the first line could be sent. */

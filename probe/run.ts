@@ -34,6 +34,12 @@ export const PLAN_DEFAULTS: Plan = {
   reconnect: false,
 };
 
+/** From one planned line to the next, in ms; 0 where each reply calls for the next line. */
+export function intervalOf({ interval, udpRate, reconnect }: Plan, datagrams: boolean): number {
+  // A server limits the datagrams that it answers: what it drops would look like loss.
+  return datagrams && !reconnect && udpRate > 0 && interval === 0 ? 1000 / udpRate : interval;
+}
+
 /** Lines up to this late are sent with the next ones, in ms, or lines up to an interval late if that is longer. */
 const CATCH_UP_MS = 20;
 

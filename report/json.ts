@@ -1,18 +1,21 @@
 import type { ProbeEvent } from "../stats/events.ts";
 import type { IntervalSummary } from "../stats/interval.ts";
 import type { End, Exporter, Sink } from "./exporter.ts";
+import { achievedInterval } from "./pace.ts";
 import { type Start, toRecord } from "./record.ts";
 
 /** One JSON document, with an event a line: what a run that is killed has written can be read back. */
 export class JsonDocument implements Exporter {
   readonly #sink: Sink;
   #events = 0;
+  #pace: number | null = null;
 
   constructor(sink: Sink) {
     this.#sink = sink;
   }
 
   start(start: Start): void {
+    this.#pace = start.pace;
     this.#sink.write(`{"start":${JSON.stringify(start)},"replies":[`);
   }
 
@@ -21,7 +24,7 @@ export class JsonDocument implements Exporter {
   }
 
   end(end: End): void {
-    this.#sink.write(`\n],"end":${JSON.stringify(endRecord(end))}}\n`);
+    this.#sink.write(`\n],"end":${JSON.stringify(endRecord(end, this.#pace))}}\n`);
   }
 }
 
@@ -29,6 +32,7 @@ export class JsonDocument implements Exporter {
 export class JsonStream implements Exporter {
   readonly #sink: Sink;
   readonly #events: boolean;
+  #pace: number | null = null;
 
   /** @param events whether events are written too. */
   constructor(sink: Sink, events: boolean) {
@@ -37,6 +41,7 @@ export class JsonStream implements Exporter {
   }
 
   start(start: Start): void {
+    this.#pace = start.pace;
     this.#write(start);
   }
 
@@ -49,7 +54,7 @@ export class JsonStream implements Exporter {
   }
 
   end(end: End): void {
-    this.#write(endRecord(end));
+    this.#write(endRecord(end, this.#pace));
   }
 
   #write(record: object): void {
@@ -57,6 +62,6 @@ export class JsonStream implements Exporter {
   }
 }
 
-function endRecord({ ended, summary, thresholds }: End): object {
-  return { type: "end", ended, ...summary, thresholds };
+function endRecord({ ended, summary, thresholds }: End, pace: number | null): object {
+  return { type: "end", ended, ...summary, interval: achievedInterval(summary, pace), thresholds };
 }

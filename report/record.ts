@@ -14,6 +14,8 @@ export interface Start {
   time: number;
   endpoint: string;
   interval: number;
+  /** From one planned line to the next; null where each reply calls for the next line. */
+  pace: number | null;
   size: number;
   timeout: number;
   clocks_synced: boolean;

@@ -54,7 +54,6 @@ function countLine(summary: Summary): string {
     if (summary[fate] > 0) counts.push(`${summary[fate]} ${fate}`);
   }
   if (summary.pending > 0) counts.push(`${summary.pending} not waited for`);
-  if (summary.missed > 0) counts.push(`${summary.missed} due and not sent`);
   return `${counts.join(", ")}, ${percent(summary.loss)} loss, time ${
     Math.round(summary.duration * 1000)
   } ms`;

@@ -6,6 +6,7 @@ import { formatMillis } from "../time/duration.ts";
 import type { End, Exporter, Sink } from "./exporter.ts";
 import { millis, millisOfMicros, percent } from "./format.ts";
 import { histogramLines } from "./histogram.ts";
+import { paceLines } from "./pace.ts";
 import type { Start } from "./record.ts";
 import { summaryLines } from "./summary.ts";
 
@@ -44,7 +45,9 @@ export class TextReport implements Exporter {
   end({ summary, rtt }: End): void {
     this.#sink.write("\n");
     this.#line(`--- ${this.#start!.endpoint} ping statistics ---`);
-    for (const line of [...summaryLines(summary), ...histogramLines(rtt)]) this.#line(line);
+    const [counts, ...figures] = summaryLines(summary);
+    const pace = paceLines(summary, this.#start!.pace);
+    for (const line of [counts!, ...pace, ...figures, ...histogramLines(rtt)]) this.#line(line);
   }
 
   #line(text: string): void {

@@ -97,7 +97,7 @@ export function readRun(text: string): SavedRun {
   const events = replies.map(fromRecord);
   const { version, timeout } = start as { version: number; timeout: number };
   return {
-    start: { ...start, version: VERSION },
+    start: { ...start, version: VERSION, pace: start.pace ?? null },
     events: version === 1 ? events.flatMap((it) => fromVersion1(it, micros(timeout))) : events,
     ended: typeof end?.ended === "string" ? end.ended : null,
     cut: end === undefined,
@@ -118,8 +118,8 @@ function checkStart(start: Json): asserts start is Json & Start {
   }
   textOf(start, whose, "endpoint");
   for (const field of ["time", "interval", "size", "timeout"]) numberOf(start, whose, field, 0);
-  for (const field of ["connect", "handshake"]) {
-    if (start[field] !== null) numberOf(start, whose, field, 0);
+  for (const field of ["connect", "handshake", "pace"]) {
+    if ((start[field] ?? null) !== null) numberOf(start, whose, field, 0);
   }
   if (typeof start.clocks_synced !== "boolean") throw new Error(`${whose} "clocks_synced" is no boolean`);
 }

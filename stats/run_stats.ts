@@ -14,6 +14,8 @@ export class RunStats {
   readonly #response = new Distribution();
   readonly #lag = new Distribution();
   readonly #blocked = new Distribution();
+  /** Reasons are few fixed texts in a run; a saved one may hold anything, and is in memory anyway. */
+  readonly #missedBy = new Map<string, number>();
   readonly #clocksSynced: boolean;
   #latest = 0;
 
@@ -63,6 +65,9 @@ export class RunStats {
   add(event: ProbeEvent): void {
     this.#latest = Math.max(this.#latest, event.at);
     this.#counters.add(event);
+    if (event.fate === "missed") {
+      this.#missedBy.set(event.reason, (this.#missedBy.get(event.reason) ?? 0) + event.count);
+    }
     if (event.fate === "corrupt" || event.fate === "missed") return;
     const { rtt, lag, blocked, connect, handshake } = event as Partial<ReplyEvent>;
     if (connect !== undefined) this.connected(connect, handshake);
@@ -98,6 +103,7 @@ export class RunStats {
   summary(): Summary {
     return {
       ...this.#counters.counts(),
+      missed_by: Object.fromEntries(this.#missedBy),
       duration: nanos(this.#latest),
       rtt: durations(this.#counters.rtt),
       response: durations(this.#response),

@@ -114,6 +114,8 @@ export interface Counts {
 
 /** A whole run, or what is known of it so far. */
 export interface Summary extends Counts {
+  /** How many lines were missed for which reason. */
+  missed_by: Record<string, number>;
   /** Seconds from the beginning to the latest event. */
   duration: number;
   /** Round trips. */

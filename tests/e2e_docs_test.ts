@@ -126,13 +126,14 @@ class Reader implements AsyncDisposable {
 
 /** What two runs of a command have in common, on a busy machine too. */
 function masked(lines: string[]): string[] {
-  return lines.filter((line) => !/^\d+ lines? not sent/.test(line)).map((line) =>
-    line.replaceAll(/(?:localhost|web|127\.0\.0\.1|\[::1?\])(?::\d+)?(?![\w-])/g, "HOST")
-      .replaceAll(/, \d+ (?:reordered|due and not sent)/g, "")
-      .replaceAll(/[+-]?\d+(?:\.\d+)?/g, "N")
-      .replaceAll(/\s*[\u2588-\u258f]+$/g, " BAR")
-      .replaceAll(/\s+/g, " ").trim()
-  ).filter((line, i, all) => !line.endsWith("BAR") || line !== all[i - 1]);
+  return lines.filter((line) => !/^\d+ lines? (?:was|were|not)\b|^send lag |^blocked |^response /.test(line))
+    .map((line) =>
+      line.replaceAll(/(?:localhost|web|127\.0\.0\.1|\[::1?\])(?::\d+)?(?![\w-])/g, "HOST")
+        .replaceAll(/, \d+ (?:reordered|due and not sent)/g, "")
+        .replaceAll(/[+-]?\d+(?:\.\d+)?/g, "N")
+        .replaceAll(/\s*[\u2588-\u258f]+$/g, " BAR")
+        .replaceAll(/\s+/g, " ").trim()
+    ).filter((line, i, all) => !line.endsWith("BAR") || line !== all[i - 1]);
 }
 
 /** Asserts that what was printed is what the document shows. */

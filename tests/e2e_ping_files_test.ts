@@ -1,6 +1,6 @@
 /** The files that ping writes and reads back, and its memory. */
 import { assert, assertEquals, assertMatch, assertNotMatch, assertStringIncludes } from "@std/assert";
-import { e2e as test, volume } from "./harness.ts";
+import { e2e as test } from "./harness.ts";
 import { Folder, residentKiB, Running, ServerProcess, TSECHO, tsecho } from "./helpers.ts";
 import { type Saved, withPeer } from "./ping_helpers.ts";
 
@@ -38,8 +38,12 @@ test("ping --from tells the same of a saved run, whether saved at once or as it 
   assertEquals([again.code, summary(again.stdout)], [0, summary(live.stdout)]);
   const stream = await tsecho([...args, "--json-stream"]);
   const objects = stream.stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
-  const types = objects.map(({ type }) => type);
-  assertEquals([types[0], types[1], ...types.slice(-2)], ["start", "reply", "interval", "end"]);
+  assertEquals(objects.map(({ type }) => type).filter((type, i, all) => type !== all[i - 1]), [
+    "start",
+    "reply",
+    "interval",
+    "end",
+  ]);
   const synced = await tsecho(["ping", "--from", file, "--json", "-", "--clocks-synced"]);
   const { start, end: whole } = JSON.parse(synced.stdout);
   assertEquals([start.clocks_synced, whole.servers[0].one_way.up.count], [true, 120]);
@@ -59,7 +63,7 @@ test("ping writes over no file that it reads, nor two outputs into one", async (
   await using server = await ServerProcess.start();
   await using folder = await Folder.make();
   const [file, link] = [folder.file("run.json"), folder.file("link.json")];
-  const args = ["ping", `127.0.0.1:${server.port}`, "-c", "2", "-i", "0"];
+  const args = ["ping", `127.0.0.1:${server.port}`, "-c", "2", "-i", "0.01"];
   assertEquals((await tsecho([...args, "--json", file])).code, 0);
   await Deno.symlink(file, link);
   const saved = await Deno.readTextFile(file);
@@ -110,7 +114,7 @@ test("ping ends with its summary at SIGHUP, and --from reads what is left of a r
     if (hangup) assertEquals(code, 0);
     assertEquals(/ping statistics/.test(ping.stdout.text), hangup);
     const again = await tsecho(["ping", "--from", file]);
-    assertMatch(again.stdout, /^\d+ lines transmitted, \d+ received, (?:\d+ [a-z ]+, )*0% loss/m);
+    assertMatch(again.stdout, /^\d+ lines transmitted, \d+ received, 0% loss/m);
     const note = `tsecho: The run in "${file}" has no end: this is what was saved of it\n`;
     assertEquals([again.code, again.stderr], [0, hangup ? "" : note]);
   }
@@ -144,7 +148,7 @@ test("ping --csv writes a row for each reply", async () => {
     "-c",
     "2",
     "-i",
-    "0",
+    "0.2",
     "--csv",
     "-",
   ]);
@@ -160,11 +164,9 @@ test("ping --csv writes a row for each reply", async () => {
   );
 });
 
-const EXCHANGES = volume(40_000, 100_000);
-
-test("ping's memory does not grow with the run", { long: true }, async () => {
+test("ping's memory does not grow with the run", async () => {
   await using server = await ServerProcess.start(["--tag", "web-1", "--quiet"]);
-  const args = ["ping", `127.0.0.1:${server.port}`, "-i", "0", "-c", `${EXCHANGES}`, "-q", "--json-stream"];
+  const args = ["ping", `127.0.0.1:${server.port}`, "-i", "0", "-c", "100000", "-q", "--json-stream"];
   await using ping = new Running([...TSECHO, ...args]);
   let [early, latest, seen] = [0, 0, 0];
   for (let from = 0; !/"type":"end"/.test(ping.stdout.text);) {
@@ -176,6 +178,6 @@ test("ping's memory does not grow with the run", { long: true }, async () => {
     early ||= latest;
   }
   assertEquals(await ping.code(), 0);
-  assertStringIncludes(ping.stdout.text, `"received":${EXCHANGES},`);
+  assertStringIncludes(ping.stdout.text, '"received":100000,');
   assert(latest - early < 20 * 1024, `${early} KiB at 10,000 exchanges, ${latest} KiB at the end`);
 });

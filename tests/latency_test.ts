@@ -311,6 +311,7 @@ const START = {
   time: 1795405020,
   endpoint: "tcp://x:1",
   interval: 1,
+  pace: null,
   size: 56,
   timeout: 5,
   clocks_synced: false,

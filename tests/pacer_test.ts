@@ -57,6 +57,7 @@ test("a pacer ends with its count at once, and what a stop finds overdue is miss
 test("lines that were held back are missed because of that", async () => {
   const { clock, lines, gaps, stop, paced, following } = pace();
   const { promise, resolve } = Promise.withResolvers<void>();
+  await clock.advance(0);
   paced.held = promise;
   await clock.advance(95);
   resolve();

@@ -1,0 +1,53 @@
+import type { Summary } from "../stats/summary.ts";
+import { millis } from "./format.ts";
+
+/** A send lag below this share of the interval needs no mention. */
+const NOTABLE_SHARE = 0.1;
+
+/**
+ * What a reader has to know to take the figures for what they are: lines that were due and not sent, or sent late, and
+ * replies that came late. No lines where nothing of that happened.
+ *
+ * @param interval from one planned line to the next, in seconds; null without a plan.
+ */
+export function paceLines(summary: Summary, interval: number | null): string[] {
+  const lines: string[] = [];
+  if (summary.late > 0 && summary.received > 0) {
+    lines.push("round trips are those of received lines: late replies are in none of the figures");
+  }
+  if (interval === null) return lines;
+  if (summary.missed > 0) lines.push(missedLine(summary, interval));
+  const { response, lag, blocked } = summary;
+  const late = (lag?.p99 ?? 0) > interval * NOTABLE_SHARE;
+  const waited = (blocked?.max ?? 0) > interval;
+  if (late) lines.push(`send lag p99 ${millis(lag!.p99!)} ms: ping itself was late with its lines`);
+  if (waited) {
+    lines.push(`blocked max ${millis(blocked!.max)} ms: lines waited for the connection to take them`);
+  }
+  if (response !== null && (late || waited)) {
+    const { min, avg, max, mdev } = response;
+    lines.push(
+      `response min/avg/max/mdev = ${
+        [min, avg, max, mdev].map(millis).join("/")
+      } ms, from planned line to reply`,
+    );
+  }
+  return lines;
+}
+
+/** From one line sent to the next on average, in seconds; null for fewer than two, or without a plan. */
+export function achievedInterval({ sent, missed }: Summary, interval: number | null): number | null {
+  return interval === null || sent < 2 ? null : interval * (sent + missed - 1) / (sent - 1);
+}
+
+function missedLine(summary: Summary, interval: number): string {
+  const { missed, missed_by } = summary;
+  const why = Object.entries(missed_by).map(([reason, count]) =>
+    count === missed ? reason : `${reason} (${count})`
+  );
+  const achieved = achievedInterval(summary, interval);
+  const pace = achieved === null
+    ? ""
+    : `; one every ${millis(achieved)} ms instead of ${millis(interval)} ms`;
+  return `${missed} ${missed === 1 ? "line was" : "lines were"} due and not sent: ${why.join(", ")}${pace}`;
+}
