@@ -1,4 +1,4 @@
-/** Sets of IP addresses, as `--allow`, `--deny` and `--proxy-from` name them. */
+/** Sets of IP addresses, made of CIDR blocks. */
 import { isIpv4, isIpv6, withoutMapping } from "./endpoint.ts";
 
 /** A block of addresses: those whose first `prefix` bits are those of `bits`. */

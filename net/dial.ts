@@ -1,4 +1,4 @@
-/** Connecting as the user asked for it, with errors for the user: what the subcommands that talk have in common. */
+/** Dialling: what all commands that connect share, with errors for the user. */
 import { Failure, reasonOf, reasonOfFile } from "../failure.ts";
 import { readCertificates, readIdentity } from "./certificates.ts";
 import { type Endpoint, formatEndpoint } from "./endpoint.ts";
@@ -13,28 +13,31 @@ export interface DialOptions {
   endpoint: Endpoint;
   /** Use addresses of this IP version only. */
   family?: 4 | 6;
-  /** Begins each stream with a PROXY protocol header of this version, as a balancer does. */
+  /** Begin each stream with a PROXY protocol header of this version, as a balancer does. */
   proxyHeader?: ProxyVersion;
   /** Milliseconds for name, connection and TLS handshake together; 0 for as long as the system tries. */
   connectTimeout: number;
-  /** A file (PEM) of certificates to trust beside the system's and Mozilla's. */
+  /** A file (PEM) of CA certificates to trust as well as the system's and Mozilla's. */
   caFile?: string;
-  /** The name that the server's certificate has to bear, if it is not the endpoint's host. */
+  /** The name expected in the server's certificate, if it is not the endpoint's host. */
   serverName?: string;
-  /** Takes any certificate. */
+  /** Skips the verification of the server's certificate. */
   insecure: boolean;
-  /** Files (PEM) of the certificate, with its chain, that the client shows, and of its key. */
+  /** Files (PEM) with the client's own certificate and its chain, and with its key. */
   identity?: { cert: string; key: string };
 }
 
-/** What was read for those that connect, once for all of their connections. */
+/** The files that were read, once for all connections with the same options. */
 const read = new WeakMap<DialOptions, Promise<ClientTlsOptions>>();
 
 /** Connects to a stream endpoint. @throws {Failure} */
 export async function dialStream(options: DialOptions, stop: AbortSignal): Promise<Connected> {
   const { endpoint, serverName, insecure } = options;
   let files = read.get(options);
-  if (files === undefined) read.set(options, files = readFiles(options, stop));
+  if (files === undefined) {
+    read.set(options, files = readFiles(options, stop));
+    files.catch(() => read.delete(options)); // another attempt may have another signal
+  }
   const tls = { ...await files, ...(serverName !== undefined && { serverName }), insecure };
   return await reporting(endpoint, stop, connectStream(endpoint, { ...connectOptions(options, stop), tls }));
 }
@@ -72,5 +75,5 @@ async function reporting<T>(endpoint: Endpoint, stop: AbortSignal, connecting: P
   }
 }
 
-/** What connecting is done with where nothing else is asked for. */
+/** The defaults of {@linkcode DialOptions}. */
 export const DIAL_DEFAULTS = { connectTimeout: 10_000, insecure: false };

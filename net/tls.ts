@@ -16,15 +16,15 @@ export interface TlsConnectOptions extends HostConnectOptions {
   tls?: ClientTlsOptions;
 }
 
-/** Whom a TLS client believes, and who it is. */
+/** The certificates that a TLS client trusts, and its own. */
 export interface ClientTlsOptions {
-  /** Certificates (PEM) to trust beside those of the system and of Mozilla. */
+  /** CA certificates (PEM) to trust as well as the system's and Mozilla's. */
   ca?: string;
-  /** The name that the server's certificate must bear, and that is asked for (SNI); otherwise the endpoint's host. */
+  /** The name expected in the server's certificate, and sent as SNI; by default the endpoint's host. */
   serverName?: string;
-  /** Takes any certificate. */
+  /** Skip the verification of the server's certificate. */
   insecure?: boolean;
-  /** What the client shows a server that asks for it. */
+  /** The client's own certificate, for servers that ask for one. */
   identity?: Identity;
 }
 
@@ -47,7 +47,7 @@ export const tls: StreamTransport<TlsListenOptions, TlsConnectOptions> = {
     const { insecure = false, ca = "", serverName = endpoint.hostname, identity } = options.tls ?? {};
     const name = asciiHost(serverName.split("%")[0]!); // no certificate names an IPv6 address's zone
     if (insecure) {
-      needNodeTls("to take any certificate");
+      needNodeTls("skipping certificate verification");
       return await connectNode(endpoint, name, options, { rejectUnauthorized: false, ...identity });
     }
     const roots = await systemRoots();
@@ -63,7 +63,7 @@ export const tls: StreamTransport<TlsListenOptions, TlsConnectOptions> = {
   },
 };
 
-/** Whether among these certificates is a CA's that a server of that name may show as its own. */
+/** Whether one of these certificates is a CA's that a server of that name may use as its own. */
 async function isPinned(ca: string, name: string): Promise<boolean> {
   if (ca === "") return false;
   const certificates = await parseCertificates(ca);

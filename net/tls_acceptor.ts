@@ -4,11 +4,11 @@ import { TlsStream } from "./tls_stream.ts";
 import { ClientRefused, type ServerTls, type ServerTlsOptions } from "./transport.ts";
 import { ClientVerifier } from "./trust.ts";
 
-/** What handshakes of one time have in common. */
+/** What the handshakes between two reloads share. */
 interface Terms {
   context: SecureContext;
   clientCa: string | undefined;
-  /** Where clients need a certificate. */
+  /** Undefined where clients need no certificate. */
   verifier: ClientVerifier | undefined;
 }
 
@@ -16,8 +16,8 @@ interface Terms {
 export class TlsAcceptor implements ServerTls {
   readonly #alpn: string[];
   #terms: Terms;
-  /** For each closed stream that has not told its peer yet. */
-  readonly #farewells = new Set<Promise<void>>();
+  /** The closed streams that have not sent their close_notify yet. */
+  readonly #closing = new Set<Promise<void>>();
 
   constructor(options: ServerTlsOptions, alpn: string[]) {
     this.#alpn = alpn;
@@ -27,7 +27,7 @@ export class TlsAcceptor implements ServerTls {
   renew(options: ServerTlsOptions): void {
     const { clientCa, verifier } = this.#terms;
     this.#terms = termsOf(options);
-    // Sessions from before go on, unless other clients are meant now.
+    // Sessions from before stay valid, unless the CAs have changed.
     if (options.clientCa === clientCa) this.#terms.verifier = verifier;
   }
 
@@ -40,9 +40,9 @@ export class TlsAcceptor implements ServerTls {
       requestCert: verifier !== undefined,
       rejectUnauthorized: verifier !== undefined,
     };
-    const stream = new TlsStream(raw, (wire) => new TLSSocket(wire, options), (farewell) => {
-      this.#farewells.add(farewell);
-      farewell.finally(() => this.#farewells.delete(farewell));
+    const stream = new TlsStream(raw, (wire) => new TLSSocket(wire, options), (closing) => {
+      this.#closing.add(closing);
+      closing.finally(() => this.#closing.delete(closing));
     });
     await stream.handshake("secure", early);
     const refusal = await verifier?.refusal(stream.socket);
@@ -51,7 +51,7 @@ export class TlsAcceptor implements ServerTls {
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#farewells);
+    await Promise.all(this.#closing);
   }
 }
 

@@ -1,4 +1,4 @@
-/** The client's side of TLS: by Deno's own, or by node:tls for what that cannot do. */
+/** The client's side of TLS: Deno's own, or node:tls for what Deno's cannot do. */
 import { type Identity, parseCertificates } from "./certificates.ts";
 import { type HostEndpoint, isIpv4, isIpv6 } from "./endpoint.ts";
 import { TlsFailure } from "./errors.ts";
@@ -7,7 +7,7 @@ import { closeQuietly, type Stream } from "./stream.ts";
 import { connectTcp } from "./tcp.ts";
 import type { Cancellable, Connected } from "./transport.ts";
 
-/** The application protocol that both sides name (RFC 7301). A client that names none is served as well. */
+/** The application protocol that both sides negotiate (RFC 7301). A client that offers none is served as well. */
 export const ALPN = ["tsecho"];
 
 /** How the connection below TLS is made. */
@@ -108,7 +108,7 @@ function withAlerts(stream: Stream): Stream {
   };
 }
 
-/** A handshake's error, which says what can be done about it. */
+/** The error of a handshake, with what to do about it. */
 function ofHandshake(error: unknown, name: string): unknown {
   if (error instanceof Deno.errors.UnexpectedEof) {
     return new Deno.errors.UnexpectedEof("the server closed the connection in the TLS handshake", {

@@ -1,4 +1,4 @@
-/** TLS of `node:tls` over one of our streams, as one of our streams: the one adapter, for both sides. */
+/** Runs `node:tls` over a Stream, and offers the result as a Stream: the one adapter, for both sides. */
 import { Duplex } from "node:stream";
 import { setImmediate } from "node:timers";
 import type { TLSSocket } from "node:tls";
@@ -6,13 +6,13 @@ import { TlsFailure } from "./errors.ts";
 import { closeQuietly, type Stream } from "./stream.ts";
 import { withTimeout } from "../time/timers.ts";
 
-/** Encrypted bytes of one read: the buffer begins small, for idle connections, and grows while reads fill it. */
+/** Bytes of one encrypted read: the buffer starts small, for idle connections, and grows while reads fill it. */
 const MIN_READ_SIZE = 512;
 const MAX_READ_SIZE = 64 * 1024;
-/** Milliseconds that the last record of a stream that is being closed may take to get out. */
-const FAREWELL_MS = 1_000;
+/** Milliseconds that a closing stream may take to send its close_notify. */
+const CLOSE_NOTIFY_TIMEOUT_MS = 1_000;
 
-/** What `node:tls` takes for its connection. It is fed encrypted bytes, and writes its own to the stream. */
+/** The connection as `node:tls` sees it: encrypted bytes are fed in, and those that it writes go to the stream. */
 class Wire extends Duplex {
   readonly #raw: Stream;
   readonly #onFailure: (error: Error) => void;
@@ -24,22 +24,22 @@ class Wire extends Duplex {
     this.#onFailure = onFailure;
   }
 
-  /** Hands encrypted bytes over. They are decrypted before this returns, and may be overwritten then. */
+  /** Hands encrypted bytes over. They are decrypted before this returns, and may be overwritten afterwards. */
   feed(bytes: Uint8Array): void {
     this.emit("data", bytes); // `push` would keep them in a queue
   }
 
-  /** Resolves when all records that TLS has made have been written, or cannot be. */
+  /** Resolves when all records that TLS has produced are written, or cannot be. */
   async flushed(): Promise<void> {
     do {
       await this.#writing;
-      await new Promise((resolve) => setImmediate(resolve)); // TLS hands on what is left in a microtask of its own
+      await new Promise((resolve) => setImmediate(resolve)); // TLS hands over the rest in a microtask of its own
     } while (this.#writing !== undefined);
   }
 
   override _read(): void {}
 
-  // Not `_write`: of the queue that calls it, TLS uses nothing, as it has one write under way at a time.
+  // Not `_write`: TLS has one write under way at a time, and needs no queue in front of it.
   override write(bytes: Uint8Array, ...rest: unknown[]): boolean {
     this.#writing = this.#write(bytes, rest.at(-1) as () => void);
     return true;
@@ -61,9 +61,9 @@ class Wire extends Duplex {
 /**
  * A TLS connection over a stream.
  *
- * Reading is pulled: the peer's bytes are read only while somebody waits for plaintext, because node:tls goes on
- * decrypting while nobody takes what it has. A write is done when the stream has taken its records, because
- * node:tls's own return value says nothing about that. The end of the stream is in order only after a close_notify.
+ * Reads are pulled: encrypted bytes are read only while a read for plaintext waits, because node:tls goes on
+ * decrypting while nobody consumes its output. A write is done when the stream has taken its records, because
+ * node:tls's return value says nothing about that. The end of the stream is orderly only after a close_notify.
  */
 export class TlsStream implements Stream {
   readonly socket: TLSSocket;
@@ -79,32 +79,33 @@ export class TlsStream implements Stream {
   #closed = false;
   #endSent = false;
   #failure: Error | undefined;
-  /** Rejects in a handshake that has failed. */
+  /** Rejects when the handshake fails. */
   #failed: PromiseWithResolvers<never> | undefined = Promise.withResolvers();
   #rejectWrite: ((error: Error) => void) | undefined;
-  readonly #onClose: (farewell: Promise<void>) => void;
+  readonly #onClose: (closing: Promise<void>) => void;
 
   /**
-   * @param raw is the TLS stream's from now on, and is closed if it cannot be made.
-   * @param wrap makes the TLS socket of the Duplex.
-   * @param onClose is given, when the stream is closed, what resolves once the peer has been told or cannot be.
+   * @param raw owned by the TLS stream from now on; closed if that cannot be made.
+   * @param wrap makes the TLS socket from the Duplex.
+   * @param onClose called when the stream is closed, with a promise that resolves once the close_notify is sent or
+   *   cannot be.
    */
   constructor(
     raw: Stream,
     wrap: (wire: Duplex) => TLSSocket,
-    onClose: (farewell: Promise<void>) => void = () => {},
+    onClose: (closing: Promise<void>) => void = () => {},
   ) {
     this.#raw = raw;
     this.#onClose = onClose;
     this.#wire = new Wire(raw, (error) => this.#fail(error));
-    this.#failed!.promise.catch(() => {}); // it may come when nobody waits for it
+    this.#failed!.promise.catch(() => {}); // it may reject when nobody waits
     try {
       this.socket = wrap(this.#wire);
     } catch (error) {
       closeQuietly(raw);
       throw error;
     }
-    // Plaintext is kept here instead of in node's queue, whose events come later and cost more.
+    // Plaintext is queued here: node's own queue is slower, and its events come later.
     this.socket.push = (chunk: Uint8Array | null) => {
       if (chunk === null) this.#ended = true;
       else this.#plain.push(chunk);
@@ -112,14 +113,14 @@ export class TlsStream implements Stream {
     };
     const failed = (error: Error) => this.#fail(this.#secured ? new TlsFailure(error) : error);
     this.socket.on("error", failed);
-    this.socket.on("_tlsError", failed); // alone tells a server what happens after the handshake
+    this.socket.on("_tlsError", failed); // on a server the only event for errors after the handshake
   }
 
   /**
-   * Reads from the peer until an event of the socket says that the handshake is over.
+   * Reads from the peer until the socket's event says that the handshake is over.
    *
-   * @param early bytes that have been read already.
-   * @throws what ended it; UnexpectedEof if the peer did.
+   * @param early bytes already read from the stream.
+   * @throws the error that ended it; UnexpectedEof if the peer closed.
    */
   async handshake(event: "secure" | "secureConnect", early?: Uint8Array): Promise<void> {
     this.socket.once(event, () => this.#secured = true);
@@ -129,22 +130,22 @@ export class TlsStream implements Stream {
     try {
       while (!this.#secured) {
         if (this.#failure !== undefined) throw this.#failure;
-        // What fails is told after the turn in which it does, when the next read may be waiting.
+        // A failure is reported a turn late, when the next read may already be waiting.
         const n = await Promise.race([this.#raw.read(this.#buffer), failed]);
         if (n === null) {
-          await new Promise((resolve) => setImmediate(resolve)); // what came before may be no TLS
+          await new Promise((resolve) => setImmediate(resolve)); // a failure over the last bytes is reported now
           throw this.#failure ?? new Deno.errors.UnexpectedEof("the peer closed the connection");
         }
         this.#decrypt(n);
       }
     } catch (error) {
       this.#fail(error as Error);
-      await withTimeout(this.#wire.flushed(), FAREWELL_MS); // the alert that tells the peer why
+      await withTimeout(this.#wire.flushed(), CLOSE_NOTIFY_TIMEOUT_MS); // the alert that tells the peer why
       this.destroy();
       throw this.#failure;
     }
     this.#failed = undefined;
-    this.#buffer = new Uint8Array(MIN_READ_SIZE); // a handshake's messages are longer than an idle connection's
+    this.#buffer = new Uint8Array(MIN_READ_SIZE); // the handshake made it larger than an idle connection needs
   }
 
   async read(buffer: Uint8Array): Promise<number | null> {
@@ -186,14 +187,14 @@ export class TlsStream implements Stream {
     await this.#raw.closeWrite();
   }
 
-  /** Closes both ways; the peer is told so if no write is under way. */
+  /** Closes both ways, with a close_notify if no write is under way. */
   close(): void {
     if (this.#closed) throw new Deno.errors.BadResource("the stream is closed");
     this.#closed = true;
     if (this.#failure !== undefined || this.#endSent || this.#rejectWrite !== undefined) {
       return this.destroy();
     }
-    const told = withTimeout(this.#sendEnd(), FAREWELL_MS);
+    const told = withTimeout(this.#sendEnd(), CLOSE_NOTIFY_TIMEOUT_MS);
     this.#onClose(told.then(() => this.destroy(), () => this.destroy()));
   }
 
@@ -211,7 +212,7 @@ export class TlsStream implements Stream {
     await this.#wire.flushed();
   }
 
-  /** Has the bytes decrypted that the buffer begins with, and fits the buffer to them. */
+  /** Decrypts the first `length` bytes of the buffer, and adapts its size to them. */
   #decrypt(length: number): void {
     const { length: size } = this.#buffer;
     this.#wire.feed(this.#buffer.subarray(0, length));

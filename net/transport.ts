@@ -1,59 +1,59 @@
-/** What each transport offers, and what it is asked for. The transports themselves are listed in `transports.ts`. */
+/** The interface of a transport. `transports.ts` lists them. A connection takes one descriptor, whatever the transport. */
 import type { Identity } from "./certificates.ts";
 import type { Address, Endpoint } from "./endpoint.ts";
 import type { Stream } from "./stream.ts";
 
-/** A stream that was accepted; nothing has been read from it. */
+/** An accepted stream; nothing has been read from it. */
 export interface Accepted {
   stream: Stream;
   /** Undefined on a Unix socket, whose clients have no address. */
   peer: Address | undefined;
 }
 
-/** A socket that accepts streams. One `accept` at a time; it throws as that of `Deno.Listener` does. */
+/** A socket that accepts streams, one `accept` at a time. Its errors are those of `Deno.Listener`. */
 export interface StreamListener {
   accept(): Promise<Accepted>;
   close(): void;
 }
 
-/** A bound socket, and the endpoint that it really has. */
+/** A bound socket, and its endpoint with the real port. */
 export interface BoundListener {
   endpoint: Endpoint;
   listener: StreamListener;
-  /** Something about it that the user should know, such as an address family that is missing. */
+  /** What the user should know about it, such as a missing address family. */
   warning?: string;
-  /** What an accepted stream has to go through before it is used, where the transport asks for that. */
+  /** What secures an accepted stream before it is used; undefined for plain transports. */
   security?: ServerTls;
 }
 
-/** What a TLS server shows its clients, and whom it lets in. */
+/** The certificate of a TLS server, and the clients that it accepts. */
 export interface ServerTlsOptions {
   identity: Identity;
-  /** The certificates (PEM) one of which has to have signed a client's; undefined where clients need none. */
+  /** The CAs (PEM) of clients' certificates; undefined where clients need none. */
   clientCa?: string;
 }
 
 /** The server's side of TLS. */
 export interface ServerTls {
   /**
-   * Makes a secure stream of an accepted one. Closing the accepted stream gives up, and frees all that was taken.
+   * Runs the handshake on an accepted stream. Closing the accepted stream ends it, and frees everything.
    *
-   * @param early bytes that have been read from it already.
+   * @param early bytes already read from the stream.
    * @throws what the handshake throws; {@linkcode ClientRefused} after a handshake.
    */
   secure(stream: Stream, early: Uint8Array): Promise<Stream>;
-  /** Uses other options for handshakes from now on. */
+  /** Uses these options from the next handshake on. */
   renew(options: ServerTlsOptions): void;
-  /** Waits until closed streams have told their peers, for a second at most. */
+  /** Waits until closed streams have sent their close_notify, at most a second. */
   close(): Promise<void>;
 }
 
-/** A client that was let in by TLS, but whose certificate is refused. */
+/** A client whose handshake succeeded, but whose certificate is refused. */
 export class ClientRefused extends Error {
   /**
    * @param reason one of a few fixed texts.
-   * @param subject whom the certificate names.
-   * @param stream still open, to tell the client.
+   * @param subject the certificate's subject.
+   * @param stream still open, so that the client can be told.
    */
   constructor(readonly reason: string, readonly subject: string | undefined, readonly stream: Stream) {
     super(reason);
@@ -61,16 +61,16 @@ export class ClientRefused extends Error {
   }
 }
 
-/** A stream to a server, and what it took to get it. */
+/** A stream to a server, and how long it took to connect. */
 export interface Connected {
   stream: Stream;
-  /** Milliseconds until the connection stood, the look-up of its name included. */
+  /** Milliseconds until the connection was established, the look-up of the name included. */
   connectMs: number;
-  /** Milliseconds that the TLS handshake took after that; undefined without TLS. */
+  /** Milliseconds of the TLS handshake after that; undefined without TLS. */
   handshakeMs?: number;
 }
 
-/** A socket for datagrams with one peer: what others send is not received. */
+/** A socket for datagrams with one peer; datagrams from others are dropped. */
 export interface DatagramPeer {
   /** The peer's address, for people. */
   address: string;
@@ -83,19 +83,19 @@ export interface DatagramPeer {
   close(): void;
 }
 
-/** A bound socket for datagrams with anybody. */
+/** A bound socket for datagrams with any peer. */
 export interface DatagramSocket {
   endpoint: Endpoint;
   warning?: string;
-  /** Waits for the next datagram, whose bytes are put into the buffer. */
+  /** Waits for the next datagram; its bytes are a view of the buffer. */
   receive(buffer: Uint8Array): Promise<[Uint8Array, Address]>;
   send(bytes: Uint8Array, to: Address): Promise<void>;
   close(): void;
 }
 
-/** What can be given up. */
+/** Options of what can be cancelled. */
 export interface Cancellable {
-  /** Gives up when aborted, with the signal's reason. */
+  /** Cancels when aborted: the call throws the signal's reason. */
   signal?: AbortSignal | undefined;
 }
 

@@ -1,4 +1,4 @@
-/** Whether a peer's certificate is trusted, where `node:tls` speaks: it alone is not strict enough. */
+/** Whether a peer's certificate is trusted, where `node:tls` is used: it is not strict enough by itself. */
 import { X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 import { checkServerIdentity, type DetailedPeerCertificate, type TLSSocket } from "node:tls";
@@ -10,10 +10,10 @@ const MAX_CHAIN_LENGTH = 10;
 /** Verifies the certificates of a server's clients. */
 export class ClientVerifier {
   readonly #clientCa: string;
-  /** The certificates that were verified in full handshakes. */
+  /** Fingerprints of the certificates that were verified in full handshakes. */
   readonly #verified = new Set<string>();
 
-  /** @param clientCa the certificates (PEM) that clients' are signed with. */
+  /** @param clientCa the CAs (PEM) of clients' certificates. */
   constructor(clientCa: string) {
     this.#clientCa = clientCa;
   }
@@ -21,8 +21,8 @@ export class ClientVerifier {
   /**
    * Why a client is refused after its handshake, as one of a few texts; undefined if it is trusted.
    *
-   * A handshake in which the certificate fails ends well for node:tls, and the client has a ticket then. With that
-   * it resumes the session, and nothing is verified: a resumed one has to show a certificate that was.
+   * For node:tls a handshake succeeds even if the certificate does not, and the client gets a ticket. When it resumes
+   * that session nothing is verified, so the certificate of a resumed session must be one that was verified before.
    */
   async refusal(socket: TLSSocket): Promise<string | undefined> {
     const certificate = socket.getPeerX509Certificate();
@@ -72,10 +72,10 @@ function verifyError(socket: TLSSocket): string {
   return code;
 }
 
-/** Whom a client trusts. */
+/** The certificates that a client trusts. */
 export interface Trust {
   roots: X509Certificate[];
-  /** Certificates that are trusted as a server's own too, even if a CA's. */
+  /** Certificates that a server may use as its own, although they are a CA's. */
   pinned: X509Certificate[];
 }
 

@@ -1,7 +1,7 @@
 /** Addresses and names: link-local ones with their zone, and what is said of those that cannot be used. */
 import { assertEquals, assertMatch } from "@std/assert";
 import { e2e as test } from "./harness.ts";
-import { run, ServerProcess, TSECHO, tsecho, unstamped } from "./helpers.ts";
+import { eventually, Folder, run, Running, ServerProcess, TSECHO, tsecho, unstamped } from "./helpers.ts";
 
 /** A command line in a network namespace of its own, whose loopback interface has a link-local address. */
 const IN_NAMESPACE = [
@@ -51,6 +51,35 @@ test("a link-local address keeps its zone, on both sides", {
     const { code, stderr } = await inside(...argv);
     const [, told] = /^tsecho: Cannot (?:connect to|listen on) "\S+": (.*)\n$/.exec(stderr) ?? [stderr];
     assertEquals([code, told], [1, reason], argv.join(" "));
+  }
+});
+
+test("SIGTERM ends what waits for a name", {
+  needs: ["unshare", "ip", "mount"],
+  ignore: Deno.build.os !== "linux",
+}, async () => {
+  await using folder = await Folder.make();
+  await Deno.writeTextFile(folder.file("resolv.conf"), "nameserver 192.0.2.1\n");
+  // What is sent there by the loopback interface comes back, is for nobody, and vanishes.
+  const wrap = [
+    ...["unshare", "--user", "--map-root-user", "--net", "--mount", "sh", "-c"],
+    'ip link set lo up && ip route add 192.0.2.1 dev lo && mount --bind "$0" /etc/resolv.conf && exec "$@"',
+    folder.file("resolv.conf"),
+  ];
+  if ((await run([...wrap, "true"])).code !== 0) return console.log("skipped: no network or mount namespace");
+  for (
+    const argv of [["server", "slow.example:7"], ["server", "udp://slow.example:7"], [
+      "client",
+      "slow.example",
+    ]]
+  ) {
+    await using waiting = new Running([...wrap, ...TSECHO, ...argv]);
+    const asked = async () =>
+      (await run(["cat", `/proc/${waiting.pid}/net/udp`])).stdout.includes(" 010200C0:0035 ");
+    await eventually(asked, "the name to be looked up");
+    waiting.kill("SIGTERM");
+    assertEquals(await waiting.code(), 1);
+    assertMatch(waiting.stderr.text, /^tsecho: Cannot (?:listen on|connect to) "\S+": interrupted\n$/);
   }
 });
 

@@ -368,7 +368,10 @@ test(
         /^tsecho: Cannot listen on "tls:.*": a TLS server needs Deno 2\.9\.5 or newer, and/,
       );
       const client = await tsecho(["client", "tls://127.0.0.1:1", "--insecure", "-m", "x"]);
-      assertMatch(client.stderr, /Cannot connect to .*: to take any certificate needs Deno 2\.9\.5 or newer/);
+      assertMatch(
+        client.stderr,
+        /Cannot connect to .*: skipping certificate verification needs Deno 2\.9\.5 or newer/,
+      );
       const own = await tsecho(["client", "tls://127.0.0.1:1", ...identity, "-m", "x"]);
       assertMatch(own.stderr, /Cannot connect to .*: a client certificate needs Deno 2\.9\.5 or newer/);
     });
