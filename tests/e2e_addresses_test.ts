@@ -1,7 +1,20 @@
 /** Addresses and names: link-local ones with their zone, and what is said of those that cannot be used. */
-import { assertEquals, assertMatch } from "@std/assert";
+import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { e2e as test } from "./harness.ts";
-import { eventually, Folder, run, Running, ServerProcess, TSECHO, tsecho, unstamped } from "./helpers.ts";
+import { Failure } from "../failure.ts";
+import { serve } from "../server.ts";
+import {
+  eventually,
+  Folder,
+  freePort,
+  run,
+  Running,
+  ServerProcess,
+  TSECHO,
+  tsecho,
+  unstamped,
+} from "./helpers.ts";
+import { servesTls, withCertificates } from "./tls_helpers.ts";
 
 /** A command line in a network namespace of its own, whose loopback interface has a link-local address. */
 const IN_NAMESPACE = [
@@ -108,3 +121,23 @@ test("when one of several endpoints cannot be listened on, the server ends and s
   assertEquals([code, stdout], [1, ""]);
   assertMatch(stderr, new RegExp(`^tsecho: Cannot listen on "${url}": the port is in use; [^\n]*\n$`));
 });
+
+test("when one of several endpoints cannot be listened on, nothing of the others stays open", {
+  needs: ["openssl"],
+}, () =>
+  withCertificates(async (folder, [, cert, , key]) => {
+    using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const [tcp, tls, udp] = [freePort(), freePort(), freePort("127.0.0.1", "udp")];
+    const others = [`tcp://127.0.0.1:${tcp}`, `udp://127.0.0.1:${udp}`, `unix:${folder.file("s.sock")}`];
+    if (await servesTls()) others.push(`tls://127.0.0.1:${tls}`);
+    const listen = [...others, `tcp://127.0.0.1:${taken.addr.port}`];
+    // What stays open fails this test: Deno counts a test's resources.
+    await assertRejects(
+      () => serve({ listen, tls: { cert: cert!, key: key! } }),
+      Failure,
+      "the port is in use",
+    );
+    for (const port of [tcp, tls]) Deno.listen({ hostname: "127.0.0.1", port }).close();
+    Deno.listenDatagram({ transport: "udp", hostname: "127.0.0.1", port: udp }).close();
+    await assertRejects(() => Deno.lstat(folder.file("s.sock")), Deno.errors.NotFound);
+  }));
