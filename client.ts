@@ -2,10 +2,12 @@
 import { isInteractive, PeerOutput } from "./cli/terminal.ts";
 import { sendMessages } from "./client/conversation.ts";
 import { DatagramDialogue } from "./client/datagrams.ts";
-import { type Dialogue, StreamDialogue } from "./client/dialogue.ts";
+import { ChunkDialogue } from "./client/chunk_dialogue.ts";
+import type { Dialogue } from "./client/dialogue.ts";
 import { DatagramFilter } from "./client/filter_datagrams.ts";
 import { LineFilter } from "./client/filter_lines.ts";
 import { filterMessages } from "./client/filter_messages.ts";
+import { LineDialogue } from "./client/line_dialogue.ts";
 import { prompt } from "./client/prompt.ts";
 import { dialDatagrams, type DialOptions, dialStream } from "./net/dial.ts";
 import { formatEndpoint } from "./net/endpoint.ts";
@@ -18,6 +20,8 @@ export interface ClientOptions extends DialOptions {
   /** The longest wait for a reply. */
   timeout: number;
   framing: Framing;
+  /** Whether a reply must be what was sent, behind a stamp or alone. */
+  verify: boolean;
   /** What to send and then end, instead of stdin. */
   messages: string[];
   /** The most datagrams that a filter sends a second; 0 for as many as are answered. */
@@ -28,6 +32,7 @@ export interface ClientOptions extends DialOptions {
 export const CLIENT_DEFAULTS = {
   timeout: 10_000,
   framing: "line",
+  verify: true,
   // Half of what a server answers to one source by default: there may be two clients behind one address.
   udpRate: 500,
 } as const satisfies Partial<ClientOptions>;
@@ -48,10 +53,11 @@ async function talkOverStream(options: ClientOptions, stop: AbortSignal): Promis
   const { stream } = await dialStream(options, stop);
   try {
     const output = new PeerOutput();
-    const dialogue = new StreamDialogue(stream, server, options);
+    const lines = options.framing === "line";
+    const dialogue = new (lines ? LineDialogue : ChunkDialogue)(stream, server, options);
     if (await converse(dialogue, options, output, stop)) return;
-    if (options.framing === "chunk") await filterMessages(dialogue, output, stop);
-    else await new LineFilter(stream, server, options.timeout, output, stop).run();
+    if (!lines) await filterMessages(dialogue, output, stop);
+    else await new LineFilter(stream, server, options, output, stop).run();
   } finally {
     closeQuietly(stream);
   }

@@ -20,12 +20,21 @@
  * responder.close();
  * ```
  *
- * A client counts replies and finds the server's error among them with {@linkcode ReplyScanner}, cuts a stream into
- * lines with {@linkcode LineSplitter}, takes a stamp apart with {@linkcode PrefixReader}, and matches datagrams with
- * {@linkcode DatagramReplies}.
+ * A client verifies replies and finds the server's error among them with {@linkcode ReplyVerifier}, or with
+ * {@linkcode ReplyScanner} takes any; it cuts a stream into lines with {@linkcode LineSplitter}, takes a stamp apart
+ * with {@linkcode PrefixReader}, and matches datagrams with {@linkcode DatagramReplies}.
  */
 
-export { CHUNK_SIZE, errorReason, errorReply, type Framing, FRAMINGS, LF } from "./protocol/lines.ts";
+export {
+  CHUNK_SIZE,
+  errorReason,
+  errorReply,
+  type Framing,
+  FRAMINGS,
+  LF,
+  quoteLine,
+} from "./protocol/lines.ts";
+export { echoOfChunk, isEcho } from "./protocol/echo.ts";
 export { Responder } from "./protocol/responder.ts";
 export {
   MAX_PREFIX_LENGTH,
@@ -36,7 +45,8 @@ export {
   STAMP_FORMATS,
   type StampFormat,
 } from "./protocol/stamps.ts";
-export { ReplyScanner } from "./protocol/reply_scanner.ts";
+export { ReplyScanner, type ReplyStream } from "./protocol/reply_scanner.ts";
+export { ReplyVerifier } from "./protocol/reply_verifier.ts";
 export { LineSplitter } from "./protocol/line_splitter.ts";
 export { DatagramReplies } from "./protocol/datagram_replies.ts";
 export { acquireSlot, countLf, LARGE_SLOT, SMALL_SLOT } from "./protocol/wasm/kernel.ts";

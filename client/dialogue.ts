@@ -1,15 +1,12 @@
 import { Failure } from "../failure.ts";
 import { isPeerGone, TlsFailure } from "../net/errors.ts";
 import { READ_SIZE, type Stream, writeAll } from "../net/stream.ts";
-import { concat } from "@std/bytes/concat";
-import { errorReason, type Framing, LF } from "../protocol.ts";
+import { errorReason, type Framing, quoteLine } from "../protocol.ts";
 import { formatMillis } from "../time/duration.ts";
 import { TIMED_OUT, withTimeout } from "../time/timers.ts";
 
-/** In chunk framing nothing marks a reply's end: one that does not end as the message did ends with such a silence. */
-const CHUNK_QUIET_MS = 200;
-/** A reply may be longer than its message by a prefix. A server that sends so much more is no line echo. */
-const MAX_EXTRA = 64 * 1024;
+/** A reply may be longer than its message by a stamp. A server that sends so much more is no line echo. */
+export const MAX_EXTRA = 64 * 1024;
 /** How long the server may take to close after the last reply. */
 export const CLOSE_WAIT_MS = 1000;
 
@@ -36,25 +33,39 @@ export interface Dialogue {
   end(): Promise<void>;
 }
 
-/** A dialogue over a connection. */
-export class StreamDialogue implements Dialogue {
-  readonly framing: Framing;
+/** How a dialogue over a connection goes. */
+export interface DialogueOptions {
+  /** The longest wait for a reply, in milliseconds; 0 for none. */
+  timeout: number;
+  /** Whether a reply must be what was sent, behind a stamp or alone. */
+  verify: boolean;
+}
+
+/** A dialogue over a connection, in a framing that tells where a reply ends. */
+export abstract class StreamDialogue implements Dialogue {
+  abstract readonly framing: Framing;
   readonly #conn: Stream;
   readonly #server: string;
   readonly #timeout: number;
+  protected readonly verify: boolean;
   readonly #buffer = new Uint8Array(READ_SIZE);
-  /** Bytes that have arrived and have not been taken. */
-  #rest = new Uint8Array();
   #reading: Promise<boolean> | undefined;
   #end = "the server closed the connection";
 
-  /** @param options the longest wait for a reply, in milliseconds, 0 for none; the server's framing. */
-  constructor(conn: Stream, server: string, options: { timeout: number; framing: Framing }) {
+  constructor(conn: Stream, server: string, { timeout, verify }: DialogueOptions) {
     this.#conn = conn;
     this.#server = server;
-    this.#timeout = options.timeout;
-    this.framing = options.framing;
+    this.#timeout = timeout;
+    this.verify = verify;
   }
+
+  /** Keeps bytes that have arrived. They are valid until it returns. */
+  protected abstract keep(bytes: Uint8Array): void;
+  /** Takes the reply to a message, as soon as it is whole. @throws {Failure} */
+  protected abstract reply(message: Uint8Array): Promise<Uint8Array>;
+  /** The line in which the server has said why it closes, if it has. */
+  protected abstract lastWords(): Uint8Array;
+  abstract takeUnasked(): Uint8Array;
 
   async ask(message: Uint8Array): Promise<Uint8Array> {
     const reply = await withTimeout(this.#exchange(message), this.#timeout);
@@ -66,15 +77,9 @@ export class StreamDialogue implements Dialogue {
     return this.#reading ??= this.#read().finally(() => this.#reading = undefined);
   }
 
-  /** Not the reason why the server is about to close: that is for {@linkcode gone}. */
-  takeUnasked(): Uint8Array {
-    if (errorReason(this.#rest) !== undefined && this.#rest.length < MAX_EXTRA) return new Uint8Array();
-    return this.#take(this.#rest.length);
-  }
-
   gone(): Failure {
-    const reason = errorReason(this.#rest.subarray(0, this.#rest.indexOf(LF) + 1));
-    return this.failure(reason === undefined ? this.#end : `the server says: ${reason}`);
+    const reason = errorReason(this.lastWords());
+    return this.failure(reason === undefined ? this.#end : saying(reason));
   }
 
   failure(reason: string): Failure {
@@ -86,6 +91,14 @@ export class StreamDialogue implements Dialogue {
     await withTimeout(this.#conn.closeWrite().catch(() => {}), CLOSE_WAIT_MS);
   }
 
+  /** Why what came instead of a message's echo is none: the server's error, or anything else, which may be allowed. */
+  protected refusal(reply: Uint8Array, message: Uint8Array): Failure | undefined {
+    const reason = errorReason(reply);
+    if (reason !== undefined) return this.failure(saying(reason));
+    if (!this.verify) return undefined;
+    return this.failure(noEcho(`"${quoteLine(message)}" was answered by`, quoteLine(reply)));
+  }
+
   async #exchange(message: Uint8Array): Promise<Uint8Array> {
     try {
       await writeAll(this.#conn, message);
@@ -94,43 +107,14 @@ export class StreamDialogue implements Dialogue {
       while (await this.more()); // the reason may still be on its way
       throw this.gone();
     }
-    for (;;) {
-      const length = this.framing === "line" ? this.#rest.indexOf(LF) + 1 : await this.#chunkLength(message);
-      if (length > 0) return this.#checked(this.#take(length), message);
-      if (this.#rest.length > message.length + MAX_EXTRA) {
-        throw this.failure("what it sends is no reply to the message");
-      }
-      if (!await this.more()) throw this.gone();
-    }
-  }
-
-  #checked(reply: Uint8Array, message: Uint8Array): Uint8Array {
-    const reason = errorReason(reply);
-    if (reason !== undefined && errorReason(message) === undefined) {
-      throw this.failure(`the server says: ${reason}`);
-    }
-    return reply;
-  }
-
-  /** Waits for the rest of a reply in chunk framing of which something has arrived; its length then, 0 before. */
-  async #chunkLength(message: Uint8Array): Promise<number> {
-    while (this.#rest.length > 0 && !endsWith(this.#rest, message)) {
-      if (await withTimeout(this.more(), CHUNK_QUIET_MS) !== true) break;
-    }
-    return this.#rest.length;
-  }
-
-  #take(length: number): Uint8Array {
-    const taken = this.#rest.subarray(0, length);
-    this.#rest = this.#rest.subarray(length);
-    return taken;
+    return await this.reply(message);
   }
 
   async #read(): Promise<boolean> {
     try {
       const n = await this.#conn.read(this.#buffer);
       if (n === null) return false;
-      this.#rest = concat([this.#rest, this.#buffer.subarray(0, n)]);
+      this.keep(this.#buffer.subarray(0, n));
       return true;
     } catch (error) {
       if (!isPeerGone(error)) throw error;
@@ -140,15 +124,20 @@ export class StreamDialogue implements Dialogue {
   }
 }
 
+/** The server's own reason for an end. */
+export function saying(reason: string): string {
+  return `the server says: ${reason}`;
+}
+
+/** Why what a server sends makes no conversation with an echo. @param reply as it is quoted. */
+export function noEcho(what: string, reply: string): string {
+  return `this does not look like an echo server: ${what} "${reply}"; --no-verify accepts any reply`;
+}
+
 /** Why a read has failed because of the server. */
 export function howServerWent(error: unknown): string {
   if (error instanceof TlsFailure) return error.message;
   return error instanceof Deno.errors.UnexpectedEof
     ? "the connection was cut off, without the end that TLS asks for"
     : "the server reset the connection";
-}
-
-function endsWith(bytes: Uint8Array, end: Uint8Array): boolean {
-  const from = bytes.length - end.length;
-  return from >= 0 && end.every((byte, i) => bytes[from + i] === byte);
 }

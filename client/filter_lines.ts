@@ -3,16 +3,24 @@ import type { PeerOutput } from "../cli/terminal.ts";
 import { Failure } from "../failure.ts";
 import { isClosedHere, isPeerGone } from "../net/errors.ts";
 import { closeQuietly, type Stream, writeAll } from "../net/stream.ts";
-import { countLf, LF, ReplyScanner } from "../protocol.ts";
+import { LF, ReplyScanner, type ReplyStream, ReplyVerifier } from "../protocol.ts";
 import { formatMillis } from "../time/duration.ts";
-import { CLOSE_WAIT_MS, howServerWent } from "./dialogue.ts";
+import { CLOSE_WAIT_MS, howServerWent, noEcho, saying } from "./dialogue.ts";
 
 /** How often the filter looks whether the reply that it waits for is late. */
 const WATCH_MS = 100;
 
+interface FilterOptions {
+  /** The longest wait for a reply, in milliseconds; 0 for none. */
+  timeout: number;
+  /** Whether a reply must be its line. */
+  verify: boolean;
+}
+
 /**
  * The filter in line framing: lines go out as fast as the server takes them, replies come in as fast as stdout takes
- * them, and neither waits for the other. What is in flight is in the sockets' buffers, so that memory stays bounded.
+ * them, and neither waits for the other. What is in flight is in the sockets' buffers, and what replies are verified
+ * with in a buffer of its own: when that is full, lines wait for replies, so that memory stays bounded.
  */
 export class LineFilter {
   readonly #conn: Stream;
@@ -20,9 +28,8 @@ export class LineFilter {
   readonly #timeout: number;
   readonly #output: PeerOutput;
   readonly #stop: AbortSignal;
-  readonly #replies = new ReplyScanner();
-  /** Lines sent, one without LF at the input's end among them. */
-  #sent = 0;
+  readonly #replies: ReplyStream;
+  #progress = Promise.withResolvers<void>();
   /** What stdin is at: between two lines, within one, or at its end. */
   #input: "between lines" | "within a line" | "ended" = "between lines";
   #writing = false;
@@ -35,11 +42,11 @@ export class LineFilter {
   /** An error of stdin, or of this program. */
   #fault: unknown;
 
-  /** @param timeout the longest wait for a reply, in milliseconds; 0 for none. */
-  constructor(conn: Stream, server: string, timeout: number, output: PeerOutput, stop: AbortSignal) {
+  constructor(conn: Stream, server: string, options: FilterOptions, output: PeerOutput, stop: AbortSignal) {
     this.#conn = conn;
     this.#server = server;
-    this.#timeout = timeout;
+    this.#timeout = options.timeout;
+    this.#replies = options.verify ? new ReplyVerifier() : new ReplyScanner();
     this.#output = output;
     this.#stop = stop;
   }
@@ -64,18 +71,30 @@ export class LineFilter {
 
   async #send(): Promise<void> {
     for await (const bytes of readStdin(this.#stop)) {
-      if (this.#sent === this.#replies.answered) this.#waitingSince = performance.now();
+      if (this.#replies.sent === this.#replies.answered) this.#waitingSince = performance.now();
+      while (!this.#makeRoom(bytes.length)) {
+        await this.#progress.promise;
+        this.#progress = Promise.withResolvers();
+      }
       this.#replies.sending(bytes);
-      this.#sent += countLf(bytes);
       this.#input = bytes.at(-1) === LF ? "between lines" : "within a line";
       this.#writing = true;
       await writeAll(this.#conn, bytes);
       this.#writing = false;
     }
-    if (this.#input === "within a line") this.#sent++;
+    this.#replies.endInput(this.#input === "within a line");
     this.#input = "ended";
     this.#waitingSince = performance.now();
     await this.#conn.closeWrite();
+  }
+
+  /** @throws {Failure} for a line that is too long to be verified. */
+  #makeRoom(length: number): boolean {
+    try {
+      return this.#replies.makeRoom(length);
+    } catch (error) {
+      throw new Failure("talk to", this.#server, (error as Error).message, { cause: error });
+    }
   }
 
   async #receive(): Promise<void> {
@@ -91,8 +110,12 @@ export class LineFilter {
       // stdout is gone: there is nothing left to read for.
       printed.catch(() => closeQuietly(this.#conn));
       [reading, printing] = [printing, reading];
+      this.#progress.resolve();
+      if (this.#replies.fault !== undefined) closeQuietly(this.#conn);
       // What is no answer to a line of ours, a drop of one or a line too many, does not prolong the wait.
-      if (before < this.#sent && this.#replies.answered > before) this.#waitingSince = performance.now();
+      if (before < this.#replies.sent && this.#replies.answered > before) {
+        this.#waitingSince = performance.now();
+      }
     }
     await printed;
   }
@@ -111,7 +134,7 @@ export class LineFilter {
   /** Closes the connection when the server has kept us waiting for too long. */
   #watch(): void {
     const waited = performance.now() - this.#waitingSince;
-    if (this.#sent > this.#replies.answered || this.#writing) {
+    if (this.#replies.sent > this.#replies.answered || this.#writing) {
       const patience = this.#stop.aborted ? CLOSE_WAIT_MS : this.#timeout;
       if (this.#printing || patience === 0 || waited <= patience) return;
       this.#end = `no reply in ${formatMillis(this.#timeout)}`;
@@ -123,14 +146,17 @@ export class LineFilter {
 
   /** @throws {Failure} unless all input was sent, and every line answered. */
   #checkAnswered(): void {
-    const { answered, error } = this.#replies;
+    const { answered, error, fault } = this.#replies;
+    if (fault !== undefined) {
+      throw new Failure("talk to", this.#server, noEcho(`line ${answered + 1} was answered by`, fault));
+    }
     const whole = this.#input === "ended" && !this.#truncated && error === undefined && !this.#stop.aborted;
-    if (whole && answered >= this.#sent) return;
-    if (this.#input === "within a line") this.#sent++;
+    if (whole && answered >= this.#replies.sent) return;
+    const sent = this.#replies.sent + (this.#input === "within a line" ? 1 : 0);
     const interrupted = this.#stop.aborted ? "interrupted" : undefined;
-    const why = error !== undefined ? `the server says: ${error}` : interrupted ?? this.#end;
-    const missing = this.#sent - answered;
-    const count = missing > 0 ? `; ${missing} of ${this.#sent} lines sent were not answered` : "";
+    const why = error !== undefined ? saying(error) : interrupted ?? this.#end;
+    const missing = sent - answered;
+    const count = missing > 0 ? `; ${missing} of ${sent} lines sent were not answered` : "";
     throw new Failure("get every line answered by", this.#server, why + count);
   }
 }

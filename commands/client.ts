@@ -35,6 +35,11 @@ const OPTIONS = {
     help: "longest wait for a reply; 0 = no limit",
     default: formatTime(CLIENT_DEFAULTS.timeout),
   },
+  "no-verify": {
+    group: "Conversation",
+    transports: ["tcp", "tls", "unix"],
+    help: "accept any reply, not only what was sent, alone or behind a stamp",
+  },
   ...DIAL_TLS_OPTIONS,
   "udp-rate": {
     group: "UDP",
@@ -64,8 +69,8 @@ const EXAMPLES: [string, string][] = [
 
 function read(parsed: Parsed<typeof OPTIONS>): ClientOptions {
   const { dial, own } = readDial("the client", parsed, OPTIONS, parsed.values());
-  const { message: messages = [], ...given } = own;
-  const options = { ...dial, ...CLIENT_DEFAULTS, ...given, messages };
+  const { message: messages = [], noVerify = false, ...given } = own;
+  const options = { ...dial, ...CLIENT_DEFAULTS, ...given, verify: !noVerify, messages };
   if (options.framing === "chunk" && transportOf(dial.endpoint).kind === "datagram") {
     throw new UsageError("use --framing", options.framing, "over UDP a datagram is a message");
   }

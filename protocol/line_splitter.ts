@@ -29,6 +29,11 @@ export class LineSplitter {
     return this.#length > 0 && !this.#cut;
   }
 
+  /** The bytes of a line that have arrived without its LF, those of parts that were given not counted. */
+  get length(): number {
+    return this.#length;
+  }
+
   /**
    * Gives the lines, LF included, that these bytes complete, and the parts of longer ones. Each is valid until the next
    * step, and all must be taken before the next call.

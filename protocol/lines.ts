@@ -9,6 +9,9 @@ export type Framing = typeof FRAMINGS[number];
 export const LF = 10;
 /** The longest message in chunk framing, in bytes: the classic programs' `recv(1024)`, and what a small slot holds. */
 export const CHUNK_SIZE: number = SMALL_SLOT;
+/** The longest error reply, in bytes. */
+export const MAX_ERROR_LENGTH = 256;
+const MAX_QUOTED = 60;
 /** What an error reply begins with. A stamped reply begins with `[`, so its first byte tells them apart. */
 const ERROR_START = "error: ";
 
@@ -29,4 +32,19 @@ export function mayBeError(line: Uint8Array): boolean {
     if (line[i] !== ERROR_START.charCodeAt(i)) return false;
   }
   return line.length > 0;
+}
+
+/** A line as an error message quotes it: its beginning, without LF. */
+export function quoteLine(line: Uint8Array): string {
+  const text = new TextDecoder().decode(line.subarray(0, MAX_QUOTED)).replace(/[\r\n][^]*$/, "");
+  return line.length > MAX_QUOTED ? `${text}...` : text;
+}
+
+/** What was kept of a stream, and what has arrived. Not @std/bytes: this module is also used without our import map. */
+export function joined(kept: Uint8Array, arrived: Uint8Array): Uint8Array {
+  if (kept.length === 0) return arrived;
+  const bytes = new Uint8Array(kept.length + arrived.length);
+  bytes.set(kept);
+  bytes.set(arrived, kept.length);
+  return bytes;
 }

@@ -1,39 +1,67 @@
-import { errorReason, LF, mayBeError } from "./lines.ts";
+import { errorReason, joined, LF, MAX_ERROR_LENGTH, mayBeError } from "./lines.ts";
 import { countLf } from "./wasm/kernel.ts";
 
-/** The longest error reply, in bytes. */
-const MAX_ERROR_LENGTH = 256;
 const NOTHING = new Uint8Array();
 
+/** The replies of a line server as they stream by, whatever they have to be like. */
+export interface ReplyStream {
+  /** Lines sent, one without LF at the end among them. */
+  readonly sent: number;
+  /** Replies so far. */
+  readonly answered: number;
+  /** The reason in the server's error reply, if there was one; set by {@linkcode ended} at the latest. */
+  readonly error: string | undefined;
+  /** The beginning of what is no reply, once something is none; nothing that follows is taken then. */
+  readonly fault: string | undefined;
+  /** Makes room for more that is to be sent; false where replies have to come first. */
+  makeRoom(length: number): boolean;
+  /** Records what is sent. */
+  sending(bytes: Uint8Array): void;
+  /** Records the end of what is sent. @param lacksLf whether its last line is to be answered as if it had an LF. */
+  endInput(lacksLf: boolean): void;
+  /** The replies that can be passed on: all so far but a last line that is still in doubt. */
+  arrived(bytes: Uint8Array): Uint8Array;
+  /** What was held back, unless it is an error reply. To be called when the server has closed. */
+  ended(): Uint8Array;
+  /** Gives back what it has taken. */
+  close(): void;
+}
+
 /**
- * Counts the replies of a line server as they stream by, and tells a final error reply from them.
+ * Counts the replies of a line server of any kind, and tells a final error reply from them.
  *
  * A stamped reply never begins with `e`. A server without stamps may echo a line that begins with `error: `. Then only
  * the first reply is in doubt: it is an echo if it equals the first line sent.
  */
-export class ReplyScanner {
-  /** Lines answered so far. */
+export class ReplyScanner implements ReplyStream {
+  sent = 0;
   answered = 0;
-  /** The reason in the server's error reply, if there was one; set by {@linkcode ended}. */
   error: string | undefined;
+  readonly fault: undefined = undefined;
   /** Whether replies have stamps; undefined before the first. */
   #stamped: boolean | undefined;
   #atLineStart = true;
   #held: Uint8Array = NOTHING;
   #firstSent: Uint8Array | undefined;
+  #lacksLf = false;
 
-  /** Records what is sent, of which only the first line's beginning matters. */
+  makeRoom(): boolean {
+    return true;
+  }
+
   sending(bytes: Uint8Array): void {
+    this.sent += countLf(bytes);
     this.#firstSent ??= bytes.slice(0, MAX_ERROR_LENGTH);
   }
 
-  /** The replies that can be passed on: all so far except a last line that may be an error reply. */
+  endInput(lacksLf: boolean): void {
+    this.#lacksLf = lacksLf;
+    if (lacksLf) this.sent++;
+  }
+
   arrived(bytes: Uint8Array): Uint8Array {
     if (this.#held.length > 0) {
-      const joined = new Uint8Array(this.#held.length + bytes.length);
-      joined.set(this.#held);
-      joined.set(bytes, this.#held.length);
-      bytes = joined;
+      bytes = joined(this.#held, bytes);
       this.#held = NOTHING;
       this.#atLineStart = true;
     }
@@ -51,15 +79,18 @@ export class ReplyScanner {
     return passed;
   }
 
-  /** What was held back, unless it is an error reply. Call it when the server has closed. */
   ended(): Uint8Array {
     const held = this.#held;
     this.#held = NOTHING;
     this.error = errorReason(held);
     if (this.error !== undefined) return NOTHING;
     this.answered += countLf(held);
+    if (held.length > 0) this.#atLineStart = held.at(-1) === LF;
+    if (this.#lacksLf && !this.#atLineStart) this.answered++; // from a server that adds no LF either
     return held;
   }
+
+  close(): void {}
 
   /** Whether a first reply equals what was sent first: then it is an echo, whatever it looks like. */
   #isEcho(reply: Uint8Array): boolean {

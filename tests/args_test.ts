@@ -118,18 +118,22 @@ test("the client's defaults and options are read", () => {
     connectTimeout: 10_000,
     timeout: 10_000,
     framing: "line",
+    verify: true,
     messages: [],
     insecure: false,
     udpRate: 500,
   });
   assertEquals(
-    clientOptions("web:7 -4 --connect-timeout 1s --timeout 0 --framing chunk -m a --message=b -m -1"),
+    clientOptions(
+      "web:7 -4 --connect-timeout 1s --timeout 0 --framing chunk --no-verify -m a --message=b -m -1",
+    ),
     {
       endpoint: { transport: "tcp", hostname: "web", port: 7 },
       family: 4,
       connectTimeout: 1000,
       timeout: 0,
       framing: "chunk",
+      verify: false,
       messages: ["a", "b", "-1"],
       insecure: false,
       udpRate: 500,
@@ -271,6 +275,10 @@ test("what is wrong on the command line is named, with its value and what was ex
     [["client", "--ca", "f"], 'Cannot use option "--ca": it is for tls endpoints, and there is none'],
     [["client", "--insecure"], 'Cannot use option "--insecure": it is for tls endpoints'],
     [["client", "tls://h", "--insecure", "--ca", "f"], 'Cannot use option "--insecure": --ca is given too'],
+    [
+      ["client", "udp://h", "--no-verify"],
+      'Cannot use option "--no-verify": it is for tcp, tls or unix endpoints',
+    ],
     [["client", "--udp-rate", "1"], 'Cannot use option "--udp-rate": it is for udp endpoints'],
     [
       ["client", "udp://h", "--framing", "chunk"],

@@ -121,7 +121,12 @@ test("prompt: what a server sends cannot steer the terminal", async () => {
     await conn.write(new TextEncoder().encode("unasked \x1b[5m\n"));
     await conn.read(new Uint8Array(100));
   })();
-  await using terminal = new Terminal([...TSECHO, "client", `127.0.0.1:${listener.addr.port}`]);
+  await using terminal = new Terminal([
+    ...TSECHO,
+    "client",
+    `127.0.0.1:${listener.addr.port}`,
+    "--no-verify",
+  ]);
   await terminal.shows(PROMPT);
   await terminal.write("hello\r");
   await terminal.shows("[now] \\x1b[2J\\x1b]0;owned\\x07\\x0d");

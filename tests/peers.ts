@@ -1,4 +1,5 @@
-/** What stands between ping and a server, and clocks that are off: for tests and for the demo of ping. */
+/** Servers of all kinds, what stands between ping and a server, and clocks that are off. */
+import { closeQuietly } from "../net/stream.ts";
 import { lacking } from "./harness.ts";
 import { run, within } from "./helpers.ts";
 
@@ -90,4 +91,28 @@ export class DelayingRelay implements AsyncDisposable {
     this.#listener.close();
     await within(this.#serving, "the relay to end");
   }
+}
+
+/** A server made of a function; it serves one connection at a time, until the end of its scope. */
+export function fakeServer(serve: (conn: Deno.TcpConn) => Promise<void>) {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const loop = (async () => {
+    for (;;) {
+      let conn;
+      try {
+        conn = await listener.accept();
+      } catch {
+        return;
+      }
+      await serve(conn).catch(() => {});
+      closeQuietly(conn); // it may have done so itself
+    }
+  })();
+  return {
+    url: `tcp://127.0.0.1:${listener.addr.port}`,
+    async [Symbol.asyncDispose]() {
+      listener.close();
+      await within(loop, "the fake server to end");
+    },
+  };
 }

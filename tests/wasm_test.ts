@@ -10,8 +10,10 @@ import {
   SMALL_SLOT,
   stamped,
   stampLines,
+  verified,
+  verifyReplies,
 } from "../protocol/wasm/kernel.ts";
-import { count, stamp } from "../protocol/wasm/reference.ts";
+import { count, stamp, verify } from "../protocol/wasm/reference.ts";
 import { assertProperty, test } from "./harness.ts";
 
 // LF is one byte of 256, and short and long lines go different ways: both need help to be likely.
@@ -96,6 +98,48 @@ test("line feeds are counted right, in the kernel's memory and outside", () => {
     assertEquals(countLf(bytes), count(bytes));
   }));
   releaseSlot(slot);
+});
+
+/** Bytes of which many are the ones that matter: brackets, blanks, LF. */
+const near = fc.array(fc.constantFrom(...[..."[] \nab"].map((it) => it.charCodeAt(0))), { maxLength: 300 })
+  .map((it) => Uint8Array.from(it));
+
+test("the kernel verifies as the reference does, whatever stands before, behind and left over", () => {
+  const slot = acquireSlot(LARGE_SLOT);
+  const other = acquireSlot(LARGE_SLOT);
+  const stamps = fc.constantFrom("", "[s] ", "[2026-11-23T03:37:00.123456Z] ", "[", `[${"x".repeat(97)}] `);
+  // Mostly echoes: of some lines, with a stamp, and perhaps with something at the end that is none.
+  const cases = fc.record({ sent: fc.oneof(near, input), stamp: stamps, more: near, cut: fc.nat(400) });
+  assertProperty(
+    fc.property(
+      cases,
+      fc.boolean(),
+      fc.boolean(),
+      fc.integer({ min: 0, max: 40 }),
+      ({ sent, stamp, more, cut }, stamped, within, from) => {
+        sent = sent.subarray(0, 20_000);
+        const text = String.fromCharCode(...sent).replaceAll(/(?<=^|\n)(?!$)/g, stamp).slice(
+          within ? stamp.length : 0,
+        );
+        const echo = Uint8Array.from(text, (char) => char.charCodeAt(0));
+        const replies = Uint8Array.from([...echo.subarray(0, cut < 300 ? echo.length : cut), ...more])
+          .subarray(0, LARGE_SLOT - from);
+        const expected = verify(replies, sent, stamped, within, 100);
+        slot.fill(10).set(replies, from);
+        other.fill(93).set(sent, from);
+        const inSlots = [slot, other].map((it, i) => it.subarray(from, from + [replies, sent][i]!.length));
+        assertEquals(
+          { reason: verifyReplies(inSlots[0]!, inSlots[1]!, stamped, within, 100), ...verified },
+          expected,
+        );
+        // And where neither lies in the kernel's memory.
+        assertEquals({ reason: verifyReplies(replies, sent, stamped, within, 100), ...verified }, expected);
+      },
+    ),
+    { numRuns: 1000 },
+  );
+  releaseSlot(slot);
+  releaseSlot(other);
 });
 
 test("slots never overlap, are used again, and when they run out others take their place", () => {

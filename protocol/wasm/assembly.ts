@@ -11,6 +11,16 @@ const NO_LINE: u32 = 0;
 const NO_ROOM: u32 = 1;
 const TOO_LONG: u32 = 2;
 
+/** Why {@link verify} stopped, as in kernel.ts. */
+const ALL_TAKEN: u32 = 0;
+const NO_MORE_SENT: u32 = 1;
+const NO_ECHO: u32 = 2;
+
+const LINE_FEED: u8 = 10;
+const BLANK: u8 = 0x20;
+const OPENING: u8 = 0x5b;
+const CLOSING: u8 = 0x5d;
+
 /** What a step of the fast loops reads and writes. */
 const STEP: usize = 64;
 
@@ -119,4 +129,105 @@ export function count(from: usize, end: usize): u32 {
     if (load<u8>(at) == 10) total++;
   }
   return total;
+}
+
+/**
+ * Holds the replies in [from, end) against the bytes sent in [sent, sentEnd): each line of them is to come back whole, if
+ * `stamped` behind a prefix in brackets. Both may begin and end within a line.
+ *
+ * Beside the result it stores numbers of 32 bits at `report`: the bytes taken of the replies and of those sent; the lines
+ * that came to their end; whether the next byte stands within a line, behind its prefix; and the bytes of the replies and
+ * of those sent before the last line that began here (`end - from + 1` if none did).
+ *
+ * @param within whether `from` stands within a line.
+ * @param maxPrefix the longest prefix in bytes.
+ * @returns why it stopped. ALL_TAKEN: at the end of the replies, or in front of a prefix that is not whole yet.
+ */
+export function verify(
+  from: usize,
+  end: usize,
+  sent: usize,
+  sentEnd: usize,
+  stamped: bool,
+  within: bool,
+  maxPrefix: usize,
+  report: usize,
+): u32 {
+  const lf = i8x16.splat(LINE_FEED);
+  const closing = i8x16.splat(CLOSING);
+  let at = from;
+  let echo = sent;
+  let lines: u32 = 0;
+  let reason = ALL_TAKEN;
+  let lineAt = end + 1;
+  let lineEcho = sent;
+  while (at < end) {
+    if (!within) {
+      lineAt = at;
+      lineEcho = echo;
+      if (echo >= sentEnd) {
+        reason = NO_MORE_SENT;
+        break;
+      }
+      if (stamped) {
+        // The prefix ends with the first closing bracket, as neither stamp nor tag has one.
+        let close = at;
+        let found: u32 = 0;
+        while (close < end && close - at < maxPrefix) {
+          const bytes = v128.load(close);
+          found = i8x16.bitmask(v128.or(i8x16.eq(bytes, closing), i8x16.eq(bytes, lf)));
+          if (found != 0) break;
+          close += 16;
+        }
+        close += found != 0 ? <usize>ctz(found) : 0;
+        const tooLong = min(close, end) - at >= maxPrefix;
+        if (load<u8>(at) != OPENING || tooLong || (close < end && load<u8>(close) != CLOSING)) {
+          reason = NO_ECHO;
+          break;
+        }
+        if (close + 1 >= end) break;
+        if (load<u8>(close + 1) != BLANK) {
+          reason = NO_ECHO;
+          break;
+        }
+        at = close + 2;
+      }
+      within = true;
+    }
+    const length = min(end - at, sentEnd - echo);
+    let same: usize = 0;
+    let stops: u32 = 0;
+    let differs: u32 = 0;
+    while (same < length) {
+      const bytes = v128.load(at + same);
+      differs = ~i8x16.bitmask(i8x16.eq(bytes, v128.load(echo + same))) & 0xffff;
+      stops = differs | i8x16.bitmask(i8x16.eq(bytes, lf));
+      if (stops != 0) break;
+      same += 16;
+    }
+    const stop = same + <usize>ctz(stops);
+    if (stops == 0 || stop >= length) {
+      at += length;
+      echo += length;
+      if (at < end) reason = NO_MORE_SENT;
+      break;
+    }
+    at += stop;
+    echo += stop;
+    if (((differs >> ctz(stops)) & 1) != 0) {
+      reason = NO_ECHO;
+      break;
+    }
+    at++;
+    echo++;
+    lines++;
+    within = false;
+  }
+  store<u32>(report, <u32>(at - from));
+  store<u32>(report, <u32>(echo - sent), 4);
+  store<u32>(report, lines, 8);
+  store<u32>(report, within ? 1 : 0, 12);
+  store<u32>(report, <u32>(lineAt - from), 16);
+  store<u32>(report, <u32>(lineEcho - sent), 20);
+  return reason;
 }

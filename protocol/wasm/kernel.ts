@@ -5,7 +5,7 @@
  * RAM. It is divided into slots of two sizes, to read into and write from: so the kernel sees a connection's bytes
  * without a copy, and ten thousand small buffers are one allocation.
  */
-import { count, memory, stamp } from "./kernel.wasm";
+import { count, memory, stamp, verify } from "./kernel.wasm";
 
 const heap = new Uint8Array(memory.buffer as ArrayBuffer);
 
@@ -13,9 +13,12 @@ const heap = new Uint8Array(memory.buffer as ArrayBuffer);
 export const SMALL_SLOT = 1024;
 /** The bytes of a slot for replies, and for a connection whose reads fill a small one. */
 export const LARGE_SLOT = 128 * 1024;
+/** The bytes of a slot for what a client has sent and waits for. */
+export const HUGE_SLOT = 8 * 1024 * 1024;
 const MAX_SMALL_SLOTS = 16 * 1024;
+const MAX_HUGE_SLOTS = 2;
 
-/** Where the kernel reports, in words of 32 bits. It has no data of its own: this file divides all of the memory. */
+/** Where the kernel reports, in words of 32 bits: the first three are those of stamping. It has no data of its own: this file divides all of the memory. */
 const REPORT = 0;
 const TAKEN = 0;
 const LINES = 1;
@@ -27,16 +30,22 @@ const MAX_COPIED_PREFIX = 512;
 const INPUT = 64 * 1024;
 const REPLIES = INPUT + 2 * LARGE_SLOT;
 const SMALL_SLOTS = REPLIES + 2 * LARGE_SLOT;
-const LARGE_SLOTS = SMALL_SLOTS + MAX_SMALL_SLOTS * SMALL_SLOT;
+const HUGE_SLOTS = SMALL_SLOTS + MAX_SMALL_SLOTS * SMALL_SLOT;
+const LARGE_SLOTS = HUGE_SLOTS + MAX_HUGE_SLOTS * HUGE_SLOT;
 /** Loads may reach up to 63 bytes beyond a slot. */
 const END = heap.length - 64;
 
-const report = new Uint32Array(heap.buffer, REPORT, 4);
+const report = new Uint32Array(heap.buffer, REPORT, 6);
 
 /** Why stamping stopped, as in assembly.ts. */
 export const NO_LINE = 0; // what is left holds no complete line
 export const NO_ROOM = 1; // the next line may not fit
 export const TOO_LONG = 2; // the next line is longer than allowed
+
+/** Why verifying stopped, as in assembly.ts. */
+export const ALL_TAKEN = 0; // at the end of the replies, or of what is whole of them
+export const NO_MORE_SENT = 1; // there is nothing that more replies could answer
+export const NO_ECHO = 2; // a reply is not what was sent
 
 /** The slots of one size. */
 class Slots {
@@ -62,20 +71,21 @@ class Slots {
   }
 }
 
-const small = new Slots(SMALL_SLOTS, LARGE_SLOTS, SMALL_SLOT);
+const small = new Slots(SMALL_SLOTS, HUGE_SLOTS, SMALL_SLOT);
+const huge = new Slots(HUGE_SLOTS, LARGE_SLOTS, HUGE_SLOT);
 const large = new Slots(LARGE_SLOTS, END, LARGE_SLOT);
 
 /**
- * A buffer of SMALL_SLOT or LARGE_SLOT bytes, not cleared, until {@linkcode releaseSlot}. When the kernel's memory is
- * all in use, it is an ordinary array, on which the kernel works a little slower.
+ * A buffer of this many bytes, not cleared, until {@linkcode releaseSlot}. When the kernel's memory is all in use, it is
+ * an ordinary array, on which the kernel works a little slower.
  *
  * @param needed the bytes of such an array.
  */
 export function acquireSlot(
-  size: typeof SMALL_SLOT | typeof LARGE_SLOT,
+  size: typeof SMALL_SLOT | typeof LARGE_SLOT | typeof HUGE_SLOT,
   needed: number = size,
 ): Uint8Array<ArrayBuffer> {
-  const address = (size === SMALL_SLOT ? small : large).acquire();
+  const address = (size === SMALL_SLOT ? small : size === LARGE_SLOT ? large : huge).acquire();
   return address === 0 ? new Uint8Array(needed) : heap.subarray(address, address + size);
 }
 
@@ -83,7 +93,7 @@ export function acquireSlot(
 export function releaseSlot(bytes: Uint8Array): void {
   if (bytes.buffer !== heap.buffer) return;
   const address = bytes.byteOffset;
-  (address < LARGE_SLOTS ? small : large).release(address);
+  (address < HUGE_SLOTS ? small : address < LARGE_SLOTS ? huge : large).release(address);
 }
 
 /** What the last call of {@linkcode stampLines} found. */
@@ -144,6 +154,54 @@ export function stampLines(
   if (written > 0) return heap.subarray(to, to + written);
   large.release(slot);
   return NOTHING;
+}
+
+/** What the last call of {@linkcode verifyReplies} found. */
+export const verified = {
+  /** Bytes of the replies, and of those sent, that agree. */
+  taken: 0,
+  echoed: 0,
+  /** Lines that came to their end. */
+  lines: 0,
+  /** Whether the next byte stands within a line, behind its prefix. */
+  within: false,
+  /** The same bytes up to the last line that began in these replies; -1 if none did. */
+  lineAt: -1,
+  lineEcho: 0,
+};
+
+/**
+ * Holds replies against what was sent, up to a difference or the end of either.
+ *
+ * @param stamped whether each line has a prefix in brackets, of at most `maxPrefix` bytes.
+ * @param within whether the replies begin within a line, behind its prefix.
+ * @returns ALL_TAKEN, NO_MORE_SENT or NO_ECHO; {@linkcode verified} has the rest.
+ */
+export function verifyReplies(
+  replies: Uint8Array,
+  sent: Uint8Array,
+  stamped: boolean,
+  within: boolean,
+  maxPrefix: number,
+): number {
+  const [from, length] = addressOf(replies, INPUT);
+  const [echo, echoLength] = addressOf(sent, REPLIES);
+  const reason = verify(from, from + length, echo, echo + echoLength, +stamped, +within, maxPrefix, REPORT);
+  verified.taken = report[0]!;
+  verified.echoed = report[1]!;
+  verified.lines = report[2]!;
+  verified.within = report[3] === 1;
+  verified.lineAt = report[4]! > length ? -1 : report[4]!;
+  verified.lineEcho = report[5]!;
+  return reason;
+}
+
+/** Where bytes are in the kernel's memory: a copy of the first of them, as many as a large slot holds, if they are not. */
+function addressOf(bytes: Uint8Array, copyAt: number): [address: number, length: number] {
+  if (bytes.buffer === heap.buffer) return [bytes.byteOffset, bytes.length];
+  const copied = bytes.subarray(0, LARGE_SLOT);
+  heap.set(copied, copyAt);
+  return [copyAt, copied.length];
 }
 
 /** How many LF there are in `bytes`. */

@@ -1,6 +1,6 @@
 /** The kernel's functions in plain TypeScript: tests compare kernel.wasm with them. Nothing else uses them. */
 
-import { NO_LINE, TOO_LONG } from "./kernel.ts";
+import { ALL_TAKEN, NO_ECHO, NO_LINE, NO_MORE_SENT, TOO_LONG } from "./kernel.ts";
 
 /** The result of stamping. */
 export interface Stamped {
@@ -34,4 +34,40 @@ export function stamp(input: Uint8Array, prefix: Uint8Array, maxLine: number): S
 /** How many LF there are in `input`. */
 export function count(input: Uint8Array): number {
   return input.filter((byte) => byte === 10).length;
+}
+
+/** Holds replies against what was sent. @returns why it ended, and what `verified` in kernel.ts has. */
+export function verify(
+  replies: Uint8Array,
+  sent: Uint8Array,
+  stamped: boolean,
+  within: boolean,
+  maxPrefix: number,
+) {
+  let [at, echo, lines, lineAt, lineEcho] = [0, 0, 0, -1, 0];
+  const result = (reason: number) => ({ reason, taken: at, echoed: echo, lines, within, lineAt, lineEcho });
+  while (at < replies.length) {
+    if (!within) {
+      [lineAt, lineEcho] = [at, echo];
+      if (echo === sent.length) return result(NO_MORE_SENT);
+      if (stamped) {
+        const text = String.fromCharCode(...replies.subarray(at, at + maxPrefix + 1));
+        const [prefix] = /^\[[^\]\n]*\] /.exec(text) ?? [];
+        const begun = /^\[[^\]\n]*\]?$/.test(text) && text.length <= maxPrefix;
+        if (prefix === undefined) return result(begun ? ALL_TAKEN : NO_ECHO);
+        at += prefix.length;
+      }
+      within = true;
+      continue;
+    }
+    if (echo === sent.length) return result(NO_MORE_SENT);
+    if (replies[at] !== sent[echo]) return result(NO_ECHO);
+    if (replies[at] === 10) {
+      lines++;
+      within = false;
+    }
+    at++;
+    echo++;
+  }
+  return result(ALL_TAKEN);
 }
