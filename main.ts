@@ -15,11 +15,17 @@ const EXIT_CODES: Record<Outcome, number> = {
   "threshold broken": EXIT_THRESHOLD,
 };
 
+/** A signal that comes this soon after the first, in ms, is the same wish again: timeout(1) sends two at once. */
+const REPEAT_MS = 300;
+
 const SIGNALS: Signals = {
   stop(hangup = false) {
     const stop = new AbortController();
+    let first = Infinity;
     const onSignal = () => {
-      if (stop.signal.aborted) Deno.exit(EXIT_FAILED);
+      const now = performance.now();
+      if (now - first >= REPEAT_MS) Deno.exit(EXIT_FAILED);
+      first = Math.min(first, now);
       stop.abort();
     };
     Deno.addSignalListener("SIGINT", onSignal);

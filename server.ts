@@ -53,6 +53,9 @@ export type {
 };
 export type * from "./server/events.ts";
 
+/** What a server does: it is ready, or goes on serving for the drain delay, or ends its connections, or has ended. */
+export type ServerPhase = "ready" | "delaying" | "draining" | "ended";
+
 /** How a server ended: in order, or with connections cut off from replies by the drain timeout. */
 export type ServerOutcome = "drained" | "cut";
 
@@ -94,6 +97,8 @@ export class Server implements AsyncDisposable {
   readonly #connections: Connections;
   readonly #datagrams: Datagrams;
   readonly #stopping = new AbortController();
+  readonly #draining = new AbortController();
+  #phase: ServerPhase = "ready";
   /** Connections accepted so far, served or not. */
   #accepted = 0;
 
@@ -113,6 +118,11 @@ export class Server implements AsyncDisposable {
     this.finished = this.#run();
   }
 
+  /** What it does now. */
+  get phase(): ServerPhase {
+    return this.#phase;
+  }
+
   /** Stops the server in order when the signal is aborted. */
   stopOn(signal: AbortSignal): void {
     if (signal.aborted) this.#stopping.abort();
@@ -120,10 +130,16 @@ export class Server implements AsyncDisposable {
     signal.addEventListener("abort", stop, { once: true, signal: this.#stopping.signal });
   }
 
-  /** Stops the server in order: what it has read is answered, and each peer sees the end. */
+  /** Stops the server in order, after the drain delay: what it has read is answered, and each peer sees the end. */
   stop(): Promise<ServerOutcome> {
     this.#stopping.abort();
     return this.finished;
+  }
+
+  /** Stops the server in order, without a delay or what is left of it. */
+  drain(): Promise<ServerOutcome> {
+    this.#draining.abort();
+    return this.stop();
   }
 
   /** Reads the files for TLS again, for new connections. If they cannot be used, an event says why. */
@@ -146,6 +162,8 @@ export class Server implements AsyncDisposable {
     const answering = datagrams.map((socket) => this.#datagrams.answer(socket));
 
     await aborted(this.#stopping.signal);
+    await this.#delay();
+    this.#phase = "draining";
     report({ type: "drain", open: this.#connections.open });
     // Who has connected before the signal: closing the listener would reset them.
     await acceptAllWaiting(() => this.#accepted + this.#connections.count, clock);
@@ -156,6 +174,7 @@ export class Server implements AsyncDisposable {
     await endConnections(this.#connections, settings.drainTimeout, clock, idleClock);
     await Promise.all(streams.map(({ security }) => security?.close()));
 
+    this.#phase = "ended";
     ended.abort();
     await ticking;
     this.#connections.flush();
@@ -163,6 +182,15 @@ export class Server implements AsyncDisposable {
     const figures = counters.snapshot();
     report({ type: "end", figures, datagrams: datagrams.length > 0, duration: clock.now() - startedAt });
     return figures.cut > cut ? "cut" : "drained";
+  }
+
+  /** Goes on serving for the drain delay, unless told to drain. */
+  async #delay(): Promise<void> {
+    const { settings: { drainDelay: delay }, report, clock } = this.#own;
+    if (delay === 0 || this.#draining.signal.aborted) return;
+    this.#phase = "delaying";
+    report({ type: "delay", open: this.#connections.open, delay });
+    await clock.sleep(delay, this.#draining.signal);
   }
 
   /** Accepts connections until the listener is closed, and serves those that are admitted. */

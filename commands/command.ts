@@ -11,8 +11,8 @@ export type Outcome = "succeeded" | "failed" | "threshold broken";
 /** The signals of the process. Nothing is caught before it is asked for. */
 export interface Signals {
   /**
-   * A signal that SIGINT or SIGTERM aborts; the next one ends the process at once. To be called before anything is
-   * opened: registering the first listener without free descriptors crashes the process.
+   * A signal that SIGINT or SIGTERM aborts; one that comes 300 ms later or more ends the process at once. To be called
+   * before anything is opened: registering the first listener without free descriptors crashes the process.
    *
    * @param hangup whether SIGHUP aborts it too, however often: when a terminal goes, several may come.
    */

@@ -18,7 +18,7 @@ import { DEFAULT_PORT, type Endpoint, formatEndpoint } from "../net/endpoint.ts"
 import { ALL_INTERFACES } from "../net/hosts.ts";
 import { transportOf } from "../net/transports.ts";
 import { CHUNK_SIZE, FRAMINGS, STAMP_FORMATS } from "../protocol.ts";
-import { isTag, MAX_CONNS, serve, SERVER_DEFAULTS, type ServerOptions } from "../server.ts";
+import { isTag, MAX_CONNS, serve, type Server, SERVER_DEFAULTS, type ServerOptions } from "../server.ts";
 import { Command, INFO_OPTIONS, type Outcome, type Signals } from "./command.ts";
 import { readCertAndKey } from "./dial.ts";
 import { checkTransports, HOST, PORT, readEndpoints, type TransportOptionTable } from "./endpoints.ts";
@@ -100,12 +100,19 @@ const OPTIONS = {
     help: "close a connection on which no byte moves; 0 = never",
     default: formatTime(SERVER_DEFAULTS.idleTimeout),
   },
+  "drain-delay": {
+    group: "Limits",
+    value: "TIME",
+    read: parseTime,
+    help: "after SIGTERM or SIGINT, serve and accept as before for this long, then drain",
+    default: formatTime(SERVER_DEFAULTS.drainDelay),
+  },
   "drain-timeout": {
     group: "Limits",
     value: "TIME",
     read: parseTime,
     transports: STREAMS,
-    help: "longest wait for connections to end after SIGTERM or SIGINT; 0 = no limit",
+    help: "end connections that are still busy this long after the drain began; 0 = no limit",
     default: formatTime(SERVER_DEFAULTS.drainTimeout),
   },
   allow: {
@@ -188,8 +195,9 @@ Answers each line with its clock in front: "[2026-11-23T03:37:00.123456Z] hello"
 for each, "listening on tcp://host:port" goes to stdout. The log goes to stderr. Over UDP each datagram gets one \
 answer.
 
-SIGTERM and SIGINT end it in order: what has been read is answered; a second one ends it at once. SIGHUP reads \
-certificate and key again, for new connections.`;
+SIGTERM and SIGINT end it in order: it accepts no more, serves each connection until it is quiet, and closes it. A \
+second one, 300 ms later or more, ends it at once. SIGQUIT skips --drain-delay. SIGHUP reads certificate and key again, \
+for new connections; without TLS it does nothing.`;
 
 const EXAMPLES: [string, string][] = [
   ["tsecho server", `port ${DEFAULT_PORT}, all interfaces`],
@@ -278,11 +286,18 @@ function parseTag(text: string): string {
 }
 
 async function run({ options, log: format }: Request, signals: Signals): Promise<Outcome> {
-  const signal = signals.stop(); // not at SIGHUP: a server may have been started to outlive its terminal
   const log = new Log(format);
+  const stop = new AbortController();
+  let running: Server | undefined;
+  signals.stop().addEventListener("abort", () => stop.abort());
+  signals.on("SIGQUIT", () => running === undefined ? stop.abort() : void running.drain());
+  // It ends nothing: a server may have been started to outlive its terminal.
+  signals.on("SIGHUP", () => {
+    if (running === undefined) log.info("reload", { reason: "the server is still starting" });
+    else void running.reload();
+  });
   try {
-    await using running = await serve({ ...options, signal, onEvent: (event) => logEvent(event, log) });
-    signals.on("SIGHUP", () => void running.reload());
+    running = await serve({ ...options, signal: stop.signal, onEvent: (event) => logEvent(event, log) });
     for (const endpoint of running.endpoints) {
       // A script may read the first line and close: the server serves on.
       void print(`listening on ${formatEndpoint(endpoint)}`).catch(() => {});

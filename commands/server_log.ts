@@ -37,6 +37,8 @@ export function logEvent(event: ServerEvent, log: Log): void {
       return log.warn("refuse", turnedAwayFields(event));
     case "drop":
       return log.warn("drop", turnedAwayFields(event));
+    case "delay":
+      return log.info("delay", { connections: event.open, drain_delay: formatMillis(event.delay) });
     case "drain":
       return log.info("drain", { connections: event.open });
     case "end":

@@ -120,7 +120,17 @@ export interface DropEvent extends TurnedAway<DropCode> {
   type: "drop";
 }
 
-/** The server is stopping. */
+/** The server is stopping, but goes on serving and accepting for the drain delay. */
+export interface DelayEvent {
+  /** Tells events apart. */
+  type: "delay";
+  /** Connections that are open. */
+  open: number;
+  /** Milliseconds. */
+  delay: number;
+}
+
+/** The server accepts no more, and its connections end. */
 export interface DrainEvent {
   /** Tells events apart. */
   type: "drain";
@@ -151,6 +161,7 @@ export type ServerEvent =
   | CloseEvent
   | RejectEvent
   | DropEvent
+  | DelayEvent
   | DrainEvent
   | EndEvent;
 

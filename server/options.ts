@@ -33,6 +33,7 @@ export function settingsOf(options: ServerOptions): ServerSettings {
     maxConns: 1,
     maxConnsPerIp: 1,
     idleTimeout: 0,
+    drainDelay: 0,
     drainTimeout: 0,
     handshakeTimeout: 0,
     udpRate: 0,

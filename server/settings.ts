@@ -28,7 +28,9 @@ export interface ServerSettings {
   reusePort: boolean;
   /** A connection on which no byte moves for this long is closed. */
   idleTimeout: number;
-  /** How long connections may take to end after the signal to stop. */
+  /** How long the server goes on serving and accepting after the signal to stop, so that balancers turn away. */
+  drainDelay: number;
+  /** How long connections may take to end after that. What has not ended is half-closed, and cut a second later. */
   drainTimeout: number;
   /** Needed for `tls://` endpoints. */
   tls?: TlsFiles;
@@ -55,6 +57,7 @@ export const SERVER_DEFAULTS = {
   maxLine: 64 * 1024,
   reusePort: false,
   idleTimeout: 600_000,
+  drainDelay: 0,
   drainTimeout: 10_000,
   handshakeTimeout: 10_000,
   unixMode: 0o600,

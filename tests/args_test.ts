@@ -43,6 +43,7 @@ test("the server's defaults are those of the help text", () => {
     maxLine: 65536,
     reusePort: false,
     idleTimeout: 600_000,
+    drainDelay: 0,
     drainTimeout: 10_000,
     handshakeTimeout: 10_000,
     unixMode: 0o600,
@@ -54,7 +55,7 @@ test("the server's defaults are those of the help text", () => {
 test("each option of the server is read", () => {
   const { options, log } = serverOptions(
     "--host 127.0.0.1 --port=0 --framing line --stamp unix --tag web-2 --max-line 1KiB --max-conns 7 " +
-      "--reuse-port --idle-timeout 1.5s --drain-timeout 0 --quiet --log json",
+      "--reuse-port --idle-timeout 1.5s --drain-delay 5 --drain-timeout 0 --quiet --log json",
   );
   assertEquals(options, {
     listen: [{ transport: "tcp", hostname: "127.0.0.1", port: 0 }],
@@ -65,6 +66,7 @@ test("each option of the server is read", () => {
     maxConns: 7,
     reusePort: true,
     idleTimeout: 1500,
+    drainDelay: 5000,
     drainTimeout: 0,
     handshakeTimeout: 10_000,
     unixMode: 0o600,
@@ -236,6 +238,7 @@ test("what is wrong on the command line is named, with its value and what was ex
       "max-line=1k",
       "max-conns=9",
       "idle-timeout=1s",
+      "drain-delay=1s",
       "drain-timeout=1s",
       "proxy-from=::1",
       "proxy-protocol",

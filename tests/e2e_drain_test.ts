@@ -46,6 +46,16 @@ function flood(conn: Deno.Conn) {
 
 type Flood = ReturnType<typeof flood>;
 
+/** A draining server ends a connection that has been quiet for this long. */
+const QUIET_MS = 50;
+
+/** A connection on which the server has answered a line. */
+async function served(server: ServerProcess): Promise<Deno.TcpConn> {
+  const conn = await server.connect();
+  await assertServes(conn);
+  return conn;
+}
+
 /** Waits until all of them are under way. */
 function flowing(peers: Flood[]): Promise<void> {
   return eventually(() => peers.every(({ replies }) => replies.length >= 10_000), "replies to all");
@@ -167,12 +177,94 @@ async function stuckServer(...args: string[]) {
   };
 }
 
-test("a second signal ends the server at once", async () => {
+test("a second signal ends the server at once, when it comes later than one that was sent twice", async () => {
   await using stuck = await stuckServer("--drain-timeout", "0");
   stuck.server.kill("SIGTERM");
   await stuck.server.stderr.until(/info drain connections=/);
-  stuck.server.kill("SIGTERM");
-  assertEquals(await stuck.server.code(), 1);
+  const code = stuck.server.code();
+  let ended = false;
+  code.then(() => ended = true);
+  while (!ended) {
+    try {
+      stuck.server.kill("SIGTERM");
+    } catch {
+      // It has just ended.
+    }
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  assertEquals(await code, 1);
+});
+
+test("two signals at once, as timeout(1) sends them, are one", async () => {
+  await using server = await ServerProcess.start();
+  using conn = await served(server);
+  server.kill("SIGTERM");
+  server.kill("SIGINT");
+  assertEquals(await readLine(conn), "");
+  await conn.closeWrite();
+  assertEquals(await server.code(), 0);
+  assertMatch(server.stderr.text, /info end connections=1 lines=1 /);
+});
+
+test("who goes on asking while the server drains is answered, until it is quiet", async () => {
+  await using server = await ServerProcess.start();
+  using busy = await served(server);
+  using quiet = await served(server);
+  server.kill("SIGTERM");
+  let lines = 0;
+  let last = performance.now();
+  for (let since = -1; since < 100; lines++) {
+    await send(busy, `line ${lines}\n`);
+    const reply = await readLine(busy);
+    // The machine may be slow: then this client was quiet itself.
+    const isQuiet = performance.now() - last >= QUIET_MS;
+    if (reply === "" && isQuiet) break;
+    assertEquals(unstamped(reply), `line ${lines}\n`);
+    last = performance.now();
+    if (since >= 0 || server.stderr.text.includes("info drain ")) since++;
+  }
+  assertEquals(await readLine(quiet), "");
+  await busy.closeWrite();
+  assertEquals(await readLine(busy), "");
+  await quiet.closeWrite();
+  assertEquals(await server.code(), 0);
+  assertMatch(server.stderr.text, new RegExp(`info end connections=2 lines=${lines + 2} `));
+});
+
+test("for the drain delay the server goes on as ever, and SIGQUIT ends the delay", async () => {
+  await using server = await ServerProcess.start(["--drain-delay", "1h"]);
+  using held = await served(server);
+  server.kill("SIGTERM");
+  await server.stderr.until(/info delay connections=1 drain_delay=3600s\n/);
+  // Longer than a connection may be quiet in a drain: it is still served, and so are new ones.
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  using late = await served(server);
+  await assertServes(held);
+  server.kill("SIGQUIT");
+  await server.stderr.until(/info drain connections=2\n/);
+  for (const conn of [held, late]) {
+    assertEquals(await readLine(conn), "");
+    await conn.closeWrite();
+  }
+  assertEquals(await server.code(), 0);
+});
+
+test("the drain delay ends by itself, and SIGQUIT alone begins the drain at once", async () => {
+  await using delayed = await ServerProcess.start(["--drain-delay", "300ms"]);
+  assertEquals(await delayed.stop(), 0);
+  assertMatch(delayed.stderr.text, /info delay [^]*info drain [^]*info end /);
+  await using hurried = await ServerProcess.start(["--drain-delay", "1h"]);
+  assertEquals(await hurried.stop("SIGQUIT"), 0);
+  assertMatch(hurried.stderr.text, /info drain connections=0\n/);
+  assert(!hurried.stderr.text.includes("info delay"), hurried.stderr.text);
+});
+
+test("SIGHUP does no harm where there is no TLS, and is logged", async () => {
+  await using server = await ServerProcess.start();
+  using conn = await served(server);
+  server.kill("SIGHUP");
+  await server.stderr.until(/info reload reason="there is no tls:\/\/ endpoint"\n/);
+  await assertServes(conn);
 });
 
 test("the drain timeout cuts a peer that does not read, says so, and the exit code tells", async () => {

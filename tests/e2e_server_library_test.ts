@@ -4,6 +4,7 @@ import { ping } from "../ping.ts";
 import { type HostEndpoint, mergeFigures, serve, type ServerEvent, type ServerOptions } from "../server.ts";
 import { e2e as test } from "./harness.ts";
 import { assertServes, Folder, readAll, readLine, ROOT, run, send } from "./helpers.ts";
+import { VirtualClock } from "./virtual_clock.ts";
 
 /** A server on a free port, and what it tells. */
 async function start(options: ServerOptions = {}) {
@@ -49,6 +50,25 @@ test("every transport is served at once, and a scope's end is the server's", asy
     assertEquals([lines, datagrams], [4, 2]);
   }
   await assertRejects(() => Deno.stat(path), Deno.errors.NotFound);
+});
+
+test("for the drain delay, exactly, a server accepts and is not ready", async () => {
+  const clock = new VirtualClock();
+  const server = await serve({ listen: ["tcp://127.0.0.1:0"], drainDelay: 5_000 }, clock);
+  const { port } = server.endpoints[0] as HostEndpoint;
+  assertEquals(server.phase, "ready");
+  const ending = server.stop();
+  await clock.advance(4_999);
+  assertEquals(server.phase, "delaying");
+  using conn = await Deno.connect({ hostname: "127.0.0.1", port });
+  await assertServes(conn);
+  await clock.advance(1);
+  assertEquals(server.phase, "draining");
+  await assertServes(conn);
+  await conn.closeWrite();
+  assertEquals(await readAll(conn), "");
+  await clock.advance(1_000);
+  assertEquals([await ending, server.phase], ["drained", "ended"]);
 });
 
 test("a rejection has a code, in the counters and in the event", async () => {
