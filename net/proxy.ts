@@ -110,9 +110,10 @@ function parseV2(bytes: Uint8Array): ProxyHeader {
   return { state: "complete", length, source };
 }
 
+/** A version of the header: the text, or the binary one. */
+export type ProxyVersion = "v1" | "v2";
 /** The versions of the header that there are. */
-export const PROXY_VERSIONS = ["v1", "v2"] as const;
-export type ProxyVersion = typeof PROXY_VERSIONS[number];
+export const PROXY_VERSIONS = ["v1", "v2"] as const satisfies readonly ProxyVersion[];
 
 /** The two ends of a connection. */
 export interface ProxyRoute {

@@ -65,7 +65,7 @@ test(
     const socket = folder.file("admin.sock");
     let config = /```haproxy\n([^]*?)```/.exec(guide)![1]!
       .replace("inter 2s", "inter 100ms")
-      .replace(/^    server web-3.*\n/m, "");
+      .replace(/^ *server web-3.*\n/m, "");
     const proxy = ["--proxy-protocol", "--proxy-from", "127.0.0.1"];
     // The drain serves who does not pause; on a busy machine, clients pause, and need the delay.
     const delay = (name: string) => name === "web-1" ? ["--drain-delay", "300ms"] : DELAY_OF_SECOND;
