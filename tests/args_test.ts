@@ -238,7 +238,6 @@ test("what is wrong on the command line is named, with its value and what was ex
       "max-line=1k",
       "max-conns=9",
       "idle-timeout=1s",
-      "drain-delay=1s",
       "drain-timeout=1s",
       "proxy-from=::1",
       "proxy-protocol",
