@@ -9,6 +9,8 @@ import { withTimeout } from "../time/timers.ts";
 /** Bytes of one encrypted read: the buffer starts small, for idle connections, and grows while reads fill it. */
 const MIN_READ_SIZE = 512;
 const MAX_READ_SIZE = 64 * 1024;
+/** After this many short reads in a row it shrinks. One alone may be the rest of a record that did not fit. */
+const SHORT_READS_UNTIL_SMALLER = 16;
 /** Milliseconds that a closing stream may take to send its close_notify. */
 const CLOSE_NOTIFY_TIMEOUT_MS = 1_000;
 
@@ -54,8 +56,17 @@ class Wire extends Duplex {
       return this.#onFailure(error as Error);
     }
     this.#writing = undefined;
+    freeNow(bytes);
     done();
   }
+}
+
+/**
+ * Frees the memory of bytes that nothing uses any more, unless it holds others too. TLS allocates a buffer for each
+ * record: left to the garbage collector, they take a third of the speed of large batches.
+ */
+function freeNow({ buffer, length }: Uint8Array): void {
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === length) buffer.transfer(0);
 }
 
 /**
@@ -70,6 +81,7 @@ export class TlsStream implements Stream {
   readonly #raw: Stream;
   readonly #wire: Wire;
   #buffer = new Uint8Array(MIN_READ_SIZE);
+  #shortReads = 0;
   /** Plaintext that has not been read yet. */
   readonly #plain: Uint8Array[] = [];
   /** Whether the handshake is over. */
@@ -159,9 +171,11 @@ export class TlsStream implements Stream {
     }
     const first = this.#plain[0]!;
     if (first.length <= buffer.length) {
+      const { length } = first;
       buffer.set(first);
       this.#plain.shift();
-      return first.length;
+      freeNow(first);
+      return length;
     }
     buffer.set(first.subarray(0, buffer.length));
     this.#plain[0] = first.subarray(buffer.length);
@@ -216,8 +230,12 @@ export class TlsStream implements Stream {
   #decrypt(length: number): void {
     const { length: size } = this.#buffer;
     this.#wire.feed(this.#buffer.subarray(0, length));
-    if (length === size && size < MAX_READ_SIZE) this.#buffer = new Uint8Array(2 * size);
-    else if (length < size / 4 && size > MIN_READ_SIZE) this.#buffer = new Uint8Array(size / 2);
+    this.#shortReads = length < size / 4 ? this.#shortReads + 1 : 0;
+    if (length === size && size < MAX_READ_SIZE) {
+      this.#buffer = new Uint8Array(2 * size);
+    } else if (this.#shortReads >= SHORT_READS_UNTIL_SMALLER && size > MIN_READ_SIZE) {
+      this.#buffer = new Uint8Array(size / 2);
+    }
   }
 
   #fail(error: Error): void {
