@@ -1,11 +1,13 @@
 /* A load generator for line echo servers that put a stamp in front: one thread, epoll, non-blocking sockets.
  *
  *   gcc -O2 -Wall -Wextra -o load load.c
- *   ./load MODE ENDPOINT [--conns N] [--inflight K] [--size B] [--duration S] [--warmup S] [--proxy] [--verify]
+ *   ./load MODE ENDPOINT [--conns N] [--inflight K] [--rate R] [--size B] [--duration S] [--warmup S] [--proxy] [--verify]
  *
  * ENDPOINT is tcp://127.0.0.1:PORT, unix:/PATH or udp://127.0.0.1:PORT: steady alone, a line in flight, a datagram each.
  *
  *   steady  N connections keep K lines in flight each; lines per second and round trips after the warm-up
+ *   paced   an open loop: R lines a second at even moments over N connections in turn, whatever has been answered;
+ *           response times, each from the planned moment, and the send lag, the generator's own. It keeps a core busy.
  *   storm   N connections as fast as possible, one line each; the time until the last reply
  *   idle    N connections, one line each, then "ready" on stdout; holds them until stdin closes
  *   churn   connect, one line, half-close, wait for the server's close, again, N at a time; cycles per second
@@ -13,7 +15,8 @@
  *
  * --size is a line's length on the wire, its LF included; its reply is PREFIX bytes longer.
  * --duration and --warmup are seconds; the measured part is the duration, which follows the warm-up, which begins when
- * every connection of steady has had a reply. --proxy sends a PROXY header (version 1, 2 in turn) before the first line.
+ * every connection of steady or paced has had a reply. --proxy sends a PROXY header (version 1, 2 in turn) before the
+ * first line.
  *
  * Lines come from a ring of differing payloads. Of each reply the length, the first byte and the payload's first and
  * last bytes are checked; with --verify the payload holds every byte value but LF, the whole reply is compared, and
@@ -27,27 +30,23 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <netinet/tcp.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "load_histogram.h"
+#include "load_lines.h"
+
 enum {
-  PREFIX = 30,           /* bytes of "[2026-11-23T03:37:00.123456Z] " */
   READ_SIZE = 512 << 10, /* bytes asked of one recv */
   EVENTS = 256,
-  STALL_MS = 30000, /* no event for so long is a failure */
+  STALL_MS = 30000,      /* no event for this long is a failure */
+  MAX_BEHIND = 4096,    /* lines in flight on one connection of paced; a server that is further behind has failed */
 };
 
-enum mode { STEADY, STORM, IDLE, CHURN, RESET };
-static const char *const mode_names[] = {"steady", "storm", "idle", "churn", "reset"};
+enum mode { STEADY, PACED, STORM, IDLE, CHURN, RESET };
+static const char *const mode_names[] = {"steady", "paced", "storm", "idle", "churn", "reset"};
 
 enum state { CONNECTING, OPEN, HALF_CLOSED };
 
@@ -59,7 +58,7 @@ struct conn {
   bool waits_to_send;      /* EPOLLOUT is asked for */
   size_t part_length;      /* bytes in `part` */
   char *part;              /* the beginning of a reply whose rest has not arrived */
-  uint64_t *sent_at;       /* ns, of the lines in flight, by line number modulo ring_lines */
+  uint64_t *sent_at;       /* ns, of the lines in flight, by line number modulo ring_lines; in paced the planned moment */
   uint64_t connect_at;     /* ns */
 };
 
@@ -68,6 +67,7 @@ static struct {
   int conns, inflight;
   size_t size;
   double duration, warmup; /* s */
+  double rate;             /* lines a second */
   bool proxy, verify;
 } options = {.conns = 1, .inflight = 1, .size = 32, .duration = 2, .warmup = 0.5};
 
@@ -79,25 +79,13 @@ static union {
 static socklen_t target_length;
 static int target_type = SOCK_STREAM; /* or SOCK_DGRAM */
 static int epoll_fd;
-static size_t line_length, reply_length;
-static uint64_t ring_lines; /* a power of two; `ring` holds them twice so that any batch is contiguous */
-static char *ring;
 static char read_buffer[READ_SIZE];
 
 static int live;                          /* open or connecting */
-static uint64_t answered;                 /* connections of storm, idle and steady that have their first reply */
+static uint64_t answered;                 /* connections of all modes but churn and reset that have their first reply */
 static uint64_t cycles, opened, total;    /* measured churn cycles or resets; connects; replies, warm-up included */
 static uint64_t measure_from, measure_to; /* ns */
-static uint64_t stamp_outside_us;
-
-__attribute__((format(printf, 1, 2), noreturn)) static void die(const char *format, ...) {
-  va_list arguments;
-  va_start(arguments, format);
-  fputs("load: ", stderr);
-  vfprintf(stderr, format, arguments);
-  fputc('\n', stderr);
-  exit(1);
-}
+static struct histogram replies, send_lag;
 
 /* ns. The wall clock under --verify, because stamps are compared with it; else the monotonic one. */
 static uint64_t now_ns(void) {
@@ -106,100 +94,7 @@ static uint64_t now_ns(void) {
   return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-/* xorshift64: repeatable payloads and choices. */
-static uint64_t next_random(void) {
-  static uint64_t x = 0x9E3779B97F4A7C15u;
-  x ^= x << 13, x ^= x >> 7, x ^= x << 17;
-  return x;
-}
-
-/* --- histogram: log-linear, 128 steps per power of two, so a value is known to within 0.8 % ------------------- */
-
-enum { SUB_BITS = 7, SUB = 1 << SUB_BITS, BUCKETS = SUB * (64 - SUB_BITS + 1) };
-static uint64_t histogram[BUCKETS], recorded, largest;
-
-static void record(uint64_t ns) {
-  int shift = 63 - SUB_BITS - __builtin_clzll(ns | SUB);
-  histogram[shift * SUB + (int)(ns >> shift)]++;
-  recorded++;
-  if (ns > largest) largest = ns;
-}
-
-/* µs: the middle of the bucket that holds the value at `fraction`. */
-static double percentile_us(double fraction) {
-  uint64_t rank = (uint64_t)(fraction * (double)recorded), seen = 0;
-  for (int i = 0; i < BUCKETS; i++) {
-    seen += histogram[i];
-    if (seen > rank) {
-      int shift = i < SUB ? 0 : i / SUB - 1;
-      double low = (double)(uint64_t)(i - shift * SUB) * (double)(1ull << shift);
-      return (low + (double)(1ull << shift) / 2) / 1000;
-    }
-  }
-  return (double)largest / 1000;
-}
-
-/* --- lines and replies ---------------------------------------------------------------------------------------- */
-
-static void make_lines(void) {
-  line_length = options.size;
-  reply_length = PREFIX + line_length;
-  ring_lines = 64;
-  while (ring_lines < (uint64_t)options.inflight) ring_lines *= 2;
-  size_t bytes = ring_lines * line_length;
-  ring = malloc(2 * bytes);
-  if (!ring) die("no memory for %zu bytes of lines", 2 * bytes);
-  for (uint64_t i = 0; i < ring_lines; i++) {
-    char *line = ring + i * line_length;
-    for (size_t j = 0; j < line_length - 1; j++) {
-      do line[j] = (char)(options.verify ? next_random() >> 32 : 33 + (next_random() >> 32) % 94);
-      while (line[j] == '\n');
-    }
-    if (line_length > 1) line[0] = (char)('0' + i % 64); /* neighbours differ where even the short check looks */
-    line[line_length - 1] = '\n';
-  }
-  memcpy(ring + bytes, ring, bytes);
-}
-
-static const char *line_at(uint64_t number) { return ring + (number & (ring_lines - 1)) * line_length; }
-
-/* Microseconds since 1970 of a stamp as in "2026-11-23T03:37:00.123456Z", or 0 when it is none. */
-static uint64_t parse_stamp(const char *stamp) {
-  static char known[20]; /* the last stamp up to its seconds, and its value */
-  static uint64_t known_s;
-  if (memcmp(stamp, known, 19) != 0) {
-    struct tm t = {0};
-    memcpy(known, stamp, 19);
-    const char *end = strptime(known, "%Y-%m-%dT%H:%M:%S", &t);
-    if (!end || *end) return 0;
-    known_s = (uint64_t)timegm(&t);
-  }
-  uint64_t us = 0;
-  for (int i = 20; i < 26; i++) {
-    if (stamp[i] < '0' || stamp[i] > '9') return 0;
-    us = us * 10 + (uint64_t)(stamp[i] - '0');
-  }
-  return stamp[19] == '.' && stamp[26] == 'Z' ? known_s * 1000000 + us : 0;
-}
-
-static bool stamp_is_good(const char *reply, uint64_t sent_at, uint64_t now) {
-  uint64_t stamp = parse_stamp(reply + 1), low = sent_at / 1000, high = now / 1000;
-  uint64_t outside = stamp < low ? low - stamp : stamp > high ? stamp - high : 0;
-  if (!stamp || outside > 1000000 || reply[28] != ']' || reply[29] != ' ') return false;
-  if (outside > stamp_outside_us) stamp_outside_us = outside;
-  return true;
-}
-
-__attribute__((noreturn)) static void die_of_reply(const char *reply, size_t length, const char *why) {
-  if (length > 160) length = 160;
-  fprintf(stderr, "load: %s: \"", why);
-  for (size_t i = 0; i < length; i++) {
-    unsigned char byte = (unsigned char)reply[i];
-    fprintf(stderr, byte >= 32 && byte < 127 && byte != '"' && byte != '\\' ? "%c" : "\\x%02x", byte);
-  }
-  fputs("\"\n", stderr);
-  exit(1);
-}
+/* --- replies --------------------------------------------------------------------------------------------------- */
 
 static void take_reply(struct conn *c, const char *reply, uint64_t now) {
   const char *line = line_at(c->received);
@@ -212,7 +107,9 @@ static void take_reply(struct conn *c, const char *reply, uint64_t now) {
   if (!good) die_of_reply(reply, reply_length, reply[0] == 'e' ? "The server says" : "A wrong reply");
   c->received++;
   total++;
-  if (now >= measure_from && now < measure_to) record(now - (options.mode == CHURN ? c->connect_at : sent_at));
+  uint64_t counts_at = options.mode == PACED ? sent_at : now; /* the slow replies to the last lines count too */
+  if (counts_at >= measure_from && counts_at < measure_to)
+    record(&replies, now - (options.mode == CHURN ? c->connect_at : sent_at));
 }
 
 /* Takes the replies in `length` bytes that arrived; returns how many were completed. */
@@ -367,8 +264,8 @@ static void on_readable(struct conn *c) {
   int completed = take_bytes(c, read_buffer, (size_t)n, now);
   if (!completed) return;
   if (c->received == (uint64_t)completed) answered++;
+  if (options.mode <= PACED && measure_to == UINT64_MAX && answered == (uint64_t)options.conns) set_window(now);
   if (options.mode == STEADY) {
-    if (measure_to == UINT64_MAX && answered == (uint64_t)options.conns) set_window(now);
     if (now < measure_to) send_lines(c, completed, now);
     else if (c->received == c->sent) close_conn(c);
   } else if (options.mode == CHURN) {
@@ -397,6 +294,23 @@ static bool turn(int timeout_ms) {
   return true;
 }
 
+/* Sends R lines a second until the end of the window, and waits for the replies that are missing then. */
+static void pace(struct conn *conns) {
+  uint64_t start = now_ns(), planned = start, lines = 0;
+  while (planned < measure_to) {
+    for (uint64_t now = now_ns(); planned <= now && planned < measure_to; now = now_ns()) {
+      struct conn *c = &conns[lines % (uint64_t)options.conns];
+      if (c->sent - c->received == ring_lines) die("The server is %d lines behind on a connection", MAX_BEHIND);
+      if (planned >= measure_from) record(&send_lag, now - planned);
+      send_lines(c, 1, planned);
+      planned = start + (uint64_t)((double)++lines * 1e9 / options.rate);
+      if (lines % 64 == 0) break; /* what is behind its plan must look at replies too */
+    }
+    turn(0);
+  }
+  while (total < lines + (uint64_t)options.conns) turn(STALL_MS);
+}
+
 /* --- main ----------------------------------------------------------------------------------------------------- */
 
 static bool parse_endpoint(const char *endpoint) {
@@ -420,8 +334,9 @@ static void parse_arguments(int argc, char **argv) {
   static const struct option known[] = {
       {"conns", required_argument, 0, 'c'},    {"inflight", required_argument, 0, 'k'},
       {"size", required_argument, 0, 's'},     {"duration", required_argument, 0, 'd'},
-      {"warmup", required_argument, 0, 'w'},   {"proxy", no_argument, 0, 'p'},
-      {"verify", no_argument, 0, 'v'},         {0, 0, 0, 0}};
+      {"warmup", required_argument, 0, 'w'},   {"rate", required_argument, 0, 'r'},
+      {"proxy", no_argument, 0, 'p'},          {"verify", no_argument, 0, 'v'},
+      {0, 0, 0, 0}};
   for (int option; (option = getopt_long(argc, argv, "", known, NULL)) != -1;) {
     switch (option) {
       case 'c': options.conns = atoi(optarg); break;
@@ -429,6 +344,7 @@ static void parse_arguments(int argc, char **argv) {
       case 's': options.size = strtoul(optarg, NULL, 10); break;
       case 'd': options.duration = atof(optarg); break;
       case 'w': options.warmup = atof(optarg); break;
+      case 'r': options.rate = atof(optarg); break;
       case 'p': options.proxy = true; break;
       case 'v': options.verify = true; break;
       default: exit(2);
@@ -438,12 +354,20 @@ static void parse_arguments(int argc, char **argv) {
   for (int i = 0; optind < argc && i <= RESET; i++)
     if (strcmp(argv[optind], mode_names[i]) == 0) options.mode = (enum mode)i, found = true;
   if (!found || argc - optind != 2 || !parse_endpoint(argv[optind + 1]) || options.conns < 1 || options.inflight < 1 ||
-      options.size < 1 || options.size > 1 << 20 ||
+      options.size < 1 || options.size > 1 << 20 || (options.mode == PACED) != (options.rate > 0) ||
+      (options.mode == PACED && options.inflight > 1) ||
       (target_type == SOCK_DGRAM && (options.inflight > 1 || options.mode != STEADY || options.proxy))) {
-    fputs("usage: load steady|storm|idle|churn|reset tcp://IPV4:PORT|unix:PATH|udp://IPV4:PORT [--conns N]\n"
-          "            [--inflight K] [--size BYTES] [--duration SECONDS] [--warmup SECONDS] [--proxy] [--verify]\n", stderr);
+    fputs("usage: load steady|paced|storm|idle|churn|reset tcp://IPV4:PORT|unix:PATH|udp://IPV4:PORT [--conns N]\n"
+          "            [--inflight K] [--rate LINES_PER_SECOND] [--size BYTES] [--duration SECONDS] [--warmup SECONDS] [--proxy]\n"
+          "            [--verify]\n"
+          "paced takes --rate and no --inflight, the others no --rate\n", stderr);
     exit(2);
   }
+}
+
+static void print_times(const char *name, const struct histogram *times) {
+  printf(",\"%sp50_us\":%.2f,\"%sp99_us\":%.2f,\"%smax_us\":%.2f", name, percentile_us(times, .5), name,
+         percentile_us(times, .99), name, (double)times->largest / 1000);
 }
 
 int main(int argc, char **argv) {
@@ -452,7 +376,7 @@ int main(int argc, char **argv) {
   getrlimit(RLIMIT_NOFILE, &files);
   files.rlim_cur = files.rlim_max;
   setrlimit(RLIMIT_NOFILE, &files);
-  make_lines();
+  make_lines(options.size, options.mode == PACED ? MAX_BEHIND : options.inflight, options.verify);
   epoll_fd = epoll_create1(0);
 
   struct conn *conns = calloc((size_t)options.conns, sizeof *conns);
@@ -470,7 +394,11 @@ int main(int argc, char **argv) {
     if (i % 64 == 0) turn(0); /* answer early birds while the others connect */
     if (options.mode == IDLE) while ((uint64_t)i - answered > 256) turn(STALL_MS); /* spare the backlog */
   }
-  while (once ? answered < (uint64_t)options.conns : live > 0) turn(STALL_MS);
+  if (options.mode == PACED) {
+    while (measure_to == UINT64_MAX) turn(STALL_MS);
+    pace(conns);
+  }
+  while (once ? answered < (uint64_t)options.conns : live > 0 && options.mode != PACED) turn(STALL_MS);
   double ran = (double)(now_ns() - start) / 1e9, seconds = once ? ran : options.duration;
 
   if (options.mode == IDLE) {
@@ -480,7 +408,7 @@ int main(int argc, char **argv) {
     if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, 0, &event) == 0) /* fails for a file, which is as good as closed */
       while (turn(-1)) {}
   }
-  uint64_t count = options.mode == STEADY ? recorded : options.mode >= CHURN ? cycles : answered;
+  uint64_t count = options.mode <= PACED ? replies.recorded : options.mode >= CHURN ? cycles : answered;
   if (!count) die("Nothing was measured in %.3f s", seconds);
   struct rusage used;
   getrusage(RUSAGE_SELF, &used);
@@ -490,9 +418,8 @@ int main(int argc, char **argv) {
          "\"cpu\":%.3f,\"connects\":%llu,\"replies\":%llu",
          mode_names[options.mode], options.conns, options.inflight, options.size, seconds, (unsigned long long)count,
          (double)count / seconds, cpu / ran, (unsigned long long)opened, (unsigned long long)total);
-  if (recorded)
-    printf(",\"p50_us\":%.2f,\"p99_us\":%.2f,\"max_us\":%.2f", percentile_us(.5), percentile_us(.99),
-           (double)largest / 1000);
+  if (replies.recorded) print_times("", &replies);
+  if (options.mode == PACED) print_times("lag_", &send_lag);
   if (options.verify) printf(",\"stamp_outside_us\":%llu", (unsigned long long)stamp_outside_us);
   puts("}");
   return 0;
