@@ -2,7 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { type Endpoint, formatAddress, formatEndpoint, isIpv4, isIpv6 } from "../net/endpoint.ts";
 import { parseEndpoint } from "../net/transports.ts";
-import { assertProperty, test } from "./harness.ts";
+import { assertProperty, CHARACTER, test } from "./harness.ts";
 
 const DEFAULTS = { hostname: "localhost", port: 21567 };
 
@@ -93,7 +93,7 @@ test("an endpoint written is the endpoint read", () => {
     hostname,
     port: fc.integer({ min: 0, max: 65535 }),
   });
-  const path = fc.string({ minLength: 1, unit: "binary" })
+  const path = fc.string({ minLength: 1, unit: CHARACTER })
     .filter((path) => !path.startsWith("//") && !/\p{Cc}/u.test(path));
   const endpoint: fc.Arbitrary<Endpoint> = fc.oneof(
     host,
@@ -106,7 +106,7 @@ test("an endpoint written is the endpoint read", () => {
 
 test("any text is read or refused, in either case at once", () => {
   assertProperty(
-    fc.property(fc.oneof(fc.string({ unit: "binary" }), fc.string().map((it) => `unix:${it}`)), (text) => {
+    fc.property(fc.oneof(fc.string({ unit: CHARACTER }), fc.string().map((it) => `unix:${it}`)), (text) => {
       try {
         const endpoint = parseEndpoint(text, DEFAULTS);
         const again = parseEndpoint(formatEndpoint(endpoint), DEFAULTS);

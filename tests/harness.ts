@@ -63,6 +63,15 @@ export function volume(short: number, long: number): number {
   return longMode ? long : short;
 }
 
+/** So many random cases; a tenth without permissions, which is how the quick `deno task test-unit` runs. */
+export function cases(all: number): number {
+  return granted("env") ? all : all / 10;
+}
+
+/** Any character, often ASCII: what fast-check's `unit: "binary"` means, which takes seconds to be made. */
+export const CHARACTER: fc.Arbitrary<string> = fc.oneof(fc.nat(0x7f), fc.nat(0xd7ff), fc.nat(0x10ffff))
+  .map((code) => code >= 0xd800 && code < 0xe000 ? "\ufffd" : String.fromCodePoint(code));
+
 /** The name of the test that runs; tests of a file run one after the other. */
 let running = "";
 

@@ -8,7 +8,7 @@ import {
   ReplyScanner,
   Responder,
 } from "../protocol.ts";
-import { assertProperty, test } from "./harness.ts";
+import { assertProperty, CHARACTER, test } from "./harness.ts";
 
 const PREFIX = new TextEncoder().encode("[stamp] ");
 const encode = (text: string) => new TextEncoder().encode(text);
@@ -206,7 +206,7 @@ test("datagrams are given up in the order in which they were sent", () => {
 });
 
 test("replies in any order, some lost and some doubled, are counted as they are", () => {
-  const sent = fc.array(fc.string({ unit: "binary", maxLength: 3 }), { maxLength: 30 });
+  const sent = fc.array(fc.string({ unit: CHARACTER, maxLength: 3 }), { maxLength: 30 });
   assertProperty(fc.property(sent, fc.infiniteStream(fc.nat()), (sent, random) => {
     const replies = new DatagramReplies();
     // Numbered, so that each is its own.
