@@ -48,7 +48,8 @@ export function escapeLines(text: string): string {
 
 /** What an error means that a file or a socket file is to blame for. */
 export function reasonOfFile(error: unknown): string {
-  switch ((error as { code?: string }).code) {
+  const { code, message } = error as { code?: string; message: string };
+  switch (code ?? /\(os error 6\)/.exec(message)?.[0]) {
     case "ENOENT":
       return "there is no such file or directory";
     case "EACCES":
@@ -62,7 +63,7 @@ export function reasonOfFile(error: unknown): string {
       return "a part of the path is not a directory";
     case "ELOOP":
       return "its links lead in a circle";
-    case "ENXIO":
+    case "(os error 6)": // ENXIO, which has no code in Deno
       return "it is a socket or a device, not a file";
     case "ENOSPC":
     case "EDQUOT":
@@ -163,5 +164,5 @@ export function reasonOf(error: unknown): string {
   // A name that does not resolve has no code: Deno passes getaddrinfo's text on.
   if (message.startsWith("failed to lookup address information")) return "the name does not resolve";
   if (/^invalid (?:empty )?host/.test(message)) return "it is not the name of a host";
-  return message.replace(/ \(os error \d+\)$/, "").replaceAll(/\s*\n\s*/g, "; ");
+  return message.replace(/ \(os error \d+\)(?:: \w+ '.*')?$/s, "").replaceAll(/\s*\n\s*/g, "; ");
 }

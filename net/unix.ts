@@ -46,6 +46,9 @@ export const unix: StreamTransport<UnixListenOptions, UnixConnectOptions> = {
       if (proxyHeader !== undefined) await writeAll(stream, formatProxyHeader(proxyHeader, undefined));
       return { stream, connectMs: performance.now() - start };
     } catch (error) {
+      if ((error as { code?: string }).code === "EAGAIN") {
+        throw new Error("the server's queue of connections is full", { cause: error });
+      }
       const found = await Deno.stat(path).catch(() => undefined);
       if (found === undefined || found.isSocket) throw error;
       throw new Error(found.isDirectory ? "it is a directory" : "it is not a socket", { cause: error });

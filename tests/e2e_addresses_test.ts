@@ -72,7 +72,10 @@ test("SIGTERM ends what waits for a name", {
   ignore: Deno.build.os !== "linux",
 }, async () => {
   await using folder = await Folder.make();
-  await Deno.writeTextFile(folder.file("resolv.conf"), "nameserver 192.0.2.1\n");
+  await Deno.writeTextFile(
+    folder.file("resolv.conf"),
+    "nameserver 192.0.2.1\noptions timeout:30 attempts:5\n",
+  );
   // What is sent there by the loopback interface comes back, is for nobody, and vanishes.
   const wrap = [
     ...["unshare", "--user", "--map-root-user", "--net", "--mount", "sh", "-c"],

@@ -138,6 +138,22 @@ test("a certificate's file without end, and one that never comes, end by an erro
       1,
       'tsecho: Cannot use "/dev/zero": it has more than 16 MiB\n',
     ]);
+    const circle = folder.file("circle"), socket = folder.file("socket");
+    await Deno.symlink(circle, circle);
+    await run([
+      "python3",
+      "-c",
+      "import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])",
+      socket,
+    ]);
+    const table = [[circle, "its links lead in a circle"], [
+      socket,
+      "it is a socket or a device, not a file",
+    ]];
+    for (const [file, reason] of table) {
+      const { stderr } = await tsecho(["client", "tls://127.0.0.1:1", "--ca", file!, "-m", "x"]);
+      assertEquals(stderr, `tsecho: Cannot use "${file}": ${reason}\n`);
+    }
     const fifo = folder.file("fifo");
     await run(["mkfifo", fifo]);
     for (const command of [["server", "tls://127.0.0.1:0"], ["client", "tls://127.0.0.1:1"]]) {

@@ -291,6 +291,33 @@ test("a path may have 107 bytes, and a short name at its end", options, async ()
   }
 });
 
+test("a server whose queue is full is told from one that is not there", options, async () => {
+  await using folder = await Folder.make();
+  const path = folder.file("full.sock");
+  const script = `import socket, sys, time
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(sys.argv[1])
+listener.listen(0)
+waiting = []
+try:
+    while True:
+        waiting.append(socket.socket(socket.AF_UNIX))
+        waiting[-1].setblocking(False)
+        waiting[-1].connect(sys.argv[1])
+except BlockingIOError:
+    print("full", flush=True)
+time.sleep(600)`;
+  await using busy = new Running(["python3", "-c", script, path]);
+  await busy.stdout.until(/full/);
+  const client = await tsecho(["client", `unix:${path}`, "-m", "x"]);
+  assertEquals([client.code, client.stderr], [
+    1,
+    `tsecho: Cannot connect to "unix:${path}": the server's queue of connections is full\n`,
+  ]);
+  const reason = "another server listens on it";
+  assertEquals(await refusal(`unix:${path}`), `tsecho: Cannot listen on "unix:${path}": ${reason}\n`);
+});
+
 test("a missing permission is said, on either side", {
   ...options,
   needs: ["setpriv"],
