@@ -11,8 +11,9 @@ import {
   STDOUT,
 } from "../cli/values.ts";
 import { MAX_PROBE, MIN_PROBE } from "../probe/lines.ts";
-import { PLAN_DEFAULTS } from "../probe/run.ts";
-import { parseThreshold } from "../stats/threshold.ts";
+import { type Plan, PLAN_DEFAULTS } from "../probe/run.ts";
+import { describeMetrics, valuesFor } from "../stats/metrics.ts";
+import { parseThreshold, type Threshold } from "../stats/threshold.ts";
 import { Command, INFO_OPTIONS, type Outcome, type Signals } from "./command.ts";
 import { DIAL_OPTIONS, DIAL_TLS_OPTIONS, readDial, warnIfInsecure } from "./dial.ts";
 import type { TransportOptionTable } from "./endpoints.ts";
@@ -98,8 +99,9 @@ const OPTIONS = {
     value: "CONDITION",
     read: parseThreshold,
     repeat: true,
-    help: "exit with 3 if it holds at the end, such as 'p99>5ms'; may repeat",
+    help: "exit with 3 if it holds at the end, or cannot be told, such as 'p99>5ms'; may repeat",
   },
+  lenient: { group: "Summary", help: "let a run pass of which a --fail-if condition cannot be told" },
   ...DIAL_TLS_OPTIONS,
   "udp-rate": {
     group: "UDP",
@@ -113,7 +115,15 @@ const OPTIONS = {
 } as const satisfies TransportOptionTable;
 
 /** Those that have a meaning with --from. */
-const REPLAY_OPTIONS: readonly string[] = ["from", "json", "csv", "fail-if", "quiet", "clocks-synced"];
+const REPLAY_OPTIONS: readonly string[] = [
+  "from",
+  "json",
+  "csv",
+  "fail-if",
+  "lenient",
+  "quiet",
+  "clocks-synced",
+];
 
 const ABOUT = `\
 Sends a numbered line each interval and reads the stamp that comes back. At the end, and at Ctrl-C, it reports what \
@@ -130,12 +140,11 @@ const EXAMPLES: [string, string][] = [
 ];
 
 const METRICS = `\
-a metric, < or >, and a limit with its unit. Metrics of the round trip: min, avg, max, mdev, p50, p99.9 and so on; of \
-others: up.p99, down.p99, connect.max, handshake.max; sent, loss, lost, late, duplicates, reordered, corrupt; offset, \
-abs(offset), drift, abs(drift)`;
+a metric, >, >=, < or <=, and a limit with its unit: p99>5ms, loss>=1%, drift>50ppm, missed>0. Metrics: \
+${describeMetrics()}. What is known as an interval must lie in the condition as a whole, or out of it`;
 
 const EXIT_CODES = `\
-0 a reply came, 1 none, 2 usage error, 3 a --fail-if condition held. A server that goes away ends the run with a line \
+0 a reply came, 1 none, 2 usage error, 3 a --fail-if condition held, or could not be told. A server that goes away ends the run with a line \
 on stderr; 'sent<100' catches that with -c 100`;
 
 /** A new run, or a saved one. */
@@ -143,8 +152,19 @@ export type PingRequest = { run: PingCommandOptions } | { replay: ReplayOptions 
 
 function read(parsed: Parsed<typeof OPTIONS>): PingRequest {
   const values = parsed.values();
-  const { json, csv, jsonStream = false, clocksSynced = false, failIf: thresholds = [], from, ...rest } =
-    values;
+  const {
+    json,
+    csv,
+    jsonStream = false,
+    clocksSynced = false,
+    failIf: thresholds = [],
+    lenient = false,
+    from,
+    ...rest
+  } = values;
+  if (lenient && thresholds.length === 0) {
+    throw new UsageError("use option", "--lenient", "it needs --fail-if");
+  }
   if (from !== undefined) checkReplay(parsed);
   if ([json === STDOUT, csv === STDOUT, jsonStream].filter(Boolean).length > 1) {
     throw new UsageError("write to", STDOUT, "more than one output is to go to stdout");
@@ -153,12 +173,13 @@ function read(parsed: Parsed<typeof OPTIONS>): PingRequest {
     throw new UsageError("write to", STDERR, "more than one output is to go to stderr");
   }
   const files = { ...(json !== undefined && { json }), ...(csv !== undefined && { csv }) };
-  if (from !== undefined) return { replay: { from, ...files, clocksSynced, thresholds } };
+  if (from !== undefined) return { replay: { from, ...files, clocksSynced, thresholds, lenient } };
   if (parsed.positionals.length === 0 && rest.host === undefined) checkFileNames({ json, csv });
   const { dial, own } = readDial("ping", parsed, OPTIONS, rest);
+  for (const it of thresholds) checkLines(it, own);
   const { quiet = false, timestamps = false, noTty = false, ...given } = own;
   const flags = { quiet, timestamps, clocksSynced, live: !noTty, jsonStream };
-  return { run: { ...dial, ...DEFAULTS, ...given, ...flags, ...files, thresholds } };
+  return { run: { ...dial, ...DEFAULTS, ...given, ...flags, ...files, thresholds, lenient } };
 }
 
 /** @throws {UsageError} where no endpoint is named and a file may be meant for it: `ping --json web`. */
@@ -167,6 +188,18 @@ function checkFileNames(files: Record<string, string | undefined>): void {
     if (/[./]/.test(file) || file === STDOUT) continue;
     throw new UsageError(`use --${option}`, file, `is ${file} the endpoint? for a file, ./${file}`);
   }
+}
+
+/** @throws {UsageError} for a percentile that as many lines as asked for cannot tell. */
+function checkLines({ text, metric }: Threshold, { count, reconnect = false }: Partial<Plan>): void {
+  if (!("statistic" in metric) || typeof metric.statistic !== "number") return;
+  const needed = valuesFor(metric.statistic);
+  const ofConnections = metric.of === "connect" || metric.of === "handshake";
+  if (ofConnections && !reconnect && needed > 1) {
+    throw new UsageError("use --fail-if", text, `that takes ${needed} connections: use --reconnect`);
+  }
+  if (count === undefined || count >= needed) return;
+  throw new UsageError("use --fail-if", text, `that takes ${needed} lines or more, and -c is ${count}`);
 }
 
 /** @throws {UsageError} for what has no meaning where a saved run is read. */

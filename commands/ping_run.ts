@@ -11,7 +11,7 @@ import { JsonDocument, JsonStream } from "../report/json.ts";
 import { LiveLine } from "../report/live.ts";
 import { type Start, VERSION } from "../report/record.ts";
 import { interimLine } from "../report/summary.ts";
-import { brokenLine, type TextOptions, TextReport } from "../report/text.ts";
+import { type TextOptions, TextReport, verdictLine } from "../report/text.ts";
 import { newStats, readRun, type SavedRun } from "../report/transcript.ts";
 import { IntervalStats } from "../stats/interval.ts";
 import type { RunStats } from "../stats/run_stats.ts";
@@ -27,6 +27,8 @@ export interface OutputOptions {
   csv?: string;
   /** Conditions under which the run has failed. */
   thresholds: Threshold[];
+  /** Whether a run passes of which a threshold cannot be told. */
+  lenient: boolean;
 }
 
 /** What `tsecho ping` was asked for. Durations are in milliseconds, sizes in bytes. */
@@ -83,7 +85,7 @@ export async function runPing(
   stop: AbortSignal,
   onQuit: (tell: () => void) => void,
 ): Promise<PingOutcome> {
-  const { quiet, timestamps, endpoint, thresholds, ...plan } = options;
+  const { quiet, timestamps, endpoint, thresholds: _, lenient: __, ...plan } = options;
   const outputs = await Outputs.open(options, { header: true, events: !quiet, timestamps });
   const timers: ReturnType<typeof setInterval>[] = [];
   try {
@@ -110,7 +112,7 @@ export async function runPing(
       if (full !== undefined) await full;
     }
     if (options.jsonStream) endInterval();
-    return await conclude(run.stats, run.ended, start.endpoint, thresholds, outputs);
+    return await conclude(run.stats, run.ended, start.endpoint, options, outputs);
   } finally {
     timers.forEach(clearInterval);
     await outputs.close();
@@ -124,7 +126,7 @@ export async function runPing(
  * @throws {UsageError} when it would be written to where it is read from.
  */
 export async function replayPing(options: ReplayOptions): Promise<PingOutcome> {
-  const { from, thresholds } = options;
+  const { from } = options;
   const { saved, file } = await readSaved(from);
   const start = { ...saved.start, clocks_synced: saved.start.clocks_synced || options.clocksSynced };
   const text = { header: false, events: false, timestamps: false };
@@ -139,7 +141,7 @@ export async function replayPing(options: ReplayOptions): Promise<PingOutcome> {
       if (full !== undefined) await full;
     }
     if (saved.cut) await note(`The run in "${from}" has no end: this is what was saved of it`);
-    return await conclude(stats, saved.ended, start.endpoint, thresholds, outputs);
+    return await conclude(stats, saved.ended, start.endpoint, options, outputs);
   } finally {
     await outputs.close();
   }
@@ -204,21 +206,21 @@ async function conclude(
   stats: RunStats,
   ended: string | null,
   endpoint: string,
-  thresholds: Threshold[],
+  { thresholds, lenient }: OutputOptions,
   outputs: Outputs,
 ): Promise<PingOutcome> {
   const summary = stats.summary();
-  // Without a reply most metrics cannot be told: that there is none says it all.
-  const verdicts = thresholds.map((it) => judge(it, stats)).map((it) => ({
-    ...it,
-    broken: it.broken && (it.value !== null || summary.received > 0),
-  }));
+  const verdicts = thresholds.map((it) => judge(it, stats));
   outputs.each((it) => it.end?.({ ended, summary, rtt: stats.rtt, thresholds: verdicts }));
   await outputs.flush();
   if (ended !== null) await note(`Cannot ping "${endpoint}" any further: ${ended}`);
-  const broken = verdicts.filter((it) => it.broken);
-  for (const verdict of broken) await note(brokenLine(verdict));
-  if (broken.length > 0) return "broken";
+  // Without a reply most metrics cannot be told: that there is none says it all.
+  const told = verdicts.filter((it) => it.lower !== null || summary.received > 0);
+  for (const verdict of told) {
+    const line = verdictLine(verdict);
+    if (line !== undefined) await note(line);
+  }
+  if (told.some((it) => it.broken || (it.verdict === "cannot tell" && !lenient))) return "broken";
   return summary.received > 0 ? "replies" : "no replies";
 }
 

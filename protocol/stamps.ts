@@ -27,11 +27,14 @@ function secondText(format: StampFormat, second: number): SecondText {
   }
 }
 
+function pad(n: number): string {
+  return String(n).padStart(2, "0");
+}
+
 /** Local time as C's ctime(3) without its newline, which is also Python's `time.ctime()`: day padded with a space. */
 function ctime(date: Date): string {
-  const two = (n: number) => String(n).padStart(2, "0");
   const day = String(date.getDate()).padStart(2, " ");
-  const clock = `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+  const clock = `${pad(date.getHours())}:${pad(date.getMinutes())}:${pad(date.getSeconds())}`;
   return `${DAYS[date.getDay()]} ${MONTHS[date.getMonth()]} ${day} ${clock} ${date.getFullYear()}`;
 }
 
@@ -178,8 +181,28 @@ function readPrefix(line: Uint8Array): ReadPrefix {
   const [{ length }] = match;
   const { iso, isoMicros, unix, unixMicros, ctime, tag } = match.groups!;
   const format = iso !== undefined ? "iso" : unix !== undefined ? "unix" : "ctime";
-  const second = iso !== undefined ? Date.parse(`${iso}Z`) / 1000 : Number(unix ?? Date.parse(ctime!) / 1000);
+  const second = iso !== undefined ? isoSecond(iso) : unix !== undefined ? Number(unix) : ctimeSecond(ctime!);
   const micros = second * 1e6 + Number(isoMicros ?? unixMicros ?? 0);
   if (Number.isNaN(micros)) return { length };
   return { length, format, micros, tag };
+}
+
+/** The second of a date in UTC; NaN for one that no calendar has, which JavaScript rolls over into the next month. */
+function isoSecond(iso: string): number {
+  const millis = Date.parse(`${iso}Z`);
+  return isSame(millis, iso) ? millis / 1000 : NaN;
+}
+
+/** The second of a date in local time; NaN for one that no calendar has, or with another day of the week. */
+function ctimeSecond(text: string): number {
+  const [, month, day, clock, year] = text.split(/ +/) as [string, string, string, string, string];
+  const date = `${year}-${pad(MONTHS.indexOf(month) + 1)}-${pad(Number(day))}T${clock}`;
+  // Whether there is such a date is asked in UTC: what this machine's zone leaves out in spring another one has.
+  const millis = Date.parse(`${date}Z`);
+  if (!isSame(millis, date) || !text.startsWith(DAYS[new Date(millis).getUTCDay()]!)) return NaN;
+  return Date.parse(date) / 1000;
+}
+
+function isSame(millis: number, iso: string): boolean {
+  return !Number.isNaN(millis) && new Date(millis).toISOString().startsWith(iso);
 }

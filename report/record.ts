@@ -42,6 +42,7 @@ export const REPLY_FIELDS = {
   blocked: "duration",
   connect: "duration",
   handshake: "duration",
+  busy: "duration",
   count: "number",
   reason: "text",
 } as const;

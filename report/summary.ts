@@ -1,11 +1,16 @@
-import { MAX_BREAKS } from "../stats/server_clock.ts";
+import { CLAIM_REPLIES } from "../stats/direction.ts";
+import { MANY_BREAKS, MAX_BREAKS, MAX_DRIFT, type Withdrawal } from "../stats/server_clock.ts";
 import type { BreakSummary, Durations, ServerSummary, Summary } from "../stats/summary.ts";
 import { millis, percent, withBound } from "./format.ts";
 
 const PERCENTILES = [["p50", "p50"], ["p90", "p90"], ["p99", "p99"], ["p99.9", "p99_9"]] as const;
 const DIRECTIONS = { up: "upstream", down: "downstream" } as const;
-/** From this many breaks on they look less like one clock than like several. */
-const MANY_BREAKS = 3;
+const WITHDRAWN: Record<Withdrawal, string> = {
+  rate: "the clocks changed their rate, or were stepped a little",
+  breaks: "the clocks changed too often",
+  step: "their delays look as if a clock had been stepped, by less than a round trip",
+  drift: `their delays look as if the clocks drifted apart by more than ${MAX_DRIFT} ppm`,
+};
 
 /** What ping(8) prints at the end, and what the stamps add to it. */
 export function summaryLines(summary: Summary): string[] {
@@ -77,37 +82,8 @@ function percentiles(values: Durations): string {
 }
 
 function serverLines(server: ServerSummary): string[] {
-  const lines: string[] = [];
-  const { offset, drift, up, down, one_way, note } = server;
-  if (offset !== null) {
-    const who = server.ahead === null ? "no measurable difference" : `${server.ahead} ahead`;
-    lines.push(`clock offset ${withBound(offset)}, ${who}`);
-  }
-  if (drift?.proven) {
-    const which = drift.value > 0 ? "gains" : "loses";
-    lines.push(
-      `clock drift ${withBound(drift, 1, "ppm")}: the server's clock ${which}; the offset is the latest`,
-    );
-  }
-  lines.push(...server.breaks.map(breakLine));
-  if (server.break_count > MAX_BREAKS) {
-    lines.push(`... and ${server.break_count - MAX_BREAKS} more of these`);
-  }
-  if (server.break_count >= MANY_BREAKS) {
-    lines.push("so many changes look like several servers; --tag on each of them tells them apart");
-  }
-  if (up !== null && down !== null && up.count > 1) {
-    for (const [direction, delays] of [["up", up], ["down", down]] as const) {
-      lines.push(`${DIRECTIONS[direction]} delay above its best ${percentiles(delays)}`);
-    }
-    if (server.carries !== null) {
-      const [more, less] = server.carries === "up" ? [up, down] : [down, up];
-      const [large, small] = [more, less].map((it) => millis(it.p90!));
-      lines.push(
-        `the ${DIRECTIONS[server.carries]} direction has the delay: p90 ${large} ms against ${small} ms`,
-      );
-    }
-  }
+  const { one_way, note } = server;
+  const lines = [...clockLines(server), ...directionLines(server)];
   if (one_way !== null) {
     for (const direction of ["up", "down"] as const) {
       lines.push(
@@ -120,8 +96,53 @@ function serverLines(server: ServerSummary): string[] {
   return lines;
 }
 
-function breakLine({ kind, after, by, size }: BreakSummary): string {
+function clockLines({ offset, ahead, withdrawn, drift, breaks, break_count }: ServerSummary): string[] {
+  const lines: string[] = [];
+  if (offset !== null) {
+    const how = withdrawn === null ? "" : " by the latest reply alone";
+    const who = ahead === null ? "no measurable difference" : `${ahead} ahead`;
+    lines.push(`clock offset ${withBound(offset)}${how}, ${who}`);
+  }
+  if (withdrawn !== null) lines.push(`what all replies proved is withdrawn: ${WITHDRAWN[withdrawn]}`);
+  if (drift?.proven) {
+    const which = drift.value > 0 ? "gains" : "loses";
+    lines.push(
+      `clock drift ${withBound(drift, 1, "ppm")}: the server's clock ${which}; the offset is the latest`,
+    );
+  }
+  lines.push(...breaks.map(breakLine));
+  if (break_count > MAX_BREAKS) lines.push(`... and ${break_count - MAX_BREAKS} more of these`);
+  if (break_count >= MANY_BREAKS) {
+    lines.push("so many changes look like several servers; --tag on each of them tells them apart");
+  }
+  return lines;
+}
+
+function directionLines({ up, down, busy, carries, leans }: ServerSummary): string[] {
+  if (up === null || down === null || up.count < 2) return [];
+  const lines: string[] = [];
+  for (const [direction, delays] of [["up", up], ["down", down]] as const) {
+    lines.push(`${DIRECTIONS[direction]} delay above its best ${percentiles(delays)}`);
+  }
+  if (busy > 0) lines.push(`this machine was busy at ${linesOf(busy)}: they say nothing about the path`);
+  if (carries !== null) {
+    const [more, less] = carries === "up" ? [up, down] : [down, up];
+    const [large, small] = [more, less].map((it) => millis(it.p90!));
+    lines.push(`the delay is ${DIRECTIONS[carries]}: p90 ${large} ms against ${small} ms`);
+  } else if (leans !== null) {
+    const why = up.count - busy < CLAIM_REPLIES ? `that takes ${CLAIM_REPLIES} lines` : "it came and went";
+    lines.push(`whether the delay is ${DIRECTIONS[leans]} is not proven: ${why}`);
+  }
+  return lines;
+}
+
+function linesOf(count: number): string {
+  return `${count} ${count === 1 ? "line" : "lines"}`;
+}
+
+function breakLine({ kind, whose, after, by, size }: BreakSummary): string {
   const where = by === after + 1 ? `at reply ${by}` : `between replies ${after} and ${by}`;
   if (kind === "rate") return `clock changed its rate, or was stepped a little, by reply ${by}`;
-  return `clock step ${size === null ? "" : `${withBound(size)} `}${where}`;
+  const clock = whose === "client" ? "this machine's clock" : "the server's clock";
+  return `clock step ${size === null ? "" : `${withBound(size)} `}${where}: ${clock} was stepped`;
 }

@@ -1,6 +1,7 @@
 import { escapeText } from "../failure.ts";
 import type { ProbeEvent, ReplyEvent } from "../stats/events.ts";
-import type { Verdict } from "../stats/threshold.ts";
+import { kindOf } from "../stats/metrics.ts";
+import { parseThreshold, type Verdict } from "../stats/threshold.ts";
 import { wallMicros } from "../time/clock.ts";
 import { formatMillis } from "../time/duration.ts";
 import type { End, Exporter, Sink } from "./exporter.ts";
@@ -83,15 +84,37 @@ function replyLine({ fate, seq, rtt, tag, connect, handshake }: ReplyEvent, star
   return `${start.size} bytes from ${from}: seq=${seq}${times.join("")}${MARKS[fate]}`;
 }
 
-/** Why a run has failed: `Threshold broken: p99>5ms: it is 7.123 ms`. */
-export function brokenLine({ threshold, tag, value }: Verdict): string {
-  const what = value === null ? "that cannot be told" : `it is ${valueLike(threshold, value)}`;
-  return `Threshold broken: ${threshold}: ${what}${tag === null ? "" : ` for ${tag}`}`;
+/** Why a run has failed: `Threshold broken: p99>5ms: it is 7.123 ms`; undefined if it has not, for this threshold. */
+export function verdictLine(verdict: Verdict): string | undefined {
+  const { threshold, tag, help } = verdict;
+  const whose = tag === null ? "" : ` for ${tag}`;
+  switch (verdict.verdict) {
+    case "kept":
+      return undefined;
+    case "broken":
+      return `Threshold broken: ${threshold}: it is ${rangeText(verdict)}${whose}`;
+    case "cannot tell": {
+      const known = verdict.lower === null ? "" : `it is ${rangeText(verdict)}${whose}; `;
+      return `Cannot tell whether "${threshold}" holds: ${known}${help}`;
+    }
+  }
 }
 
-/** A value in the unit of the threshold that it is compared with. */
-function valueLike(threshold: string, value: number): string {
-  if (/%/.test(threshold)) return percent(value);
-  if (/ppm/.test(threshold)) return `${value.toFixed(3)} ppm`;
-  return /[a-zµ]\s*$/.test(threshold) ? `${millis(value)} ms` : String(value);
+/** What is known of a threshold's metric, in its unit. */
+function rangeText({ threshold, lower, upper }: Verdict): string {
+  const kind = kindOf(parseThreshold(threshold).metric);
+  const text = (value: number) => {
+    switch (kind) {
+      case "share":
+        return percent(value);
+      case "drift":
+        return `${value.toFixed(3)} ppm`;
+      case "count":
+        return String(value);
+      case "time":
+        return `${millis(value)} ms`;
+    }
+  };
+  if (upper === null) return `at least ${text(lower!)}`;
+  return upper === lower ? text(upper) : `from ${text(lower!)} to ${text(upper)}`;
 }

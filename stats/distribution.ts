@@ -9,6 +9,16 @@ const DIGITS = 3;
 /** An hour; longer values count as an hour in percentiles. The histogram grows up to what was recorded. */
 const MAX_MICROS = 3.6e9;
 
+/** What is known exactly of values that are counted in bins. */
+export interface Moments {
+  count: number;
+  min: number;
+  max: number;
+  avg: number;
+  /** The sum of squared differences from the average. */
+  squares: number;
+}
+
 /**
  * Durations in microseconds, in memory that does not depend on their number: an HDR histogram for percentiles (to
  * 0.1 %), exact sums for the rest.
@@ -24,12 +34,7 @@ export class Distribution {
   avg = 0;
   /** The sum of squared differences from the average (Welford 1962): no cancellation, however long the run. */
   #squares = 0;
-  #made: ReturnType<typeof newHistogram> | undefined;
-
-  /** Made when first used: most runs leave some of their distributions empty. */
-  get #histogram() {
-    return this.#made ??= newHistogram();
-  }
+  #made: HdrHistogram | undefined;
 
   /** Records a value, `count` times. Negative ones, which only clocks that disagree give, rule out percentiles. */
   record(micros: number, count = 1): void {
@@ -39,8 +44,21 @@ export class Distribution {
     this.#squares += delta * (micros - this.avg) * count;
     if (micros < this.min) this.min = micros;
     if (micros > this.max) this.max = micros;
+    this.#count(micros, count);
+  }
+
+  #count(micros: number, count: number): void {
     const units = Math.round(Math.min(Math.max(micros, 0), MAX_MICROS) * PER_MICRO);
-    this.#histogram.recordValueWithCount(units, count);
+    this.histogram.recordValueWithCount(units, count);
+  }
+
+  /**
+   * The HDR histogram beneath, in units of 0.1 µs, for those who write it in HDR's own format or add one to it. It is
+   * this distribution's own: what is done to it is seen here. It is made when first used: most runs leave some of
+   * their distributions empty.
+   */
+  get histogram(): HdrHistogram {
+    return this.#made ??= newHistogram();
   }
 
   /** Mean deviation as ping(8) prints it: the root of the mean of squares less the square of the mean. */
@@ -51,7 +69,9 @@ export class Distribution {
   /** The value that `percent` of all values do not exceed, by nearest rank; NaN of nothing and of negative values. */
   percentile(percent: number): number {
     if (this.count === 0 || this.min < 0) return NaN;
-    const value = this.#histogram.getValueAtPercentile(percent) / PER_MICRO;
+    // The middle of the bin is half as far from its values as its end, which HDR gives.
+    const value = this.histogram.medianEquivalentValue(this.histogram.getValueAtPercentile(percent)) /
+      PER_MICRO;
     return Math.min(Math.max(value, this.min), this.max);
   }
 
@@ -72,23 +92,29 @@ export class Distribution {
 
   /** Adds all values of another distribution. */
   add(other: Distribution): void {
-    if (other.count === 0) return;
-    const count = this.count + other.count;
-    const delta = other.avg - this.avg;
-    this.#squares += other.#squares + delta * delta * this.count * other.count / count;
-    this.avg += delta * other.count / count;
+    const { count, min, max, avg } = other;
+    this.addBinned({ count, min, max, avg, squares: other.#squares }, (record) => {
+      for (const [micros, times] of other.values()) record(micros, times);
+    });
+  }
+
+  /** Adds values of which the moments are exact, and those that `each` gives close enough for percentiles. */
+  addBinned(moments: Moments, each: (record: (micros: number, count: number) => void) => void): void {
+    if (moments.count === 0) return;
+    const count = this.count + moments.count;
+    const delta = moments.avg - this.avg;
+    this.#squares += moments.squares + delta * delta * this.count * moments.count / count;
+    this.avg += delta * moments.count / count;
     this.count = count;
-    this.min = Math.min(this.min, other.min);
-    this.max = Math.max(this.max, other.max);
-    for (const [micros, times] of other.values()) {
-      this.#histogram.recordValueWithCount(Math.round(micros * PER_MICRO), times);
-    }
+    this.min = Math.min(this.min, moments.min);
+    this.max = Math.max(this.max, moments.max);
+    each((micros, times) => this.#count(micros, times));
   }
 
   /** The recorded values in rising order, to the histogram's precision, each with its count. */
   *values(): Generator<[micros: number, count: number]> {
     if (this.count === 0) return;
-    const iterator = this.#histogram.recordedValuesIterator;
+    const iterator = this.histogram.recordedValuesIterator;
     iterator.reset();
     while (iterator.hasNext()) {
       const { valueIteratedTo, countAtValueIteratedTo } = iterator.next();
@@ -97,7 +123,9 @@ export class Distribution {
   }
 }
 
-function newHistogram() {
+type HdrHistogram = InstanceType<typeof hdr.default>;
+
+function newHistogram(): HdrHistogram {
   // The package is CommonJS, whose `exports.default` is one level further down.
   const histogram = new hdr.default(1, 2, DIGITS);
   histogram.autoResize = true;

@@ -57,6 +57,8 @@ export interface ReplyEvent extends SendingTimes {
   format?: StampFormat | undefined;
   /** The name of the server (`--tag`). */
   tag?: string | undefined;
+  /** How long ping itself may have held up the exchange, in µs: its timers fired this late, or it did not run. */
+  busy?: number | undefined;
 }
 
 /** A line that was given up. */

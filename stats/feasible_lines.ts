@@ -17,6 +17,8 @@ export interface ClockSample {
   down: number;
   /** The step of the stamp, in µs: the stamp is the moment rounded down to it. */
   resolution: number;
+  /** Whether this machine may have held up the line or its reply: its delays say little about the path. */
+  busy?: boolean;
 }
 
 /** How far a clock may read behind the true one, in µs, besides being rounded down: it may be read from a cache. */

@@ -1,3 +1,4 @@
+import { ClientClock } from "./client_clock.ts";
 import { Distribution } from "./distribution.ts";
 import { isVerdict, type ProbeEvent, type ReplyEvent } from "./events.ts";
 import { isInTime, LineCounters } from "./line_counters.ts";
@@ -9,6 +10,7 @@ import { nanos } from "./units.ts";
 export class RunStats {
   readonly #counters = new LineCounters();
   readonly #servers = new Map<string | null, ServerStats>();
+  readonly #client = new ClientClock();
   readonly #connect = new Distribution();
   readonly #handshake = new Distribution();
   readonly #response = new Distribution();
@@ -51,7 +53,7 @@ export class RunStats {
       case "handshake":
         return [{ tag: null, values: this.#handshake }];
       default:
-        return [...this.#servers.values()].map((it) => ({ tag: it.tag, values: it.delays()?.[kind] }));
+        return [...this.#servers.values()].map((it) => ({ tag: it.tag, values: it.delays()?.all[kind] }));
     }
   }
 
@@ -82,10 +84,12 @@ export class RunStats {
     let server = this.#servers.get(tag);
     if (server === undefined) {
       const key = this.#servers.size < MAX_TAGS ? tag : OTHER_TAGS;
-      server = this.#servers.get(key) ?? new ServerStats(key);
+      server = this.#servers.get(key) ?? new ServerStats(key, this.#clocksSynced);
       this.#servers.set(key, server);
     }
-    server.add(event);
+    const { at, sent, received } = event;
+    const read = rtt !== undefined && sent !== undefined && received !== undefined;
+    server.add(event, this.#client, !read || this.#client.add(at * 1e6, rtt, sent, received));
   }
 
   /** Loss and offsets so far: cheap enough for a display that asks ten times a second. */
@@ -112,7 +116,7 @@ export class RunStats {
       connect: durations(this.#connect),
       handshake: durations(this.#handshake),
       servers: [...this.#servers.values()].sort((a, b) => (a.tag ?? "") < (b.tag ?? "") ? -1 : 1)
-        .map((it) => it.summary(this.#clocksSynced)),
+        .map((it) => it.summary()),
     };
   }
 }

@@ -3,14 +3,18 @@
  * the method. Offsets are in microseconds, moments in seconds on a monotonic clock, drift in ppm, which is
  * microseconds per second.
  */
-import { Distribution } from "./distribution.ts";
 import { type Bounds, type ClockSample, FeasibleLines, lowerOf, SLACK, upperOf } from "./feasible_lines.ts";
 import { SampleArray } from "./samples.ts";
+import { Delays, Segment } from "./segment.ts";
+import { unsteadiness } from "./steadiness.ts";
+import type { Block } from "./time_blocks.ts";
 
 /** Where two clocks left the line that they had followed. */
 export interface Break {
   /** `step` when no drift explains it; `rate` when the drift changed, or a step was too small to tell from that. */
   kind: "step" | "rate";
+  /** Whose clock was stepped; undefined for a change of rate. */
+  whose?: "server" | "client";
   /** It happened after the reply with this number ... */
   after: number;
   /** ... and before the stamp of the reply with this number. */
@@ -32,7 +36,18 @@ export interface ClockEstimate {
   /** The first breaks, at most {@linkcode MAX_BREAKS}, and the number of all breaks. */
   breaks: Break[];
   breakCount: number;
+  /**
+   * Why the replies of the run prove nothing together, if they show that: the offset is then what the latest reply
+   * proves alone.
+   */
+  withdrawn: Withdrawal | undefined;
 }
+
+/**
+ * What shows that the clocks kept to no line: changes of rate (`rate`), more breaks than a clock has (`breaks`), or
+ * delays that a step less than a round trip (`step`) or a drift beyond the limit (`drift`) would explain.
+ */
+export type Withdrawal = "rate" | "breaks" | "step" | "drift";
 
 /** The most that a computer's clock drifts, in ppm: the frequency tolerance of RFC 5905 (MAXFREQ). */
 export const MAX_DRIFT = 500;
@@ -43,68 +58,8 @@ const BREAKS_FOR_WILD = 2;
 export const MAX_BREAKS = 16;
 /** The latest replies, kept to find out where a step happened. */
 const MAX_RECENT = 256;
-/** Replies kept for the delays of each direction; of more, a fair sample of this size. */
-const MAX_SAMPLES = 8192;
-
-/** The delay of each direction above its shortest, in µs. */
-export interface Delays {
-  up: Distribution;
-  down: Distribution;
-}
-
-/** The replies between two breaks. */
-class Segment {
-  readonly lines: FeasibleLines;
-  /** When its first line was sent and its last reply arrived. */
-  readonly from: number;
-  until: number;
-  lastSeq: number;
-  /** Kept replies, in no order once there are more than fit. */
-  readonly #samples = new SampleArray(MAX_SAMPLES);
-  #count = 0;
-
-  constructor(first: ClockSample) {
-    this.lines = new FeasibleLines(first, MAX_DRIFT);
-    this.from = first.sentAt;
-    this.until = first.receivedAt;
-    this.lastSeq = first.seq;
-    this.#remember(first);
-  }
-
-  /** Adds a reply; false, and no change, if no steady clock explains it. */
-  add(sample: ClockSample): boolean {
-    if (!this.lines.add(sample)) return false;
-    this.until = Math.max(this.until, sample.receivedAt);
-    this.lastSeq = Math.max(this.lastSeq, sample.seq);
-    this.#remember(sample);
-    return true;
-  }
-
-  /** Records the delays of each direction, without the drift if one is proven. */
-  record(lines: FeasibleLines, delays: Delays): void {
-    const { lower, upper } = lines.drift();
-    const drift = lower <= 0 && upper >= 0 ? 0 : lines.likeliestDrift();
-    const weight = Math.round(this.#count / this.#samples.length);
-    let [leastUp, leastDown] = [Infinity, Infinity];
-    const correction = (moment: number) => drift * (moment - this.from);
-    for (const it of this.#samples) {
-      leastUp = Math.min(leastUp, it.up - correction(it.sentAt));
-      leastDown = Math.min(leastDown, it.down + correction(it.receivedAt));
-    }
-    for (const it of this.#samples) {
-      delays.up.record(it.up - correction(it.sentAt) - leastUp, weight);
-      delays.down.record(it.down + correction(it.receivedAt) - leastDown, weight);
-    }
-  }
-
-  /** Keeps a fair sample (Vitter 1985, algorithm R). */
-  #remember(sample: ClockSample): void {
-    this.#count++;
-    const full = this.#samples.length === MAX_SAMPLES;
-    const place = full ? Math.floor(Math.random() * this.#count) : this.#samples.length;
-    if (place < MAX_SAMPLES) this.#samples.set(place, sample);
-  }
-}
+/** From this many breaks on they look less like one clock than like several. */
+export const MANY_BREAKS = 3;
 
 /** A break, and the bounds before it, from which its size follows once the replies after it are in. */
 interface FoundBreak extends Break {
@@ -124,24 +79,37 @@ export class ServerClock {
   #wildDrift = true;
   readonly #breaks: FoundBreak[] = [];
   #breakCount = 0;
+  #rateBreaks = 0;
+  /** The reply that arrived last. */
+  #latest: ClockSample | undefined;
   /** The latest replies of this segment, the oldest overwritten first. */
   #recent = new SampleArray(MAX_RECENT);
   #next = 0;
   /** The delays before the latest break. */
   #ended: Delays | undefined;
+  /** How far the client's clock was stepped since the reply before, in µs. */
+  #clientStep: Bounds | undefined;
 
   add(sample: ClockSample): void {
     // The client's wall clock stepped back during this exchange, which therefore proves nothing.
     if (upperOf(sample) - lowerOf(sample) < WILD_DRIFT * (sample.receivedAt - sample.sentAt)) return;
     if (this.#segment === undefined) {
-      this.#segment = new Segment(sample);
+      this.#segment = new Segment(sample, MAX_DRIFT);
       this.#wild = new FeasibleLines(sample, WILD_DRIFT);
     } else {
       if (this.#wildDrift && !this.#wild!.add(sample)) this.#wildDrift = false;
-      if (!this.#segment.add(sample)) this.#break(sample);
+      if (this.#clientStep !== undefined || !this.#segment.add(sample)) this.#break(sample);
     }
+    if (!(this.#latest !== undefined && sample.receivedAt < this.#latest.receivedAt)) this.#latest = sample;
     this.#recent.set(this.#next, sample);
     this.#next = (this.#next + 1) % MAX_RECENT;
+  }
+
+  /** The client's clock was stepped before the next reply: what was proven of the offset holds no more. */
+  clientStepped(size: Bounds): void {
+    if (this.#segment === undefined) return;
+    this.#clientStep = size;
+    this.#wildDrift = false;
   }
 
   /** What is known so far; undefined before the first sample. */
@@ -150,28 +118,48 @@ export class ServerClock {
     const lines = this.#lines();
     const wild = lines === this.#wild;
     const drift = lines.drift();
+    const withdrawn = wild ? undefined : this.#withdrawn();
     return {
-      offset: lines.at(this.#segment.until),
+      offset: withdrawn === undefined ? lines.at(this.#segment.until) : boundsOf(this.#latest!),
       drift,
       drifts: drift.lower > 0 || drift.upper < 0,
       breaks: wild ? [] : this.#breaks.map((it, i) => this.#toBreak(it, i === this.#breakCount - 1)),
       breakCount: wild ? 0 : this.#breakCount,
+      withdrawn,
     };
   }
 
   /** The delays of all replies. */
   delays(): Delays {
-    const delays = newDelays();
-    if (this.#ended !== undefined) {
-      delays.up.add(this.#ended.up);
-      delays.down.add(this.#ended.down);
-    }
+    const delays = new Delays();
+    if (this.#ended !== undefined) delays.addAll(this.#ended);
     this.#segment?.record(this.#lines(), delays);
     return delays;
   }
 
+  /** The course of the delays since the latest break, above their shortest, of lines that nothing here held up. */
+  course(): { replies: number; blocks: Block[] } {
+    if (this.#segment === undefined) return { replies: 0, blocks: [] };
+    const { blocks, from } = this.#segment;
+    const drift = this.#segment.drift(this.#lines());
+    const least = this.#segment.least(drift);
+    return {
+      replies: blocks.count,
+      blocks: blocks.above(drift).map(({ up, down }) => ({
+        up: up - least.up + drift * from,
+        down: down - least.down - drift * from,
+      })),
+    };
+  }
+
   #lines(): FeasibleLines {
     return this.#breakCount >= BREAKS_FOR_WILD && this.#wildDrift ? this.#wild! : this.#segment!.lines;
+  }
+
+  #withdrawn(): Withdrawal | undefined {
+    if (this.#rateBreaks > 0) return "rate";
+    if (this.#breakCount >= MANY_BREAKS) return "breaks";
+    return unsteadiness(this.#segment!.blocks, MAX_DRIFT, WILD_DRIFT);
   }
 
   #toBreak({ before, ...found }: FoundBreak, latest: boolean): Break {
@@ -188,20 +176,29 @@ export class ServerClock {
       latest.size = difference(ended.lines.at(ended.from), latest.before);
       delete latest.before;
     }
-    ended.record(ended.lines, this.#ended ??= newDelays());
-    this.#segment = new Segment(sample);
+    ended.record(ended.lines, this.#ended ??= new Delays());
+    this.#segment = new Segment(sample, MAX_DRIFT);
     this.#breakCount++;
-    if (this.#breaks.length < MAX_BREAKS) this.#breaks.push(this.#find(sample, ended));
+    const found = this.#find(sample, ended);
+    if (found.kind === "rate") this.#rateBreaks++;
+    if (this.#breaks.length < MAX_BREAKS) this.#breaks.push(found);
+    this.#clientStep = undefined;
     this.#recent = new SampleArray(MAX_RECENT);
     this.#next = 0;
   }
 
   /** Where the clocks parted: after the last reply that no drift reconciles with this one. */
   #find(sample: ClockSample, ended: Segment): FoundBreak {
+    const { seq: by, receivedAt: at } = sample;
+    if (this.#clientStep !== undefined) {
+      const { lower, upper } = this.#clientStep;
+      const size = { lower: -upper, upper: -lower };
+      return { kind: "step", whose: "client", after: ended.lastSeq, by, at, size };
+    }
     const recent = [...this.#recent];
     const inOrder = [...recent.slice(this.#next), ...recent.slice(0, this.#next)];
     const last = inOrder.findLastIndex((it) => contradict(it, sample));
-    const found = { after: inOrder[last]?.seq ?? ended.lastSeq, by: sample.seq, at: sample.receivedAt };
+    const found = { after: inOrder[last]?.seq ?? ended.lastSeq, by, at };
     if (last < 0) return { kind: "rate", ...found };
     // Later replies may have been stamped after the step, and prove nothing about the time before it.
     const [first, ...rest] = inOrder.slice(0, last + 1).reverse();
@@ -209,12 +206,14 @@ export class ServerClock {
     for (const it of rest) {
       if (!lines.add(it)) break;
     }
-    return { kind: "step", ...found, before: lines.at(sample.sentAt) };
+    return { kind: "step", whose: "server", ...found, before: lines.at(sample.sentAt) };
   }
 }
 
-function newDelays(): Delays {
-  return { up: new Distribution(), down: new Distribution() };
+/** What a reply proves alone, however the clocks went before: up to twice the limit of a drift while it was under way. */
+function boundsOf(sample: ClockSample): Bounds {
+  const margin = 2 * MAX_DRIFT * (sample.receivedAt - sample.sentAt) + SLACK;
+  return { lower: lowerOf(sample) - margin, upper: upperOf(sample) + margin };
 }
 
 /** Whether two replies prove bounds that no drift up to {@linkcode MAX_DRIFT} reconciles. */

@@ -1,7 +1,10 @@
 import { Distribution } from "./distribution.ts";
 import { type ReplyEvent, STAMP_STEPS, type StampFormat } from "./events.ts";
 import { CLIENT_STEP, CLOCK_LAG } from "./feasible_lines.ts";
-import { type Delays, ServerClock } from "./server_clock.ts";
+import type { ClientClock } from "./client_clock.ts";
+import { CLAIM_REPLIES, isConsistent, STRETCH_MICROS, STRETCH_SHARE } from "./direction.ts";
+import type { Delays } from "./segment.ts";
+import { type ClockEstimate, ServerClock } from "./server_clock.ts";
 import { durations, type Estimate, estimated, type ServerSummary } from "./summary.ts";
 import { nanos, seconds } from "./units.ts";
 
@@ -12,11 +15,12 @@ export const OTHER_TAGS = "further tags";
 
 /** A direction carries the delay if its p90 is this many times the other's ... */
 const CLEARLY = 3;
-/** ... and larger by this many µs, and by this share of the shortest round trip ... */
+/** ... and larger by this many µs, and by this share of the shortest round trip. */
 const CLEARLY_MICROS = 100;
 const CLEARLY_SHARE = 0.1;
-/** ... over at least this many replies: of fewer, the p90 is the largest. */
-const CLEARLY_REPLIES = 10;
+/** A line was held up here if that took longer than this, in µs, and than this share of its round trip. */
+const BUSY_MICROS = 100;
+const BUSY_SHARE = 0.1;
 
 /** The figures of one server. */
 export class ServerStats {
@@ -26,13 +30,22 @@ export class ServerStats {
   format: StampFormat | undefined;
   /** Whether the replies have several formats. */
   #mixed = false;
-  /** One-way delays by the clocks as they are. */
-  readonly up = new Distribution();
-  readonly down = new Distribution();
+  /** One-way delays by the clocks as they are, if these are said to agree. */
+  readonly #oneWay: { up: Distribution; down: Distribution } | undefined;
+  /** Steps of the client's clock that are known here. */
+  #clientSteps = 0;
 
-  constructor(readonly tag: string | null) {}
+  /** @param clocksSynced whether the clocks are said to agree. */
+  constructor(readonly tag: string | null, clocksSynced: boolean) {
+    if (clocksSynced) this.#oneWay = { up: new Distribution(), down: new Distribution() };
+  }
 
-  add({ seq, at, rtt, sent, received, stamp, format }: ReplyEvent): void {
+  /** @param client the client's clock. @param whole whether it ran on during the exchange, rather than be set back. */
+  add(
+    { seq, at, rtt, sent, received, stamp, format, busy = 0 }: ReplyEvent,
+    client: ClientClock,
+    whole: boolean,
+  ): void {
     this.received++;
     if (rtt === undefined) return;
     this.rtt.record(rtt);
@@ -42,8 +55,11 @@ export class ServerStats {
       return;
     }
     const [up, down] = [stamp - sent, received - stamp];
-    this.up.record(up);
-    this.down.record(down);
+    this.#oneWay?.up.record(up);
+    this.#oneWay?.down.record(down);
+    if (this.#clientSteps !== client.steps) this.clock.clientStepped(client.latest);
+    this.#clientSteps = client.steps;
+    if (!whole) return;
     this.clock.add({
       seq,
       sentAt: at - rtt / 1e6,
@@ -51,12 +67,20 @@ export class ServerStats {
       up,
       down,
       resolution: STAMP_STEPS[format!],
+      // Between the readings of the two clocks at either end the process was held up too.
+      busy: Math.max(busy, received - sent - rtt) > Math.max(BUSY_MICROS, BUSY_SHARE * rtt),
     });
   }
 
-  /** The delays of each direction; undefined if the stamps cannot tell them. */
+  /** The delays of each direction; undefined if the replies cannot tell them. */
   delays(): Delays | undefined {
-    return this.#hasFineStamps && this.up.count > 0 ? this.clock.delays() : undefined;
+    return this.#delays(this.clock.estimate());
+  }
+
+  #delays(estimate: ClockEstimate | undefined): Delays | undefined {
+    // Without a line that the clocks kept to there is none above which delays could be told.
+    const unsteady = estimate?.withdrawn === "step" || estimate?.withdrawn === "drift";
+    return this.#hasFineStamps && estimate !== undefined && !unsteady ? this.clock.delays() : undefined;
   }
 
   /** Whether the stamps are fine enough to tell the delay of a direction. */
@@ -64,44 +88,60 @@ export class ServerStats {
     return this.format !== undefined && !this.#mixed && STAMP_STEPS[this.format] < 1e6;
   }
 
-  summary(clocksSynced: boolean): ServerSummary {
+  summary(): ServerSummary {
     const estimate = this.clock.estimate();
-    const delays = this.delays();
+    const delays = this.#delays(estimate);
     const offset = estimate === undefined ? null : estimated(estimate.offset, 1e-6);
+    const withdrawn = estimate?.withdrawn ?? null;
+    const leans = delays === undefined ? null : leaning(delays, this.rtt.min);
+    const proven = leans !== null && withdrawn === null && this.#isConsistent(leans);
     return {
       tag: this.tag,
       received: this.received,
       rtt: durations(this.rtt),
       stamp: this.#mixed ? null : this.format ?? null,
       offset,
+      withdrawn,
       ahead: offset === null || Math.abs(offset.value) <= offset.bound
         ? null
         : offset.value > 0
         ? "server"
         : "client",
-      drift: estimate === undefined ? null : { ...estimated(estimate.drift, 1), proven: estimate.drifts },
-      breaks: (estimate?.breaks ?? []).map(({ size, ...it }) => ({
+      drift: estimate === undefined || withdrawn !== null
+        ? null
+        : { ...estimated(estimate.drift, 1), proven: estimate.drifts },
+      breaks: (estimate?.breaks ?? []).map(({ size, whose, ...it }) => ({
         ...it,
+        whose: whose ?? null,
         at: nanos(it.at),
         size: size === undefined ? null : estimated(size, 1e-6),
       })),
       break_count: estimate?.breakCount ?? 0,
-      up: delays === undefined ? null : durations(delays.up),
-      down: delays === undefined ? null : durations(delays.down),
-      carries: delays === undefined ? null : carries(delays.up, delays.down, this.rtt.min),
-      one_way: clocksSynced && delays !== undefined
+      up: delays === undefined ? null : durations(delays.all.up),
+      down: delays === undefined ? null : durations(delays.all.down),
+      busy: delays?.busy ?? 0,
+      carries: proven ? leans : null,
+      leans,
+      one_way: this.#oneWay !== undefined && delays !== undefined
         ? {
-          up: durations(this.up)!,
-          down: durations(this.down)!,
+          up: durations(this.#oneWay.up)!,
+          down: durations(this.#oneWay.down)!,
           bound: seconds(STAMP_STEPS[this.format!] + CLIENT_STEP + CLOCK_LAG),
         }
         : null,
-      note: this.#note(clocksSynced, offset),
+      note: this.#note(offset),
     };
   }
 
+  /** Whether a direction has the delay all through the run, and not in a part of it alone. */
+  #isConsistent(direction: "up" | "down"): boolean {
+    const { replies, blocks } = this.clock.course();
+    const least = Math.max(STRETCH_MICROS, STRETCH_SHARE * this.rtt.min);
+    return replies >= CLAIM_REPLIES && isConsistent(direction, blocks, least);
+  }
+
   /** What cannot be told, and why. */
-  #note(clocksSynced: boolean, offset: Estimate | null): string | null {
+  #note(offset: Estimate | null): string | null {
     if (this.tag === OTHER_TAGS) {
       return `more than ${MAX_TAGS} tags: the clocks of further ones are not told apart`;
     }
@@ -120,16 +160,16 @@ export class ServerStats {
       return "the stamps are whole seconds of the server's local time: the clock offset holds if its time zone is " +
         "that of this machine, and the direction of the delay cannot be told";
     }
-    if (clocksSynced && offset !== null && Math.abs(offset.value) > offset.bound) {
+    if (this.#oneWay !== undefined && offset !== null && Math.abs(offset.value) > offset.bound) {
       return "the clocks are proven not to agree: the one-way delays are off by the clock offset";
     }
     return null;
   }
 }
 
-/** The direction that clearly carries the delay, if one does. */
-function carries(up: Distribution, down: Distribution, shortest: number): "up" | "down" | null {
-  if (up.count < CLEARLY_REPLIES) return null;
+/** The direction whose delays are clearly larger, if one's are: of the lines that this machine did not hold up. */
+function leaning({ calm: { up, down } }: Delays, shortest: number): "up" | "down" | null {
+  if (!up.hasPercentile(90)) return null;
   const [u, d] = [up.percentile(90), down.percentile(90)];
   const [more, less] = [Math.max(u, d), Math.min(u, d)];
   const clear = more >= CLEARLY * less && more - less >= Math.max(CLEARLY_MICROS, CLEARLY_SHARE * shortest);

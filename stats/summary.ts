@@ -2,6 +2,7 @@
 import type { Distribution } from "./distribution.ts";
 import type { StampFormat } from "./events.ts";
 import type { Bounds } from "./feasible_lines.ts";
+import type { Withdrawal } from "./server_clock.ts";
 import { nanos, seconds } from "./units.ts";
 
 /** Durations in seconds. A percentile is null where there are too few values to tell it from the largest. */
@@ -46,6 +47,8 @@ export interface OffsetOfServer {
 export interface BreakSummary {
   /** `step` when no drift explains it; `rate` when the drift changed, or a step was too small to tell from that. */
   kind: "step" | "rate";
+  /** Whose clock was stepped; null for a change of rate. */
+  whose: "server" | "client" | null;
   /** It happened after the reply with this number ... */
   after: number;
   /** ... and before the stamp of the reply with this number. */
@@ -68,9 +71,11 @@ export interface ServerSummary {
   stamp: StampFormat | null;
   /** Server minus client at the moment of the latest reply, in seconds; null where the stamps cannot tell. */
   offset: Estimate | null;
+  /** Why the offset is only what the latest reply proves alone: the clocks kept to no line. Null if they did. */
+  withdrawn: Withdrawal | null;
   /** Whose clock is ahead, if proven. */
   ahead: "server" | "client" | null;
-  /** In ppm, since the latest break; `proven` tells whether it excludes 0. */
+  /** In ppm, since the latest break; `proven` tells whether it excludes 0. Null if withdrawn. */
   drift: Estimate & { proven: boolean } | null;
   /** The first breaks. */
   breaks: BreakSummary[];
@@ -80,8 +85,12 @@ export interface ServerSummary {
   up: Durations | null;
   /** The delay from the server above its shortest. */
   down: Durations | null;
-  /** The direction that clearly carries the delay. */
+  /** Lines that this machine held up: they are in `up` and `down`, and left out of what follows. */
+  busy: number;
+  /** The direction that is proven to carry the delay. */
   carries: "up" | "down" | null;
+  /** The direction whose delays are clearly larger, proven or not. */
+  leans: "up" | "down" | null;
   /** One-way delays, if the clocks are said to agree; each is exact to `bound` seconds if they do. */
   one_way: { up: Durations; down: Durations; bound: number } | null;
   /** What cannot be told, and why; null if all can. */
@@ -151,8 +160,15 @@ export function durations(of: Distribution): Durations | null {
   };
 }
 
-/** The middle of an interval times `unit`, and half its width, rounded up so that it stays a bound. */
+/**
+ * The middle of an interval times `unit`, and half its width, both to the nanosecond where a double has it. It stays a
+ * bound in double arithmetic: `value - bound <= lower` and `value + bound >= upper`.
+ */
 export function estimated({ lower, upper }: Bounds, unit: number): Estimate {
   const value = nanos((lower + upper) / 2 * unit);
-  return { value, bound: Math.ceil(Math.max(upper * unit - value, value - lower * unit) * 1e9) / 1e9 };
+  let bound = Math.ceil(Math.max(upper * unit - value, value - lower * unit) * 1e9) / 1e9;
+  for (let more = 1e-9; value - bound > lower * unit || value + bound < upper * unit; more *= 2) {
+    bound = nanos(bound + more);
+  }
+  return { value, bound };
 }

@@ -1,12 +1,14 @@
 import type { Distribution } from "./distribution.ts";
+import { describeMetrics, type Kind, kindOf, type Metric, parseMetric, valuesFor } from "./metrics.ts";
 import type { RunStats } from "./run_stats.ts";
+import type { Estimate } from "./summary.ts";
 import { seconds } from "./units.ts";
 
 /** A condition under which a run has failed. */
 export interface Threshold {
   /** As the user wrote it. */
   text: string;
-  metric: string;
+  metric: Metric;
   operator: "<" | "<=" | ">" | ">=";
   /** In seconds, as a share of 1, in ppm, or a plain number: as the metric is. */
   limit: number;
@@ -15,125 +17,158 @@ export interface Threshold {
 /** The verdict of a run on a threshold. */
 export interface Verdict {
   threshold: string;
-  /** In the unit of {@linkcode Threshold.limit}; null if it cannot be told, which breaks the threshold too. */
+  /** Whether the condition holds for every value that the metric may have, for none, or for some. */
+  verdict: "broken" | "kept" | "cannot tell";
+  broken: boolean;
+  /** In the unit of {@linkcode Threshold.limit}: the value, or the middle of its interval; null if that is not known. */
   value: number | null;
+  /** The least and the largest value that the metric may have; null where nothing is known. */
+  lower: number | null;
+  upper: number | null;
   /** The server that the value belongs to. */
   tag: string | null;
-  broken: boolean;
+  /** What would tell more; null unless it cannot be told. */
+  help: string | null;
 }
-
-const COUNTS = ["sent", "received", "lost", "late", "duplicates", "reordered", "corrupt", "missed"] as const;
-const DISTRIBUTIONS = ["rtt", "response", "lag", "blocked", "connect", "handshake", "up", "down"] as const;
-const STATISTIC = /^(?:min|avg|max|mdev|p(\d{1,2}(?:\.\d{1,3})?))$/;
 
 /**
  * The units of a limit, each with the factor and the divisor that give the summary's unit. A factor of 0.01 would make
  * 57 % a little more than 0.57.
  */
-const UNITS = {
-  time: { ns: [1, 1e9], us: [1, 1e6], "µs": [1, 1e6], ms: [1, 1e3], s: [1, 1], m: [60, 1] },
+const UNITS: Record<Kind, Record<string, [times: number, per: number]>> = {
+  time: { ns: [1, 1e9], us: [1, 1e6], "µs": [1, 1e6], ms: [1, 1e3], s: [1, 1], m: [60, 1], h: [3600, 1] },
   share: { "%": [1, 100] },
   drift: { ppm: [1, 1] },
   count: { "": [1, 1] },
 };
-const EXPECTED: Record<keyof typeof UNITS, string> = {
-  time: "a time with its unit, such as 500us, 5ms or 1s",
+const EXPECTED: Record<Kind, string> = {
+  time: "a time with its unit, such as 500us, .5ms, 1s or 1h",
   share: "a share, such as 1%",
   drift: "a drift, such as 50ppm",
   count: "a number without a unit",
 };
 
-function kindOf(metric: string): keyof typeof UNITS | undefined {
-  const plain = metric.replace(/^abs\((offset|drift)\)$/, "$1");
-  if (plain === "offset") return "time";
-  if (plain === "drift") return "drift";
-  if (plain === "loss") return "share";
-  if ((COUNTS as readonly string[]).includes(plain)) return "count";
-  const [statistic, distribution = "rtt"] = plain.split(/\.(?=[a-z])/).reverse();
-  return (DISTRIBUTIONS as readonly string[]).includes(distribution!) && STATISTIC.test(statistic!)
-    ? "time"
-    : undefined;
-}
-
 /**
- * Reads a threshold: `p99>5ms`, `loss>1%`, `abs(offset)>50ms`, `down.p99>2ms`.
+ * Reads a threshold: `p99>5ms`, `loss>=1%`, `abs(offset)>50ms`, `down.p99>2ms`.
  *
  * @throws {Error} whose message says what was expected.
  */
 export function parseThreshold(text: string): Threshold {
-  const match = /^\s*(\S+?)\s*([<>]=?)\s*([+-]?\d+(?:\.\d+)?)\s*(\D*?)\s*$/.exec(text);
-  if (match === null) throw new Error('expected a metric, ">" or "<", and a value, such as p99>5ms');
-  const [, metric, operator, number, unit] = match as unknown as [
+  const match = /^\s*(\S+?)\s*([<>]=?)\s*([+-]?(?:\d+(?:\.\d*)?|\.\d+))\s*(\D*?)\s*$/.exec(text);
+  if (match === null) throw new Error("expected a metric, >, >=, < or <=, and a value, such as p99>5ms");
+  const [, name, operator, number, unit] = match as unknown as [
     string,
     string,
     Threshold["operator"],
     string,
     string,
   ];
+  const metric = parseMetric(name);
+  if (metric === undefined) throw new Error(`there is no metric "${name}", expected ${describeMetrics()}`);
   const kind = kindOf(metric);
-  if (kind === undefined) {
-    throw new Error(
-      `there is no metric "${metric}", expected loss, min, avg, max, mdev, p50, p99.9 and so on, of a distribution ` +
-        `too (up.p99, down.p99, connect.max, handshake.max), offset, abs(offset), drift, abs(drift), or a count ` +
-        `(${COUNTS.join(", ")})`,
-    );
-  }
-  const units = UNITS[kind] as unknown as Record<string, [times: number, per: number]>;
   const none = Number(number) === 0 && unit === "";
-  if (!none && !Object.hasOwn(units, unit)) throw new Error(`expected ${EXPECTED[kind]}`);
-  const [times, per] = none ? [1, 1] : units[unit]!;
+  if (!none && !Object.hasOwn(UNITS[kind], unit)) throw new Error(`expected ${EXPECTED[kind]}`);
+  const [times, per] = none ? [1, 1] : UNITS[kind][unit]!;
   return { text, metric, operator, limit: Number(number) * times / per };
 }
 
-/** Compares a run with a threshold: the first server that breaks it decides, or else the last. */
+/**
+ * Compares a run with a threshold: the first server that breaks it decides, or else the first of which it cannot be
+ * told, or else the last.
+ */
 export function judge(threshold: Threshold, stats: RunStats): Verdict {
-  let verdict: Verdict = { threshold: threshold.text, value: null, tag: null, broken: true };
-  for (const { tag, value } of measure(threshold.metric, stats)) {
-    verdict = { ...verdict, tag, value, broken: value === null || breaks(threshold, value) };
-    if (verdict.broken) break;
-  }
-  return verdict;
+  const verdicts = measure(threshold.metric, stats).map((it) => verdictOn(threshold, it));
+  return verdicts.find((it) => it.broken) ?? verdicts.find((it) => it.verdict === "cannot tell") ??
+    verdicts.at(-1) ?? verdictOn(threshold, { tag: null, help: "no reply has come" });
 }
 
-function breaks({ operator, limit }: Threshold, value: number): boolean {
-  switch (operator) {
-    case "<":
-      return value < limit;
-    case "<=":
-      return value <= limit;
-    case ">":
-      return value > limit;
-    case ">=":
-      return value >= limit;
-  }
+const UNTOLD = "the replies' stamps do not tell it";
+
+/** What is known of a metric: an interval, or nothing. */
+interface Measured {
+  tag: string | null;
+  lower?: number;
+  upper?: number;
+  /** What would tell more. */
+  help: string;
 }
 
-/** The values of a metric: one of the run, or one of each server for what its clock tells. */
-function measure(metric: string, stats: RunStats): { tag: string | null; value: number | null }[] {
-  const summary = stats.summary();
-  const [, whole, clock] = /^(abs\()?(offset|drift)\)?$/.exec(metric) ?? [];
-  if (clock !== undefined) {
-    return summary.servers.map(({ tag, offset, drift }) => {
-      const value = (clock === "offset" ? offset : drift)?.value ?? null;
-      return { tag, value: value !== null && whole !== undefined ? Math.abs(value) : value };
-    });
+function verdictOn({ text, operator, limit }: Threshold, { tag, lower, upper, help }: Measured): Verdict {
+  const holds = (value: number) => {
+    switch (operator) {
+      case "<":
+        return value < limit;
+      case "<=":
+        return value <= limit;
+      case ">":
+        return value > limit;
+      case ">=":
+        return value >= limit;
+    }
+  };
+  if (lower === undefined || upper === undefined) {
+    const none = { value: null, lower: null, upper: null };
+    return { threshold: text, verdict: "cannot tell", broken: false, ...none, tag, help };
   }
-  if (metric === "loss" || (COUNTS as readonly string[]).includes(metric)) {
-    return [{ tag: null, value: summary[metric as "loss"] }];
-  }
-  const [statistic, distribution = "rtt"] = metric.split(/\.(?=[a-z])/).reverse();
-  return stats.distributions(distribution as typeof DISTRIBUTIONS[number]).map(({ tag, values }) => ({
+  // What holds at both ends of an interval holds within it.
+  const ends = [holds(lower), holds(upper)];
+  const verdict = ends.every((it) => it) ? "broken" : ends.some((it) => it) ? "cannot tell" : "kept";
+  return {
+    threshold: text,
+    verdict,
+    broken: verdict === "broken",
+    value: upper === Infinity ? null : (lower + upper) / 2,
+    lower,
+    upper: upper === Infinity ? null : upper,
     tag,
-    value: statisticOf(statistic!, values),
-  }));
+    help: verdict === "cannot tell" ? help : null,
+  };
 }
 
-function statisticOf(name: string, values: Distribution | undefined): number | null {
-  if (values === undefined || values.count === 0) return null;
-  const percent = STATISTIC.exec(name)?.[1];
-  return seconds(
-    percent === undefined
-      ? values[name as "min" | "avg" | "max" | "mdev"]
-      : values.percentile(Number(percent)),
-  );
+/** What is known of a metric: of the run, or of each server for what its stamps tell. */
+function measure(metric: Metric, stats: RunStats): Measured[] {
+  if (metric.of === "count" || metric.of === "loss") {
+    const summary = stats.summary();
+    const value = metric.of === "count" ? summary[metric.name] : summary.loss;
+    return [{ tag: null, lower: value, upper: value, help: "" }];
+  }
+  if (metric.of === "clock") {
+    return stats.summary().servers.map(({ tag, offset, drift }) => ({
+      tag,
+      ...rangeOf(metric.name === "offset" ? offset : drift, metric.absolute),
+      help: (metric.name === "offset" ? offset : drift) === null
+        ? UNTOLD
+        : metric.name === "offset"
+        ? "a path with shorter round trips tells more"
+        : "a longer run tells more",
+    }));
+  }
+  const { of, statistic } = metric;
+  return stats.distributions(of).map(({ tag, values }) => ({ tag, ...statisticOf(statistic, values) }));
+}
+
+function rangeOf(estimate: Estimate | null, absolute: boolean): Pick<Measured, "lower" | "upper"> {
+  if (estimate === null) return {};
+  const [lower, upper] = [estimate.value - estimate.bound, estimate.value + estimate.bound];
+  if (!absolute) return { lower, upper };
+  return { lower: Math.max(0, lower, -upper), upper: Math.max(Math.abs(lower), Math.abs(upper)) };
+}
+
+function statisticOf(
+  statistic: "min" | "avg" | "max" | "mdev" | number,
+  values: Distribution | undefined,
+): Omit<Measured, "tag"> {
+  if (values === undefined) return { help: UNTOLD };
+  if (values.count === 0) return { help: "nothing of the kind was measured" };
+  if (typeof statistic !== "number") {
+    const value = seconds(values[statistic]);
+    return { lower: value, upper: value, help: "" };
+  }
+  if (values.hasPercentile(statistic)) {
+    const value = seconds(values.percentile(statistic));
+    return { lower: value, upper: value, help: "" };
+  }
+  // Of too few values the percentile is not known; that it is no less than the median is.
+  const help = `that takes ${valuesFor(statistic)} replies, and there were ${values.count}`;
+  return { lower: seconds(values.percentile(Math.min(50, statistic))), upper: Infinity, help };
 }

@@ -392,13 +392,14 @@ test("ping's defaults are those of the help text", () => {
     live: true,
     jsonStream: false,
     thresholds: [],
+    lenient: false,
   });
 });
 
 test("each option of ping is read, its times as ping(8) has them", () => {
   const options = pingOptions(
-    "udp://web:7 -c 10 -i .2 -s 1k -W 300ms -w 2m -q -D -6 --udp-rate 0 --reconnect --clocks-synced --no-tty " +
-      "--json a --csv b --fail-if p99>5ms --fail-if loss>1%",
+    "udp://web:7 -c 100 -i .2 -s 1k -W 300ms -w 2m -q -D -6 --udp-rate 0 --reconnect --clocks-synced --no-tty " +
+      "--json a --csv b --fail-if p99>5ms --fail-if loss>1% --lenient",
   );
   assertEquals(options, {
     endpoint: { transport: "udp", hostname: "web", port: 7 },
@@ -406,7 +407,7 @@ test("each option of ping is read, its times as ping(8) has them", () => {
     connectTimeout: 10_000,
     insecure: false,
     udpRate: 0,
-    count: 10,
+    count: 100,
     interval: 200,
     size: 1024,
     timeout: 300,
@@ -420,9 +421,10 @@ test("each option of ping is read, its times as ping(8) has them", () => {
     csv: "b",
     jsonStream: false,
     thresholds: [
-      { text: "p99>5ms", metric: "p99", operator: ">", limit: 0.005 },
-      { text: "loss>1%", metric: "loss", operator: ">", limit: 0.01 },
+      { text: "p99>5ms", metric: { of: "rtt", statistic: 99 }, operator: ">", limit: 0.005 },
+      { text: "loss>1%", metric: { of: "loss" }, operator: ">", limit: 0.01 },
     ],
+    lenient: true,
   });
   assertEquals(pingOptions("-i 0 -W 2.5").timeout, 2500);
   const { count, interval, timeout, deadline } = pingOptions("-c5 -i.2 -W=3 -w2s -4");
@@ -437,7 +439,7 @@ test("each option of ping is read, its times as ping(8) has them", () => {
   assertEquals(pingOptions("--host web --json web").json, "web");
   assertEquals(pingOptions("--json /dev/stdout --csv /dev/stderr").json, "-");
   assertEquals(ping.read(["--from", "a", "--json", "-"]), {
-    options: { replay: { from: "a", json: "-", clocksSynced: false, thresholds: [] } },
+    options: { replay: { from: "a", json: "-", clocksSynced: false, thresholds: [], lenient: false } },
   });
 });
 

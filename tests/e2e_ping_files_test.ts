@@ -155,12 +155,12 @@ test("ping --csv writes a row for each reply", async () => {
   const [header, ...rows] = stdout.trimEnd().split("\n");
   assertEquals(
     header,
-    "seq,fate,at,rtt,sent,stamp,received,format,tag,lag,blocked,connect,handshake,count,reason",
+    "seq,fate,at,rtt,sent,stamp,received,format,tag,lag,blocked,connect,handshake,busy,count,reason",
   );
   assertEquals(rows.length, 2);
   assertMatch(
     rows[1]!,
-    /^2,received,0\.\d+,0\.\d+,\d{10}\.\d{1,6},\d{10}\.\d{1,6},\d{10}\.\d{1,6},iso,web-1,[\d.]*,[\d.]*,,,,$/,
+    /^2,received,0\.\d+,0\.\d+,\d{10}\.\d{1,6},\d{10}\.\d{1,6},\d{10}\.\d{1,6},iso,web-1,[\d.]*,[\d.]*,,,[\d.]*,,$/,
   );
 });
 

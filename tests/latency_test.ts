@@ -12,7 +12,6 @@ import { Distribution } from "../stats/distribution.ts";
 import type { ReplyEvent } from "../stats/events.ts";
 import { RunStats } from "../stats/run_stats.ts";
 import type { ServerSummary } from "../stats/summary.ts";
-import { judge, parseThreshold } from "../stats/threshold.ts";
 import { test } from "./harness.ts";
 import { sentAt, simulate, within, type World } from "./simulation.ts";
 
@@ -153,12 +152,6 @@ test("a server's own tag never stands for further tags", () => {
   );
 });
 
-test("a direction is named from ten replies on, not of fewer", () => {
-  const delays = Array.from({ length: 10 }, (_, i) => ({ up: 200, down: 300 + i * 1000 }));
-  assertEquals(runOf(delays.slice(1)).summary().servers[0]!.carries, null);
-  assertEquals(runOf(delays).summary().servers[0]!.carries, "down");
-});
-
 test("negative one-way delays have no percentiles, for a histogram cannot hold them", () => {
   const delays = Array.from({ length: 20 }, () => ({ up: 200, down: 300 }));
   const { up, down } = runOf(delays, { ahead: 5000, synced: true }).summary().servers[0]!.one_way!;
@@ -199,59 +192,11 @@ test("a summary's text says what is proven, and what is not", () => {
     /^clock drift \+\d+\.\d{3} ppm ± \d+\.\d{3} ppm: the server's clock gains/m,
   );
   const step = text({ step: { where: 0.5, size: 50 } });
-  assertMatch(step, /^clock step \+\d+\.\d{3} ms ± \d+\.\d{3} ms at reply \d\d$/m);
-  assertMatch(text({ resolution: 1e6 }), /^the stamps are whole seconds of the server's local time: /m);
-});
-
-test("thresholds are read, and judged in their units", () => {
-  const { run } = simulate({ ...QUIET, offset: 50_000, loss: 0.5, seed: 7 });
-  const broken = (text: string) => judge(parseThreshold(text), run).broken;
-  const breaking = [
-    "p99>0.4ms",
-    "min >= 100us",
-    "loss>1%",
-    "abs(offset)>49ms",
-    "offset > 0",
-    "received<100",
-    "lost>3",
-  ];
-  for (const text of [...breaking, "up.max<1ms", "connect.max>1s"]) assert(broken(text), text); // the last is unknown
-  const kept = [
-    "p99>1ms",
-    "p99.9>1s",
-    "avg<1us",
-    "loss>=99%",
-    "abs(offset)>51ms",
-    "offset<0s",
-    "abs(drift)>500ppm",
-  ];
-  for (const text of kept) assert(!broken(text), text);
-  assertEquals(
-    ["loss>57%", "p99>7ns", "p99>3us", "p99>9ms", "p99>2m"].map((it) => parseThreshold(it).limit),
-    [
-      0.57,
-      7e-9,
-      3e-6,
-      0.009,
-      120,
-    ],
+  assertMatch(
+    step,
+    /^clock step \+\d+\.\d{3} ms ± \d+\.\d{3} ms at reply \d\d: the server's clock was stepped$/m,
   );
-  for (
-    const [text, reason] of [
-      ["p99>1constructor", "expected a time with its unit"],
-      ["p99>1__proto__", "expected a time with its unit"],
-      ["p99", "expected a metric"],
-      ["p99>", "expected a metric"],
-      ["p99=5ms", "expected a metric"],
-      ["p99>5", "expected a time with its unit"],
-      ["p100>5ms", 'there is no metric "p100"'],
-      ["speed>5ms", 'there is no metric "speed"'],
-      ["loss>5ms", "expected a share"],
-      ["lost>5%", "expected a number without a unit"],
-    ]
-  ) {
-    assertThrows(() => parseThreshold(text!), Error, reason!);
-  }
+  assertMatch(text({ resolution: 1e6 }), /^the stamps are whole seconds of the server's local time: /m);
 });
 
 test("a run survives being written as JSON and read again", () => {
@@ -269,7 +214,7 @@ test("a run survives being written as JSON and read again", () => {
   const record = toRecord(event);
   assertEquals([record.rtt, record.sent, record.stamp], [0.000143207, 1795405020.123456, 1795405020.1235]);
   const csv =
-    '7,received,1.123456789,0.000143207,1795405020.123456,1795405020.1235,1795405020.1236,iso,"a,""b""",,,,,,';
+    '7,received,1.123456789,0.000143207,1795405020.123456,1795405020.1235,1795405020.1236,iso,"a,""b""",,,,,,,';
   assertEquals(toCsv(event), csv);
   const run = new RunStats(false);
   run.add(event);

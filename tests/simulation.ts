@@ -30,7 +30,7 @@ export interface World {
 }
 
 /** Repeatable random numbers below 1 (xorshift32). */
-function randomFrom(seed: number): () => number {
+export function randomFrom(seed: number): () => number {
   let x = seed | 1;
   return () => {
     x ^= x << 13;
@@ -154,6 +154,6 @@ export function sentAt(written: number, wall: number): Moments {
 }
 
 /** Whether an estimate holds. */
-export function within(estimate: Estimate, truth: number): boolean {
-  return Math.abs(estimate.value - truth) <= estimate.bound;
+export function within({ value, bound }: Estimate, truth: number): boolean {
+  return value - bound <= truth && truth <= value + bound;
 }

@@ -105,4 +105,19 @@ test("the reader takes nothing for a stamp that is none", () => {
   assertEquals(read("[2026-11-23T03:37:00.12345xZ] x"), { length: 30 });
   assertEquals(read("[2026-13-45T03:37:00.123456Z] x"), { length: 30 }); // no such day
   assertEquals(read("[2026-11-23T03:37:00.123456Z"), { length: 0 });
+  for (
+    const second of [
+      "2026-02-31T00:00:00",
+      "2026-02-29T00:00:00",
+      "2026-04-31T00:00:00",
+      "2026-11-23T24:00:00",
+    ]
+  ) {
+    assertEquals(read(`[${second}.000000Z] x`), { length: 30 }, second); // dates roll over in JavaScript
+  }
+  assertEquals(read("[2028-02-29T00:00:00.000000Z] x").format, "iso");
+  assertEquals(read("[Sat Feb 28 10:00:00 2026] x").format, "ctime");
+  for (const text of ["Tue Mar 31 24:00:00 2026", "Sat Feb 31 10:00:00 2026", "Tue Feb 28 10:00:00 2026"]) {
+    assertEquals(read(`[${text}] x`), { length: 27 }, text); // no such day, or not that day of the week
+  }
 });

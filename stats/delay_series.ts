@@ -1,0 +1,136 @@
+import type { Distribution } from "./distribution.ts";
+import { FineBins } from "./fine_bins.ts";
+import { Hull } from "./hull.ts";
+
+/** So many of the first values are kept as they are. */
+const MAX_KEPT = 32_768;
+/** Later ones are kept until there are so many, and are then counted in windows. */
+const CHUNK = 4096;
+/** Windows of time; when there are so many, each two neighbours become one. */
+const MAX_WINDOWS = 64;
+
+/** An error of this size in µs does not matter. */
+const TOLERANCE = 0.05;
+
+/** Values of a stretch of time, counted by how far they lie above a line: `base + slope * time`. */
+interface Window {
+  slope: number;
+  base: number;
+  count: number;
+  /** The average of their times. */
+  time: number;
+  bins: FineBins;
+}
+
+/**
+ * The delays of one direction, of which only the sums with a clock's offset are known: `value = delay + slope * time`
+ * and a constant, with a slope that is told when the run ends.
+ *
+ * Memory does not depend on their number. Count, average, deviation, least and largest are exact for any slope. For
+ * percentiles the first values are kept, and the others counted above the line that was the likeliest then, in windows
+ * of time short enough that shifting each by what the line has moved since is as good as shifting each value.
+ */
+export class DelaySeries {
+  count = 0;
+  readonly #lower = new Hull(1);
+  readonly #upper = new Hull(-1);
+  /** Averages, and sums of products of the differences from them (Welford 1962). */
+  #time = 0;
+  #value = 0;
+  #timeTime = 0;
+  #timeValue = 0;
+  #valueValue = 0;
+  /** Times and values in turn. */
+  #kept = new Float64Array(128);
+  readonly #chunk: number[] = [];
+  #windows: Window[] = [];
+  #perWindow = CHUNK;
+
+  /** @param slope tells the likeliest slope so far. */
+  add(time: number, value: number, slope: () => number): void {
+    this.#lower.add(time, value);
+    this.#upper.add(time, value);
+    this.count++;
+    const [timeBefore, valueBefore] = [time - this.#time, value - this.#value];
+    this.#time += timeBefore / this.count;
+    this.#value += valueBefore / this.count;
+    this.#timeTime += timeBefore * (time - this.#time);
+    this.#timeValue += timeBefore * (value - this.#value);
+    this.#valueValue += valueBefore * (value - this.#value);
+    if (this.count <= MAX_KEPT) this.#keep(time, value);
+    else if (this.#chunk.push(time, value) === 2 * CHUNK) this.#fold(slope());
+  }
+
+  /** The least of `value - slope * time`: what all are above. */
+  least(slope: number): number {
+    return this.#lower.extreme(slope);
+  }
+
+  /** Adds what the values are above `base + slope * time` to a distribution. None may be below. */
+  addTo(distribution: Distribution, slope: number, base: number): void {
+    const squares = this.#valueValue + slope * (slope * this.#timeTime - 2 * this.#timeValue);
+    distribution.addBinned({
+      count: this.count,
+      min: Math.max(0, this.#lower.extreme(slope) - base),
+      max: Math.max(0, this.#upper.extreme(slope) - base),
+      avg: this.#value - slope * this.#time - base,
+      squares: Math.max(0, squares),
+    }, (record) => this.#each(slope, base, record));
+  }
+
+  #each(slope: number, base: number, use: (micros: number, count: number) => void): void {
+    const kept = this.#kept.subarray(0, 2 * Math.min(this.count, MAX_KEPT));
+    for (const values of [kept, this.#chunk]) {
+      for (let i = 0; i < values.length; i += 2) use(values[i + 1]! - slope * values[i]! - base, 1);
+    }
+    for (const window of this.#windows) {
+      const shift = window.base - base + (window.slope - slope) * window.time;
+      window.bins.each((micros, count) => use(Math.max(0, micros + shift), count));
+    }
+  }
+
+  #keep(time: number, value: number): void {
+    const at = 2 * (this.count - 1);
+    if (at === this.#kept.length) {
+      const kept = new Float64Array(2 * at);
+      kept.set(this.#kept);
+      this.#kept = kept;
+    }
+    this.#kept[at] = time;
+    this.#kept[at + 1] = value;
+  }
+
+  /** Counts the chunk in the latest window, or in a new one. */
+  #fold(slope: number): void {
+    const base = this.least(slope);
+    let time = 0;
+    for (let i = 0; i < this.#chunk.length; i += 2) time += this.#chunk[i]! / CHUNK;
+    const latest = this.#windows.at(-1);
+    let shift = latest === undefined ? -1 : base - latest.base + (slope - latest.slope) * time;
+    let window = latest!;
+    // Below a window's line there are no bins: where the least has fallen since, another window begins.
+    if (!(shift > -TOLERANCE && window.count < this.#perWindow)) {
+      window = { slope, base, count: 0, time: 0, bins: new FineBins() };
+      shift = 0;
+      this.#windows.push(window);
+    }
+    for (let i = 0; i < this.#chunk.length; i += 2) {
+      window.bins.add(Math.max(0, this.#chunk[i + 1]! - slope * this.#chunk[i]! - base + shift), 1);
+    }
+    window.count += CHUNK;
+    window.time += (time - window.time) * CHUNK / window.count;
+    this.#chunk.length = 0;
+    if (this.#windows.length < MAX_WINDOWS) return;
+    this.#windows = this.#windows.flatMap((it, i) => i % 2 === 0 ? [merged(it, this.#windows[i + 1]!)] : []);
+    this.#perWindow *= 2;
+  }
+}
+
+/** Counts an earlier window's values in a later one, above the line of the later, which is the better known. */
+function merged(earlier: Window, later: Window): Window {
+  const shift = earlier.base - later.base + (earlier.slope - later.slope) * earlier.time;
+  earlier.bins.each((micros, count) => later.bins.add(Math.max(0, micros + shift), count));
+  const count = earlier.count + later.count;
+  const time = (earlier.time * earlier.count + later.time * later.count) / count;
+  return { ...later, count, time };
+}
