@@ -182,6 +182,34 @@ test("docs/json.md lists the fields of a reply, all of them and no others", READ
   assertEquals(told.toSorted(), ["type", ...REPLY_FIELD_NAMES].toSorted());
 });
 
+test("README and docs/architecture.md have docs/performance.md's figures", READ, () => {
+  const { rows } = readMarkdown(documents["docs/performance.md"]!);
+  const cells = (name: string) => rows.find(([it]) => it!.startsWith(name)) ?? [];
+  const [pingPong, bulk] = ["ping-pong, lines/s", "bulk, lines/s"].map(cells);
+  const [rate, millions, kib] = [pingPong![1], bulk![1], cells("idle memory")[1]].map(numberOf);
+  const ratios = [pingPong, bulk].map((it) => /\((.*)×\)/.exec(it![2]!)![1]);
+  const told = [
+    `${rate!.toLocaleString("en")} lines a second`,
+    `${Math.round(millions! / 1e6)} million`,
+    `${ratios.join(" and ")} × a server in C`,
+    `${Math.round(kib!)} KiB`,
+  ];
+  const readme = section(documents["README.md"]!, "## Performance").replaceAll(/\s+/g, " ");
+  assertEquals(told.filter((it) => !readme.includes(it)), []);
+
+  const architecture = readMarkdown(documents["docs/architecture.md"]!).rows;
+  const shares = (table: string[][]) => table.map(([, share]) => share!).filter((it) => /^\d+ %$/.test(it));
+  assertEquals(shares(architecture), shares(rows).slice(0, shares(architecture).length));
+  assertEquals(architecture[0]![2], `of ${(1e6 / rate!).toFixed(1)} µs`);
+});
+
+/** A figure of the benchmark: `6.89`, `157 k`, `22.2 M`. */
+function numberOf(cell: string | undefined): number {
+  const [, number, unit = ""] = /^([\d.]+)(?: ([kM]))?$/.exec(cell ?? "") ?? [];
+  assert(number !== undefined, `docs/performance.md has ${cell} for a figure that README quotes`);
+  return Number(number) * ({ k: 1e3, M: 1e6 }[unit] ?? 1);
+}
+
 test("every task that a document names exists", READ, () => {
   const faults = faultsOf((text) =>
     [...text.matchAll(/(?:deno(?:@[\d.]+)?) task ([\w-]+)/g)].map(([, task]) => task!)
