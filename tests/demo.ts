@@ -19,14 +19,14 @@ function say(text = ""): void {
   console.log(text);
 }
 
-/** Starts tsecho; what it has to say about itself goes to the terminal, unless it is the log. */
+/** Starts tsecho; its messages go to the terminal, its log does not. */
 function start(args: string[], stdin: "piped" | "null", stderr: "inherit" | "null"): Deno.ChildProcess {
   return new Deno.Command(Deno.execPath(), { args: [...TSECHO, ...args], stdin, stdout: "piped", stderr })
     .spawn();
 }
 
 async function fail(reason: string): Promise<never> {
-  say(`\nThat was not to happen: ${reason}`);
+  say(`\nThis should not have happened: ${reason}`);
   server.kill("SIGKILL");
   await server.status;
   Deno.exit(1);
@@ -46,7 +46,7 @@ say(
   "2. A conversation. Each line comes back with the moment, on the server's clock, at which it arrived there:",
 );
 say();
-const messages = ["hello", "how late is it at your end?", "good-bye"];
+const messages = ["hello", "what time is it at your end?", "good-bye"];
 say(`    $ tsecho client ${endpoint} ${messages.map((text) => `-m "${text}"`).join(" ")}`);
 const talk = await start(
   ["client", endpoint!, ...messages.flatMap((text) => ["-m", text])],
@@ -100,4 +100,4 @@ const { code } = await server.status;
 if (code !== 0) await fail(`the server ended with exit code ${code}`);
 say("    the server ended with exit code 0");
 say();
-say("Now yourself: start `tsecho server` in one terminal and `tsecho client` in another.");
+say("Now try it yourself: start `tsecho server` in one terminal and `tsecho client` in another.");
