@@ -49,4 +49,4 @@ export { ReplyScanner, type ReplyStream } from "./protocol/reply_scanner.ts";
 export { ReplyVerifier } from "./protocol/reply_verifier.ts";
 export { LineSplitter } from "./protocol/line_splitter.ts";
 export { DatagramReplies } from "./protocol/datagram_replies.ts";
-export { acquireSlot, countLf, LARGE_SLOT, SMALL_SLOT } from "./protocol/wasm/kernel.ts";
+export { acquireSlot, countLf, HUGE_SLOT, LARGE_SLOT, SMALL_SLOT } from "./protocol/wasm/kernel.ts";

@@ -1,9 +1,6 @@
 import { escapeLines } from "../failure.ts";
 import { writeStdout } from "./stdio.ts";
 
-/** Moves the cursor to the beginning of the line and clears it (ECMA-48, EL). */
-export const CLEAR_LINE = "\r\x1b[K";
-
 /** Whether a person sits at both ends of stdin and stdout. */
 export function isInteractive(): boolean {
   return Deno.stdin.isTerminal() && Deno.stdout.isTerminal();

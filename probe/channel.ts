@@ -1,11 +1,9 @@
 import { dialDatagrams, type DialOptions, dialStream } from "../net/dial.ts";
-import { closeQuietly, writeAll } from "../net/stream.ts";
+import { closeQuietly, READ_SIZE, writeAll } from "../net/stream.ts";
 import { transportOf } from "../net/transports.ts";
 
 /** Where to connect to, and how. */
 export type { DialOptions };
-
-const READ_SIZE = 64 * 1024;
 
 /** The path of lines and replies: a connection, or a socket for datagrams. */
 export interface Channel {

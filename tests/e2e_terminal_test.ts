@@ -1,7 +1,7 @@
 /** The client on a real pseudo-terminal. */
 import { assert, assertEquals } from "@std/assert";
 import { e2e as test } from "./harness.ts";
-import { Running, ServerProcess, Terminal, TESTDATA, TSECHO, within } from "./helpers.ts";
+import { Running, ServerProcess, Terminal, TESTDATA, TSECHO, tsecho, within } from "./helpers.ts";
 
 const STAMP = /\[\d{4}-\d\d-\d\dT[\d:.]+Z\] /.source;
 const PROMPT = "\x1b[1G\x1b[0J> \x1b[3G";
@@ -61,7 +61,7 @@ test("prompt: Ctrl-C in the middle of a line ends it too", async () => {
   assertEquals(await terminal.code(), 0);
 });
 
-test("prompt: SIGTERM ends it and leaves the terminal as it was", async () => {
+test("prompt: SIGTERM ends it with 1 and leaves the terminal as it was", async () => {
   await using server = await ServerProcess.start();
   // The terminal's modes are asked for before and after: raw mode must not outlive the client.
   // It says its process id first: the one that a signal can be sent to safely.
@@ -78,11 +78,43 @@ test("prompt: SIGTERM ends it and leaves the terminal as it was", async () => {
   const [, pid] = await terminal.stdout.until(/pid (\d+)\r\n/);
   await terminal.shows(PROMPT);
   Deno.kill(Number(pid), "SIGTERM");
-  await terminal.shows("exit 0\r\n");
+  await terminal.shows("interrupted\r\nexit 1\r\n");
   assertEquals(await terminal.code(), 0);
   const modes = terminal.stdout.text.match(/^[0-9a-f]+(:[0-9a-f]+)+/gm)!;
   assertEquals(modes[0], modes[1]);
 });
+
+test("prompt: Ctrl-Z suspends it as a job, with the terminal as it was, and it goes on where it stood", async () => {
+  await using server = await ServerProcess.start();
+  const command = [...TSECHO, "client", `127.0.0.1:${server.port}`];
+  await using terminal = new Terminal(["python3", `${TESTDATA}job_control.py`, ...command]);
+  await terminal.shows(PROMPT);
+  await terminal.write("hello\r");
+  await terminal.shows(new RegExp(`${STAMP}hello\r\n`));
+  await terminal.shows(PROMPT);
+  await terminal.write("half a");
+  await terminal.shows("half a");
+  await terminal.write("\x1a");
+  if (await canSuspend()) {
+    await terminal.shows("stopped by signal 20, terminal as before\r\n");
+    await terminal.write("fg\n");
+  }
+  await terminal.shows("> half a");
+  await terminal.write(" line\r");
+  await terminal.shows(new RegExp(`${STAMP}half a line\r\n`));
+  await terminal.shows(PROMPT);
+  await terminal.write("\x04");
+  await terminal.shows("ended with 0, terminal as before\r\n");
+  assertEquals(await terminal.code(), 0);
+  assert(!terminal.stdout.text.includes("NotCapable"));
+});
+
+/** Whether the Deno under test lets a program stop itself without all permissions: since 2.9. */
+async function canSuspend(): Promise<boolean> {
+  const { stdout } = await tsecho(["--version"]);
+  const [, major, minor] = /deno (\d+)\.(\d+)/.exec(stdout)!;
+  return Number(major) > 2 || Number(minor) >= 9;
+}
 
 test("prompt: the server's end is noticed while it waits", async () => {
   await using server = await ServerProcess.start();
