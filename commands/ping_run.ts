@@ -238,7 +238,8 @@ class Outputs {
       this.live = new LiveLine(stdout, () => Deno.consoleSize().columns);
       this.#exporters.push(this.live);
     }
-    this.#exporters.push(new TextReport(this.live ?? stdout, text));
+    const onTerminal = Deno.stdout.isTerminal() && { columns: () => Deno.consoleSize().columns };
+    this.#exporters.push(new TextReport(this.live ?? stdout, { ...text, ...onTerminal }));
   }
 
   /** @param source the file that the run is read from. */

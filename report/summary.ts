@@ -14,7 +14,7 @@ const WITHDRAWN: Record<Withdrawal, string> = {
 
 /** What ping(8) prints at the end, and what the stamps add to it. */
 export function summaryLines(summary: Summary): string[] {
-  const lines = [countLine(summary)];
+  const lines = [countLine(summary), ...lossLines(summary)];
   for (
     const [name, values] of [["connect", summary.connect], ["TLS handshake", summary.handshake]] as const
   ) {
@@ -62,6 +62,14 @@ function countLine(summary: Summary): string {
   return `${counts.join(", ")}, ${percent(summary.loss)} loss, time ${
     Math.round(summary.duration * 1000)
   } ms`;
+}
+
+/** How lost lines lie among the others. One lost line has no pattern. */
+function lossLines({ lost, loss_pattern }: Summary): string[] {
+  if (loss_pattern === null || lost < 2) return [];
+  const { bursts, longest: { from, lines, duration } } = loss_pattern;
+  const where = bursts === 1 ? "lost in one burst" : `lost in ${bursts} bursts`;
+  return [`${where}, longest outage ${millis(duration)} ms: ${linesOf(lines)} from seq=${from} on`];
 }
 
 function fourMillis({ min, avg, max, mdev }: Durations): string {

@@ -19,6 +19,8 @@ export interface TextOptions {
   events: boolean;
   /** ... with the local time in front. */
   timestamps: boolean;
+  /** Tells the width of the terminal that shows the text; 0 if it is unknown, undefined for none. */
+  columns?: () => number;
 }
 
 /** The text that ping(8) prints. What came from the server is escaped. */
@@ -47,8 +49,10 @@ export class TextReport implements Exporter {
     this.#sink.write("\n");
     this.#line(`--- ${this.#start!.endpoint} ping statistics ---`);
     const [counts, ...figures] = summaryLines(summary);
+    const title = `round trips${summary.servers.length > 1 ? " of all servers together" : ""}:`;
+    const histogram = histogramLines(rtt, title, this.#options.columns?.());
     const pace = paceLines(summary, this.#start!.pace);
-    for (const line of [counts!, ...pace, ...figures, ...histogramLines(rtt)]) this.#line(line);
+    for (const line of [counts!, ...pace, ...figures, ...histogram]) this.#line(line);
   }
 
   #line(text: string): void {

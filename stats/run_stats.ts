@@ -2,6 +2,7 @@ import { ClientClock } from "./client_clock.ts";
 import { Distribution } from "./distribution.ts";
 import { isVerdict, type ProbeEvent, type ReplyEvent } from "./events.ts";
 import { isInTime, LineCounters } from "./line_counters.ts";
+import { LossPattern } from "./loss_pattern.ts";
 import { MAX_TAGS, OTHER_TAGS, ServerStats } from "./server_stats.ts";
 import { durations, estimated, type OffsetOfServer, type Summary } from "./summary.ts";
 import { nanos } from "./units.ts";
@@ -11,6 +12,7 @@ export class RunStats {
   readonly #counters = new LineCounters();
   readonly #servers = new Map<string | null, ServerStats>();
   readonly #client = new ClientClock();
+  readonly #losses = new LossPattern();
   readonly #connect = new Distribution();
   readonly #handshake = new Distribution();
   readonly #response = new Distribution();
@@ -67,6 +69,7 @@ export class RunStats {
   add(event: ProbeEvent): void {
     this.#latest = Math.max(this.#latest, event.at);
     this.#counters.add(event);
+    this.#losses.add(event);
     if (event.fate === "missed") {
       this.#missedBy.set(event.reason, (this.#missedBy.get(event.reason) ?? 0) + event.count);
     }
@@ -108,6 +111,7 @@ export class RunStats {
     return {
       ...this.#counters.counts(),
       missed_by: Object.fromEntries(this.#missedBy),
+      loss_pattern: this.#losses.summary(),
       duration: nanos(this.#latest),
       rtt: durations(this.#counters.rtt),
       response: durations(this.#response),

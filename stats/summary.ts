@@ -2,6 +2,7 @@
 import type { Distribution } from "./distribution.ts";
 import type { StampFormat } from "./events.ts";
 import type { Bounds } from "./feasible_lines.ts";
+import type { LossPatternSummary } from "./loss_pattern.ts";
 import type { Withdrawal } from "./server_clock.ts";
 import { nanos, seconds } from "./units.ts";
 
@@ -125,6 +126,8 @@ export interface Counts {
 export interface Summary extends Counts {
   /** How many lines were missed for which reason. */
   missed_by: Record<string, number>;
+  /** How lost lines lie among the others; null if none is lost. */
+  loss_pattern: LossPatternSummary | null;
   /** Seconds from the beginning to the latest event. */
   duration: number;
   /** Round trips. */
