@@ -1,5 +1,4 @@
 import { isVerdict, type ProbeEvent } from "./events.ts";
-import { isInTime } from "./line_counters.ts";
 import { nanos } from "./units.ts";
 
 /** Lines beyond the latest whose fate is unknown; of more, what is missing between them counts as forgotten. */
@@ -53,7 +52,7 @@ export class LossPattern {
   add(event: ProbeEvent): void {
     this.#until = Math.max(this.#until, event.at);
     if (!isVerdict(event) || event.fate === "pending") return;
-    const at = isInTime(event) ? event.at - (event.rtt ?? 0) / 1e6 : undefined;
+    const at = "rtt" in event ? event.at - (event.rtt ?? 0) / 1e6 : undefined;
     const { seq, sent: wall } = event;
     if (seq === this.#next && this.#ahead.size === 0) return this.#put(at, wall);
     this.#ahead.set(seq, { at, wall });
