@@ -17,6 +17,7 @@ import {
   ServerProcess,
   TESTDATA,
   TSECHO,
+  within,
 } from "./helpers.ts";
 import { type CodeBlock, inlineCode, readMarkdown, section } from "./markdown.ts";
 import { needsTlsServer } from "./tls_helpers.ts";
@@ -272,6 +273,47 @@ e2e("the certificate that docs/deploy.md makes is trusted", TLS, async () => {
   reader.use(server.url("tls"));
   const asked = await reader.run("tsecho client tls://web -m hello --ca cert.pem --server-name web");
   assertMatch(asked.output, /^\[.*\] hello\n$/);
+});
+
+/** What a side sends in an exchange of docs/protocol.md, without its notes and its bytes in hexadecimal. */
+function spoken(lines: string[]): string {
+  return lines.map((line) => {
+    const [text] = line.slice("client: ".length).split(/ {2,}| +\.\.\. /);
+    if (/^(?:[0-9a-f]{2} )*[0-9a-f]{2}$/.test(text!)) return bytesOf(text!);
+    const [, times, what] = /^([\d,]+) times "(.)"$/.exec(text!) ?? [];
+    if (times !== undefined) return what!.repeat(Number(times.replaceAll(",", "")));
+    return text!.replace(/(?:[0-9a-f]{2} ?){3,}$/, bytesOf).replaceAll("\\n", "\n").replaceAll("\\r", "\r");
+  }).join("");
+}
+
+/** The characters that bytes in hexadecimal stand for, one for each. */
+function bytesOf(hex: string): string {
+  return hex.trim().split(" ").map((it) => String.fromCharCode(parseInt(it, 16))).join("");
+}
+
+e2e("the exchanges of docs/protocol.md go as they are written", async () => {
+  await using server = await ServerProcess.start();
+  const text = (await Deno.readTextFile(`${ROOT}docs/protocol.md`)).split("\n## Datagrams")[0]!;
+  const exchanges = readMarkdown(text).code.filter((block) => block.text.startsWith("client: "));
+  assert(exchanges.length >= 6, `${exchanges.length} exchanges`);
+  for (const { text } of exchanges) {
+    const lines = text.split("\n").filter((line) => !/^ +[0-9a-f]{2} /.test(line));
+    const first = lines.findIndex((line) => line.startsWith("server: "));
+    const sent = spoken(lines.slice(0, first));
+    const expected = spoken(lines.slice(first)).replaceAll(/\[\d.*?Z\]/g, "[]");
+    using conn = await server.connect();
+    await conn.write(Uint8Array.from(sent, (char) => char.charCodeAt(0)));
+    if (text.includes("FIN")) await conn.closeWrite();
+    let received = "";
+    const buffer = new Uint8Array(1024);
+    while (received.replaceAll(/\[\d.*?Z\]/g, "[]").length < expected.length) {
+      const n = await within(conn.read(buffer), expected);
+      assert(n !== null, `the connection ended after ${received}`);
+      received += String.fromCharCode(...buffer.subarray(0, n));
+    }
+    assertEquals(received.replaceAll(/\[\d.*?Z\]/g, "[]"), expected);
+    if (text.includes("FIN")) assertEquals(await within(conn.read(buffer), "the end"), null);
+  }
 });
 
 e2e("the server of docs/sockets.md answers the chapter's client", { needs: ["python3"] }, async () => {
