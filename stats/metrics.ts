@@ -21,7 +21,7 @@ export const DISTRIBUTIONS = [
   "up",
   "down",
 ] as const;
-const STATISTICS = ["min", "avg", "max", "mdev"] as const;
+export const STATISTICS = ["min", "avg", "max", "mdev"] as const;
 const CLOCKS = { offset: "time", drift: "drift" } as const;
 const PERCENTILE = /^p(\d{1,2}(?:\.\d{1,6})?)$/;
 

@@ -5,6 +5,7 @@ import { ping } from "../commands/ping.ts";
 import { server } from "../commands/server.ts";
 import type { Option, OptionTable } from "../cli/parser.ts";
 import { REPLY_FIELD_NAMES } from "../report/record.ts";
+import { COUNTS, DISTRIBUTIONS, parseMetric, STATISTICS } from "../stats/metrics.ts";
 import config from "../deno.json" with { type: "json" };
 import { granted, type Options, test } from "./harness.ts";
 import { anchorOf, inlineCode, type Markdown, readMarkdown, section } from "./markdown.ts";
@@ -180,6 +181,14 @@ test("docs/json.md lists the fields of a reply, all of them and no others", READ
   const { rows } = readMarkdown(section(documents["docs/json.md"]!, "## reply"));
   const told = rows.slice(1).flatMap(([field]) => inlineCode(field!));
   assertEquals(told.toSorted(), ["type", ...REPLY_FIELD_NAMES].toSorted());
+});
+
+test("docs/clock.md lists the metrics of thresholds", READ, () => {
+  const { rows } = readMarkdown(section(documents["docs/clock.md"]!, "## Thresholds"));
+  const told = rows.slice(1).flatMap(([metric]) => inlineCode(metric!));
+  const known = [...COUNTS, ...DISTRIBUTIONS, ...STATISTICS, "loss"];
+  assertEquals(known.filter((it) => !told.includes(it)), []);
+  assertEquals(told.filter((it) => parseMetric(it) === undefined && !known.includes(it)), []);
 });
 
 test("README and docs/architecture.md have docs/performance.md's figures", READ, () => {

@@ -127,7 +127,9 @@ class Reader implements AsyncDisposable {
 
 /** What two runs of a command have in common, on a busy machine too. */
 function masked(lines: string[]): string[] {
-  return lines.filter((line) => !/^\d+ lines? (?:was|were|not)\b|^send lag |^blocked |^response /.test(line))
+  return lines.filter((line) =>
+    !/^\s*(?:this machine was busy|\d+ lines? (?:was|were|not)\b)|^send lag |^blocked |^response /.test(line)
+  )
     .map((line) =>
       line.replaceAll(/(?:localhost|web|127\.0\.0\.1|\[::1?\])(?::\d+)?(?![\w-])/g, "HOST")
         .replaceAll(/, \d+ (?:reordered|due and not sent)/g, "")
