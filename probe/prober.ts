@@ -101,12 +101,14 @@ export class Prober {
   async run(): Promise<void> {
     const { recorder } = this.#run;
     const expiring = this.#expireLines();
+    const watching = this.#run.stalls.watch(this.#clock, this.#run.signal);
     try {
       await this.#way!.go();
     } finally {
       this.stop(); // or, unless something unexpected was thrown, it has ended
       this.close();
       await expiring;
+      await watching;
     }
     recorder.settle(this.failure ?? undefined);
   }

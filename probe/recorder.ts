@@ -1,3 +1,4 @@
+import type { StallWatch } from "./stall_watch.ts";
 import { PrefixReader } from "../protocol.ts";
 import type { CorruptEvent, ProbeEvent, ReplyEvent, SendingTimes } from "../stats/events.ts";
 import { wallMicros } from "../time/clock.ts";
@@ -32,13 +33,16 @@ export class Recorder {
   readonly #clock: Clock;
   readonly #observe: Observer;
   readonly #inFlight: InFlight;
+  readonly #stalls: StallWatch;
   readonly #prefixes = new PrefixReader();
   /** Undefined where all lines share a channel. */
   readonly #own: OwnChannels | undefined;
   #began = 0;
   #held: Promise<void> | undefined;
 
-  constructor({ size, timeout, reconnect }: RecordedPlan, clock: Clock, observe: Observer) {
+  constructor(plan: RecordedPlan, clock: Clock, observe: Observer, stalls: StallWatch) {
+    const { size, timeout, reconnect } = plan;
+    this.#stalls = stalls;
     this.#timeout = timeout;
     this.#lines = new ProbeLines(size);
     this.#inFlight = new InFlight(timeout, reconnect ? "handed" : "written");
@@ -135,21 +139,17 @@ export class Recorder {
     if (fate === "corrupt") return this.corrupt(now);
     const moments = this.#inFlight.when(seq);
     if (moments === undefined) return { fate, seq, at: this.at(now) };
-    const { sent, lag, blocked, connect, handshake } = this.#timesOf(seq, moments);
     return {
       fate,
       seq,
       at: this.at(now),
       rtt: microsBetween(moments.written, now),
-      sent,
       received: wall,
       stamp: prefix.micros,
       format: prefix.format,
       tag: prefix.tag,
-      lag,
-      blocked,
-      connect,
-      handshake,
+      ...this.#timesOf(seq, moments),
+      busy: this.#stalls.since(moments.written, now),
     };
   }
 

@@ -3,6 +3,7 @@ import { type DueLine, Pacer } from "./pacer.ts";
 import type { PacingClock } from "./pacing_clock.ts";
 import { type Observer, Recorder } from "./recorder.ts";
 import { EvenSchedule } from "./schedule.ts";
+import { StallWatch } from "./stall_watch.ts";
 import { type RunSignal, type RunState, transition } from "./state.ts";
 
 /** What to send, and how long to wait for it. Durations are in milliseconds. */
@@ -46,6 +47,7 @@ const CATCH_UP_MS = 20;
 /** One run on its way: what the parts that send and receive share. */
 export class Run {
   readonly recorder: Recorder;
+  readonly stalls = new StallWatch();
   /** Lines of the plan that have been handed to a connection. */
   begun = 0;
   /** Writes under way, and what else keeps the run from being done. */
@@ -56,7 +58,7 @@ export class Run {
   readonly #over = new AbortController();
 
   constructor(readonly plan: Plan, readonly clock: PacingClock, observe: Observer) {
-    this.recorder = new Recorder(plan, clock, observe);
+    this.recorder = new Recorder(plan, clock, observe, this.stalls);
   }
 
   get state(): RunState {

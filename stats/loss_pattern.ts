@@ -1,4 +1,4 @@
-import { isVerdict, type ProbeEvent } from "./events.ts";
+import { isVerdict, type ProbeEvent, type ReplyEvent } from "./events.ts";
 import { nanos } from "./units.ts";
 
 /** Lines beyond the latest whose fate is unknown; of more, what is missing between them counts as forgotten. */
@@ -52,8 +52,8 @@ export class LossPattern {
   add(event: ProbeEvent): void {
     this.#until = Math.max(this.#until, event.at);
     if (!isVerdict(event) || event.fate === "pending") return;
-    const at = "rtt" in event ? event.at - (event.rtt ?? 0) / 1e6 : undefined;
-    const { seq, sent: wall } = event;
+    const { seq, sent: wall, rtt = 0 } = event as ReplyEvent;
+    const at = event.fate === "lost" ? undefined : event.at - rtt / 1e6;
     if (seq === this.#next && this.#ahead.size === 0) return this.#put(at, wall);
     this.#ahead.set(seq, { at, wall });
     if (this.#ahead.size > MAX_AHEAD) this.#next = Math.min(...this.#ahead.keys());

@@ -1,7 +1,7 @@
 /** What ping tells of the server's clock and of the two directions, where the truth is known. */
-import { assert, assertEquals, assertNotMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertNotMatch, assertStringIncludes } from "@std/assert";
 import { e2e as test } from "./harness.ts";
-import { ServerProcess, tsecho, within } from "./helpers.ts";
+import { Folder, Running, ServerProcess, TSECHO, tsecho, within } from "./helpers.ts";
 import { contains, pingJson } from "./ping_helpers.ts";
 import { DelayingRelay, faketime } from "./peers.ts";
 
@@ -118,4 +118,22 @@ test("ping --clocks-synced reports one-way delays with what they may be off by",
   assert(up.min + down.min <= end.rtt!.max + 2 * bound, JSON.stringify(end.servers));
   const { stdout } = await tsecho(["ping", `127.0.0.1:${server.port}`, "-c", "2", "-i", "0"]);
   assertNotMatch(stdout, /one-way/);
+});
+
+test("ping says at how many lines its own machine was busy, as when it is stopped, and claims nothing of them", async () => {
+  await using server = await ServerProcess.start();
+  await using relay = new DelayingRelay(server.port, { up: () => 0, down: () => 300 });
+  await using folder = await Folder.make();
+  const file = folder.file("run.json");
+  const args = ["ping", `127.0.0.1:${relay.port}`, "-i", "0", "-c", "4", "--json", file];
+  await using ping = new Running([...TSECHO, ...args]);
+  await ping.stdout.until(/seq=1 /); // the second line is on its way now
+  ping.kill("SIGSTOP");
+  await new Promise((resolve) => setTimeout(resolve, 1000)); // longer than its reply takes
+  ping.kill("SIGCONT");
+  assertEquals(await ping.code(), 0);
+  assertMatch(ping.stdout.text, /^this machine was busy at \d lines?: they say nothing about the path$/m);
+  const { replies, end } = JSON.parse(await Deno.readTextFile(file));
+  const [held] = replies.filter((it: { busy?: number }) => (it.busy ?? 0) > 0.5);
+  assertEquals([held?.seq, end.servers[0].carries], [2, null]);
 });

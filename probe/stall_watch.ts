@@ -1,0 +1,37 @@
+import type { Clock } from "../time/timers.ts";
+
+/** How often a timer is to fire. */
+const BEAT_MS = 20;
+/** It fires up to this late where nothing is amiss. */
+const TIMER_MS = 5;
+
+/**
+ * Finds out when this process did not run in time, because the machine was busy, or the process was stopped, or was at
+ * other work: a timer that fires late tells. What was read by then may have come earlier.
+ */
+export class StallWatch {
+  /** When the timer is to fire next. */
+  #due = Infinity;
+  /** The latest time in which nothing ran, in ms. */
+  #from = 0;
+  #until = 0;
+
+  /** Watches until the signal is aborted. */
+  async watch(clock: Clock, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      this.#due = clock.now() + BEAT_MS;
+      await clock.sleep(BEAT_MS, signal);
+      const now = clock.now();
+      if (now > this.#due + TIMER_MS) [this.#from, this.#until] = [this.#due, now];
+    }
+    this.#due = Infinity;
+  }
+
+  /** How long nothing may have run from a moment up to now, in µs; undefined if all did. */
+  since(moment: number, now: number): number | undefined {
+    // The timer that is overdue may fire after what came in the meantime is read.
+    const overdue = now > this.#due + TIMER_MS;
+    const [from, until] = overdue ? [this.#due, now] : [this.#from, this.#until];
+    return until > moment ? Math.round((until - Math.max(moment, from)) * 1e6) / 1e3 : undefined;
+  }
+}
