@@ -3,7 +3,7 @@ import type { PeerOutput } from "../cli/terminal.ts";
 import { Failure } from "../failure.ts";
 import { isClosedHere, isPeerGone } from "../net/errors.ts";
 import { closeQuietly, type Stream, writeAll } from "../net/stream.ts";
-import { LF, ReplyScanner, type ReplyStream, ReplyVerifier } from "../protocol.ts";
+import { acquireSlot, HUGE_SLOT, LF, ReplyScanner, type ReplyStream, ReplyVerifier } from "../protocol.ts";
 import { formatMillis } from "../time/duration.ts";
 import { CLOSE_WAIT_MS, howServerWent, noEcho, saying } from "./dialogue.ts";
 
@@ -98,12 +98,15 @@ export class LineFilter {
   }
 
   async #receive(): Promise<void> {
-    // One buffer is read into while the other is written out.
-    let [reading, printing] = [new Uint8Array(STDIO_READ_SIZE), new Uint8Array(STDIO_READ_SIZE)];
+    // One buffer is read into while the other is written out. Where the kernel verifies, it needs no copy of them.
+    const buffers = acquireSlot(HUGE_SLOT);
+    let [reading, printing] = [0, 1].map((i) =>
+      buffers.subarray(i * STDIO_READ_SIZE, (i + 1) * STDIO_READ_SIZE)
+    );
     let printed: Promise<void> = Promise.resolve();
-    for (let n; (n = await this.#read(reading)) !== null;) {
+    for (let n; (n = await this.#read(reading!)) !== null;) {
       const before = this.#replies.answered;
-      const bytes = this.#replies.arrived(reading.subarray(0, n));
+      const bytes = this.#replies.arrived(reading!.subarray(0, n));
       await printed;
       this.#printing = true;
       printed = this.#output.write(bytes).finally(() => this.#printing = false);

@@ -142,6 +142,28 @@ test("the kernel verifies as the reference does, whatever stands before, behind 
   releaseSlot(other);
 });
 
+test("a prefix like the one before is told from one that differs in any byte", () => {
+  for (
+    const stamp of [
+      "[0123456789abc] ",
+      "[2026-11-23T03:37:00.123456Z] ",
+      `[${"x".repeat(29)}] `,
+      `[${"x".repeat(30)}] `,
+    ]
+  ) {
+    const sent = new TextEncoder().encode("one\ntwo\n");
+    const replies = new TextEncoder().encode(`${stamp}one\n${stamp}two\n`);
+    for (let i = 0; i < stamp.length; i++) {
+      for (const byte of [10, 32, 91, 93, 120]) {
+        const changed = replies.slice();
+        changed[stamp.length + 4 + i] = byte;
+        const expected = verify(changed, sent, true, false, 100);
+        assertEquals({ reason: verifyReplies(changed, sent, true, false, 100), ...verified }, expected);
+      }
+    }
+  }
+});
+
 test("slots never overlap, are used again, and when they run out others take their place", () => {
   for (const [size, most] of [[SMALL_SLOT, 20_000], [LARGE_SLOT, 1000]] as const) {
     const slots = Array.from({ length: most }, () => acquireSlot(size));
