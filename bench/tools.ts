@@ -17,7 +17,13 @@ export function tsecho(from: string | undefined, ...args: string[]): string[] {
   const isCheckout = from === undefined || Deno.statSync(from).isDirectory;
   if (!isCheckout) return [from, ...args];
   const source = from === undefined ? path("../main.ts") : `${from}/main.ts`;
-  const permissions = ["--allow-net", "--allow-read", "--allow-write", "--allow-run=/usr/bin/getconf"];
+  const permissions = [
+    "--allow-net",
+    "--allow-read",
+    "--allow-write",
+    "--allow-env=TERM",
+    "--allow-run=/usr/bin/getconf",
+  ];
   return [Deno.execPath(), "run", ...permissions, "--no-prompt", source, ...args];
 }
 

@@ -6,6 +6,13 @@ export function isInteractive(): boolean {
   return Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
 }
 
+/** Whether stdout is a terminal whose cursor may be moved: not with NO_COLOR, nor where TERM says that it cannot be. */
+export function canMoveCursor(): boolean {
+  const term = { name: "env", variable: "TERM" } as const;
+  const isDumb = Deno.permissions.querySync(term).state === "granted" && Deno.env.get("TERM") === "dumb";
+  return Deno.stdout.isTerminal() && !Deno.noColor && !isDumb;
+}
+
 /** Writes a peer's bytes to stdout: byte for byte, but onto a terminal with control characters escaped. */
 export class PeerOutput {
   readonly #decoder = Deno.stdout.isTerminal() ? new TextDecoder() : undefined;

@@ -38,7 +38,9 @@ const OPTIONS = {
     short: "i",
     value: "TIME",
     read: parseTime,
-    help: "from one line to the next; 0 = each as soon as the reply before it has come",
+    help:
+      "from one line to the next; 0 = each as soon as the reply before it has come. To keep intervals below 4ms " +
+      "takes up to one processor core",
     default: formatTime(DEFAULTS.interval),
   },
   size: {
@@ -54,7 +56,7 @@ const OPTIONS = {
     short: "W",
     value: "TIME",
     read: (text) => parseTime(text, 1),
-    help: "longest wait for a reply",
+    help: "longest wait for a reply, with --reconnect for connection and reply; a later one is lost",
     default: formatTime(DEFAULTS.timeout),
   },
   deadline: {
@@ -224,10 +226,12 @@ async function run(request: PingRequest, signals: Signals): Promise<Outcome> {
     return OUTCOMES[await replayPing(request.replay)];
   }
   const stop = signals.stop(true); // at SIGHUP too: what was measured is told and saved
+  let tellInterim = () => {}; // there is nothing to tell at first
+  signals.on("SIGQUIT", () => tellInterim());
   // Loaded when used, as its histogram takes longer to load than all of the rest.
   const { runPing } = await import("./ping_run.ts");
   await warnIfInsecure(request.run);
-  return OUTCOMES[await runPing(request.run, stop, (tell) => signals.on("SIGQUIT", tell))];
+  return OUTCOMES[await runPing(request.run, stop, (tell) => tellInterim = tell)];
 }
 
 export const ping = new Command({

@@ -1,6 +1,7 @@
 /** `tsecho ping`: joins a run, or a saved one, to the terminal and to files. */
 import { TextOutput, type UsedFile } from "../cli/output.ts";
 import { note, tell } from "../cli/stdio.ts";
+import { canMoveCursor } from "../cli/terminal.ts";
 import { STDOUT } from "../cli/values.ts";
 import { escapeText, Failure, reasonOfFile } from "../failure.ts";
 import { type Ping, ping } from "../ping.ts";
@@ -93,8 +94,10 @@ export async function runPing(
     void outputs.failed.then(() => run.stop());
     onQuit(() => tellInterim(run.stats, outputs));
     const endsAt = performance.now() + options.deadline;
-    const start = startOf(run, options, await open(run, options));
+    const setup = await open(run, options, stop);
+    const start = startOf(run, options, setup ?? {});
     outputs.each((it) => it.start?.(start));
+    if (setup === undefined) return await conclude(run.stats, null, start.endpoint, options, outputs);
     await outputs.whenRoom();
     const intervals = new IntervalStats();
     const endInterval = () => {
@@ -111,6 +114,7 @@ export async function runPing(
       const full = outputs.whenRoom();
       if (full !== undefined) await full;
     }
+    timers.forEach(clearInterval); // nothing follows the end
     if (options.jsonStream) endInterval();
     return await conclude(run.stats, run.ended, start.endpoint, options, outputs);
   } finally {
@@ -156,11 +160,16 @@ async function readSaved(from: string): Promise<{ saved: SavedRun; file: UsedFil
   }
 }
 
-/** Opens the path; a deadline that was too short is told by its option. */
-async function open(run: Ping, { deadline }: PingCommandOptions): Promise<Setup> {
+/** Opens the path; a deadline that was too short is told by its option. Undefined when the user wants no more. */
+async function open(
+  run: Ping,
+  { deadline }: PingCommandOptions,
+  stop: AbortSignal,
+): Promise<Setup | undefined> {
   try {
     return await run.open();
   } catch (error) {
+    if (stop.aborted) return undefined;
     if (!run.expired) throw error;
     const reason = `no connection within -w ${formatMillis(deadline)}`;
     throw new Failure("connect to", run.endpoint, reason, { cause: error });
@@ -234,7 +243,7 @@ class Outputs {
   private constructor(live: boolean, text: TextOptions | undefined) {
     if (text === undefined) return;
     const stdout = this.#add(TextOutput.stdout());
-    if (live && !Deno.noColor && Deno.stdout.isTerminal()) {
+    if (live && canMoveCursor()) {
       this.live = new LiveLine(stdout, () => Deno.consoleSize().columns);
       this.#exporters.push(this.live);
     }

@@ -58,9 +58,10 @@ export class Pacer {
    * planned from then on is neither handed over nor missed.
    */
   async follow(paced: Paced, signal: AbortSignal, endsAt = Infinity): Promise<void> {
-    await this.#clock.until(this.#clock.now(), signal); // what waiting needs is there before the plan begins
+    if (signal.aborted) return;
     this.#began = this.#clock.now();
     this.#advance();
+    this.#turn(paced); // what is planned for the beginning waits for nothing
     while (paced.wanted > 0 && this.#next < endsAt && !signal.aborted) {
       await this.#clock.until(this.#next, signal);
       if (paced.held !== undefined) await this.#untilReleased(paced);

@@ -1,11 +1,14 @@
+import { setImmediate } from "node:timers";
 import { closeQuietly } from "../net/stream.ts";
 import { type Clock, systemClock } from "../time/timers.ts";
 
 /** A clock that can also wait for a moment better than timers do. */
 export interface PacingClock extends Clock {
+  /** Opens what waiting needs, ahead of the first wait. */
+  prepare(): Promise<void>;
   /** Resolves at a moment, or soon after; or when the signal is aborted. It always lets others run in between. */
   until(moment: number, signal: AbortSignal): Promise<void>;
-  /** Frees what waiting has taken. */
+  /** Frees what was opened. */
   close(): void;
 }
 
@@ -24,7 +27,6 @@ const TURNS = 8;
 export class EventLoopClock implements PacingClock {
   #turns = 0;
   #pair: SocketPair | undefined;
-  #opening: Promise<SocketPair | undefined> | undefined;
 
   now(): number {
     return systemClock.now();
@@ -34,16 +36,18 @@ export class EventLoopClock implements PacingClock {
     return systemClock.sleep(millis, signal);
   }
 
+  async prepare(): Promise<void> {
+    this.#pair = await openPair();
+  }
+
   async until(moment: number, signal: AbortSignal): Promise<void> {
-    this.#opening ??= openPair();
-    this.#pair = await this.#opening;
     const asleep = moment - this.now() - TIMER_MS;
     if (asleep > 0) await this.sleep(asleep, signal);
     do await this.#turn(); while (this.now() < moment && !signal.aborted);
   }
 
   close(): void {
-    void this.#opening?.then((pair) => pair?.close());
+    this.#pair?.close();
   }
 
   #turn(): Promise<void> {

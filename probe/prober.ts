@@ -83,11 +83,15 @@ export class Prober {
       this.#run.endsAt = this.#clock.now() + plan.deadline;
       void this.#clock.sleep(plan.deadline, signal).then(() => this.#run.apply({ type: "expire" }));
     }
+    const preparing = this.#clock.prepare();
     try {
       this.#first = plan.reconnect ? undefined : await this.#open(signal);
     } catch (error) {
       this.stop();
       throw error;
+    } finally {
+      await preparing;
+      if (this.#run.isOver) this.#clock.close();
     }
     this.#way = this.#first === undefined
       ? new ChannelPerLine(this.#run, this.#open)

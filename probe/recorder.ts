@@ -26,6 +26,9 @@ interface RecordedPlan {
   reconnect: boolean;
 }
 
+/** The most that is quoted of what is no reply, in bytes. */
+const MAX_QUOTED = 60;
+
 /** Records the lines of a run and their replies, and tells an observer what became of each line. */
 export class Recorder {
   readonly #timeout: number;
@@ -37,6 +40,8 @@ export class Recorder {
   readonly #prefixes = new PrefixReader();
   /** Undefined where all lines share a channel. */
   readonly #own: OwnChannels | undefined;
+  /** Whether it is known, or has been asked, who answers. */
+  #recognised = false;
   #began = 0;
   #held: Promise<void> | undefined;
 
@@ -127,16 +132,16 @@ export class Recorder {
   /**
    * Finds the line that a reply answers. The caller reports the event with {@linkcode tell}.
    *
-   * @param line without its LF; undefined for one that is too long to be a reply.
+   * @param line without its LF.
    * @param now when it arrived, in ms on the run's clock; @param wall in µs on the wall clock.
    */
-  match(line: Uint8Array | undefined, now: number, wall: number): ReplyEvent | CorruptEvent {
-    if (line === undefined) return this.corrupt(now);
+  match(line: Uint8Array, now: number, wall: number): ReplyEvent | CorruptEvent {
     const prefix = this.#prefixes.read(line);
     const seq = this.#lines.seqOf(line, prefix.length);
     if (this.#inFlight.hasExpired(seq, now)) this.giveUp(seq, "lost");
     const fate = this.#inFlight.receive(seq);
-    if (fate === "corrupt") return this.corrupt(now);
+    if (fate === "corrupt") return this.corrupt(now, line);
+    this.#recognised = true;
     const moments = this.#inFlight.when(seq);
     if (moments === undefined) return { fate, seq, at: this.at(now) };
     return {
@@ -148,13 +153,21 @@ export class Recorder {
       stamp: prefix.micros,
       format: prefix.format,
       tag: prefix.tag,
-      ...this.#timesOf(seq, moments),
+      ...timesOf(this.#own, seq, moments),
       busy: this.#stalls.since(moments.written, now),
     };
   }
 
-  corrupt(now: number): CorruptEvent {
-    return { fate: "corrupt", seq: 0, at: this.at(now) };
+  /**
+   * What came and is no reply. The first such thing says what it is, unless a reply has come before: whoever answers may
+   * be no tsecho server.
+   */
+  corrupt(now: number, bytes?: Uint8Array): CorruptEvent {
+    const event: CorruptEvent = { fate: "corrupt", seq: 0, at: this.at(now) };
+    if (this.#recognised || bytes === undefined) return event;
+    this.#recognised = true; // it is said once
+    const text = new TextDecoder().decode(bytes.subarray(0, MAX_QUOTED)).trimEnd();
+    return { ...event, reason: `is it a tsecho server? It says "${text}"` };
   }
 
   /** Reports an event to the observer. */
@@ -209,22 +222,30 @@ export class Recorder {
   #tellGivenUp(seq: number, fate: "lost" | "pending", reason?: string): void {
     const at = this.at(this.#clock.now());
     const moments = this.#inFlight.when(seq);
-    const times = moments === undefined ? {} : this.#timesOf(seq, moments);
+    const times = moments === undefined ? {} : timesOf(this.#own, seq, moments);
     this.tell({ fate, seq, at, ...times, ...(reason !== undefined && { reason }) });
   }
+}
 
-  /** What an event tells of a line's sending. Its own channel, if it has one, is closed: its fate is known. */
-  #timesOf(seq: number, { planned, handed, written, wall }: Moments): SendingTimes {
-    const sent = Number.isNaN(wall) ? undefined : wall;
-    const own = this.#own?.has(seq) ?? false;
-    if (this.#own !== undefined && !own) return { sent }; // the first event has told the rest
-    const { connect, handshake } = own ? this.#own!.finish(seq) ?? {} : {};
-    if (Number.isNaN(planned)) return { sent, connect, handshake };
-    if (!own) return { sent, lag: microsBetween(planned, handed), blocked: microsBetween(handed, written) };
-    // What neither connection nor handshake took until the write is ping's own doing.
-    const rest = written - handed - ((connect ?? 0) + (handshake ?? 0)) / 1000;
-    return { sent, lag: microsBetween(planned, rest > 0 ? handed + rest : handed), connect, handshake };
-  }
+/**
+ * What an event tells of a line's sending. Its own channel, if it has one, is closed: its fate is known.
+ *
+ * @param channels of all lines; undefined where they share one.
+ */
+function timesOf(
+  channels: OwnChannels | undefined,
+  seq: number,
+  { planned, handed, written, wall }: Moments,
+): SendingTimes {
+  const sent = Number.isNaN(wall) ? undefined : wall;
+  const own = channels?.has(seq) ?? false;
+  if (channels !== undefined && !own) return { sent }; // the first event has told the rest
+  const { connect, handshake } = own ? channels!.finish(seq) ?? {} : {};
+  if (Number.isNaN(planned)) return { sent, connect, handshake };
+  if (!own) return { sent, lag: microsBetween(planned, handed), blocked: microsBetween(handed, written) };
+  // What neither connection nor handshake took until the write is ping's own doing.
+  const rest = written - handed - ((connect ?? 0) + (handshake ?? 0)) / 1000;
+  return { sent, lag: microsBetween(planned, rest > 0 ? handed + rest : handed), connect, handshake };
 }
 
 /** From one moment in ms to another, in µs, to the nanosecond. */

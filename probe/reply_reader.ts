@@ -37,7 +37,7 @@ export class ReplyReader {
     const now = this.#clock.now();
     const wall = wallMicros();
     if (bytes === null) {
-      if (this.#lines.begun) this.#events.push(this.#recorder.corrupt(now));
+      if (this.#lines.begun) this.#events.push(this.#recorder.corrupt(now, this.#lines.takeRest()));
       this.end ??= "the server closed the connection";
       return false;
     }
@@ -55,12 +55,13 @@ export class ReplyReader {
   /** A line, or the first part of one that is longer than any reply; the rest of that is dropped. */
   #onPart(part: Uint8Array, now: number, wall: number): void {
     if (this.#lines.continued) return;
-    this.#onLine(part[part.length - 1] === LF ? part.subarray(0, -1) : undefined, now, wall);
+    if (part[part.length - 1] === LF) this.#onLine(part.subarray(0, -1), now, wall);
+    else this.#events.push(this.#recorder.corrupt(now, part));
   }
 
   /** A line of a stream; a datagram ends nothing, whatever it says. */
-  #onLine(line: Uint8Array | undefined, now: number, wall: number): void {
-    const reason = line === undefined ? undefined : errorReason(line);
+  #onLine(line: Uint8Array, now: number, wall: number): void {
+    const reason = errorReason(line);
     if (reason !== undefined) {
       this.end ??= `the server says: ${reason}`;
       return;

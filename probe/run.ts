@@ -115,7 +115,7 @@ export class Run {
           return recorder.held;
         },
         hand,
-        miss: (count, reason) => recorder.miss(count, reason),
+        miss: (count, reason) => recorder.miss(count, this.failure ?? reason),
       },
       this.signal,
       this.endsAt,

@@ -1,4 +1,5 @@
 import type { Summary } from "../stats/summary.ts";
+import { nanos } from "../stats/units.ts";
 import { millis } from "./format.ts";
 
 /** A send lag below this share of the interval needs no mention. */
@@ -37,7 +38,7 @@ export function paceLines(summary: Summary, interval: number | null): string[] {
 
 /** From one line sent to the next on average, in seconds; null for fewer than two, or without a plan. */
 export function achievedInterval({ sent, missed }: Summary, interval: number | null): number | null {
-  return interval === null || sent < 2 ? null : interval * (sent + missed - 1) / (sent - 1);
+  return interval === null || sent < 2 ? null : nanos(interval * (sent + missed - 1) / (sent - 1));
 }
 
 function missedLine(summary: Summary, interval: number): string {

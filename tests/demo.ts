@@ -11,6 +11,7 @@ const TSECHO = [
   "--allow-net",
   "--allow-read",
   "--allow-write",
+  "--allow-env=TERM",
   "--allow-run=/usr/bin/getconf",
   `${ROOT}main.ts`,
 ];

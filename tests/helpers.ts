@@ -15,6 +15,7 @@ export const TSECHO: string[] = binary !== undefined ? [Deno.realPathSync(binary
   "--allow-net",
   "--allow-read",
   "--allow-write",
+  "--allow-env=TERM",
   "--allow-run=/usr/bin/getconf",
   `${ROOT}main.ts`,
 ];

@@ -6,9 +6,18 @@ import { tsecho, within } from "./helpers.ts";
 /** A run as `--json` saves it. */
 export interface Saved {
   start: Record<string, unknown>;
-  replies: { seq: number; fate: string; rtt: number; at: number; reason?: string }[];
+  replies: {
+    seq: number;
+    fate: string;
+    rtt: number;
+    at: number;
+    connect?: number;
+    handshake?: number;
+    reason?: string;
+  }[];
   end: Summary & {
     ended: string | null;
+    interval: number | null;
     thresholds: { threshold: string; value: number | null; broken: boolean }[];
   };
 }
@@ -56,5 +65,8 @@ export async function untilEnd(conn: Deno.TcpConn): Promise<void> {
 
 /** Ping's text without the lines that it could not send in time, which come and go with the machine's load. */
 export function withoutMissed(text: string): string {
-  return text.replaceAll(/^\d+ lines? not sent: [^\n]*\n|\d+ due and not sent, /gm, "");
+  return text.replaceAll(
+    /^(?:\d+ lines? (?:(?:was|were) due and )?not sent: |send lag |response )[^\n]*\n/gm,
+    "",
+  );
 }

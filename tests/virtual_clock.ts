@@ -26,6 +26,10 @@ export class VirtualClock implements PacingClock {
     return this.sleep(moment - this.#now, signal);
   }
 
+  prepare(): Promise<void> {
+    return Promise.resolve();
+  }
+
   close(): void {}
 
   /** Sleeps that have not ended. */
