@@ -1,4 +1,11 @@
-/** The client: connects, and then prompts, filters or sends what it was given. */
+/**
+ * The client: connects, and then talks in one of three ways.
+ *
+ * The classic client of Python's chapter reads a line at a prompt, sends it, and prints what one `recv` gives. That is
+ * the prompt here, too, but a reply is read until its end, which `recv` does not promise, and is held against what was
+ * sent. `--message` does the same without a terminal. In a pipe it is a filter: waiting for each reply would cost a round
+ * trip a line, so one task sends while another receives, and neither may run ahead of what memory holds.
+ */
 import { isInteractive, PeerOutput } from "./cli/terminal.ts";
 import { sendMessages } from "./client/conversation.ts";
 import { DatagramDialogue } from "./client/datagrams.ts";
@@ -48,21 +55,23 @@ export async function runClient(options: ClientOptions, stop: AbortSignal): Prom
   else await talkOverStream(options, stop);
 }
 
+/** Over a connection, where one reply follows the other. */
 async function talkOverStream(options: ClientOptions, stop: AbortSignal): Promise<void> {
   const server = formatEndpoint(options.endpoint);
   const { stream } = await dialStream(options, stop);
   try {
     const output = new PeerOutput();
-    const lines = options.framing === "line";
-    const dialogue = new (lines ? LineDialogue : ChunkDialogue)(stream, server, options);
+    const inLines = options.framing === "line";
+    const dialogue = new (inLines ? LineDialogue : ChunkDialogue)(stream, server, options);
     if (await converse(dialogue, options, output, stop)) return;
-    if (!lines) await filterMessages(dialogue, output, stop);
+    if (!inLines) await filterMessages(dialogue, output, stop);
     else await new LineFilter(stream, server, options, output, stop).run();
   } finally {
     closeQuietly(stream);
   }
 }
 
+/** Over UDP, where a reply may be lost, late or out of order. */
 async function talkInDatagrams(options: ClientOptions, stop: AbortSignal): Promise<void> {
   const server = formatEndpoint(options.endpoint);
   const peer = await dialDatagrams(options, stop);

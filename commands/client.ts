@@ -3,7 +3,7 @@ import { type Parsed, UsageError } from "../cli/parser.ts";
 import { formatTime, parseChoice, parseCount, parseText, parseTime } from "../cli/values.ts";
 import { CLIENT_DEFAULTS, type ClientOptions, runClient } from "../client.ts";
 import { DEFAULT_PORT } from "../net/endpoint.ts";
-import { transportOf } from "../net/transports.ts";
+import { STREAM_TRANSPORTS, transportOf } from "../net/transports.ts";
 import { type Framing, FRAMINGS } from "../protocol.ts";
 import { Command, INFO_OPTIONS, type Outcome, type Signals } from "./command.ts";
 import { DIAL_OPTIONS, DIAL_TLS_OPTIONS, readDial, warnIfInsecure } from "./dial.ts";
@@ -37,7 +37,7 @@ const OPTIONS = {
   },
   "no-verify": {
     group: "Conversation",
-    transports: ["tcp", "tls", "unix"],
+    transports: STREAM_TRANSPORTS,
     help: "accept any reply, not only what was sent, alone or behind a stamp",
   },
   ...DIAL_TLS_OPTIONS,

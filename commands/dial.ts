@@ -5,7 +5,7 @@ import { formatTime, parseChoice, parsePath, parseTime } from "../cli/values.ts"
 import { DIAL_DEFAULTS, type DialOptions } from "../net/dial.ts";
 import { DEFAULT_PORT, type Endpoint, isIpv4, isIpv6, parseHost } from "../net/endpoint.ts";
 import { PROXY_VERSIONS, type ProxyVersion } from "../net/proxy.ts";
-import { transportOf } from "../net/transports.ts";
+import { STREAM_TRANSPORTS, transportOf } from "../net/transports.ts";
 import {
   checkTransports,
   type Given,
@@ -26,7 +26,7 @@ export const DIAL_OPTIONS = {
     group: "Endpoints",
     value: PROXY_VERSIONS.join("|"),
     read: (text) => parseChoice(text, PROXY_VERSIONS),
-    transports: ["tcp", "tls", "unix"],
+    transports: STREAM_TRANSPORTS,
     help: "begin each connection with a PROXY protocol header, as a balancer does",
   },
   "connect-timeout": {

@@ -16,7 +16,7 @@ import {
 import { CidrSet } from "../net/cidr.ts";
 import { DEFAULT_PORT, type Endpoint, formatEndpoint } from "../net/endpoint.ts";
 import { ALL_INTERFACES } from "../net/hosts.ts";
-import { transportOf } from "../net/transports.ts";
+import { STREAM_TRANSPORTS, transportOf } from "../net/transports.ts";
 import { CHUNK_SIZE, FRAMINGS, STAMP_FORMATS } from "../protocol.ts";
 import { isTag, MAX_CONNS, serve, type Server, SERVER_DEFAULTS, type ServerOptions } from "../server.ts";
 import { Command, INFO_OPTIONS, type Outcome, type Signals } from "./command.ts";
@@ -29,8 +29,6 @@ const MAX_MAX_CONNS = 1_000_000;
 const MAX_RATE = 10_000_000;
 /** How long the last lines of the log may take when nobody reads them. */
 const LOG_FLUSH_MS = 1000;
-
-const STREAMS = ["tcp", "tls", "unix"] as const;
 
 const OPTIONS = {
   host: { ...HOST, help: "address to listen on (default: all, IPv6 and IPv4)" },
@@ -52,7 +50,7 @@ const OPTIONS = {
     group: "Replies",
     value: "line|chunk",
     read: (text) => parseChoice(text, FRAMINGS),
-    transports: STREAMS,
+    transports: STREAM_TRANSPORTS,
     help: `what is answered: each line, or what each read delivers, at most ${CHUNK_SIZE} bytes`,
     default: SERVER_DEFAULTS.framing,
   },
@@ -73,7 +71,7 @@ const OPTIONS = {
     group: "Limits",
     value: "SIZE",
     read: (text) => parseSize(text, 1, MAX_MAX_LINE),
-    transports: STREAMS,
+    transports: STREAM_TRANSPORTS,
     help: `longest line without its LF, up to ${formatSize(MAX_MAX_LINE)}`,
     default: formatSize(SERVER_DEFAULTS.maxLine),
   },
@@ -81,7 +79,7 @@ const OPTIONS = {
     group: "Limits",
     value: "N",
     read: (text) => parseCount(text, 1, MAX_MAX_CONNS),
-    transports: STREAMS,
+    transports: STREAM_TRANSPORTS,
     help:
       `most connections at once (default ${MAX_CONNS}, or 64 less than the descriptor limit if that is less)`,
   },
@@ -96,7 +94,7 @@ const OPTIONS = {
     group: "Limits",
     value: "TIME",
     read: parseTime,
-    transports: STREAMS,
+    transports: STREAM_TRANSPORTS,
     help: "close a connection on which no byte moves; 0 = never",
     default: formatTime(SERVER_DEFAULTS.idleTimeout),
   },
@@ -111,7 +109,7 @@ const OPTIONS = {
     group: "Limits",
     value: "TIME",
     read: parseTime,
-    transports: STREAMS,
+    transports: STREAM_TRANSPORTS,
     help: "end connections that are still busy this long after the drain began; 0 = no limit",
     default: formatTime(SERVER_DEFAULTS.drainTimeout),
   },
@@ -131,7 +129,7 @@ const OPTIONS = {
   },
   "proxy-protocol": {
     group: "Access",
-    transports: STREAMS,
+    transports: STREAM_TRANSPORTS,
     help:
       "streams begin with a PROXY protocol header, version 1 or 2, that names the client; needs --proxy-from",
   },
@@ -139,7 +137,7 @@ const OPTIONS = {
     group: "Access",
     value: "CIDR,...",
     read: CidrSet.parse,
-    transports: STREAMS,
+    transports: STREAM_TRANSPORTS,
     help: "the balancers: connections from elsewhere are closed",
   },
   cert: {

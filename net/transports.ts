@@ -31,6 +31,10 @@ export type Transport =
 const TRANSPORTS: Record<string, Transport> = { tcp, tls, udp, unix };
 const DEFAULT_TRANSPORT = "tcp";
 
+/** The names of those that have connections. */
+export const STREAM_TRANSPORTS: readonly string[] = Object.keys(TRANSPORTS)
+  .filter((name) => TRANSPORTS[name]!.kind === "stream");
+
 /** The forms of an endpoint, for people. */
 export const ENDPOINT_FORMS = `${
   Object.entries(TRANSPORTS).map(([name, { addressing }]) =>
