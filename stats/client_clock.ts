@@ -30,7 +30,8 @@ export class ClientClock {
    * @returns false if the clock was set back during the exchange, whose readings then prove nothing together.
    */
   add(at: number, rtt: number, sent: number, received: number): boolean {
-    const [lower, upper] = [sent - (at - rtt), received + LATE - at];
+    const lower = sent - (at - rtt);
+    const upper = received + LATE - at;
     const slew = MAX_SLEW * Math.abs(at - this.#at) / 1e6 + 1;
     if (lower > upper + 1) {
       this.#step({ lower: upper - LATE, upper });
@@ -55,6 +56,8 @@ export class ClientClock {
   }
 
   #begin(lower: number, upper: number, at: number): void {
-    [this.#lower, this.#upper, this.#at] = [lower, upper, at];
+    this.#lower = lower;
+    this.#upper = upper;
+    this.#at = at;
   }
 }

@@ -42,7 +42,8 @@ export class DelaySeries {
   #valueValue = 0;
   /** Times and values in turn. */
   #kept = new Float64Array(128);
-  readonly #chunk: number[] = [];
+  #chunk = new Float64Array(0);
+  #chunked = 0;
   #windows: Window[] = [];
   #perWindow = CHUNK;
 
@@ -51,14 +52,15 @@ export class DelaySeries {
     this.#lower.add(time, value);
     this.#upper.add(time, value);
     this.count++;
-    const [timeBefore, valueBefore] = [time - this.#time, value - this.#value];
+    const timeBefore = time - this.#time;
+    const valueBefore = value - this.#value;
     this.#time += timeBefore / this.count;
     this.#value += valueBefore / this.count;
     this.#timeTime += timeBefore * (time - this.#time);
     this.#timeValue += timeBefore * (value - this.#value);
     this.#valueValue += valueBefore * (value - this.#value);
     if (this.count <= MAX_KEPT) this.#keep(time, value);
-    else if (this.#chunk.push(time, value) === 2 * CHUNK) this.#fold(slope());
+    else this.#append(time, value, slope);
   }
 
   /** The least of `value - slope * time`: what all are above. */
@@ -80,7 +82,7 @@ export class DelaySeries {
 
   #each(slope: number, base: number, use: (micros: number, count: number) => void): void {
     const kept = this.#kept.subarray(0, 2 * Math.min(this.count, MAX_KEPT));
-    for (const values of [kept, this.#chunk]) {
+    for (const values of [kept, this.#chunk.subarray(0, this.#chunked)]) {
       for (let i = 0; i < values.length; i += 2) use(values[i + 1]! - slope * values[i]! - base, 1);
     }
     for (const window of this.#windows) {
@@ -98,6 +100,13 @@ export class DelaySeries {
     }
     this.#kept[at] = time;
     this.#kept[at + 1] = value;
+  }
+
+  #append(time: number, value: number, slope: () => number): void {
+    if (this.#chunk.length === 0) this.#chunk = new Float64Array(2 * CHUNK);
+    this.#chunk[this.#chunked++] = time;
+    this.#chunk[this.#chunked++] = value;
+    if (this.#chunked === this.#chunk.length) this.#fold(slope());
   }
 
   /** Counts the chunk in the latest window, or in a new one. */
@@ -119,7 +128,7 @@ export class DelaySeries {
     }
     window.count += CHUNK;
     window.time += (time - window.time) * CHUNK / window.count;
-    this.#chunk.length = 0;
+    this.#chunked = 0;
     if (this.#windows.length < MAX_WINDOWS) return;
     this.#windows = this.#windows.flatMap((it, i) => i % 2 === 0 ? [merged(it, this.#windows[i + 1]!)] : []);
     this.#perWindow *= 2;

@@ -31,14 +31,23 @@ export class TimeBlocks {
   size = 1;
   #used = 0;
   #values = new Float64Array(16 * FIELDS);
+  /** A block of one reply. */
+  readonly #one = new Float64Array(FIELDS).fill(1);
+  /** The likeliest drift when the latest block began. */
+  #drift = 0;
 
-  /** @param drift tells the likeliest drift so far, in ppm. */
+  /** @param drift tells the likeliest drift so far, in ppm: asked for now and then, since it takes a while. */
   add({ sentAt, receivedAt, up, down }: ClockSample, drift: () => number): void {
+    const one = this.#one;
+    one[UP] = one[LEAST_UP] = up;
+    one[UP_TIME] = one[LEAST_UP_TIME] = sentAt;
+    one[DOWN] = one[LEAST_DOWN] = down;
+    one[DOWN_TIME] = one[LEAST_DOWN_TIME] = receivedAt;
     if (this.#used > 0 && this.#values[(this.#used - 1) * FIELDS + COUNT]! < this.size) {
-      const at = (this.#used - 1) * FIELDS;
-      this.#merge(at, [1, up, sentAt, down, receivedAt, up, sentAt, down, receivedAt], drift());
+      this.#merge((this.#used - 1) * FIELDS, one);
       return;
     }
+    if (this.size > 1) this.#drift = drift();
     if (this.#used === MAX_BLOCKS) this.#halve(drift());
     const at = this.#used++ * FIELDS;
     if (at === this.#values.length) {
@@ -46,7 +55,7 @@ export class TimeBlocks {
       values.set(this.#values);
       this.#values = values;
     }
-    this.#values.set([1, up, sentAt, down, receivedAt, up, sentAt, down, receivedAt], at);
+    this.#values.set(one, at);
   }
 
   /** Blocks in use. */
@@ -91,8 +100,8 @@ export class TimeBlocks {
   }
 
   /** Adds a block's numbers to those of another. */
-  #merge(at: number, other: ArrayLike<number>, drift: number): void {
-    const values = this.#values;
+  #merge(at: number, other: Float64Array): void {
+    const [values, drift] = [this.#values, this.#drift];
     for (let field = COUNT; field <= DOWN_TIME; field++) values[at + field]! += other[field]!;
     const up = other[LEAST_UP]! - values[at + LEAST_UP]! -
       drift * (other[LEAST_UP_TIME]! - values[at + LEAST_UP_TIME]!);
@@ -110,10 +119,11 @@ export class TimeBlocks {
 
   /** Makes one block of each two neighbours. */
   #halve(drift: number): void {
+    this.#drift = drift;
     for (let block = 0; block < MAX_BLOCKS; block += 2) {
       const [from, to] = [block * FIELDS, block / 2 * FIELDS];
       this.#values.copyWithin(to, from, from + FIELDS);
-      this.#merge(to, this.#values.slice(from + FIELDS, from + 2 * FIELDS), drift);
+      this.#merge(to, this.#values.slice(from + FIELDS, from + 2 * FIELDS));
     }
     this.#used = MAX_BLOCKS / 2;
     this.size *= 2;
