@@ -73,8 +73,9 @@ export async function serve(options: ServerOptions = {}, clock: Clock = systemCl
   const capacity = await capacityFor(settings);
   // Who names a number expects it to be needed; the default is not worth a tenth of a second at each start.
   if (settings.maxConns !== undefined) await growDescriptorTable(capacity.conns);
+  if (capacity.warning !== undefined) report({ type: "capacity", reason: capacity.warning });
   const sockets = await listen(endpoints, settings, report, options.signal);
-  const idleClock = new IdleClock(clock, tickPeriod(settings.idleTimeout));
+  const idleClock = new IdleClock(clock, tickPeriod(settings.idleTimeout, settings.lineTimeout));
   const server = new Server(
     { settings, capacity, counters: new Counters(), report, clock, idleClock },
     sockets,

@@ -52,7 +52,9 @@ export class Log {
   }
 
   #reportDropped(): void {
-    this.#writer.write(this.#format("warn", "log", { dropped: this.#dropped }));
+    this.#writer.write(
+      this.#format("warn", "log", { reason: `${this.#dropped} lines dropped`, dropped: this.#dropped }),
+    );
     this.#dropped = 0;
   }
 

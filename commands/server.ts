@@ -25,6 +25,7 @@ import { checkTransports, HOST, PORT, readEndpoints, type TransportOptionTable }
 import { logEvent } from "./server_log.ts";
 
 const MAX_MAX_LINE = 64 * 1024 * 1024;
+const MAX_MAX_MEMORY = 1024 ** 4;
 const MAX_MAX_CONNS = 1_000_000;
 const MAX_RATE = 10_000_000;
 /** How long the last lines of the log may take when nobody reads them. */
@@ -75,13 +76,21 @@ const OPTIONS = {
     help: `longest line without its LF, up to ${formatSize(MAX_MAX_LINE)}`,
     default: formatSize(SERVER_DEFAULTS.maxLine),
   },
+  "max-memory": {
+    group: "Limits",
+    value: "SIZE",
+    read: (text) => parseSize(text, 1024 ** 2, MAX_MAX_MEMORY),
+    transports: STREAM_TRANSPORTS,
+    help: "most memory for the lines of all connections; above it, the longest unfinished line is refused",
+    default: formatSize(SERVER_DEFAULTS.maxMemory),
+  },
   "max-conns": {
     group: "Limits",
     value: "N",
     read: (text) => parseCount(text, 1, MAX_MAX_CONNS),
     transports: STREAM_TRANSPORTS,
     help:
-      `most connections at once (default ${MAX_CONNS}, or 64 less than the descriptor limit if that is less)`,
+      `most connections at once (default ${MAX_CONNS}, or if that is less, the descriptor limit less 64, with TLS and PROXY headers less another sixteenth)`,
   },
   "max-conns-per-ip": {
     group: "Limits",
@@ -97,6 +106,14 @@ const OPTIONS = {
     transports: STREAM_TRANSPORTS,
     help: "close a connection on which no byte moves; 0 = never",
     default: formatTime(SERVER_DEFAULTS.idleTimeout),
+  },
+  "line-timeout": {
+    group: "Limits",
+    value: "TIME",
+    read: parseTime,
+    transports: STREAM_TRANSPORTS,
+    help: "longest time from a line's first byte to its LF; 0 = no limit",
+    default: formatTime(SERVER_DEFAULTS.lineTimeout),
   },
   "drain-delay": {
     group: "Limits",

@@ -6,6 +6,7 @@ import type {
   CloseEvent,
   DropEvent,
   EndEvent,
+  EvictEvent,
   RejectEvent,
   ReloadEvent,
   ServerEvent,
@@ -26,6 +27,16 @@ export function logEvent(event: ServerEvent, log: Log): void {
       return logReload(event, log);
     case "accept":
       return log.warn("accept", { reason: event.reason, connections: event.open });
+    case "capacity":
+      return log.warn("capacity", { reason: event.reason });
+    case "checks":
+      return log.info("checks", { count: event.count, total: event.total });
+    case "hint":
+      return log.info("hint", {
+        reason: `no LF from ${peerText(event.peer)}: a classic client? --framing chunk`,
+      });
+    case "evict":
+      return log.warn("evict", turnedAwayFields(event));
     case "open":
       if (log.verbose) log.info("open", { conn: event.id, peer: peerText(event.peer), via: event.via });
       return;
@@ -56,7 +67,9 @@ function startFields({ settings, maxConns, maxPending }: StartEvent): LogFields 
     max_conns: maxConns,
     max_pending: maxPending,
     max_conns_per_ip: settings.maxConnsPerIp,
+    max_memory: settings.maxMemory,
     idle_timeout: formatMillis(settings.idleTimeout),
+    line_timeout: formatMillis(settings.lineTimeout),
     drain_timeout: formatMillis(settings.drainTimeout),
     proxy_from: settings.proxyFrom?.text,
     allow: settings.allow?.text,
@@ -82,7 +95,7 @@ function closeFields({ id, peer, lines, bytesIn, bytesOut, duration, reason }: C
 }
 
 function turnedAwayFields(
-  { reason, count, total, peer, detail, ...event }: RejectEvent | DropEvent,
+  { reason, count, total, peer, detail, ...event }: RejectEvent | DropEvent | EvictEvent,
 ): LogFields {
   const isUnknown = event.type === "drop" && peer === undefined;
   return { reason, count, total, last_peer: isUnknown ? undefined : peerText(peer), last_error: detail };
@@ -96,6 +109,7 @@ function endFields({ figures, datagrams, duration }: EndEvent): LogFields {
     bytes_out: figures.bytesOut,
     cut: figures.cut,
     refused: sum(figures.rejected),
+    checks: figures.silent || undefined,
     ...(datagrams && { datagrams: figures.datagrams, dropped: sum(figures.dropped) }),
     duration_s: seconds(duration),
   };

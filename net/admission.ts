@@ -25,6 +25,8 @@ export interface AdmissionOptions extends AccessLists {
 /** Milliseconds for a PROXY protocol header, as HAProxy's specification has it (section 2: at least 3 seconds). */
 const HEADER_TIMEOUT_MS = 3000;
 const FIRST_HEADER_BUFFER = 256;
+/** What a TLS client says first has some hundred bytes. */
+const FIRST_READ_SIZE = 1024;
 
 /** A connection that was admitted. */
 export interface AdmittedConnection {
@@ -112,8 +114,13 @@ export class Admission {
     early: Uint8Array,
   ): Promise<Stream> {
     return this.#step(stream, peer, this.#options.handshakeTimeout, "late-tls-handshake", async () => {
+      const first = early.length > 0 ? early : await readFirst(stream);
+      if (first === undefined) {
+        closeQuietly(stream);
+        throw new Rejection("silent", peer);
+      }
       try {
-        return await security.secure(stream, early);
+        return await security.secure(stream, first);
       } catch (error) {
         if (error instanceof ClientRefused) {
           const detail = error.subject && `it names ${error.subject}`;
@@ -147,10 +154,10 @@ export class Admission {
         if (header.state === "complete") {
           return { source: header.source, rest: buffer.subarray(header.length, end) };
         }
-        const ended = end === 0 ? "no PROXY header" : "PROXY header cut off";
         if (header.state === "bad" || n === null) {
           closeQuietly(stream);
-          const why = header.state === "bad" ? header.reason : ended;
+          if (end === 0) throw new Rejection("silent", proxy);
+          const why = header.state === "bad" ? header.reason : "PROXY header cut off";
           throw new Rejection("bad-proxy-header", proxy, { why });
         }
         if (end === buffer.length) {
@@ -267,6 +274,13 @@ class PendingStreams {
 }
 
 function nothing(): void {}
+
+/** The first bytes of a stream; undefined if it ends, however, without any. */
+async function readFirst(stream: Stream): Promise<Uint8Array | undefined> {
+  const buffer = new Uint8Array(FIRST_READ_SIZE);
+  const n = await stream.read(buffer).catch(() => null);
+  return n === null ? undefined : buffer.subarray(0, n);
+}
 
 /** A peer's address for people. */
 export function formatPeer(peer: Address | undefined): string {

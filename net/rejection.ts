@@ -14,6 +14,7 @@ export type RejectionCode =
   | "gone-in-tls-handshake"
   | "failed-tls-handshake"
   | "client-certificate"
+  | "silent"
   | "too-many-pending"
   | "server-ends";
 
@@ -26,6 +27,7 @@ export type DropCode =
   | "rate"
   | "too-many-sources"
   | "looks-like-reply"
+  | "amplification"
   | "unsendable"
   | "receive-failed";
 
@@ -48,6 +50,7 @@ const REJECTION_TEXTS: Record<RejectionCode, (details: RejectionDetails) => stri
   "gone-in-tls-handshake": () => "gone in the TLS handshake",
   "failed-tls-handshake": () => "TLS handshake failed",
   "client-certificate": ({ why }) => `client certificate refused: ${why}`,
+  "silent": () => "no byte came",
   "too-many-pending": () => "too many on their way in",
   "server-ends": () => "the server ends",
 };
@@ -60,6 +63,7 @@ const DROP_TEXTS: Record<DropCode, (details: RejectionDetails) => string> = {
   "rate": ({ limit }) => `more than ${limit} a second from one source`,
   "too-many-sources": () => "too many sources",
   "looks-like-reply": () => "it looks like a reply",
+  "amplification": () => "the answer would be more than three times as long",
   "unsendable": () => "the answer cannot be sent",
   "receive-failed": () => "a receive failed",
 };

@@ -1,5 +1,6 @@
 import { type Framing, LF } from "./lines.ts";
 import {
+  acquireArray,
   acquireSlot,
   LARGE_SLOT,
   NO_LINE,
@@ -55,6 +56,16 @@ export class Responder {
   /** Whether a line was longer than allowed. It and what follows stay unanswered. */
   get overlong(): boolean {
     return this.#overlong;
+  }
+
+  /** Bytes read of a line whose LF has not come. */
+  get unfinished(): number {
+    return this.#end - this.#start;
+  }
+
+  /** Bytes of the buffers that are held now. */
+  get held(): number {
+    return this.#buffer.length + (this.#replies === undefined ? 0 : LARGE_SLOT);
   }
 
   /** Room for the next read, at least one byte. Valid until the next call of any method. */
@@ -182,13 +193,13 @@ export class Responder {
       buffer = acquireSlot(LARGE_SLOT);
     } else if (rest.length * 2 > buffer.length) {
       const length = Math.min(buffer.length * 2, Math.max(LARGE_SLOT, this.#maxLine + 1));
-      if (length > buffer.length) buffer = new Uint8Array(length);
+      if (length > buffer.length) buffer = acquireArray(length);
     }
     buffer.set(rest);
-    if (buffer !== this.#buffer) releaseSlot(this.#buffer);
-    this.#buffer = buffer;
+    this.#end -= this.#start;
     this.#scanned -= this.#start;
     this.#start = 0;
-    this.#end = rest.length;
+    if (buffer !== this.#buffer) releaseSlot(this.#buffer);
+    this.#buffer = buffer;
   }
 }

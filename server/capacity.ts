@@ -26,15 +26,24 @@ export interface Capacity {
   pending: number;
   /** Those that are being told why they are not served. */
   rejected: number;
+  /** Why there will be fewer than were asked for, for people. */
+  warning?: string;
 }
 
 /** The capacity under these settings. */
 export async function capacityFor({ maxConns, tls, proxyFrom }: ServerSettings): Promise<Capacity> {
-  const limit = await descriptorLimit() ?? USUAL_DESCRIPTORS;
+  const known = await descriptorLimit();
+  const limit = known ?? USUAL_DESCRIPTORS;
   const pending = Math.max(1, Math.min(MAX_PENDING, Math.floor(limit / PENDING_SHARE)));
   const spare = SPARE_DESCRIPTORS + (tls === undefined && proxyFrom === undefined ? 0 : pending);
-  const conns = maxConns ?? Math.max(1, Math.min(MAX_CONNS, limit - spare));
+  const allowed = Math.max(1, limit - spare);
+  const conns = maxConns ?? Math.min(MAX_CONNS, allowed);
+  const warning = known !== undefined && conns > allowed
+    ? {
+      warning: `${limit} descriptors allow ${allowed} connections, not ${conns}; raise the limit (ulimit -n)`,
+    }
+    : {};
   const left = limit - spare - conns;
   const rejected = Math.max(MIN_REJECTED, Math.min(MAX_REJECTED, MIN_REJECTED + left));
-  return { conns, pending, rejected };
+  return { conns, pending, rejected, ...warning };
 }

@@ -3,9 +3,16 @@ import { reasonOfEnd } from "../net/errors.ts";
 import { closeQuietly, type Stream, writeAll } from "../net/stream.ts";
 import { type Prefix, Responder } from "../protocol.ts";
 import { wallMicros } from "../time/clock.ts";
-import { type ConnectionEvent, type ConnectionState, nextState, READING } from "./connection_state.ts";
+import {
+  type ConnectionEvent,
+  type ConnectionState,
+  type EndedState,
+  nextState,
+  READING,
+} from "./connection_state.ts";
 import type { ConnectionFigures } from "./counters.ts";
 import type { IdleClock } from "./idle_clock.ts";
+import { LineAge } from "./line_age.ts";
 import type { ServerSettings } from "./settings.ts";
 
 /** A peer that was told of the end and keeps sending is listened to for this long at most ... */
@@ -27,17 +34,27 @@ export interface Shared {
   readonly scratch: Uint8Array<ArrayBuffer>;
   /** Error lines. */
   readonly tooLong: Uint8Array;
+  readonly lateLine: Uint8Array;
   readonly idle: Uint8Array;
+  /** Is told of bytes that lines take, and with less than 0 of those that they give back. */
+  readonly memory: { add(bytes: number): void };
   /** Milliseconds of silence after which a connection ends without an error line; undefined unless draining. */
   quietEnd: number | undefined;
+  /** Called at the first byte of a connection. */
+  onOpen(connection: Connection): void;
+  /** Called when a connection has sent bytes for a second, and no LF. */
+  onNoLf(connection: Connection): void;
   /** Called once for each connection. */
-  onEnd(connection: Connection): void;
+  onEnd(connection: Connection, state: EndedState): void;
 }
 
 /** One connection, from its first byte to its close. */
 export class Connection implements ConnectionFigures {
+  /** Counts those that sent a byte; 0 before that. */
+  id = 0;
   bytesIn = 0;
   bytesOut = 0;
+  held = 0; // of the memory for lines
   readonly #stream: Stream;
   readonly #shared: Shared;
   #state: ConnectionState = READING;
@@ -45,30 +62,29 @@ export class Connection implements ConnectionFigures {
   /** When a byte was last read or written, and when lingering ends whatever the peer does, on the idle clock. */
   #active: number;
   #lingersUntil = Infinity;
+  readonly #lineAge = new LineAge();
   /** Resolves when this side has ended, where that began while the peer's bytes were waited for. */
   #left: Promise<void> | undefined;
 
-  /**
-   * @param id counts the connections served; 0 for one that is rejected.
-   * @param openedAt on the server's clock.
-   */
-  constructor(
-    readonly admitted: AdmittedConnection,
-    shared: Shared,
-    readonly id: number,
-    readonly openedAt: number,
-  ) {
+  /** @param openedAt on the server's clock. */
+  constructor(readonly admitted: AdmittedConnection, shared: Shared, readonly openedAt: number) {
     this.#stream = admitted.stream;
     this.#shared = shared;
     this.#active = shared.idleClock.next;
   }
 
-  get state(): ConnectionState {
-    return this.#state;
-  }
-
   get lines(): number {
     return this.#responder?.lines ?? 0;
+  }
+
+  /** Bytes read of a line whose LF has not come, while more is read. */
+  get unfinished(): number {
+    return this.#state.phase === "reading" ? this.#responder!.unfinished : 0;
+  }
+
+  /** Whether the peer has not taken a reply for a tick of the idle clock. */
+  get isStuck(): boolean {
+    return /^(?:writing|finishing)$/.test(this.#state.phase) && this.#active < this.#shared.idleClock.next;
   }
 
   /** Answers the peer's lines until one side ends. */
@@ -95,13 +111,16 @@ export class Connection implements ConnectionFigures {
         } else {
           readAt = wallMicros();
           this.#active = idleClock.next;
+          if (this.bytesIn === 0) this.#shared.onOpen(this);
           this.bytesIn += n;
           responder.commit(n);
         }
         // Other connections use the prefix while this one writes: it is made anew for each write.
+        const linesBefore = responder.lines;
         let replies = responder.next(prefix.at(readAt));
         while (replies !== undefined) {
           this.#apply(WRITE);
+          this.#hold(responder.held);
           let written = await stream.write(replies);
           this.bytesOut += written;
           while (written < replies.length) {
@@ -115,9 +134,9 @@ export class Connection implements ConnectionFigures {
         }
         this.#active = idleClock.next;
         if (n === null) break;
-        const farewell = responder.overlong ? this.#shared.tooLong : undefined;
-        if (responder.overlong) this.#apply({ type: "finish", reason: "line too long" });
-        if (this.#state.phase !== "reading") await this.#leave(farewell);
+        this.#lineAge.update(responder, linesBefore, this.#active);
+        this.#finishIfDue(responder);
+        if (this.#left !== undefined) await this.#left;
       }
       this.#end("closed by peer");
     } catch (error) {
@@ -128,24 +147,23 @@ export class Connection implements ConnectionFigures {
 
   /** Tells the peer why it is not served, and waits, shortly, until it has read that. */
   async reject(farewell: Uint8Array): Promise<void> {
+    this.#apply({ type: "finish", reason: "rejected" });
+    await this.#leave(farewell);
+    this.#lingersUntil = this.#active + LINGER_QUIET_MS;
     try {
-      this.#apply({ type: "finish", reason: "rejected" });
-      await this.#leave(farewell);
-      this.#lingersUntil = this.#shared.idleClock.next + LINGER_QUIET_MS;
       while (await this.#stream.read(this.#shared.scratch) !== null);
-    } catch {
-      // Rejected is rejected, however the peer takes it.
-    }
+    } catch { /* Rejected is rejected, however the peer takes it. */ }
     this.#end("rejected");
   }
 
-  /** To be called now and then: ends the connection when its time has come. @param now on the idle clock. */
+  /** To be called at each tick: ends the connection when its time has come. @param now on the idle clock. */
   tick(now: number): void {
     const silence = now - this.#active;
     const { settings, quietEnd, idle } = this.#shared;
     const idleTimeout = settings.idleTimeout || Infinity;
     switch (this.#state.phase) {
       case "reading":
+        this.#checkLine(now);
         if (silence >= idleTimeout) this.finish("idle", idle);
         else if (quietEnd !== undefined && silence >= quietEnd) this.finish("drain");
         break;
@@ -167,7 +185,7 @@ export class Connection implements ConnectionFigures {
   finish(reason: string, farewell?: Uint8Array): void {
     const { phase } = this.#state;
     this.#apply({ type: "finish", reason });
-    if (phase === "reading") this.#left = this.#leave(farewell).catch(() => closeQuietly(this.#stream));
+    if (phase === "reading") this.#left = this.#leave(farewell);
   }
 
   /** Ends the connection at once, even in the middle of a reply. */
@@ -177,9 +195,32 @@ export class Connection implements ConnectionFigures {
     this.#apply({ type: "cut", reason });
   }
 
+  /** Ends the connection when a line takes too long, and tells when the first one has no LF. */
+  #checkLine(now: number): void {
+    const { settings, lateLine, onNoLf } = this.#shared;
+    if (this.#lineAge.isHintDue(now, this.lines)) onNoLf(this);
+    if (this.#lineAge.at(now) >= (settings.lineTimeout || Infinity)) {
+      this.finish("line not finished", lateLine);
+    }
+  }
+
+  #hold(bytes: number): void {
+    const before = this.held;
+    this.held = bytes;
+    this.#shared.memory.add(bytes - before);
+  }
+
   #end(reason: string): void {
     closeQuietly(this.#stream);
     this.#apply({ type: "end", reason });
+  }
+
+  /** Ends the connection, if it is to end, when all lines of a read are answered. */
+  #finishIfDue({ overlong, held }: Responder): void {
+    const farewell = overlong ? this.#shared.tooLong : undefined;
+    if (this.#state.phase === "finishing") this.#left = this.#leave(farewell);
+    else if (overlong) this.finish("line too long", farewell);
+    else this.#hold(held);
   }
 
   /** Half-closes, after a last line to the peer if there is one, and lingers from then on. */
@@ -187,11 +228,13 @@ export class Connection implements ConnectionFigures {
     this.#apply(LEAVE);
     this.#lingersUntil = this.#shared.idleClock.next + LINGER_MS;
     this.touch();
-    if (farewell !== undefined) {
-      await writeAll(this.#stream, farewell);
-      this.bytesOut += farewell.length;
+    try {
+      if (farewell !== undefined) await writeAll(this.#stream, farewell);
+      this.bytesOut += farewell?.length ?? 0;
+      await this.#stream.closeWrite();
+    } catch {
+      closeQuietly(this.#stream);
     }
-    await this.#stream.closeWrite();
   }
 
   #isLeaving(): boolean {
@@ -202,6 +245,6 @@ export class Connection implements ConnectionFigures {
     const before = this.#state;
     if (before.phase === "ended") return;
     this.#state = nextState(before, event);
-    if (this.#state.phase === "ended") this.#shared.onEnd(this);
+    if (this.#state.phase === "ended") this.#shared.onEnd(this, this.#state);
   }
 }

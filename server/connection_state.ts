@@ -10,8 +10,14 @@ export type ConnectionState =
   | { phase: "finishing"; reason: string }
   /** This side has ended, or is about to: what the peer still sends is read and discarded. */
   | { phase: "leaving"; reason: string }
-  /** It is closed; cut if that was in the middle of a reply. */
-  | { phase: "ended"; reason: string; cut: boolean };
+  | EndedState;
+
+/** It is closed; cut if that was in the middle of a reply. */
+export interface EndedState {
+  phase: "ended";
+  reason: string;
+  cut: boolean;
+}
 
 /** What happens to a connection. */
 export type ConnectionEvent =

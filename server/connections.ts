@@ -6,14 +6,19 @@ import { formatMillis } from "../time/duration.ts";
 import type { Clock } from "../time/timers.ts";
 import type { Capacity } from "./capacity.ts";
 import { Connection, type Shared } from "./connection.ts";
+import type { EndedState } from "./connection_state.ts";
 import type { Counters } from "./counters.ts";
 import type { Report } from "./events.ts";
 import type { IdleClock } from "./idle_clock.ts";
 import type { ServerSettings } from "./settings.ts";
+import { LineMemory } from "./line_memory.ts";
 import { RejectionLog } from "./rejection_log.ts";
+import { SilentConnections } from "./silent_connections.ts";
 
 /** A rejected connection may read its error line for this many milliseconds before it makes room for another. */
 const MIN_LINGER_MS = 100;
+/** A hint is given once in this many milliseconds. */
+const HINT_PAUSE_MS = 60_000;
 const SCRATCH_SIZE = 64 * 1024;
 
 /** What connections need of the server around them. */
@@ -29,6 +34,7 @@ export interface Surroundings {
 /** All connections of a server: those that are served, and those that are being told why they are not. */
 export class Connections {
   readonly #shared: Shared;
+  readonly #memory: LineMemory;
   readonly #capacity: Capacity;
   readonly #counters: Counters;
   readonly #report: Report;
@@ -36,25 +42,36 @@ export class Connections {
   readonly #serving = new Set<Connection>();
   readonly #rejected = new Set<Connection>();
   readonly #rejections: RejectionLog<Rejection["code"]>;
+  readonly #silent: SilentConnections;
   #count = 0;
+  /** Connections that sent a byte. */
+  #opened = 0;
+  #hintedAt = -Infinity;
   #allEnded: PromiseWithResolvers<void> | undefined;
 
   constructor({ settings, capacity, counters, report, clock, idleClock }: Surroundings) {
+    this.#memory = new LineMemory(settings.maxMemory, this.#serving, report, clock);
     this.#shared = {
       settings,
       prefix: new Prefix(settings.stamp, settings.tag, acquireSlot(SMALL_SLOT)),
       idleClock,
       scratch: new Uint8Array(SCRATCH_SIZE),
       tooLong: errorReply(`line longer than ${settings.maxLine} bytes`),
+      lateLine: errorReply(`line not finished in ${formatMillis(settings.lineTimeout)}`),
       idle: errorReply(`idle for ${formatMillis(settings.idleTimeout)}`),
       quietEnd: undefined,
-      onEnd: (connection) => this.#onEnd(connection),
+      memory: this.#memory,
+      onOpen: (connection) => this.#onOpen(connection),
+      onNoLf: (connection) => this.#onNoLf(connection),
+      onEnd: (connection, state) => this.#onEnd(connection, state),
     };
     this.#capacity = capacity;
     this.#counters = counters;
     this.#report = report;
     this.#clock = clock;
-    this.#rejections = new RejectionLog((it) => report({ type: "reject", ...it }), () => clock.now());
+    const now = () => clock.now();
+    this.#rejections = new RejectionLog((it) => report({ type: "reject", ...it }), now);
+    this.#silent = new SilentConnections(counters, report, clock);
   }
 
   /** The connections that are served. */
@@ -77,7 +94,8 @@ export class Connections {
 
   /** Counts a connection that was not admitted, and tells its client why if it is to know. */
   reject(rejection: Rejection): void {
-    const { stream, peer } = rejection;
+    const { code, stream, peer } = rejection;
+    if (code === "silent") return this.#silent.add();
     this.#tellRejected(rejection, stream && { stream, peer, release: () => {} });
   }
 
@@ -86,6 +104,8 @@ export class Connections {
     for (const connection of this.#serving) connection.tick(now);
     for (const connection of this.#rejected) connection.tick(now);
     this.#rejections.tick();
+    this.#memory.tick();
+    this.#silent.tick();
   }
 
   /** Ends each connection when it has been quiet for this many milliseconds from now on. */
@@ -114,15 +134,29 @@ export class Connections {
   /** Tells all that was held back. */
   flush(): void {
     this.#rejections.flush();
+    this.#memory.flush();
+    this.#silent.flush();
   }
 
   #serve(admitted: AdmittedConnection): void {
-    const connection = new Connection(admitted, this.#shared, ++this.#count, this.#clock.now());
+    this.#count++;
+    const connection = new Connection(admitted, this.#shared, this.#clock.now());
     this.#serving.add(connection);
     this.#counters.opened(connection);
-    const { peer, via } = admitted;
-    this.#report({ type: "open", id: connection.id, peer, ...(via !== undefined && { via }) });
     void connection.serve();
+  }
+
+  #onOpen(connection: Connection): void {
+    const { peer, via } = connection.admitted;
+    connection.id = ++this.#opened;
+    this.#report({ type: "open", id: connection.id, peer, ...(via !== undefined && { via }) });
+  }
+
+  #onNoLf({ admitted: { peer } }: Connection): void {
+    const now = this.#clock.now();
+    if (now - this.#hintedAt < HINT_PAUSE_MS) return;
+    this.#hintedAt = now;
+    this.#report({ type: "hint", peer });
   }
 
   #tellRejected(rejection: Rejection, admitted: AdmittedConnection | undefined): void {
@@ -134,7 +168,7 @@ export class Connections {
       closeQuietly(admitted.stream);
       return admitted.release();
     }
-    const connection = new Connection(admitted, this.#shared, 0, this.#clock.now());
+    const connection = new Connection(admitted, this.#shared, this.#clock.now());
     this.#rejected.add(connection);
     void connection.reject(errorReply(farewellText(rejection)));
   }
@@ -148,17 +182,19 @@ export class Connections {
     return true;
   }
 
-  #onEnd(connection: Connection): void {
-    if (!this.#rejected.delete(connection) && this.#serving.delete(connection)) this.#onServedEnd(connection);
+  #onEnd(connection: Connection, state: EndedState): void {
+    if (!this.#rejected.delete(connection) && this.#serving.delete(connection)) {
+      this.#onServedEnd(connection, state);
+    }
     connection.admitted.release();
     this.#checkAllEnded();
   }
 
-  #onServedEnd(connection: Connection): void {
-    const { id, admitted: { peer }, lines, bytesIn, bytesOut, state, openedAt } = connection;
-    if (state.phase !== "ended") throw new TypeError("the connection has not ended");
-    const { reason, cut } = state;
+  #onServedEnd(connection: Connection, { reason, cut }: EndedState): void {
+    const { id, admitted: { peer }, lines, bytesIn, bytesOut, openedAt } = connection;
+    this.#memory.release(connection);
     this.#counters.closed(connection, cut);
+    if (id === 0) return this.#silent.add();
     const duration = this.#clock.now() - openedAt;
     this.#report({ type: "close", id, peer, lines, bytesIn, bytesOut, duration, reason, cut });
   }

@@ -7,6 +7,8 @@ export interface ServerFigures {
   connections: number;
   /** Connections that are open. */
   open: number;
+  /** Connections that ended without a byte from the peer, served or not, as health checks do. */
+  silent: number;
   /** Lines answered; messages in chunk framing. Datagrams are not lines. */
   lines: number;
   /** Read from connections, and of the datagrams that were answered. */
@@ -54,6 +56,11 @@ export class Counters implements LiveCounters {
     if (cut) this.#ended.cut++;
   }
 
+  /** A connection has ended without a byte from the peer. */
+  silent(): void {
+    this.#ended.silent++;
+  }
+
   /** A connection was not served. */
   rejected(code: RejectionCode): void {
     this.#ended.rejected[code] = (this.#ended.rejected[code] ?? 0) + 1;
@@ -83,7 +90,18 @@ export class Counters implements LiveCounters {
 export function mergeFigures(...all: ServerFigures[]): ServerFigures {
   const sum = noFigures();
   for (const figures of all) {
-    for (const name of ["connections", "open", "lines", "bytesIn", "bytesOut", "cut", "datagrams"] as const) {
+    for (
+      const name of [
+        "connections",
+        "open",
+        "silent",
+        "lines",
+        "bytesIn",
+        "bytesOut",
+        "cut",
+        "datagrams",
+      ] as const
+    ) {
       sum[name] += figures[name];
     }
     mergeCounts(sum.rejected, figures.rejected);
@@ -96,6 +114,7 @@ function noFigures(): ServerFigures {
   return {
     connections: 0,
     open: 0,
+    silent: 0,
     lines: 0,
     bytesIn: 0,
     bytesOut: 0,

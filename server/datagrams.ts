@@ -1,5 +1,5 @@
 import { reasonOf } from "../failure.ts";
-import type { Address, HostEndpoint } from "../net/endpoint.ts";
+import { type Address, type HostEndpoint, isIpv4, withoutMapping } from "../net/endpoint.ts";
 import { isClosedHere } from "../net/errors.ts";
 import { DatagramGuard } from "../net/guard.ts";
 import { type DropCode, dropText } from "../net/rejection.ts";
@@ -12,6 +12,19 @@ import type { Counters } from "./counters.ts";
 import type { Report } from "./events.ts";
 import type { ServerSettings } from "./settings.ts";
 import { RejectionLog } from "./rejection_log.ts";
+
+/** An answer's packet may be this many times as long as the request's, as in QUIC (RFC 9000, 8.1). */
+const MAX_AMPLIFICATION = 3;
+/** The headers of UDP and IP, without options. */
+const HEADERS_IPV4 = 8 + 20;
+const HEADERS_IPV6 = 8 + 40;
+
+/** Whether an answer is so much longer than its request that it would serve to flood somebody with. */
+function isAmplified(length: number, prefixLength: number, from: Address): boolean {
+  if (prefixLength <= (MAX_AMPLIFICATION - 1) * (HEADERS_IPV4 + length)) return false; // most of them
+  const request = length + (isIpv4(withoutMapping(from.hostname)) ? HEADERS_IPV4 : HEADERS_IPV6);
+  return request + prefixLength > MAX_AMPLIFICATION * request;
+}
 
 /** Answers the datagrams of a server's sockets. */
 export class Datagrams {
@@ -54,12 +67,16 @@ export class Datagrams {
       }
       const [bytes, from] = received;
       const readAt = wallMicros();
-      const code = prefixLength(bytes) > 0 ? "looks-like-reply" : this.#guard.check(from, this.#clock.now());
+      const prefix = this.#prefix.at(readAt);
+      const code = prefixLength(bytes) > 0
+        ? "looks-like-reply"
+        : isAmplified(bytes.length, prefix.length, from)
+        ? "amplification"
+        : this.#guard.check(from, this.#clock.now());
       if (code !== undefined) {
         this.#drop(code, from);
         continue;
       }
-      const prefix = this.#prefix.at(readAt);
       out.set(prefix);
       out.set(bytes, prefix.length);
       try {

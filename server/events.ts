@@ -58,11 +58,43 @@ export interface AcceptEvent {
   open: number;
 }
 
-/** A connection is served. */
+/** Fewer connections are possible than were asked for. */
+export interface CapacityEvent {
+  /** Tells events apart. */
+  type: "capacity";
+  /** What it is, for people. */
+  reason: string;
+}
+
+/** Connections ended without a byte from the peer, as health checks do: told once a minute. */
+export interface ChecksEvent {
+  /** Tells events apart. */
+  type: "checks";
+  /** How many since the last event. */
+  count: number;
+  /** How many since the start. */
+  total: number;
+}
+
+/** A connection has sent bytes, but no LF yet, for more than a second: told once a minute at most. */
+export interface HintEvent {
+  /** Tells events apart. */
+  type: "hint";
+  /** Undefined on a Unix socket, whose clients have no address. */
+  peer: Address | undefined;
+}
+
+/** Connections were ended because lines took too much memory: told at most once a second. */
+export interface EvictEvent extends TurnedAway<"out-of-memory"> {
+  /** Tells events apart. */
+  type: "evict";
+}
+
+/** A connection has sent its first byte. */
 export interface OpenEvent {
   /** Tells events apart. */
   type: "open";
-  /** Counts the connections served, from 1. */
+  /** Counts the connections that sent a byte, from 1. */
   id: number;
   /** Undefined on a Unix socket, whose clients have no address. */
   peer: Address | undefined;
@@ -70,7 +102,7 @@ export interface OpenEvent {
   via?: string;
 }
 
-/** A connection that was served has ended. */
+/** A connection that has sent a byte has ended. */
 export interface CloseEvent {
   /** Tells events apart. */
   type: "close";
@@ -157,6 +189,10 @@ export type ServerEvent =
   | CertificateEvent
   | ReloadEvent
   | AcceptEvent
+  | CapacityEvent
+  | ChecksEvent
+  | HintEvent
+  | EvictEvent
   | OpenEvent
   | CloseEvent
   | RejectEvent

@@ -4,9 +4,10 @@ import type { Clock } from "../time/timers.ts";
 const MAX_PERIOD_MS = 1_000;
 const MIN_PERIOD_MS = 10;
 
-/** Milliseconds from tick to tick for an idle time-out; 0 for none. */
-export function tickPeriod(idleTimeout: number): number {
-  return idleTimeout > 0 ? Math.min(Math.max(idleTimeout / 10, MIN_PERIOD_MS), MAX_PERIOD_MS) : MAX_PERIOD_MS;
+/** Milliseconds from tick to tick for some time-outs; 0 for one that there is not. */
+export function tickPeriod(...timeouts: number[]): number {
+  const shortest = Math.min(...timeouts.filter((it) => it > 0));
+  return Math.min(Math.max(shortest / 10, MIN_PERIOD_MS), MAX_PERIOD_MS);
 }
 
 /**

@@ -30,9 +30,11 @@ export function settingsOf(options: ServerOptions): ServerSettings {
   }
   const minima = {
     maxLine: 1,
+    maxMemory: 1,
     maxConns: 1,
     maxConnsPerIp: 1,
     idleTimeout: 0,
+    lineTimeout: 0,
     drainDelay: 0,
     drainTimeout: 0,
     handshakeTimeout: 0,

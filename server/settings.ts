@@ -22,12 +22,16 @@ export interface ServerSettings {
   tag?: string;
   /** The longest line, its LF not counted. */
   maxLine: number;
+  /** The most bytes that the lines of all connections may take, with the replies under way. */
+  maxMemory: number;
   /** The most connections at once; undefined for the smaller of 10,000 and what the descriptor limit leaves. */
   maxConns?: number;
   /** Whether other processes may listen on the same TCP ports and share connections (Linux, `--unstable-net`). */
   reusePort: boolean;
   /** A connection on which no byte moves for this long is closed. */
   idleTimeout: number;
+  /** A line has to be complete this long after its first byte. */
+  lineTimeout: number;
   /** How long the server goes on serving and accepting after the signal to stop, so that balancers turn away. */
   drainDelay: number;
   /** How long connections may take to end after that. What has not ended is half-closed, and cut a second later. */
@@ -55,8 +59,10 @@ export const SERVER_DEFAULTS = {
   framing: "line",
   stamp: "iso",
   maxLine: 64 * 1024,
+  maxMemory: 256 * 1024 ** 2,
   reusePort: false,
   idleTimeout: 600_000,
+  lineTimeout: 30_000,
   drainDelay: 0,
   drainTimeout: 10_000,
   handshakeTimeout: 10_000,

@@ -43,6 +43,8 @@ test("the server's defaults are those of the help text", () => {
     maxLine: 65536,
     reusePort: false,
     idleTimeout: 600_000,
+    maxMemory: 268_435_456,
+    lineTimeout: 30_000,
     drainDelay: 0,
     drainTimeout: 10_000,
     handshakeTimeout: 10_000,
@@ -55,7 +57,7 @@ test("the server's defaults are those of the help text", () => {
 test("each option of the server is read", () => {
   const { options, log } = serverOptions(
     "--host 127.0.0.1 --port=0 --framing line --stamp unix --tag web-2 --max-line 1KiB --max-conns 7 " +
-      "--reuse-port --idle-timeout 1.5s --drain-delay 5 --drain-timeout 0 --quiet --log json",
+      "--reuse-port --idle-timeout 1.5s --drain-delay 5 --line-timeout 2s --max-memory 1g --drain-timeout 0 --quiet --log json",
   );
   assertEquals(options, {
     listen: [{ transport: "tcp", hostname: "127.0.0.1", port: 0 }],
@@ -66,6 +68,8 @@ test("each option of the server is read", () => {
     maxConns: 7,
     reusePort: true,
     idleTimeout: 1500,
+    maxMemory: 2 ** 30,
+    lineTimeout: 2000,
     drainDelay: 5000,
     drainTimeout: 0,
     handshakeTimeout: 10_000,

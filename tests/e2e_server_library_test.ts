@@ -41,7 +41,7 @@ test("every transport is served at once, and a scope's end is the server's", asy
     const { server } = await start({ listen: ["tcp://127.0.0.1:0", "udp://127.0.0.1:0", `unix:${path}`] });
     await using _end = server;
     for (const endpoint of server.endpoints) {
-      await using run = ping(endpoint, { count: 2, interval: 10 });
+      await using run = ping(endpoint, { count: 2, interval: 0 });
       const fates: string[] = [];
       for await (const { fate } of run) if (fate !== "missed") fates.push(fate);
       assertEquals(fates, ["received", "received"], JSON.stringify(endpoint));

@@ -222,6 +222,7 @@ test(
     withCertificates(async (folder, identity) => {
       await using server = await tlsServer(identity, "--idle-timeout", "300ms");
       using conn = await connect(folder, server.port);
+      await conn.write(new TextEncoder().encode("x"));
       assertEquals(await readAll(conn), "error: idle for 300ms\n");
       await server.stderr.until(/reason=idle/);
       assertStringIncludes(server.stderr.text, "open conn=1");

@@ -17,6 +17,11 @@ export const LARGE_SLOT = 128 * 1024;
 export const HUGE_SLOT = 8 * 1024 * 1024;
 const MAX_SMALL_SLOTS = 16 * 1024;
 const MAX_HUGE_SLOTS = 2;
+/**
+ * Large slots that may be lent to read into. The rest is for replies, which are kept for a moment: RAM that the memory
+ * has used once is never given back, and many unfinished lines must not use all of it.
+ */
+const MAX_READ_SLOTS = 128;
 
 /** Where the kernel reports, in words of 32 bits: the first three are those of stamping. It has no data of its own: this file divides all of the memory. */
 const REPORT = 0;
@@ -52,6 +57,8 @@ class Slots {
   /** Released addresses. The latest is the likeliest to be in the processor's cache. */
   readonly #free: number[] = [];
   #next: number;
+  /** Those that are lent. */
+  used = 0;
 
   constructor(start: number, readonly end: number, readonly size: number) {
     this.#next = start;
@@ -59,15 +66,20 @@ class Slots {
 
   /** The address of a slot, or 0 when all are in use. */
   acquire(): number {
-    const address = this.#free.pop();
-    if (address !== undefined) return address;
-    if (this.#next + this.size > this.end) return 0;
-    this.#next += this.size;
-    return this.#next - this.size;
+    const address = this.#free.pop() ?? this.#unused();
+    if (address > 0) this.used++;
+    return address;
   }
 
   release(address: number): void {
+    this.used--;
     this.#free.push(address);
+  }
+
+  #unused(): number {
+    if (this.#next + this.size > this.end) return 0;
+    this.#next += this.size;
+    return this.#next - this.size;
   }
 }
 
@@ -85,13 +97,26 @@ export function acquireSlot(
   size: typeof SMALL_SLOT | typeof LARGE_SLOT | typeof HUGE_SLOT,
   needed: number = size,
 ): Uint8Array<ArrayBuffer> {
-  const address = (size === SMALL_SLOT ? small : size === LARGE_SLOT ? large : huge).acquire();
-  return address === 0 ? new Uint8Array(needed) : heap.subarray(address, address + size);
+  const slots = size === SMALL_SLOT ? small : size === LARGE_SLOT ? large : huge;
+  const isToRead = size === LARGE_SLOT && needed >= LARGE_SLOT;
+  const address = isToRead && large.used >= MAX_READ_SLOTS ? 0 : slots.acquire();
+  return address === 0 ? acquireArray(needed) : heap.subarray(address, address + size);
 }
 
-/** Releases a slot, given as it was acquired or cut at its end. Nothing may read or write there afterwards. */
+/**
+ * An array outside the kernel's memory, until {@linkcode releaseSlot}, which gives its RAM back at once. Garbage
+ * collection might not: it does not run in a process that has nothing to do.
+ */
+export function acquireArray(length: number): Uint8Array<ArrayBuffer> {
+  if (length < LARGE_SLOT) return new Uint8Array(length);
+  return new Uint8Array(new ArrayBuffer(length, { maxByteLength: length }));
+}
+
+/** Releases a slot or array, as it was acquired or cut at its end. Nothing may read or write there afterwards. */
 export function releaseSlot(bytes: Uint8Array): void {
-  if (bytes.buffer !== heap.buffer) return;
+  const buffer = bytes.buffer as ArrayBuffer;
+  if (buffer.resizable) buffer.resize(0);
+  if (buffer !== heap.buffer) return;
   const address = bytes.byteOffset;
   (address < HUGE_SLOTS ? small : address < LARGE_SLOTS ? huge : large).release(address);
 }
