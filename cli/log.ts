@@ -21,11 +21,12 @@ const MAX_WAITING = 4 * 1024 * 1024;
 /** Writes one line an event to stderr, in order, without ever making its caller wait. */
 export class Log {
   readonly #options: LogOptions;
-  readonly #writer = new QueueWriter(Deno.stderr, "standard error", MAX_WAITING);
+  readonly #writer: QueueWriter;
   #dropped = 0;
 
-  constructor(options: LogOptions) {
+  constructor(options: LogOptions, sink: Pick<typeof Deno.stderr, "write"> = Deno.stderr) {
     this.#options = options;
+    this.#writer = new QueueWriter(sink, "standard error", MAX_WAITING);
   }
 
   /** Whether {@linkcode info} writes anything: a caller may spare itself the fields. */

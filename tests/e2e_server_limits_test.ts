@@ -193,32 +193,6 @@ test("a client that sends no LF is worth one hint", async () => {
   assertEquals(server.stderr.text.split(" hint ").length - 1, 1);
 });
 
-test("a reader of the log that stalls costs a bounded memory, and is told what it missed", {
-  ignore: !linux,
-  long: "only",
-}, async () => {
-  // The log goes through a program that reads nothing until it is told to.
-  const gate = 'exec 3>&2; { "$@" 2>&1 >&4 4>&- | { read -r _ <"$GATE"; cat >&3; }; } 4>&1';
-  await using folder = await Folder.make();
-  const path = folder.file("gate");
-  assertEquals((await new Deno.Command("mkfifo", { args: [path] }).output()).code, 0);
-  await using server = await ServerProcess.start([], ["env", `GATE=${path}`, "sh", "-c", gate, "sh"]);
-  const burst = async () => {
-    for (let i = 0; i < 100; i++) {
-      await Promise.all(Array.from({ length: 100 }, async () => {
-        using conn = await server.connect();
-        await send(conn, "x\n");
-        await readLine(conn);
-      }));
-    }
-  };
-  await burst();
-  await burst();
-  await burst();
-  await Deno.writeTextFile(path, "go\n");
-  await server.stderr.until(/warn log reason="\d+ lines dropped"/);
-});
-
 test("an answer by UDP is not more than three times as long as what was asked", async () => {
   await using server = await ServerProcess.start([
     "udp://127.0.0.1:0",

@@ -18,10 +18,11 @@ export const HUGE_SLOT = 8 * 1024 * 1024;
 const MAX_SMALL_SLOTS = 16 * 1024;
 const MAX_HUGE_SLOTS = 2;
 /**
- * Large slots that may be lent to read into. The rest is for replies, which are kept for a moment: RAM that the memory
- * has used once is never given back, and many unfinished lines must not use all of it.
+ * Large slots that may be lent to read into, and in all, with those for replies, which are kept for a moment: RAM that
+ * the memory has used once is never given back, and many long lines must not use all of it.
  */
 const MAX_READ_SLOTS = 128;
+const MAX_LARGE_SLOTS = 192;
 
 /** Where the kernel reports, in words of 32 bits: the first three are those of stamping. It has no data of its own: this file divides all of the memory. */
 const REPORT = 0;
@@ -159,7 +160,7 @@ export function stampLines(
     heap.set(input.subarray(from, from + length), INPUT);
     inputAt = INPUT;
   }
-  const slot = large.acquire();
+  const slot = large.used < MAX_LARGE_SLOTS ? large.acquire() : 0;
   const to = slot === 0 ? REPLIES : slot;
   const written = stamp(
     inputAt,
