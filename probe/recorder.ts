@@ -144,16 +144,21 @@ export class Recorder {
     this.#recognised = true;
     const moments = this.#inFlight.when(seq);
     if (moments === undefined) return { fate, seq, at: this.at(now) };
+    const { sent, lag, blocked, connect, handshake } = timesOf(this.#own, seq, moments);
     return {
       fate,
       seq,
       at: this.at(now),
       rtt: microsBetween(moments.written, now),
+      sent,
       received: wall,
       stamp: prefix.micros,
       format: prefix.format,
       tag: prefix.tag,
-      ...timesOf(this.#own, seq, moments),
+      lag,
+      blocked,
+      connect,
+      handshake,
       busy: this.#stalls.since(moments.written, now),
     };
   }
@@ -166,8 +171,7 @@ export class Recorder {
     const event: CorruptEvent = { fate: "corrupt", seq: 0, at: this.at(now) };
     if (this.#recognised || bytes === undefined) return event;
     this.#recognised = true; // it is said once
-    const text = new TextDecoder().decode(bytes.subarray(0, MAX_QUOTED)).trimEnd();
-    return { ...event, reason: `is it a tsecho server? It says "${text}"` };
+    return { ...event, reason: `is it a tsecho server? It says "${quoted(bytes)}"` };
   }
 
   /** Reports an event to the observer. */
@@ -246,6 +250,10 @@ function timesOf(
   // What neither connection nor handshake took until the write is ping's own doing.
   const rest = written - handed - ((connect ?? 0) + (handshake ?? 0)) / 1000;
   return { sent, lag: microsBetween(planned, rest > 0 ? handed + rest : handed), connect, handshake };
+}
+
+function quoted(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes.subarray(0, MAX_QUOTED)).trimEnd();
 }
 
 /** From one moment in ms to another, in µs, to the nanosecond. */
