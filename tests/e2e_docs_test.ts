@@ -112,7 +112,7 @@ class Reader implements AsyncDisposable {
       line = line.replace(/(?<=tsecho (?:client|ping))/, ` ${tcp}`);
     }
     if (/\btsecho ping\b/.test(line) && !line.includes("--from")) {
-      const short = ` -i 0.1${/ -[cw] /.test(line) ? "" : " -c 3"}`;
+      const short = ` -i 0.02${/ -[cw] /.test(line) ? "" : " -c 3"}`;
       line = line.replace(/ -i [\d.]+/, "").replace(/(?<=tsecho ping)/, short);
     }
     const script = `cd '${this.folder.path}' && PATH="$PWD/bin:$PATH" && { ${line}; } 2>&1`;
