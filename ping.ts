@@ -54,6 +54,8 @@ import type {
 } from "./stats/summary.ts";
 
 export type { CorruptEvent, GivenUpEvent, MissedEvent, ProbeEvent, ReplyEvent, SendingTimes, StampFormat };
+export type { LossPatternSummary, Outage } from "./stats/loss_pattern.ts";
+export type { Withdrawal } from "./stats/server_clock.ts";
 export type { BreakSummary, Counts, Durations, Estimate, OffsetOfServer, ServerSummary, Summary };
 export type {
   DialOptions,

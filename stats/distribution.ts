@@ -56,6 +56,8 @@ export class Distribution {
    * The HDR histogram beneath, in units of 0.1 µs, for those who write it in HDR's own format or add one to it. It is
    * this distribution's own: what is done to it is seen here. It is made when first used: most runs leave some of
    * their distributions empty.
+   *
+   * @ignore not for users of the library
    */
   get histogram(): HdrHistogram {
     return this.#made ??= newHistogram();
@@ -98,7 +100,11 @@ export class Distribution {
     });
   }
 
-  /** Adds values of which the moments are exact, and those that `each` gives close enough for percentiles. */
+  /**
+   * Adds values of which the moments are exact, and those that `each` gives close enough for percentiles.
+   *
+   * @ignore not for users of the library
+   */
   addBinned(moments: Moments, each: (record: (micros: number, count: number) => void) => void): void {
     if (moments.count === 0) return;
     const count = this.count + moments.count;

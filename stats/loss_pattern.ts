@@ -8,6 +8,7 @@ const MAX_AHEAD = 65_536;
 export interface Outage {
   /** The number of the first. */
   from: number;
+  /** Lines that were lost in it. */
   lines: number;
   /**
    * How long no line was answered, in seconds: from when the first of them was sent to when the first was sent that was
