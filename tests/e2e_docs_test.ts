@@ -173,34 +173,47 @@ e2e("a document's transcript is what its commands print", async () => {
   assert(shown >= 5, `${shown} commands`);
 });
 
-e2e("ping behind a balancer prints what the README shows", { needs: BALANCED_PAIR_NEEDS }, async () => {
-  await using pair = await BalancedPair.start(CLEAR_DELAY_MS);
-  await using reader = await Reader.start();
-  reader.use(`tcp://127.0.0.1:${pair.port}`);
-  const steps = (await blocksOf("README.md", "## Ping")).flatMap(transcriptOf);
-  assertEquals(steps.length, 1);
-  const { code, output } = await reader.run(steps[0]!.command);
-  assertShown(output, steps[0]!);
-  assertEquals(code, 3);
-});
+/** What ping claims is statistics: a busy machine may spoil one run, and not three. */
+function inOneOfThree(test: () => Promise<void>): () => Promise<void> {
+  return () => test().catch(test).catch(test);
+}
 
-e2e("the picture and docs/clock.md show what ping prints", { needs: BALANCED_PAIR_NEEDS }, async () => {
-  const svg = await Deno.readTextFile(`${ROOT}docs/ping.svg`);
-  await using pair = await BalancedPair.start(CLEAR_DELAY_MS);
-  await using reader = await Reader.start();
-  reader.use(`tcp://127.0.0.1:${pair.slow.port}`);
-  const [command] = /tsecho ping [^<]+/.exec(svg)!;
-  const { output } = await reader.run(command);
-  for (const step of (await blocksOf("docs/clock.md")).flatMap(transcriptOf)) {
-    assertEquals(step.command, command);
-    assertShown(output, step);
-  }
-  // Every piece of text in the picture, in its order; the histogram's rows are as many as the run makes.
-  const pieces = [...svg.matchAll(/<text [^>]*>([^<]*)<\/text>/g)].map(([, it]) => it!).slice(3);
-  const shown = pieces.filter((it) => !/^[\d.]+ (?:to|ms)|^\d+$/.test(it));
-  const printed = output.split("\n").filter((it) => it !== "" && !/^ *[\d.]+ to /.test(it));
-  assertEquals(masked(shown), masked(printed));
-});
+e2e(
+  "ping behind a balancer prints what the README shows",
+  { needs: BALANCED_PAIR_NEEDS },
+  inOneOfThree(async () => {
+    await using pair = await BalancedPair.start(CLEAR_DELAY_MS);
+    await using reader = await Reader.start();
+    reader.use(`tcp://127.0.0.1:${pair.port}`);
+    const steps = (await blocksOf("README.md", "## Ping")).flatMap(transcriptOf);
+    assertEquals(steps.length, 1);
+    const { code, output } = await reader.run(steps[0]!.command);
+    assertShown(output, steps[0]!);
+    assertEquals(code, 3);
+  }),
+);
+
+e2e(
+  "the picture and docs/clock.md show what ping prints",
+  { needs: BALANCED_PAIR_NEEDS },
+  inOneOfThree(async () => {
+    const svg = await Deno.readTextFile(`${ROOT}docs/ping.svg`);
+    await using pair = await BalancedPair.start(CLEAR_DELAY_MS);
+    await using reader = await Reader.start();
+    reader.use(`tcp://127.0.0.1:${pair.slow.port}`);
+    const [command] = /tsecho ping [^<]+/.exec(svg)!;
+    const { output } = await reader.run(command);
+    for (const step of (await blocksOf("docs/clock.md")).flatMap(transcriptOf)) {
+      assertEquals(step.command, command);
+      assertShown(output, step);
+    }
+    // Every piece of text in the picture, in its order; the histogram's rows are as many as the run makes.
+    const pieces = [...svg.matchAll(/<text [^>]*>([^<]*)<\/text>/g)].map(([, it]) => it!).slice(3);
+    const shown = pieces.filter((it) => !/^[\d.]+ (?:to|ms)|^\d+$/.test(it));
+    const printed = output.split("\n").filter((it) => it !== "" && !/^ *[\d.]+ to /.test(it));
+    assertEquals(masked(shown), masked(printed));
+  }),
+);
 
 /** Whether the command under test can be a TLS server, and openssl makes certificates for it. */
 const TLS = await needsTlsServer();
