@@ -104,6 +104,7 @@ export class Prober {
   /** Sends lines until the run is over; then the fate of each has been told. */
   async run(): Promise<void> {
     const { recorder } = this.#run;
+    recorder.begin(); // the caller may have taken its time since the path was open
     const expiring = this.#expireLines();
     const watching = this.#run.stalls.watch(this.#clock, this.#run.signal);
     try {

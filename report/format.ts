@@ -19,6 +19,11 @@ export function withBound({ value, bound }: Estimate, scale = 1000, unit = "ms")
   return `${shown.startsWith("-") ? "" : "+"}${shown} ${unit} ± ${width.toFixed(3)} ${unit}`;
 }
 
+/** The share of lost lines: `1.5% loss`; unknown as long as no line's fate is known. */
+export function lossText(loss: number | null): string {
+  return loss === null ? "loss unknown" : `${percent(loss)} loss`;
+}
+
 /** A share in percent with at most six digits, as ping(8) shows it. */
 export function percent(share: number): string {
   return `${Number((share * 100).toPrecision(6))}%`;

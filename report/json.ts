@@ -1,21 +1,18 @@
 import type { ProbeEvent } from "../stats/events.ts";
 import type { IntervalSummary } from "../stats/interval.ts";
 import type { End, Exporter, Sink } from "./exporter.ts";
-import { achievedInterval } from "./pace.ts";
 import { type Start, toRecord } from "./record.ts";
 
 /** One JSON document, with an event a line: what a run that is killed has written can be read back. */
 export class JsonDocument implements Exporter {
   readonly #sink: Sink;
   #events = 0;
-  #pace: number | null = null;
 
   constructor(sink: Sink) {
     this.#sink = sink;
   }
 
   start(start: Start): void {
-    this.#pace = start.pace;
     this.#sink.write(`{"start":${JSON.stringify(start)},"replies":[`);
   }
 
@@ -24,7 +21,7 @@ export class JsonDocument implements Exporter {
   }
 
   end(end: End): void {
-    this.#sink.write(`\n],"end":${JSON.stringify(endRecord(end, this.#pace))}}\n`);
+    this.#sink.write(`\n],"end":${JSON.stringify(endRecord(end))}}\n`);
   }
 }
 
@@ -32,7 +29,6 @@ export class JsonDocument implements Exporter {
 export class JsonStream implements Exporter {
   readonly #sink: Sink;
   readonly #events: boolean;
-  #pace: number | null = null;
 
   /** @param events whether events are written too. */
   constructor(sink: Sink, events: boolean) {
@@ -41,7 +37,6 @@ export class JsonStream implements Exporter {
   }
 
   start(start: Start): void {
-    this.#pace = start.pace;
     this.#write(start);
   }
 
@@ -54,7 +49,7 @@ export class JsonStream implements Exporter {
   }
 
   end(end: End): void {
-    this.#write(endRecord(end, this.#pace));
+    this.#write(endRecord(end));
   }
 
   #write(record: object): void {
@@ -62,6 +57,6 @@ export class JsonStream implements Exporter {
   }
 }
 
-function endRecord({ ended, summary, thresholds }: End, pace: number | null): object {
-  return { type: "end", ended, ...summary, interval: achievedInterval(summary, pace), thresholds };
+function endRecord({ ended, summary, thresholds }: End): object {
+  return { type: "end", ended, ...summary, thresholds };
 }

@@ -1,7 +1,7 @@
 import type { ProbeEvent } from "../stats/events.ts";
 import type { OffsetOfServer } from "../stats/summary.ts";
 import type { Exporter, Sink } from "./exporter.ts";
-import { millisOfMicros, percent, withBound } from "./format.ts";
+import { lossText, millisOfMicros, withBound } from "./format.ts";
 
 /** Round trips that the line shows. */
 const SPARKS = 24;
@@ -18,7 +18,7 @@ export interface Progress {
   count: number | undefined;
   /** Seconds left; undefined for no limit. */
   secondsLeft: number | undefined;
-  loss: number;
+  loss: number | null;
   offsets: OffsetOfServer[];
 }
 
@@ -59,7 +59,7 @@ export class LiveLine implements Exporter, Sink {
     if (secondsLeft !== undefined) parts.push(`${Math.ceil(secondsLeft)} s left`);
     const latest = this.#sparks.at(-1);
     if (latest !== undefined) parts.push(`${millisOfMicros(latest)} ms`);
-    parts.push(`${percent(loss)} loss`);
+    parts.push(lossText(loss));
     const [server, ...others] = offsets;
     if (others.length > 0) parts.push(`${others.length + 1} servers`);
     else if (server?.offset) parts.push(`offset ${withBound(server.offset)}`);

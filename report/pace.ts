@@ -1,5 +1,4 @@
 import type { Summary } from "../stats/summary.ts";
-import { nanos } from "../stats/units.ts";
 import { millis } from "./format.ts";
 
 /** A send lag below this share of the interval needs no mention. */
@@ -19,9 +18,11 @@ export function paceLines(summary: Summary, interval: number | null): string[] {
   if (interval === null) return lines;
   if (summary.missed > 0) lines.push(missedLine(summary, interval));
   const { response, lag, blocked } = summary;
-  const late = (lag?.p99 ?? 0) > interval * NOTABLE_SHARE;
+  // Of fewer lines than a p99 takes, the worst one tells as much.
+  const [rank, worst] = lag === null ? ["", 0] : lag.p99 === null ? ["max", lag.max] : ["p99", lag.p99];
+  const late = worst > interval * NOTABLE_SHARE;
   const waited = (blocked?.max ?? 0) > interval;
-  if (late) lines.push(`send lag p99 ${millis(lag!.p99!)} ms: ping itself was late with its lines`);
+  if (late) lines.push(`send lag ${rank} ${millis(worst)} ms: ping itself was late with its lines`);
   if (waited) {
     lines.push(`blocked max ${millis(blocked!.max)} ms: lines waited for the connection to take them`);
   }
@@ -36,19 +37,13 @@ export function paceLines(summary: Summary, interval: number | null): string[] {
   return lines;
 }
 
-/** From one line sent to the next on average, in seconds; null for fewer than two, or without a plan. */
-export function achievedInterval({ sent, missed }: Summary, interval: number | null): number | null {
-  return interval === null || sent < 2 ? null : nanos(interval * (sent + missed - 1) / (sent - 1));
-}
-
 function missedLine(summary: Summary, interval: number): string {
   const { missed, missed_by } = summary;
   const why = Object.entries(missed_by).map(([reason, count]) =>
     count === missed ? reason : `${reason} (${count})`
   );
-  const achieved = achievedInterval(summary, interval);
-  const pace = achieved === null
+  const pace = summary.interval === null
     ? ""
-    : `; one every ${millis(achieved)} ms instead of ${millis(interval)} ms`;
+    : `; one every ${millis(summary.interval)} ms instead of ${millis(interval)} ms`;
   return `${missed} ${missed === 1 ? "line was" : "lines were"} due and not sent: ${why.join(", ")}${pace}`;
 }

@@ -1,7 +1,7 @@
 import { CLAIM_REPLIES } from "../stats/direction.ts";
 import { MANY_BREAKS, MAX_BREAKS, MAX_DRIFT, type Withdrawal } from "../stats/server_clock.ts";
 import type { BreakSummary, Durations, ServerSummary, Summary } from "../stats/summary.ts";
-import { millis, percent, withBound } from "./format.ts";
+import { lossText, millis, withBound } from "./format.ts";
 
 const PERCENTILES = [["p50", "p50"], ["p90", "p90"], ["p99", "p99"], ["p99.9", "p99_9"]] as const;
 const DIRECTIONS = { up: "upstream", down: "downstream" } as const;
@@ -48,7 +48,7 @@ export function interimLine({ servers, ...summary }: Summary): string {
     `, clock offset${tag === null || servers.length === 1 ? "" : ` of ${tag}`} ${withBound(offset!)}`
   );
   const known = summary.sent - summary.pending;
-  return `${summary.received}/${known} lines, ${percent(summary.loss)} loss${times}${offsets.join("")}`;
+  return `${summary.received}/${known} lines, ${lossText(summary.loss)}${times}${offsets.join("")}`;
 }
 
 function countLine(summary: Summary): string {
@@ -59,9 +59,7 @@ function countLine(summary: Summary): string {
     if (summary[fate] > 0) counts.push(`${summary[fate]} ${fate}`);
   }
   if (summary.pending > 0) counts.push(`${summary.pending} not waited for`);
-  return `${counts.join(", ")}, ${percent(summary.loss)} loss, time ${
-    Math.round(summary.duration * 1000)
-  } ms`;
+  return `${counts.join(", ")}, ${lossText(summary.loss)}, time ${Math.round(summary.duration * 1000)} ms`;
 }
 
 /** How lost lines lie among the others. One lost line has no pattern. */

@@ -59,7 +59,7 @@ export class LineCounters {
   counts(): Counts {
     const { received, lost, late, duplicates, reordered, corrupt, pending, missed } = this;
     const known = received + lost;
-    const loss = known === 0 ? 0 : lost / known;
+    const loss = known === 0 ? null : lost / known;
     const sent = known + pending;
     return { sent, received, lost, late, duplicates, reordered, corrupt, pending, missed, loss };
   }

@@ -3,6 +3,7 @@ import { Distribution } from "./distribution.ts";
 import { isVerdict, type ProbeEvent, type ReplyEvent } from "./events.ts";
 import { isInTime, LineCounters } from "./line_counters.ts";
 import { LossPattern } from "./loss_pattern.ts";
+import { SendingPace } from "./sending_pace.ts";
 import { MAX_TAGS, OTHER_TAGS, ServerStats } from "./server_stats.ts";
 import { durations, estimated, type OffsetOfServer, type Summary } from "./summary.ts";
 import { nanos } from "./units.ts";
@@ -13,6 +14,7 @@ export class RunStats {
   readonly #servers = new Map<string | null, ServerStats>();
   readonly #client = new ClientClock();
   readonly #losses = new LossPattern();
+  readonly #pace = new SendingPace();
   readonly #connect = new Distribution();
   readonly #handshake = new Distribution();
   readonly #response = new Distribution();
@@ -77,7 +79,10 @@ export class RunStats {
     const { rtt, lag, blocked, connect, handshake } = event as Partial<ReplyEvent>;
     if (connect !== undefined) this.connected(connect, handshake);
     if (!isVerdict(event)) return;
-    if (lag !== undefined) this.#lag.record(lag);
+    if (lag !== undefined) {
+      this.#lag.record(lag);
+      this.#pace.add(event);
+    }
     if (blocked !== undefined) this.#blocked.record(blocked);
     if (!isInTime(event)) return;
     if (rtt !== undefined && lag !== undefined) {
@@ -96,7 +101,7 @@ export class RunStats {
   }
 
   /** Loss and offsets so far: cheap enough for a display that asks ten times a second. */
-  snapshot(): { loss: number; offsets: OffsetOfServer[] } {
+  snapshot(): { loss: number | null; offsets: OffsetOfServer[] } {
     return {
       loss: this.#counters.counts().loss,
       offsets: [...this.#servers.values()].map(({ tag, clock }) => {
@@ -111,6 +116,7 @@ export class RunStats {
     return {
       ...this.#counters.counts(),
       missed_by: Object.fromEntries(this.#missedBy),
+      interval: this.#pace.interval === null ? null : nanos(this.#pace.interval),
       loss_pattern: this.#losses.summary(),
       duration: nanos(this.#latest),
       rtt: durations(this.#counters.rtt),

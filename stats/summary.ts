@@ -118,14 +118,16 @@ export interface Counts {
   pending: number;
   /** Lines that were due and not sent: each planned line is either sent or missed. */
   missed: number;
-  /** The share of lost lines among those whose fate is known: 0 to 1. */
-  loss: number;
+  /** The share of lost lines among those whose fate is known: 0 to 1. Null as long as none is. */
+  loss: number | null;
 }
 
 /** A whole run, or what is known of it so far. */
 export interface Summary extends Counts {
   /** How many lines were missed for which reason. */
   missed_by: Record<string, number>;
+  /** From one line sent to the next on average, in seconds. Null for fewer than two, or without a plan. */
+  interval: number | null;
   /** How lost lines lie among the others; null if none is lost. */
   loss_pattern: LossPatternSummary | null;
   /** Seconds from the beginning to the latest event. */

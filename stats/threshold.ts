@@ -130,6 +130,7 @@ function measure(metric: Metric, stats: RunStats): Measured[] {
   if (metric.of === "count" || metric.of === "loss") {
     const summary = stats.summary();
     const value = metric.of === "count" ? summary[metric.name] : summary.loss;
+    if (value === null) return [{ tag: null, help: "no line was answered or lost" }];
     return [{ tag: null, lower: value, upper: value, help: "" }];
   }
   if (metric.of === "clock") {
@@ -169,6 +170,6 @@ function statisticOf(
     return { lower: value, upper: value, help: "" };
   }
   // Of too few values the percentile is not known; that it is no less than the median is.
-  const help = `that takes ${valuesFor(statistic)} replies, and there were ${values.count}`;
+  const help = `that takes ${valuesFor(statistic)} values, and there were ${values.count}`;
   return { lower: seconds(values.percentile(Math.min(50, statistic))), upper: Infinity, help };
 }

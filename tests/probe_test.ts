@@ -4,9 +4,12 @@ import fc from "fast-check";
 import { EventQueue } from "../probe/event_queue.ts";
 import { ProbeLines } from "../probe/lines.ts";
 import { type RunSignal, type RunState, transition } from "../probe/state.ts";
+import { Prober } from "../probe/prober.ts";
+import { PLAN_DEFAULTS } from "../probe/run.ts";
 import type { ProbeEvent } from "../stats/events.ts";
 import { assertProperty, test } from "./harness.ts";
-import { missed, startRun as start } from "./probe_helpers.ts";
+import { FakeServer, missed, startRun as start } from "./probe_helpers.ts";
+import { VirtualClock } from "./virtual_clock.ts";
 
 test("a probe is known by its number, however its reply is cut, and not when a byte of it has changed", () => {
   const lines = new ProbeLines(30);
@@ -66,6 +69,24 @@ test("each line is given up when its time-out has passed", async () => {
   assertEquals([prober.failure, prober.elapsed], [null, 0.451]);
   await clock.advance(1000);
   assertEquals(clock.sleeping, 0);
+});
+
+test("a run begins with its first line, however long after the path was open that is", async () => {
+  const clock = new VirtualClock();
+  const channel = new FakeServer(clock, [7]);
+  const moments: number[] = [];
+  const prober = new Prober(
+    () => Promise.resolve({ channel, setup: {} }),
+    { ...PLAN_DEFAULTS, count: 1 },
+    ({ at }) => void moments.push(at),
+    clock,
+  );
+  await prober.open();
+  await clock.advance(55);
+  const ended = prober.run();
+  await clock.advance(10);
+  await ended;
+  assertEquals(moments, [0.007]);
 });
 
 test("a reply after the time-out is late, and a line waits for no more than its own time-out", async () => {

@@ -81,7 +81,7 @@ test("a verdict is told with its interval, its unit and what would help", () => 
     verdictLine(judge(parseThreshold(text), stats));
   const percentile = line("p99>1m")!;
   assert(
-    /^Cannot tell whether "p99>1m" holds: it is at least 25\.0\d\d ms; that takes 100 replies, and there were 50$/
+    /^Cannot tell whether "p99>1m" holds: it is at least 25\.0\d\d ms; that takes 100 values, and there were 50$/
       .test(percentile),
     percentile,
   );
