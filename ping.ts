@@ -2,6 +2,7 @@
  * Ping: sends numbered lines to a tsecho server, and learns from its stamps what became of each.
  *
  * ```ts
+ * import { ping } from "./ping.ts";
  * import { serve } from "./server.ts";
  *
  * await using server = await serve({ listen: ["tcp://127.0.0.1:0"] });
@@ -10,7 +11,7 @@
  * console.log(run.summary().rtt);
  * ```
  *
- * It prints nothing and ends nothing. UDP needs `--unstable-net`.
+ * It prints nothing and never ends the process. UDP needs `--unstable-net`.
  *
  * How it works, from the bottom up: probe/channel.ts opens the path, probe/schedule.ts says when to send a line,
  * probe/recorder.ts knows each reply by its number and makes an event of it, and stats/run_stats.ts makes figures of

@@ -5,6 +5,8 @@
  * of each line:
  *
  * ```ts
+ * import { Prefix, Responder } from "./protocol.ts";
+ *
  * const responder = new Responder("line", 65536);
  * const prefix = new Prefix("unix", "web-1");
  *

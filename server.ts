@@ -3,6 +3,7 @@
  *
  * ```ts
  * import { ping } from "./ping.ts";
+ * import { serve } from "./server.ts";
  *
  * const server = await serve({ listen: ["tcp://127.0.0.1:0"], tag: "web-1" });
  * for await (const event of ping(server.endpoints[0]!, { count: 3, interval: 10 })) {
@@ -12,7 +13,7 @@
  * console.log(await server.stop()); // drained
  * ```
  *
- * It prints nothing and ends no process. Datagrams (`udp://`) and `reusePort` need `--unstable-net`.
+ * It prints nothing and never ends the process. Datagrams (`udp://`) and `reusePort` need `--unstable-net`.
  *
  * How it works: server/listening.ts opens the sockets, net/accept.ts accepts connections, net/admission.ts decides who
  * is served, server/connection.ts answers the lines, server/counters.ts counts them, and server/drain.ts ends it all in
@@ -53,7 +54,7 @@ export type {
 };
 export type * from "./server/events.ts";
 
-/** What a server does: it is ready, or goes on serving for the drain delay, or ends its connections, or has ended. */
+/** What a server does: it serves; it still serves, for the drain delay; it ends its connections; it has ended. */
 export type ServerPhase = "ready" | "delaying" | "draining" | "ended";
 
 /** How a server ended: in order, or with connections cut off from replies by the drain timeout. */
@@ -71,7 +72,7 @@ export async function serve(options: ServerOptions = {}, clock: Clock = systemCl
   const report = options.onEvent ?? (() => {});
   const endpoints = endpointsOf({ ...options, ...settings });
   const capacity = await capacityFor(settings);
-  // Who names a number expects it to be needed; the default is not worth a tenth of a second at each start.
+  // A number that was asked for is expected to be needed. For the default, a tenth of a second at each start is too much.
   if (settings.maxConns !== undefined) await growDescriptorTable(capacity.conns);
   if (capacity.warning !== undefined) report({ type: "capacity", reason: capacity.warning });
   const sockets = await listen(endpoints, settings, report, options.signal);
@@ -113,8 +114,9 @@ export class Server implements AsyncDisposable {
     this.#admission = new Admission({ ...settings, maxPending: capacity.pending }, clock);
     this.#connections = new Connections(own);
     this.#datagrams = new Datagrams(settings, sockets.datagrams, counters, report, clock);
-    const steps = settings.tls !== undefined || settings.proxyFrom !== undefined;
-    const maxPending = steps ? { maxPending: capacity.pending } : {};
+    // Without a handshake or a PROXY header a connection is admitted at once: none is ever pending.
+    const mayPend = settings.tls !== undefined || settings.proxyFrom !== undefined;
+    const maxPending = mayPend ? { maxPending: capacity.pending } : {};
     report({ type: "start", settings, maxConns: capacity.conns, ...maxPending });
     this.finished = this.#run();
   }
@@ -166,12 +168,12 @@ export class Server implements AsyncDisposable {
     await this.#delay();
     this.#phase = "draining";
     report({ type: "drain", open: this.#connections.open });
-    // Who has connected before the signal: closing the listener would reset them.
+    // Closing the listener resets connections that the system has taken but nobody has accepted: accept those first.
     await acceptAllWaiting(() => this.#accepted + this.#connections.count, clock);
     closeSockets(this.#sockets);
     this.#admission.close();
     await Promise.all([...accepting, ...answering]);
-    const { cut } = counters.snapshot();
+    const { cut } = counters.snapshot(); // so far: how it ended depends on those that the drain cuts
     await endConnections(this.#connections, settings.drainTimeout, clock, idleClock);
     await Promise.all(streams.map(({ security }) => security?.close()));
 

@@ -85,6 +85,13 @@ interface DialValues {
   connectTimeout?: number;
 }
 
+/** Where the arguments are `web 7007`, as nc and telnet take them: what to write instead. */
+function hostWithPort(host: string, port: string): string | undefined {
+  const name = isIpv6(host) ? `[${host}]` : host;
+  const lacksPort = /^(?:\w+:\/\/)?(?:\[.+\]|[^:/]+)$/.test(name);
+  return lacksPort && /^\d{1,5}$/.test(port) ? `is it a port? write ${name}:${port}` : undefined;
+}
+
 /**
  * Checks what these options gave, and parts it from the values of the command's own options.
  *
@@ -101,7 +108,8 @@ export function readDial<Values extends DialValues>(
   const { positionals } = parsed;
   const [first, second] = positionals;
   if (second !== undefined) {
-    throw new UsageError("use argument", second, `${command} takes one endpoint and has "${first}" already`);
+    const reason = hostWithPort(first!, second) ?? `${command} takes one endpoint and has "${first}" already`;
+    throw new UsageError("use argument", second, reason);
   }
   const named = { ...(host !== undefined && { host }), ...(port !== undefined && { port }) };
   const endpoint = readEndpoints(positionals, named, { hostname: "localhost", port: DEFAULT_PORT })[0]!;

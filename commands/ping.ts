@@ -39,8 +39,8 @@ const OPTIONS = {
     value: "TIME",
     read: parseTime,
     help:
-      "from one line to the next; 0 = each as soon as the reply before it has come. To keep intervals below 4ms " +
-      "takes up to one processor core",
+      "time from one line to the next; 0 = send as soon as the previous reply arrives. Below 4ms it takes up to " +
+      "one processor core",
     default: formatTime(DEFAULTS.interval),
   },
   size: {
@@ -64,11 +64,15 @@ const OPTIONS = {
     short: "w",
     value: "TIME",
     read: (text) => parseTime(text, 1),
-    help: "stop after this time, whatever has come",
+    help: "stop after this time, whatever has arrived",
   },
   reconnect: { group: "Lines", help: "a new connection for each line, at most 256 at once" },
   quiet: { group: "Output", short: "q", help: "no line for each reply, in text and in --json-stream" },
-  timestamps: { group: "Output", short: "D", help: "local time in front of each reply's line" },
+  timestamps: {
+    group: "Output",
+    short: "D",
+    help: "this machine's time in front of each reply's line, in Unix seconds",
+  },
   "no-tty": { group: "Output", help: "no live line, even on a terminal" },
   json: {
     group: "Output",
@@ -90,20 +94,20 @@ const OPTIONS = {
     group: "Summary",
     value: "FILE",
     read: parsePath,
-    help: "no new run: summarise one that --json or --json-stream wrote",
+    help: "summarise a run that --json or --json-stream saved, instead of a new one",
   },
   "clocks-synced": {
     group: "Summary",
-    help: "the clocks are known to agree: report one-way delays as such",
+    help: "report one-way delays: you know that the clocks agree",
   },
   "fail-if": {
     group: "Summary",
     value: "CONDITION",
     read: parseThreshold,
     repeat: true,
-    help: "exit with 3 if it holds at the end, or cannot be told, such as 'p99>5ms'; may repeat",
+    help: "exit with 3 if this holds at the end, or cannot be decided, such as 'p99>5ms'; may repeat",
   },
-  lenient: { group: "Summary", help: "let a run pass of which a --fail-if condition cannot be told" },
+  lenient: { group: "Summary", help: "let a run pass if a --fail-if condition cannot be decided" },
   ...DIAL_TLS_OPTIONS,
   "udp-rate": {
     group: "UDP",
@@ -128,9 +132,10 @@ const REPLAY_OPTIONS: readonly string[] = [
 ];
 
 const ABOUT = `\
-Sends a numbered line each interval and reads the stamp that comes back. At the end, and at Ctrl-C, it reports what \
-ping(8) does, and what stamps allow: how far apart the clocks are, with a proven bound, whether they drift or were \
-stepped, and which direction has the delay; for each --tag apart. Ctrl-\\ (SIGQUIT) prints an interim line on stderr.`;
+Sends a numbered line each interval and reads the stamp that comes back. At the end, or at Ctrl-C, it reports what \
+ping(8) does, and what the stamps add: how far apart the clocks are, with a proven bound, whether they drift or were \
+stepped, and which direction has the delay, separately for each --tag. Ctrl-\\ (SIGQUIT) prints an interim line on \
+stderr.`;
 
 const EXAMPLES: [string, string][] = [
   ["tsecho ping -c 10 web", "ten lines, a second apart"],
@@ -143,11 +148,11 @@ const EXAMPLES: [string, string][] = [
 
 const METRICS = `\
 a metric, >, >=, < or <=, and a limit with its unit: p99>5ms, loss>=1%, drift>50ppm, missed>0. Metrics: \
-${describeMetrics()}. What is known as an interval must lie in the condition as a whole, or out of it`;
+${describeMetrics()}. Where only an interval is known, the condition must hold for all of it or none of it`;
 
 const EXIT_CODES = `\
-0 a reply came, 1 none, 2 usage error, 3 a --fail-if condition held, or could not be told. A server that goes away ends the run with a line \
-on stderr; 'sent<100' catches that with -c 100`;
+0 a reply came, 1 none came, 2 usage error, 3 a --fail-if condition held, or could not be decided. A server that goes \
+away ends the run with a line on stderr; with -c 100, --fail-if 'sent<100' catches that`;
 
 /** A new run, or a saved one. */
 export type PingRequest = { run: PingCommandOptions } | { replay: ReplayOptions };

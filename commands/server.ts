@@ -37,7 +37,7 @@ const OPTIONS = {
   "reuse-port": {
     group: "Endpoints",
     transports: ["tcp", "tls"],
-    help: "share the port with other servers started so, to use more cores (Linux)",
+    help: "share the port with other servers that have this option, to use more cores (Linux)",
   },
   "unix-mode": {
     group: "Endpoints",
@@ -59,7 +59,7 @@ const OPTIONS = {
     group: "Replies",
     value: "FORMAT",
     read: (text) => parseChoice(text, STAMP_FORMATS),
-    help: "how the time is written in front",
+    help: "format of the time in front of each line",
     default: SERVER_DEFAULTS.stamp,
   },
   tag: {
@@ -89,8 +89,7 @@ const OPTIONS = {
     value: "N",
     read: (text) => parseCount(text, 1, MAX_MAX_CONNS),
     transports: STREAM_TRANSPORTS,
-    help:
-      `most connections at once (default ${MAX_CONNS}, or if that is less, the descriptor limit less 64, with TLS and PROXY headers less another sixteenth)`,
+    help: `most connections at once (default ${MAX_CONNS}, or fewer if the descriptor limit allows fewer)`,
   },
   "max-conns-per-ip": {
     group: "Limits",
@@ -210,9 +209,9 @@ Answers each line with its clock in front: "[2026-11-23T03:37:00.123456Z] hello"
 for each, "listening on tcp://host:port" goes to stdout. The log goes to stderr. Over UDP each datagram gets one \
 answer.
 
-SIGTERM and SIGINT end it in order: it accepts no more, serves each connection until it is quiet, and closes it. A \
-second one, 300 ms later or more, ends it at once. SIGQUIT skips --drain-delay. SIGHUP reads certificate and key again, \
-for new connections; without TLS it does nothing.`;
+SIGTERM and SIGINT drain it: it stops accepting, serves each connection until it is quiet, and closes it. A second \
+signal, at least 300 ms later, ends it at once. SIGQUIT skips --drain-delay. SIGHUP reads the TLS files again, for new \
+connections; without TLS it does nothing.`;
 
 const EXAMPLES: [string, string][] = [
   ["tsecho server", `port ${DEFAULT_PORT}, all interfaces`],

@@ -71,7 +71,7 @@ test("lines that this machine held up are counted, and no claim is made of them"
   const [server] = known.servers;
   assertEquals([server!.busy, server!.carries, server!.leans, server!.down!.count], [100, null, null, 200]);
   const text = summaryLines(known).join("\n");
-  assert(text.includes("\nthis machine was busy at 100 lines: they say nothing about the path"), text);
+  assert(text.includes("\nthis machine was busy during 100 lines: they say nothing about the path"), text);
   const down = ways[1]!.map((it, i) => it + late[i]!);
   assertEquals(statsOf({ moments, up: ways[0]!, down }, random).summary().servers[0]!.carries, "down");
 });

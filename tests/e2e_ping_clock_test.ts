@@ -132,7 +132,7 @@ test("ping says at how many lines its own machine was busy, as when it is stoppe
   await new Promise((resolve) => setTimeout(resolve, 1000)); // longer than its reply takes
   ping.kill("SIGCONT");
   assertEquals(await ping.code(), 0);
-  assertMatch(ping.stdout.text, /^this machine was busy at \d lines?: they say nothing about the path$/m);
+  assertMatch(ping.stdout.text, /^this machine was busy during \d lines?: they say nothing about the path$/m);
   const { replies, end } = JSON.parse(await Deno.readTextFile(file));
   const [held] = replies.filter((it: { busy?: number }) => (it.busy ?? 0) > 0.5);
   assertEquals([held?.seq, end.servers[0].carries], [2, null]);
