@@ -47,7 +47,7 @@ export {
   STAMP_FORMATS,
   type StampFormat,
 } from "./protocol/stamps.ts";
-export { ReplyScanner, type ReplyStream } from "./protocol/reply_scanner.ts";
+export { MAX_HELD, ReplyScanner, type ReplyStream } from "./protocol/reply_scanner.ts";
 export { ReplyVerifier } from "./protocol/reply_verifier.ts";
 export { LineSplitter } from "./protocol/line_splitter.ts";
 export { DatagramReplies } from "./protocol/datagram_replies.ts";

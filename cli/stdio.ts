@@ -33,15 +33,20 @@ export async function standardIo<T>(action: string, stream: string, io: Promise<
 /** The size of reads of stdin: another thread does each, and the handover costs more than copying many bytes. */
 export const STDIO_READ_SIZE = 512 * 1024;
 
+/**
+ * A function that reads stdin into a buffer and says how many bytes; null at its end, or once told to stop.
+ * @throws {Failure}
+ */
+export function stdinReader(stop: AbortSignal): (buffer: Uint8Array) => Promise<number | null> {
+  const stopped = aborted(stop).then(() => null);
+  return (buffer) => Promise.race([standardIo("read", "standard input", Deno.stdin.read(buffer)), stopped]);
+}
+
 /** Reads stdin until its end, or until told to stop. What it gives is valid until the next step. @throws {Failure} */
 export async function* readStdin(stop: AbortSignal): AsyncGenerator<Uint8Array> {
   const buffer = new Uint8Array(STDIO_READ_SIZE);
-  const stopped = aborted(stop).then(() => null);
-  for (;;) {
-    const n = await Promise.race([standardIo("read", "standard input", Deno.stdin.read(buffer)), stopped]);
-    if (n === null) return;
-    yield buffer.subarray(0, n);
-  }
+  const read = stdinReader(stop);
+  for (let n; (n = await read(buffer)) !== null;) yield buffer.subarray(0, n);
 }
 
 /** Writes all of the bytes to stdout. @throws {Failure} */

@@ -1,9 +1,17 @@
-import { readStdin, STDIO_READ_SIZE } from "../cli/stdio.ts";
+import { stdinReader, STDIO_READ_SIZE } from "../cli/stdio.ts";
 import type { PeerOutput } from "../cli/terminal.ts";
 import { Failure } from "../failure.ts";
 import { isClosedHere, isPeerGone } from "../net/errors.ts";
 import { closeQuietly, type Stream, writeAll } from "../net/stream.ts";
-import { acquireSlot, HUGE_SLOT, LF, ReplyScanner, type ReplyStream, ReplyVerifier } from "../protocol.ts";
+import {
+  acquireSlot,
+  HUGE_SLOT,
+  LF,
+  MAX_HELD,
+  ReplyScanner,
+  type ReplyStream,
+  ReplyVerifier,
+} from "../protocol.ts";
 import { formatMillis } from "../time/duration.ts";
 import { CLOSE_WAIT_MS, howServerWent, noEcho, saying } from "./dialogue.ts";
 
@@ -70,13 +78,15 @@ export class LineFilter {
   }
 
   async #send(): Promise<void> {
-    for await (const bytes of readStdin(this.#stop)) {
-      if (this.#replies.sent === this.#replies.answered) this.#waitingSince = performance.now();
-      while (!this.#makeRoom(bytes.length)) {
-        await this.#progress.promise;
-        this.#progress = Promise.withResolvers();
-      }
-      this.#replies.sending(bytes);
+    const read = stdinReader(this.#stop);
+    for (;;) {
+      // stdin is read to where it is sent from and kept for the replies: it is not copied.
+      const room = await this.#room();
+      const n = await read(room);
+      if (n === null) break;
+      const bytes = room.subarray(0, n);
+      if (!this.#replies.isWaiting) this.#waitingSince = performance.now();
+      this.#replies.sending(n);
       this.#input = bytes.at(-1) === LF ? "between lines" : "within a line";
       this.#writing = true;
       await writeAll(this.#conn, bytes);
@@ -88,10 +98,15 @@ export class LineFilter {
     await this.#conn.closeWrite();
   }
 
-  /** @throws {Failure} for a line that is too long to be verified. */
-  #makeRoom(length: number): boolean {
+  /** Where stdin is read to, once there is room. @throws {Failure} for a line that is too long to be verified. */
+  async #room(): Promise<Uint8Array<ArrayBuffer>> {
     try {
-      return this.#replies.makeRoom(length);
+      for (;;) {
+        const room = this.#replies.room(STDIO_READ_SIZE);
+        if (room !== undefined) return room;
+        await this.#progress.promise;
+        this.#progress = Promise.withResolvers();
+      }
     } catch (error) {
       throw new Failure("talk to", this.#server, (error as Error).message, { cause: error });
     }
@@ -100,13 +115,13 @@ export class LineFilter {
   async #receive(): Promise<void> {
     // One buffer is read into while the other is written out. Where the kernel verifies, it needs no copy of them.
     const buffers = acquireSlot(HUGE_SLOT);
-    let [reading, printing] = [0, 1].map((i) =>
-      buffers.subarray(i * STDIO_READ_SIZE, (i + 1) * STDIO_READ_SIZE)
+    let [reading, printing] = [1, 2].map((i) =>
+      buffers.subarray(i * (MAX_HELD + STDIO_READ_SIZE) - STDIO_READ_SIZE, i * (MAX_HELD + STDIO_READ_SIZE))
     );
     let printed: Promise<void> = Promise.resolve();
     for (let n; (n = await this.#read(reading!)) !== null;) {
-      const before = this.#replies.answered;
-      const bytes = this.#replies.arrived(reading!.subarray(0, n));
+      const { isWaiting, answered } = this.#replies;
+      const bytes = this.#replies.arrived(reading!.subarray(0, n), MAX_HELD);
       await printed;
       this.#printing = true;
       printed = this.#output.write(bytes).finally(() => this.#printing = false);
@@ -116,9 +131,7 @@ export class LineFilter {
       this.#progress.resolve();
       if (this.#replies.fault !== undefined) closeQuietly(this.#conn);
       // What is no answer to a line of ours, a drop of one or a line too many, does not prolong the wait.
-      if (before < this.#replies.sent && this.#replies.answered > before) {
-        this.#waitingSince = performance.now();
-      }
+      if (isWaiting && this.#replies.answered > answered) this.#waitingSince = performance.now();
     }
     await printed;
   }
@@ -137,7 +150,7 @@ export class LineFilter {
   /** Closes the connection when the server has kept us waiting for too long. */
   #watch(): void {
     const waited = performance.now() - this.#waitingSince;
-    if (this.#replies.sent > this.#replies.answered || this.#writing) {
+    if (this.#replies.isWaiting || this.#writing) {
       const patience = this.#stop.aborted ? CLOSE_WAIT_MS : this.#timeout;
       if (this.#printing || patience === 0 || waited <= patience) return;
       this.#end = `no reply in ${formatMillis(this.#timeout)}`;
@@ -154,8 +167,9 @@ export class LineFilter {
       throw new Failure("talk to", this.#server, noEcho(`line ${answered + 1} was answered by`, fault));
     }
     const whole = this.#input === "ended" && !this.#truncated && error === undefined && !this.#stop.aborted;
-    if (whole && answered >= this.#replies.sent) return;
-    const sent = this.#replies.sent + (this.#input === "within a line" ? 1 : 0);
+    const sentWhole = this.#replies.sent;
+    if (whole && answered >= sentWhole) return;
+    const sent = sentWhole + (this.#input === "within a line" ? 1 : 0);
     const interrupted = this.#stop.aborted ? "interrupted" : undefined;
     const why = error !== undefined ? saying(error) : interrupted ?? this.#end;
     const missing = sent - answered;

@@ -40,9 +40,19 @@ export function quoteLine(line: Uint8Array): string {
   return line.length > MAX_QUOTED ? `${text}...` : text;
 }
 
-/** What was kept of a stream, and what has arrived. Not @std/bytes: this module is also used without our import map. */
-export function joined(kept: Uint8Array, arrived: Uint8Array): Uint8Array {
+/**
+ * What was kept of a stream, and what has arrived. Not @std/bytes: this module is also used without our import map.
+ *
+ * @param room bytes of memory in front of `arrived` that may be overwritten: what fits there spares a copy of the rest.
+ */
+export function joined(kept: Uint8Array, arrived: Uint8Array, room = 0): Uint8Array {
   if (kept.length === 0) return arrived;
+  if (kept.length <= room) {
+    const start = arrived.byteOffset - kept.length;
+    const whole = new Uint8Array(arrived.buffer, start, kept.length + arrived.length);
+    whole.set(kept);
+    return whole;
+  }
   const bytes = new Uint8Array(kept.length + arrived.length);
   bytes.set(kept);
   bytes.set(arrived, kept.length);

@@ -1,26 +1,39 @@
 import { errorReason, joined, LF, MAX_ERROR_LENGTH, mayBeError } from "./lines.ts";
-import { countLf } from "./wasm/kernel.ts";
+import { acquireSlot, countLf, HUGE_SLOT, releaseSlot } from "./wasm/kernel.ts";
 
 const NOTHING = new Uint8Array();
 
+/** The most bytes of replies that are held back. */
+export const MAX_HELD = MAX_ERROR_LENGTH;
+
 /** The replies of a line server as they stream by, whatever they have to be like. */
 export interface ReplyStream {
-  /** Lines sent, one without LF at the end among them. */
+  /** Lines sent, one without LF at the end among them. They may be counted at each look. */
   readonly sent: number;
   /** Replies so far. */
   readonly answered: number;
+  /** Whether fewer lines were answered than sent. */
+  readonly isWaiting: boolean;
   /** The reason in the server's error reply, if there was one; set by {@linkcode ended} at the latest. */
   readonly error: string | undefined;
   /** The beginning of what is no reply, once something is none; nothing that follows is taken then. */
   readonly fault: string | undefined;
-  /** Makes room for more that is to be sent; false where replies have to come first. */
-  makeRoom(length: number): boolean;
-  /** Records what is sent. */
-  sending(bytes: Uint8Array): void;
+  /**
+   * Where to put what is sent next: at most `length` bytes, at least one; undefined where replies have to come first.
+   * What was put there stays until the next call.
+   */
+  room(length: number): Uint8Array<ArrayBuffer> | undefined;
+  /** Records that as many bytes of the last room are sent. */
+  sending(length: number): void;
   /** Records the end of what is sent. @param lacksLf whether its last line is to be answered as if it had an LF. */
   endInput(lacksLf: boolean): void;
-  /** The replies that can be passed on: all so far but a last line that is still in doubt. */
-  arrived(bytes: Uint8Array): Uint8Array;
+  /**
+   * The replies that can be passed on: all so far but a last line that is still in doubt, of at most
+   * {@linkcode MAX_HELD} bytes.
+   *
+   * @param room bytes of memory in front of these that may be overwritten, with such a line: it is not copied then.
+   */
+  arrived(bytes: Uint8Array, room?: number): Uint8Array;
   /** What was held back, unless it is an error reply. To be called when the server has closed. */
   ended(): Uint8Array;
   /** Gives back what it has taken. */
@@ -42,16 +55,22 @@ export class ReplyScanner implements ReplyStream {
   #stamped: boolean | undefined;
   #atLineStart = true;
   #held: Uint8Array = NOTHING;
+  /** In the kernel's memory, so that it counts lines without a copy of them. */
+  readonly #sending = acquireSlot(HUGE_SLOT);
   #firstSent: Uint8Array | undefined;
   #lacksLf = false;
 
-  makeRoom(): boolean {
-    return true;
+  get isWaiting(): boolean {
+    return this.sent > this.answered;
   }
 
-  sending(bytes: Uint8Array): void {
-    this.sent += countLf(bytes);
-    this.#firstSent ??= bytes.slice(0, MAX_ERROR_LENGTH);
+  room(length: number): Uint8Array<ArrayBuffer> {
+    return this.#sending.subarray(0, length);
+  }
+
+  sending(length: number): void {
+    this.sent += countLf(this.#sending.subarray(0, length));
+    this.#firstSent ??= this.#sending.slice(0, Math.min(length, MAX_ERROR_LENGTH));
   }
 
   endInput(lacksLf: boolean): void {
@@ -59,9 +78,9 @@ export class ReplyScanner implements ReplyStream {
     if (lacksLf) this.sent++;
   }
 
-  arrived(bytes: Uint8Array): Uint8Array {
+  arrived(bytes: Uint8Array, room = 0): Uint8Array {
     if (this.#held.length > 0) {
-      bytes = joined(this.#held, bytes);
+      bytes = joined(this.#held, bytes, room);
       this.#held = NOTHING;
       this.#atLineStart = true;
     }
@@ -90,7 +109,9 @@ export class ReplyScanner implements ReplyStream {
     return held;
   }
 
-  close(): void {}
+  close(): void {
+    releaseSlot(this.#sending);
+  }
 
   /** Whether a first reply equals what was sent first: then it is an echo, whatever it looks like. */
   #isEcho(reply: Uint8Array): boolean {

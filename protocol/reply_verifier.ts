@@ -12,8 +12,8 @@ import {
   verifyReplies,
 } from "./wasm/kernel.ts";
 
-/** The longest line that is verified, in bytes: the longest that a server may be told to take. */
-const MAX_VERIFIED_LINE = 64 * 1024 * 1024;
+/** The largest ring, in bytes: for the longest line that a server may be told to take, its LF, and one to be added. */
+const MAX_RING = 64 * 1024 * 1024 + 2;
 const BRACKET = 0x5b;
 const NOTHING = new Uint8Array();
 
@@ -24,7 +24,6 @@ const NOTHING = new Uint8Array();
  * to 64 MiB.
  */
 export class ReplyVerifier implements ReplyStream {
-  sent = 0;
   answered = 0;
   error: string | undefined;
   fault: string | undefined;
@@ -32,6 +31,8 @@ export class ReplyVerifier implements ReplyStream {
   // Positions in all that was sent: the ring holds what lies between, its byte `p` at `p % #ring.length`.
   #front = 0;
   #end = 0;
+  /** The end of the last line that was sent whole. */
+  #lastLineEnd = 0;
   /** Whether the ring ends with an LF that was not sent: a server may leave it out of its last reply, too. */
   #addedLf = false;
   /** Whether replies have stamps; undefined before the first. */
@@ -42,48 +43,53 @@ export class ReplyVerifier implements ReplyStream {
   #held: Uint8Array = NOTHING;
   #refused = false;
 
-  makeRoom(length: number): boolean {
-    const needed = this.#end - this.#front + length + 1; // an LF may be added
-    if (needed <= this.#ring.length) return true;
-    if (this.sent > this.answered) return false;
-    if (needed > MAX_VERIFIED_LINE) {
-      throw new RangeError("a line longer than 64MiB cannot be verified; --no-verify sends it");
+  /** Lines sent: those answered, and those in the ring. */
+  get sent(): number {
+    let waiting = 0;
+    for (let at = this.#front; at < this.#end;) {
+      const part = this.#from(at);
+      waiting += countLf(part);
+      at += part.length;
     }
-    // No reply can come before the line has been sent whole.
-    const larger = new Uint8Array(Math.max(needed, Math.min(2 * this.#ring.length, MAX_VERIFIED_LINE)));
-    const kept = this.#end - this.#front;
-    for (let copied = 0; copied < kept;) {
-      const part = this.#waiting();
-      larger.set(part, copied);
-      copied += part.length;
-      this.#front += part.length;
-    }
-    releaseSlot(this.#ring);
-    [this.#ring, this.#front, this.#end] = [larger, 0, kept];
-    return true;
+    return this.answered + waiting;
   }
 
-  sending(bytes: Uint8Array): void {
-    if (this.#front === this.#end) this.#front = this.#end = 0; // the memory that is in the cache
-    for (let rest = bytes; rest.length > 0;) {
-      const at = this.#end % this.#ring.length;
-      const part = rest.subarray(0, this.#ring.length - at);
-      this.#ring.set(part, at);
-      this.sent += countLf(this.#ring.subarray(at, at + part.length));
-      this.#end += part.length;
-      rest = rest.subarray(part.length);
+  get isWaiting(): boolean {
+    return this.#lastLineEnd > this.#front;
+  }
+
+  room(length: number): Uint8Array<ArrayBuffer> | undefined {
+    // From here on it is the memory that is in the cache.
+    if (this.#front === this.#end) this.#front = this.#end = this.#lastLineEnd = 0;
+    if (this.#free() < length) {
+      if (this.isWaiting) return undefined;
+      // No reply can come before the line has been sent whole.
+      if (this.#ring.length < MAX_RING) this.#enlarge(length);
+      if (this.#free() === 0) {
+        throw new RangeError("a line longer than 64MiB cannot be verified; --no-verify sends it");
+      }
     }
+    const at = this.#end % this.#ring.length;
+    return this.#ring.subarray(at, Math.min(at + length, at + this.#free(), this.#ring.length));
+  }
+
+  sending(length: number): void {
+    const at = this.#end % this.#ring.length;
+    const lf = this.#ring.subarray(at, at + length).lastIndexOf(LF);
+    if (lf >= 0) this.#lastLineEnd = this.#end + lf + 1;
+    this.#end += length;
   }
 
   endInput(lacksLf: boolean): void {
     if (!lacksLf) return;
-    this.sending(Uint8Array.of(LF));
+    this.#ring[this.#end % this.#ring.length] = LF; // for which each room has left a byte
+    this.sending(1);
     this.#addedLf = true;
   }
 
-  arrived(bytes: Uint8Array): Uint8Array {
+  arrived(bytes: Uint8Array, room = 0): Uint8Array {
     if (this.fault !== undefined || this.error !== undefined) return NOTHING;
-    bytes = joined(this.#held, bytes);
+    bytes = joined(this.#held, bytes, room);
     this.#held = NOTHING;
     if (!this.#refused) return this.#take(bytes, false);
     this.#refuse(bytes, false);
@@ -95,7 +101,10 @@ export class ReplyVerifier implements ReplyStream {
     this.#held = NOTHING;
     if (this.#refused && held.length > 0) this.#refuse(held, true);
     const rest = this.#refused || held.length === 0 ? NOTHING : this.#take(held, true);
-    if (this.#addedLf && this.#within && this.#end - this.#front === 1) this.answered++;
+    if (this.#addedLf && this.#within && this.#end - this.#front === 1) {
+      this.answered++;
+      this.#front++;
+    }
     return rest;
   }
 
@@ -104,10 +113,28 @@ export class ReplyVerifier implements ReplyStream {
     releaseSlot(this.#ring);
   }
 
-  /** What was sent and has not come back, as far as the ring has it in one piece. */
-  #waiting(): Uint8Array {
-    const at = this.#front % this.#ring.length;
-    return this.#ring.subarray(at, Math.min(at + this.#end - this.#front, this.#ring.length));
+  /** What was sent from this position on, as far as the ring has it in one piece. */
+  #from(position: number): Uint8Array {
+    const at = position % this.#ring.length;
+    return this.#ring.subarray(at, Math.min(at + this.#end - position, this.#ring.length));
+  }
+
+  /** The bytes for which there is room, less one: an LF may be added. */
+  #free(): number {
+    return this.#ring.length - (this.#end - this.#front) - 1;
+  }
+
+  #enlarge(length: number): void {
+    const kept = this.#end - this.#front;
+    const size = Math.min(Math.max(kept + length + 1, 2 * this.#ring.length), MAX_RING);
+    const larger = new Uint8Array(size);
+    for (let copied = 0; copied < kept;) {
+      const part = this.#from(this.#front + copied);
+      larger.set(part, copied);
+      copied += part.length;
+    }
+    releaseSlot(this.#ring);
+    [this.#ring, this.#front, this.#end, this.#lastLineEnd] = [larger, 0, kept, 0];
   }
 
   /**
@@ -125,7 +152,7 @@ export class ReplyVerifier implements ReplyStream {
     // Where the last line begins, in the bytes and in what was sent; -1 for one that began in earlier bytes.
     let line = { at: -1, front: 0 };
     for (let reason = -1; at < bytes.length;) {
-      const waiting = this.#waiting();
+      const waiting = this.#from(this.#front);
       reason = verifyReplies(bytes.subarray(at), waiting, this.#stamped, this.#within, MAX_PREFIX_LENGTH);
       if (verified.lineAt >= 0) {
         line = { at: at + verified.lineAt, front: this.#front + verified.lineEcho };
@@ -164,7 +191,7 @@ export class ReplyVerifier implements ReplyStream {
   #looksStamped(reply: Uint8Array, final: boolean): boolean | undefined {
     if (reply[0] !== BRACKET) return false;
     // An echo of a line that begins with a bracket differs from a stamp in front of it before the stamp is over.
-    const sent = this.#waiting();
+    const sent = this.#from(this.#front);
     for (let i = 0; i <= MAX_PREFIX_LENGTH; i++) {
       if (i === reply.length && !final) return undefined;
       if (i >= reply.length) return false;

@@ -1,8 +1,8 @@
 /** What a client takes for an echo: lines and chunks of a conversation, and streams of replies. */
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { echoOfChunk, errorReply, isEcho, ReplyVerifier } from "../protocol.ts";
-import { assertProperty, test } from "./harness.ts";
+import { echoOfChunk, errorReply, isEcho, MAX_HELD, ReplyVerifier } from "../protocol.ts";
+import { assertProperty, send, test } from "./harness.ts";
 
 const encode = (text: string) => new TextEncoder().encode(text);
 const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
@@ -72,7 +72,7 @@ const cuts = fc.array(fc.integer({ min: 1, max: 200 }), { minLength: 1, maxLengt
 /** Verifies the replies in pieces; each piece of `sent` goes out before the reply to it comes. */
 function verify(sent: string, replies: string, sizes: number[], lacksLf = false) {
   const verifier = new ReplyVerifier();
-  verifier.sending(encode(sent));
+  send(verifier, encode(sent));
   if (lacksLf) verifier.endInput(true);
   const input = encode(replies);
   let passed = "";
@@ -166,29 +166,56 @@ test("what waits for its reply is bounded, but for a line that is still being se
   const piece = encode("x".repeat(65_535) + "\n");
   const verifier = new ReplyVerifier();
   let sent = 0;
-  for (; verifier.makeRoom(piece.length); sent++) verifier.sending(piece);
-  assertEquals(sent, 127);
+  for (; verifier.room(piece.length) !== undefined; sent++) send(verifier, piece);
+  assertEquals([sent, verifier.sent, verifier.isWaiting], [127, 127, true]);
   // Each reply makes room for a line; the ring is gone through many times.
   for (let i = 0; i < 1000; i++) {
     assertEquals(verifier.arrived(piece).length, piece.length);
-    assert(verifier.makeRoom(piece.length));
-    verifier.sending(piece);
+    send(verifier, piece);
   }
   for (let i = 0; i < sent; i++) verifier.arrived(piece);
-  assertEquals([verifier.answered, verifier.fault], [1000 + sent, undefined]);
-  const part = encode("y".repeat(1_000_000));
-  for (let i = 0; i < 67; i++) {
-    assert(verifier.makeRoom(part.length));
-    verifier.sending(part);
-  }
+  assertEquals([verifier.sent, verifier.answered, verifier.fault], [1000 + sent, 1000 + sent, undefined]);
+  assert(!verifier.isWaiting);
+  // The longest line that a server may be told to take.
+  const part = encode("y".repeat(1 << 20));
+  for (let i = 0; i < 64; i++) send(verifier, part);
+  assert(!verifier.isWaiting, "its end is not sent yet");
+  assertEquals(verifier.room(part.length)?.length, 1);
+  send(verifier, encode("\n"));
+  assert(verifier.isWaiting);
+  assertEquals(verifier.room(part.length), undefined);
+  for (let i = 0; i < 64; i++) assertEquals(verifier.arrived(part).length, part.length);
+  verifier.arrived(encode("\n"));
+  assertEquals([verifier.sent, verifier.answered, verifier.fault], [1001 + sent, 1001 + sent, undefined]);
+  // One byte more.
+  for (let i = 0; i < 64; i++) send(verifier, part);
+  send(verifier, encode("y"));
   assertThrows(
-    () => verifier.makeRoom(part.length),
+    () => verifier.room(part.length),
     RangeError,
     "a line longer than 64MiB cannot be verified",
   );
-  verifier.sending(encode("\n"));
-  for (let i = 0; i < 67; i++) assertEquals(verifier.arrived(part).length, part.length);
-  verifier.arrived(encode("\n"));
-  assertEquals([verifier.answered, verifier.fault], [1001 + sent, undefined]);
   verifier.close();
+});
+
+test("what is held back is put in front of what follows where there is room, and changes nothing else", () => {
+  assertProperty(fc.property(lines, fc.constantFrom(...STAMPS), cuts, (lines, stamp, sizes) => {
+    const replies = encode(lines.map((line) => `${stamp}${line}\n`).join(""));
+    const verifier = new ReplyVerifier();
+    send(verifier, encode(lines.map((line) => `${line}\n`).join("")));
+    let passed = "";
+    for (let at = 0, i = 0; at < replies.length; i++) {
+      const piece = replies.subarray(at, at + sizes[i % sizes.length]!);
+      const memory = new Uint8Array(1 + MAX_HELD + piece.length);
+      memory.set(piece, 1 + MAX_HELD);
+      const out = verifier.arrived(memory.subarray(1 + MAX_HELD), MAX_HELD);
+      assert(out.length === 0 || out.buffer === memory.buffer, "no copy is made");
+      assertEquals(memory[0], 0, "no more than the room is written");
+      passed += decode(out);
+      at += piece.length;
+    }
+    assertEquals(passed + decode(verifier.ended()), decode(replies));
+    assertEquals([verifier.answered, verifier.fault], [lines.length, undefined]);
+    verifier.close();
+  }));
 });

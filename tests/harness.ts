@@ -3,6 +3,7 @@
  * which: nothing is asked of the user, and plain `deno test` runs what it can.
  */
 import fc from "fast-check";
+import type { ReplyStream } from "../protocol.ts";
 
 type Permission = "env" | "net" | "read" | "run" | "write";
 
@@ -132,4 +133,14 @@ function throwIfFailed<T>(details: fc.RunDetails<T>): void {
       `  TSECHO_SEED=${replay} deno test -A ${file} --filter ${JSON.stringify(running)}\n`,
     { cause: details.errorInstance },
   );
+}
+
+/** Has a client's record of replies take these bytes as sent. */
+export function send(replies: ReplyStream, bytes: Uint8Array): void {
+  for (let sent = 0; sent < bytes.length;) {
+    const room = replies.room(bytes.length - sent)!;
+    room.set(bytes.subarray(sent, sent + room.length));
+    replies.sending(room.length);
+    sent += room.length;
+  }
 }

@@ -8,7 +8,7 @@ import {
   ReplyScanner,
   Responder,
 } from "../protocol.ts";
-import { assertProperty, CHARACTER, test } from "./harness.ts";
+import { assertProperty, CHARACTER, send, test } from "./harness.ts";
 
 const PREFIX = new TextEncoder().encode("[stamp] ");
 const encode = (text: string) => new TextEncoder().encode(text);
@@ -131,7 +131,7 @@ test("in chunk framing each read is answered as it came", () => {
 /** Streams replies in pieces through a counter. */
 function count(text: string, sizes: number[], sent = "hello\n") {
   const replies = new ReplyScanner();
-  replies.sending(encode(sent));
+  send(replies, encode(sent));
   const input = encode(text);
   let passed = "";
   for (let at = 0, i = 0; at < input.length; i++) {
@@ -140,6 +140,7 @@ function count(text: string, sizes: number[], sent = "hello\n") {
     at += n;
   }
   passed += decode(replies.ended());
+  replies.close();
   return { passed, answered: replies.answered, error: replies.error };
 }
 

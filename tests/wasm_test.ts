@@ -164,6 +164,19 @@ test("a prefix like the one before is told from one that differs in any byte", (
   }
 });
 
+test("one changed byte is found wherever it stands in a line of any length up to nine registers", () => {
+  for (let length = 0; length <= 144; length++) {
+    const sent = Uint8Array.from([...Array(length).fill(120), 10, 120, 10]);
+    for (let at = 0; at < sent.length; at++) {
+      for (const byte of [10, 121]) {
+        const replies = sent.with(at, byte);
+        const expected = verify(replies, sent, false, false, 100);
+        assertEquals({ reason: verifyReplies(replies, sent, false, false, 100), ...verified }, expected);
+      }
+    }
+  }
+});
+
 test("slots never overlap, are used again, and when they run out others take their place", () => {
   for (const [size, most] of [[SMALL_SLOT, 20_000], [LARGE_SLOT, 1000]] as const) {
     const slots = Array.from({ length: most }, () => acquireSlot(size));
