@@ -112,8 +112,14 @@ function clockLines({ offset, ahead, withdrawn, drift, breaks, break_count }: Se
   if (withdrawn !== null) lines.push(`what all replies proved is withdrawn: ${WITHDRAWN[withdrawn]}`);
   if (drift?.proven) {
     const which = drift.value > 0 ? "gains" : "loses";
+    // Where the limit ends the interval, the replies would fit a steeper drift as well.
+    const assumed = Math.abs(Math.abs(drift.value) + drift.bound - MAX_DRIFT) < 1e-6
+      ? `; that it is at most ${MAX_DRIFT} ppm is assumed`
+      : "";
     lines.push(
-      `clock drift ${withBound(drift, 1, "ppm")}: the server's clock ${which}; the offset is the latest`,
+      `clock drift ${
+        withBound(drift, 1, "ppm")
+      }: the server's clock ${which}; the offset is the latest${assumed}`,
     );
   }
   lines.push(...breaks.map(breakLine));

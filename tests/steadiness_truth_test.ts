@@ -141,3 +141,16 @@ test("a step of this machine's clock is told as such, with its size, however sma
     );
   }
 });
+
+test("the text says where a drift is limited by what is assumed, and not by replies", () => {
+  const moments = Array.from({ length: 200 }, (_, i) => i * 0.05);
+  const ways = moments.map(() => 500);
+  const text = (drift: number) => {
+    const stats = statsOf({ moments, up: ways, down: ways, offset: (at) => drift * at }, seeded(1));
+    return summaryLines(stats.summary()).find((it) => it.startsWith("clock drift"))!;
+  };
+  const assumed = "; that it is at most 500 ppm is assumed";
+  assert(text(480).endsWith(`gains; the offset is the latest${assumed}`), text(480));
+  assert(text(-480).endsWith(`loses; the offset is the latest${assumed}`), text(-480));
+  assert(text(200).endsWith("gains; the offset is the latest"), text(200));
+});
