@@ -52,11 +52,14 @@ export async function connectStrictly(
   const { checkServer, ownCertificates } = await import("./trust.ts"); // loads node:tls
   const given = await parseCertificates(ca);
   const roots = [...given, ...await parseCertificates(systemRoots)];
+  const trusted = [systemRoots, ca].filter((pem) => pem !== "");
   const connected = await connectNode(endpoint, name, options, {
     rejectUnauthorized: true,
-    ca: [systemRoots, ca].filter((pem) => pem !== ""),
+    ca: trusted,
     checkServerIdentity: () => undefined, // checkServer does
     ...identity,
+  }).catch(async (error) => {
+    throw await specificError(error, () => connectDeno(endpoint, name, options, trusted));
   });
   try {
     checkServer(connected.stream.socket, name, { roots, pinned: ownCertificates(given, name) });
@@ -65,6 +68,20 @@ export async function connectStrictly(
     connected.stream.destroy();
     throw ofHandshake(error, name);
   }
+}
+
+/**
+ * node:tls has one error for several faults of a certificate, and does not show the certificate that it refused. Deno's
+ * own TLS, which has no client certificate to show, tells them apart: a second connection asks it.
+ */
+async function specificError(error: unknown, connect: () => Promise<Connected>): Promise<unknown> {
+  if ((error as { code?: string }).code !== "UNABLE_TO_VERIFY_LEAF_SIGNATURE") return error;
+  try {
+    closeQuietly((await connect()).stream);
+  } catch (specific) {
+    if (/^invalid peer certificate: (?!CaUsedAsEndEntity)/.test((specific as Error).message)) return specific;
+  }
+  return error;
 }
 
 /** Connects with node:tls. */

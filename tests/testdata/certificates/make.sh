@@ -28,9 +28,9 @@ openssl req -x509 -new -key self.key -subj /CN=localhost -addext subjectAltName=
   -addext basicConstraints=critical,CA:FALSE -days 36500 -out self.pem
 sign server test 36500 subjectAltName=DNS:localhost,IP:127.0.0.1
 sign other test 36500 subjectAltName=DNS:other.example
-sign expired test -1 subjectAltName=DNS:localhost,IP:127.0.0.1
+sign expired test 1 subjectAltName=DNS:localhost,IP:127.0.0.1
 sign alice alice 36500 extendedKeyUsage=clientAuth
-sign late late -1 extendedKeyUsage=clientAuth
+sign late late 1 extendedKeyUsage=clientAuth
 sign host host 36500 extendedKeyUsage=serverAuth
 key stranger
 openssl req -x509 -new -key stranger.key -subj /CN=stranger -days 36500 -out stranger.pem
