@@ -6,7 +6,7 @@ import { assertProperty, cases, test } from "./harness.ts";
 import { estimated } from "../stats/summary.ts";
 import { simulate, type Truth, within, type World } from "./simulation.ts";
 
-const CASES = cases(10_000);
+const CASES = cases(5000);
 
 const direction = fc.record({
   best: fc.oneof(fc.constantFrom(0, 1, 5), fc.double({ min: 5, max: 20_000, noNaN: true })),
@@ -111,5 +111,6 @@ test(`${CASES} random runs: counts are exact, offset, drift and step lie in the 
     }),
     { numRuns: CASES },
   );
-  assert(withdrawn <= all / 50, `${withdrawn} of ${all} bounds withdrawn for nothing`);
+  const most = all / 50 + 3 * Math.sqrt(all / 50); // one in fifty, and what chance adds
+  assert(withdrawn <= most, `${withdrawn} of ${all} bounds withdrawn for nothing`);
 });

@@ -5,7 +5,7 @@ import { type DueLine, HELD, LATE, type Paced, Pacer } from "../probe/pacer.ts";
 import { EvenSchedule } from "../probe/schedule.ts";
 import { isVerdict } from "../stats/events.ts";
 import { RunStats } from "../stats/run_stats.ts";
-import { assertProperty, test } from "./harness.ts";
+import { assertProperty, cases, test } from "./harness.ts";
 import { missed, startRun } from "./probe_helpers.ts";
 import { VirtualClock } from "./virtual_clock.ts";
 
@@ -129,6 +129,6 @@ test("sent and missed are what was planned, each line has one fate, and no line 
         }
       },
     ),
-    { numRuns: 300 },
+    { numRuns: cases(300) },
   );
 });

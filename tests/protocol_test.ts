@@ -8,7 +8,7 @@ import {
   ReplyScanner,
   Responder,
 } from "../protocol.ts";
-import { assertProperty, CHARACTER, send, test } from "./harness.ts";
+import { assertProperty, cases, CHARACTER, send, test } from "./harness.ts";
 
 const PREFIX = new TextEncoder().encode("[stamp] ");
 const encode = (text: string) => new TextEncoder().encode(text);
@@ -62,7 +62,7 @@ test("any bytes, cut at any places, are answered line by line, in order", () => 
       assertEquals(replies, expected(input));
       assertEquals(lines, replies.split("\n").length - 1);
     }),
-    { numRuns: 300 },
+    { numRuns: cases(300) },
   );
 });
 

@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { canonical } from "../net/endpoint.ts";
 import { formatProxyHeader, MAX_HEADER_LENGTH, parseProxyHeader, PROXY_VERSIONS } from "../net/proxy.ts";
-import { assertProperty, test } from "./harness.ts";
+import { assertProperty, cases, test } from "./harness.ts";
 import { ascii, proxyV2 } from "./helpers.ts";
 
 const source = (hostname: string, port: number) => ({ hostname, port });
@@ -140,6 +140,6 @@ test("any bytes are a header, none, or the beginning of one", () => {
         assertEquals(parseProxyHeader(Uint8Array.from([...all, 1, 2])), parsed);
       }
     }),
-    { numRuns: 5000 },
+    { numRuns: cases(5000) },
   );
 });

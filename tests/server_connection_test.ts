@@ -8,7 +8,7 @@ import {
   READING,
 } from "../server/connection_state.ts";
 import type { CloseEvent } from "../server/events.ts";
-import { assertProperty, test } from "./harness.ts";
+import { assertProperty, cases, test } from "./harness.ts";
 import { type FakeStream, World } from "./server_world.ts";
 
 const EVENTS: ConnectionEvent[] = [
@@ -126,6 +126,6 @@ test("a connection ends once and closes its stream, in whatever order things hap
         ...{ cut: cut ? 1 : 0, silent: 0, rejected: {}, datagrams: 0, dropped: {} },
       });
     }),
-    { numRuns: 300 },
+    { numRuns: cases(300) },
   );
 });

@@ -2,11 +2,11 @@
 import { assert, assertEquals } from "@std/assert";
 import { summaryLines } from "../report/summary.ts";
 import type { ServerSummary } from "../stats/summary.ts";
-import { test, volume } from "./harness.ts";
+import { cases, test, volume } from "./harness.ts";
 import { JITTERS, logUniform, type Random, seeded, statsOf } from "./paths.ts";
 import { within } from "./simulation.ts";
 
-const RUNS = volume(60, 1000);
+const RUNS = volume(cases(60), 1000);
 const LINES = [50, 100, 200];
 
 /** The delays of a run, and what they add up to: the offset cannot be told better than half of the least. */

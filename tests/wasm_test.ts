@@ -14,7 +14,7 @@ import {
   verifyReplies,
 } from "../protocol/wasm/kernel.ts";
 import { count, stamp, verify } from "../protocol/wasm/reference.ts";
-import { assertProperty, test } from "./harness.ts";
+import { assertProperty, cases, test } from "./harness.ts";
 
 // LF is one byte of 256, and short and long lines go different ways: both need help to be likely.
 const line = fc.oneof(
@@ -63,7 +63,7 @@ test("the kernel stamps as the reference does, whatever stands before, behind an
       // And where neither lies in the kernel's memory.
       assertEquals(stampAll(slot.slice(), from, end, prefix, longest), expected);
     }),
-    { numRuns: 300 },
+    { numRuns: cases(300) },
   );
   releaseSlot(slot);
   releaseSlot(inSlot);
@@ -109,10 +109,10 @@ test("the kernel verifies as the reference does, whatever stands before, behind 
   const other = acquireSlot(LARGE_SLOT);
   const stamps = fc.constantFrom("", "[s] ", "[2026-11-23T03:37:00.123456Z] ", "[", `[${"x".repeat(97)}] `);
   // Mostly echoes: of some lines, with a stamp, and perhaps with something at the end that is none.
-  const cases = fc.record({ sent: fc.oneof(near, input), stamp: stamps, more: near, cut: fc.nat(400) });
+  const exchanges = fc.record({ sent: fc.oneof(near, input), stamp: stamps, more: near, cut: fc.nat(400) });
   assertProperty(
     fc.property(
-      cases,
+      exchanges,
       fc.boolean(),
       fc.boolean(),
       fc.integer({ min: 0, max: 40 }),
@@ -136,7 +136,7 @@ test("the kernel verifies as the reference does, whatever stands before, behind 
         assertEquals({ reason: verifyReplies(replies, sent, stamped, within, 100), ...verified }, expected);
       },
     ),
-    { numRuns: 1000 },
+    { numRuns: cases(300) },
   );
   releaseSlot(slot);
   releaseSlot(other);
