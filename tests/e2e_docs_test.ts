@@ -148,6 +148,11 @@ function assertShown(printed: string, { command, output }: Shown): void {
   assertEquals(actual, expected, `$ ${command}`);
 }
 
+/** What ping claims is statistics, and what is late is missed: a busy machine may spoil one run, and not three. */
+function inOneOfThree(test: () => Promise<void>): () => Promise<void> {
+  return () => test().catch(test).catch(test);
+}
+
 /** Documents whose transcripts have a test of their own, by the command. */
 const OTHERWISE = /--reconnect|^for |-c 200/;
 
@@ -164,19 +169,16 @@ e2e("a document's transcript is what its commands print", async () => {
         reader.use(server.url("tcp"));
         assertShown(server.stdout.text, step);
       } else {
-        const { code, output } = await reader.run(step.command);
-        assertShown(output, step);
-        assertEquals(code, 0, step.command);
+        await inOneOfThree(async () => {
+          const { code, output } = await reader.run(step.command);
+          assertShown(output, step);
+          assertEquals(code, 0, step.command);
+        })();
       }
     }
   }
   assert(shown >= 5, `${shown} commands`);
 });
-
-/** What ping claims is statistics: a busy machine may spoil one run, and not three. */
-function inOneOfThree(test: () => Promise<void>): () => Promise<void> {
-  return () => test().catch(test).catch(test);
-}
 
 e2e(
   "ping behind a balancer prints what the README shows",
