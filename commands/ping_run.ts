@@ -4,6 +4,7 @@ import { note, tell } from "../cli/stdio.ts";
 import { canMoveCursor } from "../cli/terminal.ts";
 import { STDOUT } from "../cli/values.ts";
 import { escapeText, Failure, reasonOfFile } from "../failure.ts";
+import { readText } from "../net/file.ts";
 import { type Ping, ping } from "../ping.ts";
 import type { DialOptions, Setup } from "../probe/channel.ts";
 import { CsvTable } from "../report/csv.ts";
@@ -72,6 +73,8 @@ export interface ReplayOptions extends OutputOptions {
 export type PingOutcome = "replies" | "no replies" | "broken";
 
 const LIVE_MS = 100;
+/** Bytes of a saved run, some 2 million replies: the engine's strings end at 512 MiB. */
+const MAX_RUN_SIZE = 500 * 1024 ** 2;
 const INTERVAL_MS = 1000;
 
 /**
@@ -153,7 +156,7 @@ export async function replayPing(options: ReplayOptions): Promise<PingOutcome> {
 
 async function readSaved(from: string): Promise<{ saved: SavedRun; file: UsedFile }> {
   try {
-    const saved = readRun(await Deno.readTextFile(from));
+    const saved = readRun(await readText(from, MAX_RUN_SIZE));
     return { saved, file: { name: "--from", info: await Deno.stat(from) } };
   } catch (error) {
     throw new Failure("read the run", from, reasonOfFile(error), { cause: error });

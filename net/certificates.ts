@@ -2,6 +2,7 @@
 import type { X509Certificate } from "node:crypto";
 import { Failure, reasonOfFile } from "../failure.ts";
 import { unlessAborted } from "../time/timers.ts";
+import { readText } from "./file.ts";
 
 /** What one side of TLS shows the other: a certificate with its chain, and its key, both PEM. */
 export interface Identity {
@@ -142,25 +143,11 @@ export function isVersion3({ raw }: { raw: Uint8Array }): boolean {
   return [0xa0, 0x03, 0x02, 0x01, 0x02].every((byte, i) => raw[at + i] === byte);
 }
 
-/** Reads a text file, unless it is one without end, such as /dev/zero. */
-async function readText(path: string): Promise<string> {
-  using file = await Deno.open(path);
-  const decoder = new TextDecoder();
-  let text = "";
-  let size = 0;
-  for await (const chunk of file.readable) {
-    text += decoder.decode(chunk, { stream: true });
-    size += chunk.length;
-    if (size > MAX_FILE_SIZE) throw new Error(`it has more than ${MAX_FILE_SIZE / 1024 ** 2} MiB`);
-  }
-  return text + decoder.decode();
-}
-
 /** The blocks of a kind in a PEM file, at least one; a file may hold others too. @throws {Failure} */
 async function readPem(file: string, kind: RegExp, what: string, signal?: AbortSignal): Promise<string[]> {
   let text;
   try {
-    text = await unlessAborted(readText(file), signal);
+    text = await unlessAborted(readText(file, MAX_FILE_SIZE), signal);
   } catch (error) {
     throw new Failure("use", file, reasonOfFile(error), { cause: error });
   }

@@ -136,6 +136,12 @@ test("ping --from says what is wrong with a file", async () => {
     assertEquals(code, 1);
     assertStringIncludes(stderr, `tsecho: Cannot read the run "${file}": ${reason}`);
   }
+  await Deno.truncate(file, 501 * 1024 ** 2); // sparse: it takes no space
+  const huge = await tsecho(["ping", "--from", file]);
+  assertEquals([huge.code, huge.stderr], [
+    1,
+    `tsecho: Cannot read the run "${file}": it has more than 500 MiB\n`,
+  ]);
   const missing = await tsecho(["ping", "--from", folder.file("none")]);
   assertMatch(missing.stderr, /^tsecho: Cannot read the run ".*none": [^\n]*no such file[^\n]*\n$/i);
 });
