@@ -126,7 +126,7 @@ export interface Counts {
 export interface Summary extends Counts {
   /** How many lines were missed for which reason. */
   missed_by: Record<string, number>;
-  /** From one line sent to the next on average, in seconds. Null for fewer than two, or without a plan. */
+  /** From one line written to the next on average, in seconds. Null for fewer than two, or without a plan. */
   interval: number | null;
   /** How lost lines lie among the others; null if none is lost. */
   loss_pattern: LossPatternSummary | null;
