@@ -136,7 +136,10 @@ function directionLines({ up, down, busy, carries, leans }: ServerSummary): stri
   for (const [direction, delays] of [["up", up], ["down", down]] as const) {
     lines.push(`${DIRECTIONS[direction]} delay above its best ${percentiles(delays)}`);
   }
-  if (busy > 0) lines.push(`this machine was busy during ${linesOf(busy)}: they say nothing about the path`);
+  if (busy > 0) {
+    const what = busy === 1 ? "it says" : "they say";
+    lines.push(`this machine was busy during ${linesOf(busy)}: ${what} nothing about the path`);
+  }
   if (carries !== null) {
     const [more, less] = carries === "up" ? [up, down] : [down, up];
     const [large, small] = [more, less].map((it) => millis(it.p90!));
