@@ -1,6 +1,7 @@
 import { DelaySeries } from "./delay_series.ts";
 import { Distribution } from "./distribution.ts";
 import { CLIENT_STEP, type ClockSample, FeasibleLines } from "./feasible_lines.ts";
+import { unsteadiness, type Unsteady } from "./steadiness.ts";
 import { TimeBlocks } from "./time_blocks.ts";
 
 /** Two distributions. */
@@ -72,6 +73,12 @@ export class Segment {
   readonly #calm = new Pair();
   /** Made for the first line that was held up: there are few on most machines. */
   #busy: Pair | undefined;
+  /** What was found of which blocks. */
+  #judged: { full: number; size: number; verdict: Unsteady | undefined } = {
+    full: 0,
+    size: 1,
+    verdict: undefined,
+  };
   readonly #likeliest = () => this.lines.likeliestDrift();
   readonly #opposite = () => -this.lines.likeliestDrift();
 
@@ -90,6 +97,15 @@ export class Segment {
     this.lastSeq = Math.max(this.lastSeq, sample.seq);
     this.#remember(sample);
     return true;
+  }
+
+  /** As {@linkcode unsteadiness}; found anew only when another block is full, since it takes some ms of a run. */
+  unsteadiness(maxDrift: number, wildDrift: number): Unsteady | undefined {
+    const { full, size } = this.blocks;
+    if (full !== this.#judged.full || size !== this.#judged.size) {
+      this.#judged = { full, size, verdict: unsteadiness(this.blocks, maxDrift, wildDrift) };
+    }
+    return this.#judged.verdict;
   }
 
   /** Records the delays of each direction, without the drift of these lines. */

@@ -6,7 +6,6 @@
 import { type Bounds, type ClockSample, FeasibleLines, lowerOf, SLACK, upperOf } from "./feasible_lines.ts";
 import { SampleArray } from "./samples.ts";
 import { Delays, Segment } from "./segment.ts";
-import { unsteadiness } from "./steadiness.ts";
 import type { Block } from "./time_blocks.ts";
 
 /** Where two clocks left the line that they had followed. */
@@ -159,7 +158,7 @@ export class ServerClock {
   #withdrawn(): Withdrawal | undefined {
     if (this.#rateBreaks > 0) return "rate";
     if (this.#breakCount >= MANY_BREAKS) return "breaks";
-    return unsteadiness(this.#segment!.blocks, MAX_DRIFT, WILD_DRIFT);
+    return this.#segment!.unsteadiness(MAX_DRIFT, WILD_DRIFT);
   }
 
   #toBreak({ before, ...found }: FoundBreak, latest: boolean): Break {

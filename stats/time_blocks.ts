@@ -72,7 +72,7 @@ export class TimeBlocks {
 
   /** The averages of the blocks that are full, above a line of this drift. */
   above(drift: number): Block[] {
-    return Array.from({ length: this.#full }, (_, block) => {
+    return Array.from({ length: this.full }, (_, block) => {
       const at = block * FIELDS;
       const values = this.#values;
       return {
@@ -85,7 +85,7 @@ export class TimeBlocks {
   /** The least replies of the blocks that are full. */
   minima(): Minima {
     const all = (field: number) =>
-      Float64Array.from({ length: this.#full }, (_, block) => this.#values[block * FIELDS + field]!);
+      Float64Array.from({ length: this.full }, (_, block) => this.#values[block * FIELDS + field]!);
     return {
       up: all(LEAST_UP),
       upTime: all(LEAST_UP_TIME),
@@ -94,7 +94,8 @@ export class TimeBlocks {
     };
   }
 
-  get #full(): number {
+  /** Blocks that are full. */
+  get full(): number {
     const last = this.#values[(this.#used - 1) * FIELDS + COUNT];
     return last === this.size || this.#used === 0 ? this.#used : this.#used - 1;
   }
