@@ -55,8 +55,10 @@ test("with --reconnect lines whose connection is not made are sent, and lost or 
   const args = [`127.0.0.1:${listener.port}`, "--reconnect", "-i", "0.1", "-w", "1.05", "-W", "0.5"];
   const { end, replies } = await pingJson(args, 1);
   const { sent, missed, received, lost, pending, loss } = end;
-  assertEquals([sent + missed, received, lost + pending, loss], [11, 0, sent, 1]);
+  assertEquals([received, lost + pending, loss], [0, sent, 1]);
   assert(lost > 0 && pending > 0, JSON.stringify(end));
+  // The deadline runs before the first line is due: on a busy machine the last ones may not be due in it.
+  assert(sent + missed >= 8 && sent + missed <= 11, JSON.stringify(end));
   assertEquals(
     new Set(replies.filter(({ fate }) => fate === "lost").map(({ reason }) => reason)),
     [
