@@ -257,12 +257,16 @@ function read(parsed: Parsed<typeof OPTIONS>): Request {
 }
 
 /** Checks that need no endpoint. @throws {UsageError} */
-function checkPlainOptions({ tag, stamp, maxLine, framing, reusePort }: Values): void {
+function checkPlainOptions({ tag, stamp, maxLine, maxMemory, framing, reusePort }: Values): void {
   if (tag !== undefined && stamp === "none") {
     throw new UsageError("use --tag", tag, "with --stamp none there is no prefix to show it in");
   }
   if (maxLine !== undefined && framing === "chunk") {
     throw new UsageError("use --max-line", formatSize(maxLine), "with --framing chunk there are no lines");
+  }
+  if ((maxLine ?? 0) > (maxMemory ?? SERVER_DEFAULTS.maxMemory)) {
+    const least = `expected at least --max-line, ${formatSize(maxLine!)}`;
+    throw new UsageError("use --max-memory", formatSize(maxMemory!), least);
   }
   if (reusePort && Deno.build.os !== "linux") {
     throw new UsageError("use option", "--reuse-port", "only Linux shares out a port's connections");

@@ -217,6 +217,7 @@ test("what is wrong on the command line is named, with its value and what was ex
       ["server", "udp://:7", "--stamp", "none"],
       'Cannot use endpoint "udp://[::]:7": with --stamp none a reply looks like a request',
     ],
+    [["server", "--max-line=2m", "--max-memory=1m"], 'Cannot use --max-memory "1MiB": expected at least'],
     [["server", "--proxy-protocol"], 'Cannot use option "--proxy-protocol": it needs --proxy-from too'],
     [["server", "--proxy-from", "::1"], 'Cannot use option "--proxy-from": it needs --proxy-protocol too'],
     [
