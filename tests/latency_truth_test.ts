@@ -6,7 +6,7 @@ import { assertProperty, cases, test } from "./harness.ts";
 import { estimated } from "../stats/summary.ts";
 import { simulate, type Truth, within, type World } from "./simulation.ts";
 
-const CASES = cases(5000);
+const CASES = cases(10_000);
 
 const direction = fc.record({
   best: fc.oneof(fc.constantFrom(0, 1, 5), fc.double({ min: 5, max: 20_000, noNaN: true })),
