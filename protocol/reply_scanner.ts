@@ -4,7 +4,7 @@ import { acquireSlot, countLf, HUGE_SLOT, releaseSlot } from "./wasm/kernel.ts";
 const NOTHING = new Uint8Array();
 
 /** The most bytes of replies that are held back. */
-export const MAX_HELD = MAX_ERROR_LENGTH;
+export const MAX_HELD: number = MAX_ERROR_LENGTH;
 
 /** The replies of a line server as they stream by, whatever they have to be like. */
 export interface ReplyStream {
