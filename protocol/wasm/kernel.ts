@@ -24,6 +24,9 @@ const MAX_HUGE_SLOTS = 2;
 const MAX_READ_SLOTS = 128;
 const MAX_LARGE_SLOTS = 192;
 
+/** The least bytes of an array whose RAM is worth giving back by itself: some pages. */
+const MIN_RETURNED = 16 * 1024;
+
 /** Where the kernel reports, in words of 32 bits: the first three are those of stamping. It has no data of its own: this file divides all of the memory. */
 const REPORT = 0;
 const TAKEN = 0;
@@ -109,7 +112,7 @@ export function acquireSlot(
  * collection might not: it does not run in a process that has nothing to do.
  */
 export function acquireArray(length: number): Uint8Array<ArrayBuffer> {
-  if (length < LARGE_SLOT) return new Uint8Array(length);
+  if (length < MIN_RETURNED) return new Uint8Array(length);
   return new Uint8Array(new ArrayBuffer(length, { maxByteLength: length }));
 }
 
@@ -176,7 +179,11 @@ export function stampLines(
   stamped.lines = report[LINES]!;
   // An input that was cut short may hold a line further on.
   stamped.reason = report[REASON] === NO_LINE && length < end - from ? NO_ROOM : report[REASON]!;
-  if (slot === 0) return heap.slice(to, to + written);
+  if (slot === 0) {
+    const replies = acquireArray(written);
+    replies.set(heap.subarray(to, to + written));
+    return replies;
+  }
   if (written > 0) return heap.subarray(to, to + written);
   large.release(slot);
   return NOTHING;
