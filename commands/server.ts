@@ -264,9 +264,10 @@ function checkPlainOptions({ tag, stamp, maxLine, maxMemory, framing, reusePort 
   if (maxLine !== undefined && framing === "chunk") {
     throw new UsageError("use --max-line", formatSize(maxLine), "with --framing chunk there are no lines");
   }
-  if ((maxLine ?? 0) > (maxMemory ?? SERVER_DEFAULTS.maxMemory)) {
-    const least = `expected at least --max-line, ${formatSize(maxLine!)}`;
-    throw new UsageError("use --max-memory", formatSize(maxMemory!), least);
+  // Either alone is within the other's default.
+  if (maxLine !== undefined && maxMemory !== undefined && maxLine > maxMemory) {
+    const least = `expected at least --max-line, ${formatSize(maxLine)}`;
+    throw new UsageError("use --max-memory", formatSize(maxMemory), least);
   }
   if (reusePort && Deno.build.os !== "linux") {
     throw new UsageError("use option", "--reuse-port", "only Linux shares out a port's connections");

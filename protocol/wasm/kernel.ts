@@ -2,7 +2,7 @@
  * The kernel's memory, and its functions on views of it.
  *
  * The memory has its full size from the start, because growing would detach every view of it; untouched pages take no
- * RAM. It is divided into slots of two sizes, to read into and write from: so the kernel sees a connection's bytes
+ * RAM. It is divided into slots of three sizes, to read into and write from: so the kernel sees a connection's bytes
  * without a copy, and ten thousand small buffers are one allocation.
  */
 import { count, memory, stamp, verify } from "./kernel.wasm";
@@ -27,7 +27,10 @@ const MAX_LARGE_SLOTS = 192;
 /** The least bytes of an array whose RAM is worth giving back by itself: some pages. */
 const MIN_RETURNED = 16 * 1024;
 
-/** Where the kernel reports, in words of 32 bits: the first three are those of stamping. It has no data of its own: this file divides all of the memory. */
+/**
+ * Where the kernel reports, in words of 32 bits: the first three are those of stamping. It has no data of its own: this
+ * file divides all of the memory.
+ */
 const REPORT = 0;
 const TAKEN = 0;
 const LINES = 1;
