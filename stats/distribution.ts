@@ -1,6 +1,7 @@
 // Named here, not in deno.json: who imports ping.ts by its path has another import map.
 // deno-lint-ignore no-import-prefix
 import hdr from "npm:hdr-histogram-js@3.0.1/dist/Float64Histogram.js";
+import { packCounts, unpackCounts } from "./packed_counts.ts";
 
 /** What one unit of the histogram stands for: 0.1 µs, the step of `performance.now()`. */
 const PER_MICRO = 10;
@@ -17,6 +18,13 @@ export interface Moments {
   avg: number;
   /** The sum of squared differences from the average. */
   squares: number;
+}
+
+/** A distribution for another thread, or to be kept: some hundred bytes to a few thousand. */
+export interface EncodedDistribution {
+  moments: Moments;
+  /** The histogram's bins, by {@linkcode packCounts}. */
+  bins: Uint8Array<ArrayBuffer>;
 }
 
 /**
@@ -115,6 +123,35 @@ export class Distribution {
     this.min = Math.min(this.min, moments.min);
     this.max = Math.max(this.max, moments.max);
     each((micros, times) => this.#count(micros, times));
+  }
+
+  /** What {@linkcode decode} makes the same distribution of; it can be cloned to another thread. */
+  encode(): EncodedDistribution {
+    const { count, min, max, avg } = this;
+    const histogram = this.#made;
+    return {
+      moments: { count, min, max, avg, squares: this.#squares },
+      bins: histogram === undefined
+        ? new Uint8Array(0)
+        : packCounts(histogram.countsArrayLength, (index) => histogram.getCountAtIndex(index)),
+    };
+  }
+
+  /** Adds all values of an encoded distribution. */
+  addEncoded({ moments, bins }: EncodedDistribution): void {
+    this.addBinned(moments, () => {
+      const histogram = this.histogram;
+      unpackCounts(bins, (index, count) => {
+        histogram.recordValueWithCount(histogram.valueFromIndex(index), count);
+      });
+    });
+  }
+
+  /** The distribution that was encoded. */
+  static decode(encoded: EncodedDistribution): Distribution {
+    const distribution = new Distribution();
+    distribution.addEncoded(encoded);
+    return distribution;
   }
 
   /** The recorded values in rising order, to the histogram's precision, each with its count. */

@@ -1,0 +1,167 @@
+import { Distribution, type EncodedDistribution } from "./distribution.ts";
+
+/** The durations of a line and of the connections that carry lines. */
+export const LOAD_DURATIONS = ["response", "service", "sendLag", "blocked", "connect", "handshake"] as const;
+/** The counts of lines that add up. */
+export const LOAD_COUNTS = [
+  "planned",
+  "sent",
+  "received",
+  "lost",
+  "late",
+  "dropped",
+  "unsent",
+  "corrupt",
+  "duplicates",
+  "pending",
+] as const;
+
+/** What one server answered. */
+export interface ServerPart {
+  /** Lines. */
+  received: number;
+  /** Delays above the direction's best, in µs. */
+  up: Distribution;
+  down: Distribution;
+}
+
+/** A {@linkcode LoadInterval} for another thread, or to be kept. */
+export interface EncodedLoadInterval {
+  from: number;
+  to: number;
+  tail: boolean;
+  inFlight: number;
+  counts: Record<typeof LOAD_COUNTS[number], number>;
+  errors: [reason: string, lines: number][];
+  connectErrors: [reason: string, connects: number][];
+  durations: Record<typeof LOAD_DURATIONS[number], EncodedDistribution>;
+  servers: [tag: string | null, received: number, up: EncodedDistribution, down: EncodedDistribution][];
+}
+
+/**
+ * What happened in a part of a run. Counts are of lines, each in the interval in which it happened: `planned` in that of
+ * the planned moment, `lost` in that in which the time-out passed. Over a whole run planned = sent + dropped + unsent
+ * and sent = received + lost + corrupt + errors + pending.
+ */
+export class LoadInterval {
+  /** In ms since the measured part of the run began. */
+  from = 0;
+  to = 0;
+  /** Whether it is what came after the planned end. */
+  tail = false;
+  planned = 0;
+  sent = 0;
+  /** In time and right. */
+  received = 0;
+  /** Without a reply in time. */
+  lost = 0;
+  /** Replies to lost lines. */
+  late = 0;
+  /** Not sent, since too many were in flight. */
+  dropped = 0;
+  /** Not sent for another reason. */
+  unsent = 0;
+  /** Answered with something else. */
+  corrupt = 0;
+  /** Further replies. */
+  duplicates = 0;
+  /** Neither answered nor lost when the run was broken off. */
+  pending = 0;
+  /** Lines in flight when it ended. */
+  inFlight = 0;
+  /** Lines that failed, by reason. */
+  readonly errors: Map<string, number> = new Map();
+  /** Connects that failed, by reason. */
+  readonly connectErrors: Map<string, number> = new Map();
+  /** From planned to read, in µs as all durations; empty in a closed loop. */
+  readonly response: Distribution = new Distribution();
+  /** From written to read. */
+  readonly service: Distribution = new Distribution();
+  /** From planned to handed; empty in a closed loop. */
+  readonly sendLag: Distribution = new Distribution();
+  /** From handed to written; empty in a closed loop. */
+  readonly blocked: Distribution = new Distribution();
+  readonly connect: Distribution = new Distribution();
+  readonly handshake: Distribution = new Distribution();
+  /** By tag; null for servers without one. */
+  readonly servers: Map<string | null, ServerPart> = new Map();
+
+  /** Adds what happened in the same time in another thread. */
+  add(other: LoadInterval): void {
+    this.#addAll(other);
+    this.inFlight += other.inFlight;
+  }
+
+  /** Adds the interval that follows. */
+  extend(next: LoadInterval): void {
+    this.#addAll(next);
+    this.inFlight = next.inFlight;
+    this.to = next.to;
+    this.tail &&= next.tail;
+  }
+
+  #addAll(other: LoadInterval): void {
+    for (const name of LOAD_COUNTS) this[name] += other[name];
+    addCounts(this.errors, other.errors);
+    addCounts(this.connectErrors, other.connectErrors);
+    for (const name of LOAD_DURATIONS) this[name].add(other[name]);
+    for (const [tag, { received, up, down }] of other.servers) {
+      const server = this.server(tag);
+      server.received += received;
+      server.up.add(up);
+      server.down.add(down);
+    }
+  }
+
+  /** The part of a server, which is made if there is none. */
+  server(tag: string | null): ServerPart {
+    let server = this.servers.get(tag);
+    if (server === undefined) {
+      server = { received: 0, up: new Distribution(), down: new Distribution() };
+      this.servers.set(tag, server);
+    }
+    return server;
+  }
+
+  /** What {@linkcode decode} makes the same interval of; it can be cloned to another thread. */
+  encode(): EncodedLoadInterval {
+    const { from, to, tail, inFlight } = this;
+    const each = <K extends string, V>(names: readonly K[], value: (name: K) => V) =>
+      Object.fromEntries(names.map((it) => [it, value(it)])) as Record<K, V>;
+    return {
+      from,
+      to,
+      tail,
+      inFlight,
+      counts: each(LOAD_COUNTS, (it) => this[it]),
+      errors: [...this.errors],
+      connectErrors: [...this.connectErrors],
+      durations: each(LOAD_DURATIONS, (it) => this[it].encode()),
+      servers: [...this.servers].map((
+        [tag, { received, up, down }],
+      ) => [tag, received, up.encode(), down.encode()]),
+    };
+  }
+
+  /** The interval that was encoded. */
+  static decode(encoded: EncodedLoadInterval): LoadInterval {
+    const interval = new LoadInterval();
+    const { from, to, tail, inFlight } = encoded;
+    Object.assign(interval, { from, to, tail, inFlight }, encoded.counts);
+    addCounts(interval.errors, encoded.errors);
+    addCounts(interval.connectErrors, encoded.connectErrors);
+    for (const name of LOAD_DURATIONS) interval[name].addEncoded(encoded.durations[name]);
+    for (const [tag, received, up, down] of encoded.servers) {
+      const server = interval.server(tag);
+      server.received = received;
+      server.up.addEncoded(up);
+      server.down.addEncoded(down);
+    }
+    return interval;
+  }
+}
+
+/** Adds counts by reason to others. */
+export function addCounts(to: Map<string, number>, from: Iterable<readonly [string, number]>): void {
+  for (const [reason, count] of from) to.set(reason, (to.get(reason) ?? 0) + count);
+}
