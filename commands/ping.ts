@@ -12,8 +12,8 @@ import {
 } from "../cli/values.ts";
 import { MAX_PROBE, MIN_PROBE } from "../probe/lines.ts";
 import { type Plan, PLAN_DEFAULTS } from "../probe/run.ts";
-import { describeMetrics, valuesFor } from "../stats/metrics.ts";
-import { parseThreshold, type Threshold } from "../stats/threshold.ts";
+import { describeMetrics, PING_METRICS, valuesFor } from "../stats/metrics.ts";
+import { parseThreshold, type PingThreshold } from "../stats/threshold.ts";
 import { Command, INFO_OPTIONS, type Outcome, type Signals } from "./command.ts";
 import { DIAL_OPTIONS, DIAL_TLS_OPTIONS, readDial, warnIfInsecure } from "./dial.ts";
 import type { TransportOptionTable } from "./endpoints.ts";
@@ -148,7 +148,9 @@ const EXAMPLES: [string, string][] = [
 
 const METRICS = `\
 a metric, >, >=, < or <=, and a limit with its unit: p99>5ms, loss>=1%, drift>50ppm, missed>0. Metrics: \
-${describeMetrics()}. Where only an interval is known, the condition must hold for all of it or none of it`;
+${
+  describeMetrics(PING_METRICS)
+}. Where only an interval is known, the condition must hold for all of it or none of it`;
 
 const EXIT_CODES = `\
 0 a reply came, 1 none came, 2 usage error, 3 a --fail-if condition held, or could not be decided. A server that goes \
@@ -198,10 +200,10 @@ function checkFileNames(files: Record<string, string | undefined>): void {
 }
 
 /** @throws {UsageError} for a percentile that as many lines as asked for cannot tell. */
-function checkLines({ text, metric }: Threshold, { count, reconnect = false }: Partial<Plan>): void {
-  if (!("statistic" in metric) || typeof metric.statistic !== "number") return;
+function checkLines({ text, metric }: PingThreshold, { count, reconnect = false }: Partial<Plan>): void {
+  if (metric.of !== "duration" || typeof metric.statistic !== "number") return;
   const needed = valuesFor(metric.statistic);
-  const ofConnections = metric.of === "connect" || metric.of === "handshake";
+  const ofConnections = metric.name === "connect" || metric.name === "handshake";
   if (ofConnections && !reconnect && needed > 1) {
     throw new UsageError("use --fail-if", text, `that takes ${needed} connections: use --reconnect`);
   }

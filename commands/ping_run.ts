@@ -17,7 +17,7 @@ import { type TextOptions, TextReport, verdictLine } from "../report/text.ts";
 import { newStats, readRun, type SavedRun } from "../report/transcript.ts";
 import { IntervalStats } from "../stats/interval.ts";
 import type { RunStats } from "../stats/run_stats.ts";
-import { judge, type Threshold } from "../stats/threshold.ts";
+import { judge, type PingThreshold } from "../stats/threshold.ts";
 import { seconds } from "../stats/units.ts";
 import { wallMicros } from "../time/clock.ts";
 import { formatMillis } from "../time/duration.ts";
@@ -28,7 +28,7 @@ export interface OutputOptions {
   json?: string;
   csv?: string;
   /** Conditions under which the run has failed. */
-  thresholds: Threshold[];
+  thresholds: PingThreshold[];
   /** Whether a run passes of which a threshold cannot be told. */
   lenient: boolean;
 }

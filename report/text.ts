@@ -1,7 +1,7 @@
 import { escapeText } from "../failure.ts";
 import type { ProbeEvent, ReplyEvent } from "../stats/events.ts";
-import { kindOf } from "../stats/metrics.ts";
-import { parseThreshold, type Verdict } from "../stats/threshold.ts";
+import { kindOf, PING_METRICS, type Vocabulary } from "../stats/metrics.ts";
+import { parseThresholdOf, type Verdict } from "../stats/threshold.ts";
 import { wallMicros } from "../time/clock.ts";
 import { formatMillis } from "../time/duration.ts";
 import type { End, Exporter, Sink } from "./exporter.ts";
@@ -89,24 +89,24 @@ function replyLine({ fate, seq, rtt, tag, connect, handshake }: ReplyEvent, star
 }
 
 /** Why a run has failed: `Threshold broken: p99>5ms: it is 7.123 ms`; undefined if it has not, for this threshold. */
-export function verdictLine(verdict: Verdict): string | undefined {
+export function verdictLine(verdict: Verdict, vocabulary: Vocabulary = PING_METRICS): string | undefined {
   const { threshold, tag, help } = verdict;
   const whose = tag === null ? "" : ` for ${tag}`;
   switch (verdict.verdict) {
     case "kept":
       return undefined;
     case "broken":
-      return `Threshold broken: ${threshold}: it is ${rangeText(verdict)}${whose}`;
+      return `Threshold broken: ${threshold}: it is ${rangeText(verdict, vocabulary)}${whose}`;
     case "cannot tell": {
-      const known = verdict.lower === null ? "" : `it is ${rangeText(verdict)}${whose}; `;
+      const known = verdict.lower === null ? "" : `it is ${rangeText(verdict, vocabulary)}${whose}; `;
       return `Cannot tell whether "${threshold}" holds: ${known}${help}`;
     }
   }
 }
 
 /** What is known of a threshold's metric, in its unit. */
-function rangeText({ threshold, lower, upper }: Verdict): string {
-  const kind = kindOf(parseThreshold(threshold).metric);
+function rangeText({ threshold, lower, upper }: Verdict, vocabulary: Vocabulary): string {
+  const kind = kindOf(parseThresholdOf(vocabulary, threshold).metric);
   const text = (value: number) => {
     switch (kind) {
       case "share":

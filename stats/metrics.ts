@@ -23,36 +23,61 @@ export const DISTRIBUTIONS = [
 ] as const;
 export const STATISTICS = ["min", "avg", "max", "mdev"] as const;
 const CLOCKS = { offset: "time", drift: "drift" } as const;
+
+/** What can be measured of a run, by its names. */
+export interface Vocabulary<Count extends string = string, Of extends string = string> {
+  counts: readonly Count[];
+  distributions: readonly Of[];
+  /** The distribution of a statistic that names none ... */
+  latency: Of;
+  /** ... and what it is called. */
+  latencyName: string;
+  clocks: readonly (keyof typeof CLOCKS)[];
+}
+
+/** What thresholds of ping can be about. */
+export const PING_METRICS: Vocabulary<typeof COUNTS[number], typeof DISTRIBUTIONS[number]> = {
+  counts: COUNTS,
+  distributions: DISTRIBUTIONS,
+  latency: "rtt",
+  latencyName: "the round trip",
+  clocks: ["offset", "drift"],
+};
+
 const PERCENTILE = /^p(\d{1,2}(?:\.\d{1,6})?)$/;
 
 /** What a metric is measured in. */
 export type Kind = "time" | "share" | "drift" | "count";
 
+/** A statistic of a distribution; a number is a percentile. */
+export type Statistic = typeof STATISTICS[number] | number;
+
 /** A metric, taken apart. */
-export type Metric =
-  | { of: "count"; name: typeof COUNTS[number] }
+export type Metric<Count extends string = string, Of extends string = string> =
+  | { of: "count"; name: Count }
   | { of: "loss" }
   | { of: "clock"; name: keyof typeof CLOCKS; absolute: boolean }
-  | { of: typeof DISTRIBUTIONS[number]; statistic: typeof STATISTICS[number] | number };
+  | { of: "duration"; name: Of; statistic: Statistic };
 
-/** Takes a metric apart; undefined for what is none. A number is a percentile. */
-export function parseMetric(text: string): Metric | undefined {
+/** Takes a metric apart; undefined for what is none. */
+export function parseMetric<Count extends string, Of extends string>(
+  text: string,
+  { counts, distributions, latency, clocks }: Vocabulary<Count, Of>,
+): Metric<Count, Of> | undefined {
   if (text === "loss") return { of: "loss" };
-  if ((COUNTS as readonly string[]).includes(text)) {
-    return { of: "count", name: text as typeof COUNTS[number] };
-  }
-  const [, absolute, clock] = /^(?:(abs)\()?([a-z]+)\)?$/.exec(text) ?? [];
-  const whole = absolute === undefined ? clock : `abs(${clock})`;
-  if (whole === text && clock !== undefined && Object.hasOwn(CLOCKS, clock)) {
-    return { of: "clock", name: clock as keyof typeof CLOCKS, absolute: absolute !== undefined };
-  }
-  const [, distribution = "rtt", name] = /^(?:([a-z]+)\.)?([a-z]+[\d.]*)$/.exec(text) ?? [];
-  if (name === undefined || !(DISTRIBUTIONS as readonly string[]).includes(distribution)) return undefined;
-  const of = distribution as typeof DISTRIBUTIONS[number];
-  const percent = PERCENTILE.exec(name)?.[1];
-  if (percent !== undefined) return { of, statistic: Number(percent) };
-  if (!(STATISTICS as readonly string[]).includes(name)) return undefined;
-  return { of, statistic: name as typeof STATISTICS[number] };
+  const count = counts.find((it) => it === text);
+  if (count !== undefined) return { of: "count", name: count };
+  const [, absolute, clockName] = /^(?:(abs)\()?([a-z]+)\)?$/.exec(text) ?? [];
+  const whole = absolute === undefined ? clockName : `abs(${clockName})`;
+  const clock = whole === text ? clocks.find((it) => it === clockName) : undefined;
+  if (clock !== undefined) return { of: "clock", name: clock, absolute: absolute !== undefined };
+  const [, distribution = latency, statistic] = /^(?:([a-z_]+)\.)?([a-z]+[\d.]*)$/.exec(text) ?? [];
+  const name = distributions.find((it) => it === distribution);
+  if (name === undefined || statistic === undefined) return undefined;
+  const percent = PERCENTILE.exec(statistic)?.[1];
+  if (percent !== undefined) return { of: "duration", name, statistic: Number(percent) };
+  const known = STATISTICS.find((it) => it === statistic);
+  return known === undefined ? undefined : { of: "duration", name, statistic: known };
 }
 
 export function kindOf(metric: Metric): Kind {
@@ -63,7 +88,7 @@ export function kindOf(metric: Metric): Kind {
       return "share";
     case "clock":
       return CLOCKS[metric.name];
-    default:
+    case "duration":
       return "time";
   }
 }
@@ -74,10 +99,15 @@ export function valuesFor(percent: number): number {
 }
 
 /** All metrics, in words. */
-export function describeMetrics(): string {
-  const clocks = Object.keys(CLOCKS).flatMap((it) => [it, `abs(${it})`]);
-  return `${
-    [...STATISTICS, "p50", "p99.9"].join(", ")
-  } and so on of the round trip, or of another duration as in ` +
-    `up.p99 (${DISTRIBUTIONS.join(", ")}); loss; a count (${COUNTS.join(", ")}); ${clocks.join(", ")}`;
+export function describeMetrics({ counts, distributions, latencyName, clocks }: Vocabulary): string {
+  const groups = [
+    `${
+      [...STATISTICS, "p50", "p99.9"].join(", ")
+    } and so on of ${latencyName}, or of another duration as in ` +
+    `up.p99 (${distributions.join(", ")})`,
+    "loss",
+    `a count (${counts.join(", ")})`,
+    clocks.flatMap((it) => [it, `abs(${it})`]).join(", "),
+  ];
+  return groups.filter((it) => it !== "").join("; ");
 }

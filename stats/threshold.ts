@@ -1,18 +1,33 @@
 import type { Distribution } from "./distribution.ts";
-import { describeMetrics, type Kind, kindOf, type Metric, parseMetric, valuesFor } from "./metrics.ts";
+import {
+  type COUNTS,
+  describeMetrics,
+  type DISTRIBUTIONS,
+  type Kind,
+  kindOf,
+  type Metric,
+  parseMetric,
+  PING_METRICS,
+  type Statistic,
+  valuesFor,
+  type Vocabulary,
+} from "./metrics.ts";
 import type { RunStats } from "./run_stats.ts";
 import type { Estimate } from "./summary.ts";
 import { seconds } from "./units.ts";
 
 /** A condition under which a run has failed. */
-export interface Threshold {
+export interface Threshold<Count extends string = string, Of extends string = string> {
   /** As the user wrote it. */
   text: string;
-  metric: Metric;
+  metric: Metric<Count, Of>;
   operator: "<" | "<=" | ">" | ">=";
   /** In seconds, as a share of 1, in ppm, or a plain number: as the metric is. */
   limit: number;
 }
+
+/** One of ping's. */
+export type PingThreshold = Threshold<typeof COUNTS[number], typeof DISTRIBUTIONS[number]>;
 
 /** The verdict of a run on a threshold. */
 export interface Verdict {
@@ -51,9 +66,12 @@ const EXPECTED: Record<Kind, string> = {
 /**
  * Reads a threshold: `p99>5ms`, `loss>=1%`, `abs(offset)>50ms`, `down.p99>2ms`.
  *
- * @throws {Error} whose message says what was expected.
+ * @param vocabulary what it may be about. @throws {Error} whose message says what was expected.
  */
-export function parseThreshold(text: string): Threshold {
+export function parseThresholdOf<Count extends string, Of extends string>(
+  vocabulary: Vocabulary<Count, Of>,
+  text: string,
+): Threshold<Count, Of> {
   const match = /^\s*(\S+?)\s*([<>]=?)\s*([+-]?(?:\d+(?:\.\d*)?|\.\d+))\s*(\D*?)\s*$/.exec(text);
   if (match === null) throw new Error("expected a metric, >, >=, < or <=, and a value, such as p99>5ms");
   const [, name, operator, number, unit] = match as unknown as [
@@ -63,8 +81,10 @@ export function parseThreshold(text: string): Threshold {
     string,
     string,
   ];
-  const metric = parseMetric(name);
-  if (metric === undefined) throw new Error(`there is no metric "${name}", expected ${describeMetrics()}`);
+  const metric = parseMetric(name, vocabulary);
+  if (metric === undefined) {
+    throw new Error(`there is no metric "${name}", expected ${describeMetrics(vocabulary)}`);
+  }
   const kind = kindOf(metric);
   const none = Number(number) === 0 && unit === "";
   if (!none && !Object.hasOwn(UNITS[kind], unit)) throw new Error(`expected ${EXPECTED[kind]}`);
@@ -72,12 +92,22 @@ export function parseThreshold(text: string): Threshold {
   return { text, metric, operator, limit: Number(number) * times / per };
 }
 
+/** Reads a threshold of ping's, like {@linkcode parseThresholdOf}. */
+export function parseThreshold(text: string): PingThreshold {
+  return parseThresholdOf(PING_METRICS, text);
+}
+
+/** Compares a run with a threshold. */
+export function judge(threshold: PingThreshold, stats: RunStats): Verdict {
+  return decide(threshold, measure(threshold.metric, stats));
+}
+
 /**
- * Compares a run with a threshold: the first server that breaks it decides, or else the first of which it cannot be
- * told, or else the last.
+ * The verdict on what was measured of each server: the first that breaks the threshold decides, or else the first of
+ * which it cannot be told, or else the last.
  */
-export function judge(threshold: Threshold, stats: RunStats): Verdict {
-  const verdicts = measure(threshold.metric, stats).map((it) => verdictOn(threshold, it));
+export function decide(threshold: Threshold, measured: Measured[]): Verdict {
+  const verdicts = measured.map((it) => verdictOn(threshold, it));
   return verdicts.find((it) => it.broken) ?? verdicts.find((it) => it.verdict === "cannot tell") ??
     verdicts.at(-1) ?? verdictOn(threshold, { tag: null, help: "no reply has come" });
 }
@@ -85,7 +115,7 @@ export function judge(threshold: Threshold, stats: RunStats): Verdict {
 const UNTOLD = "the replies' stamps do not tell it";
 
 /** What is known of a metric: an interval, or nothing. */
-interface Measured {
+export interface Measured {
   tag: string | null;
   lower?: number;
   upper?: number;
@@ -126,7 +156,7 @@ function verdictOn({ text, operator, limit }: Threshold, { tag, lower, upper, he
 }
 
 /** What is known of a metric: of the run, or of each server for what its stamps tell. */
-function measure(metric: Metric, stats: RunStats): Measured[] {
+function measure(metric: PingThreshold["metric"], stats: RunStats): Measured[] {
   if (metric.of === "count" || metric.of === "loss") {
     const summary = stats.summary();
     const value = metric.of === "count" ? summary[metric.name] : summary.loss;
@@ -144,8 +174,8 @@ function measure(metric: Metric, stats: RunStats): Measured[] {
         : "a longer run tells more",
     }));
   }
-  const { of, statistic } = metric;
-  return stats.distributions(of).map(({ tag, values }) => ({ tag, ...statisticOf(statistic, values) }));
+  const { name, statistic } = metric;
+  return stats.distributions(name).map(({ tag, values }) => ({ tag, ...statisticOf(statistic, values) }));
 }
 
 function rangeOf(estimate: Estimate | null, absolute: boolean): Pick<Measured, "lower" | "upper"> {
@@ -155,8 +185,9 @@ function rangeOf(estimate: Estimate | null, absolute: boolean): Pick<Measured, "
   return { lower: Math.max(0, lower, -upper), upper: Math.max(Math.abs(lower), Math.abs(upper)) };
 }
 
-function statisticOf(
-  statistic: "min" | "avg" | "max" | "mdev" | number,
+/** What is known of a statistic of durations. */
+export function statisticOf(
+  statistic: Statistic,
   values: Distribution | undefined,
 ): Omit<Measured, "tag"> {
   if (values === undefined) return { help: UNTOLD };
