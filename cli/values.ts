@@ -95,6 +95,24 @@ export function parseCount(text: string, min: number, max: number): number {
   return count;
 }
 
+/** Reads a whole number like {@linkcode parseCount}, or in powers of ten: `1e6`. @throws {Error} for all else. */
+export function parseLargeCount(text: string, min: number, max: number): number {
+  const count = /^\d+(?:\.\d+)?(?:e\d{1,2})?$/i.test(text) ? Number(text) : NaN;
+  if (!(Number.isInteger(count) && count >= min && count <= max)) {
+    throw new Error(`expected a whole number such as 5000 or 1e6, from ${min} to ${max}`);
+  }
+  return count;
+}
+
+/** Reads how often something happens each second: `20000`, `2e4`, `0.5`. @throws {Error} for all else, and for 0. */
+export function parseRate(text: string, max: number): number {
+  const rate = /^(?:\d+(?:\.\d*)?|\.\d+)(?:e\d{1,2})?$/i.test(text) ? Number(text) : NaN;
+  if (!(rate > 0 && rate <= max)) {
+    throw new Error(`expected a number a second such as 5000, 2e4 or 0.5, up to ${max}`);
+  }
+  return rate;
+}
+
 /** Reads one of a few words. @throws {Error} for all else. */
 export function parseChoice<T extends string>(text: string, choices: readonly T[]): T {
   const choice = choices.find((it) => it === text);

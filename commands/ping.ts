@@ -1,15 +1,6 @@
 /** `tsecho ping`: its options, and the choice between a new run and a saved one. */
 import { type Parsed, UsageError } from "../cli/parser.ts";
-import {
-  formatTime,
-  parseCount,
-  parseOutputPath,
-  parsePath,
-  parseSize,
-  parseTime,
-  STDERR,
-  STDOUT,
-} from "../cli/values.ts";
+import { formatTime, parseCount, parseOutputPath, parsePath, parseSize, parseTime } from "../cli/values.ts";
 import { MAX_PROBE, MIN_PROBE } from "../probe/lines.ts";
 import { type Plan, PLAN_DEFAULTS } from "../probe/run.ts";
 import { describeMetrics, PING_METRICS, valuesFor } from "../stats/metrics.ts";
@@ -17,6 +8,7 @@ import { parseThreshold, type PingThreshold } from "../stats/threshold.ts";
 import { Command, INFO_OPTIONS, type Outcome, type Signals } from "./command.ts";
 import { DIAL_OPTIONS, DIAL_TLS_OPTIONS, readDial, warnIfInsecure } from "./dial.ts";
 import type { TransportOptionTable } from "./endpoints.ts";
+import { checkFileNames, checkStreams } from "./outputs.ts";
 import type { PingCommandOptions, PingOutcome, ReplayOptions } from "./ping_run.ts";
 
 const MAX_COUNT = 1_000_000_000;
@@ -175,12 +167,7 @@ function read(parsed: Parsed<typeof OPTIONS>): PingRequest {
     throw new UsageError("use option", "--lenient", "it needs --fail-if");
   }
   if (from !== undefined) checkReplay(parsed);
-  if ([json === STDOUT, csv === STDOUT, jsonStream].filter(Boolean).length > 1) {
-    throw new UsageError("write to", STDOUT, "more than one output is to go to stdout");
-  }
-  if (json === STDERR && csv === STDERR) {
-    throw new UsageError("write to", STDERR, "more than one output is to go to stderr");
-  }
+  checkStreams({ json, csv }, jsonStream);
   const files = { ...(json !== undefined && { json }), ...(csv !== undefined && { csv }) };
   if (from !== undefined) return { replay: { from, ...files, clocksSynced, thresholds, lenient } };
   if (parsed.positionals.length === 0 && rest.host === undefined) checkFileNames({ json, csv });
@@ -189,14 +176,6 @@ function read(parsed: Parsed<typeof OPTIONS>): PingRequest {
   const { quiet = false, timestamps = false, noTty = false, ...given } = own;
   const flags = { quiet, timestamps, clocksSynced, live: !noTty, jsonStream };
   return { run: { ...dial, ...DEFAULTS, ...given, ...flags, ...files, thresholds, lenient } };
-}
-
-/** @throws {UsageError} where no endpoint is named and a file may be meant for it: `ping --json web`. */
-function checkFileNames(files: Record<string, string | undefined>): void {
-  for (const [option, file = STDOUT] of Object.entries(files)) {
-    if (/[./]/.test(file) || file === STDOUT) continue;
-    throw new UsageError(`use --${option}`, file, `is ${file} the endpoint? for a file, ./${file}`);
-  }
 }
 
 /** @throws {UsageError} for a percentile that as many lines as asked for cannot tell. */

@@ -1,5 +1,5 @@
 /** `tsecho ping`: joins a run, or a saved one, to the terminal and to files. */
-import { TextOutput, type UsedFile } from "../cli/output.ts";
+import type { UsedFile } from "../cli/output.ts";
 import { note, tell } from "../cli/stdio.ts";
 import { canMoveCursor } from "../cli/terminal.ts";
 import { STDOUT } from "../cli/values.ts";
@@ -8,8 +8,8 @@ import { readText } from "../net/file.ts";
 import { type Ping, ping } from "../ping.ts";
 import type { DialOptions, Setup } from "../probe/channel.ts";
 import { CsvTable } from "../report/csv.ts";
-import type { Exporter } from "../report/exporter.ts";
-import { JsonDocument, JsonStream } from "../report/json.ts";
+import type { PingExporter } from "../report/exporter.ts";
+import { JsonDocument, jsonStreamOf } from "../report/json.ts";
 import { LiveLine } from "../report/live.ts";
 import { type Start, VERSION } from "../report/record.ts";
 import { interimLine } from "../report/summary.ts";
@@ -21,6 +21,7 @@ import { judge, type PingThreshold } from "../stats/threshold.ts";
 import { seconds } from "../stats/units.ts";
 import { wallMicros } from "../time/clock.ts";
 import { formatMillis } from "../time/duration.ts";
+import { Outputs } from "./outputs.ts";
 
 /** Where a run is written to. */
 export interface OutputOptions {
@@ -90,7 +91,7 @@ export async function runPing(
   onQuit: (tell: () => void) => void,
 ): Promise<PingOutcome> {
   const { quiet, timestamps, endpoint, thresholds: _, lenient: __, ...plan } = options;
-  const outputs = await Outputs.open(options, { header: true, events: !quiet, timestamps });
+  const outputs = await openOutputs(options, { header: true, events: !quiet, timestamps });
   const timers: ReturnType<typeof setInterval>[] = [];
   try {
     await using run = ping(endpoint, { ...plan, signal: stop });
@@ -137,7 +138,7 @@ export async function replayPing(options: ReplayOptions): Promise<PingOutcome> {
   const { saved, file } = await readSaved(from);
   const start = { ...saved.start, clocks_synced: saved.start.clocks_synced || options.clocksSynced };
   const text = { header: false, events: false, timestamps: false };
-  const outputs = await Outputs.open({ ...options, jsonStream: false, live: false }, text, file);
+  const outputs = await openOutputs({ ...options, jsonStream: false, live: false }, text, file);
   try {
     const stats = newStats(start);
     outputs.each((it) => it.start?.(start));
@@ -196,7 +197,7 @@ function startOf(run: Ping, options: PingCommandOptions, { connect, handshake }:
 }
 
 /** Says on stderr how it goes. */
-function tellInterim(stats: RunStats, { live }: Outputs): void {
+function tellInterim(stats: RunStats, { live }: PingOutputs): void {
   live?.clear();
   void tell(escapeText(interimLine(stats.summary())));
 }
@@ -206,7 +207,7 @@ function showLive(
   run: Ping,
   { count, deadline }: PingCommandOptions,
   endsAt: number,
-  { live }: Outputs,
+  { live }: PingOutputs,
 ): void {
   if (run.isOver) return;
   const secondsLeft = deadline > 0 ? Math.max(0, endsAt - performance.now()) / 1000 : undefined;
@@ -219,7 +220,7 @@ async function conclude(
   ended: string | null,
   endpoint: string,
   { thresholds, lenient }: OutputOptions,
-  outputs: Outputs,
+  outputs: PingOutputs,
 ): Promise<PingOutcome> {
   const summary = stats.summary();
   const verdicts = thresholds.map((it) => judge(it, stats));
@@ -236,75 +237,34 @@ async function conclude(
   return summary.received > 0 ? "replies" : "no replies";
 }
 
-/** The exporters of a run, and where they write to: text for people unless stdout is wanted for data, and files. */
-class Outputs {
+/** Where a run is shown, and where it is written to. */
+interface PingOutputs extends Outputs<PingExporter> {
   /** The live line, where one is shown. */
-  readonly live: LiveLine | undefined;
-  readonly #exporters: Exporter[] = [];
-  readonly #outputs: TextOutput[] = [];
+  live?: LiveLine;
+}
 
-  private constructor(live: boolean, text: TextOptions | undefined) {
-    if (text === undefined) return;
-    const stdout = this.#add(TextOutput.stdout());
+/**
+ * Opens the outputs: text for people unless stdout is wanted for data, and files.
+ *
+ * @param source the file that the run is read from.
+ */
+async function openOutputs(
+  { json, csv, jsonStream, live }: { live: boolean; json?: string; csv?: string; jsonStream: boolean },
+  text: TextOptions,
+  source?: UsedFile,
+): Promise<PingOutputs> {
+  const outputs: PingOutputs = new Outputs<PingExporter>(source);
+  if (!(jsonStream || json === STDOUT || csv === STDOUT)) {
+    const stdout = outputs.stdout();
     if (live && canMoveCursor()) {
-      this.live = new LiveLine(stdout, () => Deno.consoleSize().columns);
-      this.#exporters.push(this.live);
+      outputs.live = new LiveLine(stdout, () => Deno.consoleSize().columns);
+      outputs.add(outputs.live);
     }
     const onTerminal = Deno.stdout.isTerminal() && { columns: () => Deno.consoleSize().columns };
-    this.#exporters.push(new TextReport(this.live ?? stdout, { ...text, ...onTerminal }));
+    outputs.add(new TextReport(outputs.live ?? stdout, { ...text, ...onTerminal }));
   }
-
-  /** @param source the file that the run is read from. */
-  static async open(
-    options: { live: boolean; json?: string; csv?: string; jsonStream: boolean },
-    text: TextOptions,
-    source?: UsedFile,
-  ): Promise<Outputs> {
-    const { json, csv, jsonStream } = options;
-    const data = jsonStream || json === STDOUT || csv === STDOUT;
-    const used = source === undefined ? [] : [source];
-    const outputs = new Outputs(options.live, data ? undefined : text);
-    if (json !== undefined) {
-      outputs.#exporters.push(new JsonDocument(outputs.#add(await TextOutput.open(json, "--json", used))));
-    }
-    if (csv !== undefined) {
-      outputs.#exporters.push(new CsvTable(outputs.#add(await TextOutput.open(csv, "--csv", used))));
-    }
-    if (jsonStream) outputs.#exporters.push(new JsonStream(outputs.#add(TextOutput.stdout()), text.events));
-    return outputs;
-  }
-
-  /** Resolves when an output can be written no more. */
-  get failed(): Promise<void> {
-    return Promise.race(this.#outputs.map((it) => it.failed));
-  }
-
-  each(use: (exporter: Exporter) => void): void {
-    this.#exporters.forEach(use);
-  }
-
-  /** Undefined while there is room for more output; else a promise to wait for: its reader sets the pace then. */
-  whenRoom(): Promise<void> | undefined {
-    for (const output of this.#outputs) {
-      if (!output.hasRoom) return output.whenRoom();
-    }
-    return undefined;
-  }
-
-  /** Resolves when all has been written. @throws the error of a write. */
-  async flush(): Promise<void> {
-    for (const output of this.#outputs) await output.flush();
-  }
-
-  async close(): Promise<void> {
-    for (const output of this.#outputs) {
-      await output.flush().catch(() => {}); // its error was thrown before, or a worse one was
-      output.close();
-    }
-  }
-
-  #add(output: TextOutput): TextOutput {
-    this.#outputs.push(output);
-    return output;
-  }
+  await outputs.file(json, "--json", (sink) => new JsonDocument(sink));
+  await outputs.file(csv, "--csv", (sink) => new CsvTable(sink));
+  if (jsonStream) outputs.add(jsonStreamOf(outputs.stdout(), text.events));
+  return outputs;
 }

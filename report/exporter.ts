@@ -21,10 +21,13 @@ export interface End {
 }
 
 /** Writes a run in one format to a sink. A format leaves out the methods that it has no use for. */
-export interface Exporter {
+export interface Exporter<Start, Event, Interval, End> {
   start?(start: Start): void;
-  event?(event: ProbeEvent): void;
+  event?(event: Event): void;
   /** Called once a second while a run goes on, and at its end; not for a saved run. */
-  interval?(interval: IntervalSummary): void;
+  interval?(interval: Interval): void;
   end?(end: End): void;
 }
+
+/** Writes a run of ping's. */
+export type PingExporter = Exporter<Start, ProbeEvent, IntervalSummary, End>;

@@ -1,10 +1,10 @@
 import type { ProbeEvent } from "../stats/events.ts";
 import type { IntervalSummary } from "../stats/interval.ts";
-import type { End, Exporter, Sink } from "./exporter.ts";
+import type { End, Exporter, PingExporter, Sink } from "./exporter.ts";
 import { type Start, toRecord } from "./record.ts";
 
 /** One JSON document, with an event a line: what a run that is killed has written can be read back. */
-export class JsonDocument implements Exporter {
+export class JsonDocument implements PingExporter {
   readonly #sink: Sink;
   #events = 0;
 
@@ -25,36 +25,53 @@ export class JsonDocument implements Exporter {
   }
 }
 
-/** A JSON object a line, while the run goes on. */
-export class JsonStream implements Exporter {
-  readonly #sink: Sink;
-  readonly #events: boolean;
+/** What becomes the object of a stream for each part of a run; a part that is left out has none. */
+export type Records<Start, Event, Interval, End> = {
+  start(start: Start): object;
+  event?(event: Event): object;
+  interval?(interval: Interval): object;
+  end(end: End): object;
+};
 
-  /** @param events whether events are written too. */
-  constructor(sink: Sink, events: boolean) {
+/** A JSON object a line, while the run goes on. */
+export class JsonStream<Start, Event, Interval, End> implements Exporter<Start, Event, Interval, End> {
+  readonly #sink: Sink;
+  readonly #records: Records<Start, Event, Interval, End>;
+
+  constructor(sink: Sink, records: Records<Start, Event, Interval, End>) {
     this.#sink = sink;
-    this.#events = events;
+    this.#records = records;
   }
 
   start(start: Start): void {
-    this.#write(start);
+    this.#write(this.#records.start(start));
   }
 
-  event(event: ProbeEvent): void {
-    if (this.#events) this.#write(toRecord(event));
+  event(event: Event): void {
+    this.#write(this.#records.event?.(event));
   }
 
-  interval(interval: IntervalSummary): void {
-    this.#write({ type: "interval", ...interval });
+  interval(interval: Interval): void {
+    this.#write(this.#records.interval?.(interval));
   }
 
   end(end: End): void {
-    this.#write(endRecord(end));
+    this.#write(this.#records.end(end));
   }
 
-  #write(record: object): void {
-    this.#sink.write(`${JSON.stringify(record)}\n`);
+  #write(record: object | undefined): void {
+    if (record !== undefined) this.#sink.write(`${JSON.stringify(record)}\n`);
   }
+}
+
+/** The stream of a run of ping's. @param events whether events are written too. */
+export function jsonStreamOf(sink: Sink, events: boolean): PingExporter {
+  return new JsonStream<Start, ProbeEvent, IntervalSummary, End>(sink, {
+    start: (start) => start,
+    ...(events && { event: toRecord }),
+    interval: (interval) => ({ type: "interval", ...interval }),
+    end: endRecord,
+  });
 }
 
 function endRecord({ ended, summary, thresholds }: End): object {

@@ -1,6 +1,6 @@
 import type { ProbeEvent } from "../stats/events.ts";
 import type { OffsetOfServer } from "../stats/summary.ts";
-import type { Exporter, Sink } from "./exporter.ts";
+import type { PingExporter, Sink } from "./exporter.ts";
 import { lossText, millisOfMicros, withBound } from "./format.ts";
 
 /** Round trips that the line shows. */
@@ -23,7 +23,7 @@ export interface Progress {
 }
 
 /** The last line of a terminal, which shows how a run goes. Other text for the terminal is written through it. */
-export class LiveLine implements Exporter, Sink {
+export class LiveLine implements PingExporter, Sink {
   readonly #terminal: Sink;
   readonly #columns: () => number;
   /** The latest round trips in µs, undefined for lost lines. */

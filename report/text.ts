@@ -4,7 +4,7 @@ import { kindOf, PING_METRICS, type Vocabulary } from "../stats/metrics.ts";
 import { parseThresholdOf, type Verdict } from "../stats/threshold.ts";
 import { wallMicros } from "../time/clock.ts";
 import { formatMillis } from "../time/duration.ts";
-import type { End, Exporter, Sink } from "./exporter.ts";
+import type { End, PingExporter, Sink } from "./exporter.ts";
 import { millis, millisOfMicros, percent } from "./format.ts";
 import { histogramLines } from "./histogram.ts";
 import { paceLines } from "./pace.ts";
@@ -24,7 +24,7 @@ export interface TextOptions {
 }
 
 /** The text that ping(8) prints. What came from the server is escaped. */
-export class TextReport implements Exporter {
+export class TextReport implements PingExporter {
   readonly #sink: Sink;
   readonly #options: TextOptions;
   #start: Start | undefined;

@@ -49,6 +49,46 @@ const PERCENTILE = /^p(\d{1,2}(?:\.\d{1,6})?)$/;
 /** What a metric is measured in. */
 export type Kind = "time" | "share" | "drift" | "count";
 
+const LOAD_COUNT_NAMES = [
+  "planned",
+  "sent",
+  "received",
+  "lost",
+  "late",
+  "dropped",
+  "unsent",
+  "corrupt",
+  "duplicates",
+  "pending",
+  "errors",
+  "connect_errors",
+  "rate",
+] as const;
+const LOAD_DURATION_NAMES = [
+  "latency",
+  "response",
+  "service",
+  "send_lag",
+  "blocked",
+  "connect",
+  "handshake",
+  "up",
+  "down",
+] as const;
+export type LoadCountName = typeof LOAD_COUNT_NAMES[number];
+export type LoadDurationName = typeof LOAD_DURATION_NAMES[number];
+/** Those that only a plan gives. */
+export const OPEN_LOOP_DURATIONS: readonly string[] = ["response", "send_lag", "blocked"];
+
+/** What thresholds of load can be about: `rate` is that of received lines. */
+export const LOAD_METRICS: Vocabulary<LoadCountName, LoadDurationName> = {
+  counts: LOAD_COUNT_NAMES,
+  distributions: LOAD_DURATION_NAMES,
+  latency: "latency",
+  latencyName: "the latency (response in an open loop, service in a closed one)",
+  clocks: [],
+};
+
 /** A statistic of a distribution; a number is a percentile. */
 export type Statistic = typeof STATISTICS[number] | number;
 

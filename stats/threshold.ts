@@ -5,6 +5,8 @@ import {
   type DISTRIBUTIONS,
   type Kind,
   kindOf,
+  type LoadCountName,
+  type LoadDurationName,
   type Metric,
   parseMetric,
   PING_METRICS,
@@ -28,6 +30,9 @@ export interface Threshold<Count extends string = string, Of extends string = st
 
 /** One of ping's. */
 export type PingThreshold = Threshold<typeof COUNTS[number], typeof DISTRIBUTIONS[number]>;
+
+/** One of load's. */
+export type LoadThreshold = Threshold<LoadCountName, LoadDurationName>;
 
 /** The verdict of a run on a threshold. */
 export interface Verdict {

@@ -1,0 +1,90 @@
+/** Where the runs of ping and load are written to: text for people on stdout, or data, and files. */
+import { TextOutput, type UsedFile } from "../cli/output.ts";
+import { UsageError } from "../cli/parser.ts";
+import { STDERR, STDOUT } from "../cli/values.ts";
+import type { Sink } from "../report/exporter.ts";
+
+/** Files by the option that names each, by `parseOutputPath`. */
+export type OutputFiles = Record<string, string | undefined>;
+
+/** @throws {UsageError} where more than one output is to go to one stream. */
+export function checkStreams(files: OutputFiles, jsonStream: boolean): void {
+  for (const [stream, name] of [[STDOUT, "stdout"], [STDERR, "stderr"]] as const) {
+    const outputs = Object.values(files).filter((it) => it === stream).length;
+    if (outputs + (jsonStream && stream === STDOUT ? 1 : 0) < 2) continue;
+    throw new UsageError("write to", stream, `more than one output is to go to ${name}`);
+  }
+}
+
+/** @throws {UsageError} where no endpoint is named and a file may be meant for it: `ping --json web`. */
+export function checkFileNames(files: OutputFiles): void {
+  for (const [option, file = STDOUT] of Object.entries(files)) {
+    if (/[./]/.test(file) || file === STDOUT) continue;
+    throw new UsageError(`use --${option}`, file, `is ${file} the endpoint? for a file, ./${file}`);
+  }
+}
+
+/** The exporters of a run, and what they write to. */
+export class Outputs<Exporter> {
+  readonly #exporters: Exporter[] = [];
+  readonly #outputs: TextOutput[] = [];
+  readonly #used: UsedFile[];
+
+  /** @param source the file that the run is read from. */
+  constructor(source?: UsedFile) {
+    this.#used = source === undefined ? [] : [source];
+  }
+
+  add(exporter: Exporter): void {
+    this.#exporters.push(exporter);
+  }
+
+  stdout(): Sink {
+    return this.#keep(TextOutput.stdout());
+  }
+
+  /**
+   * Opens a file, if the user named one.
+   *
+   * @param option that names it.
+   * @param make makes the exporter that writes to it.
+   * @throws {UsageError} when another option names it too; {@linkcode Failure} when it cannot be written.
+   */
+  async file(path: string | undefined, option: string, make: (sink: Sink) => Exporter): Promise<void> {
+    if (path !== undefined) this.add(make(this.#keep(await TextOutput.open(path, option, this.#used))));
+  }
+
+  /** Resolves when an output can be written no more. */
+  get failed(): Promise<void> {
+    return Promise.race(this.#outputs.map((it) => it.failed));
+  }
+
+  each(use: (exporter: Exporter) => void): void {
+    this.#exporters.forEach(use);
+  }
+
+  /** Undefined while there is room for more output; else a promise to wait for: its reader sets the pace then. */
+  whenRoom(): Promise<void> | undefined {
+    for (const output of this.#outputs) {
+      if (!output.hasRoom) return output.whenRoom();
+    }
+    return undefined;
+  }
+
+  /** Resolves when all has been written. @throws the error of a write. */
+  async flush(): Promise<void> {
+    for (const output of this.#outputs) await output.flush();
+  }
+
+  async close(): Promise<void> {
+    for (const output of this.#outputs) {
+      await output.flush().catch(() => {}); // its error was thrown before, or a worse one was
+      output.close();
+    }
+  }
+
+  #keep(output: TextOutput): TextOutput {
+    this.#outputs.push(output);
+    return output;
+  }
+}
