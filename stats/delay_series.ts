@@ -47,20 +47,22 @@ export class DelaySeries {
   #windows: Window[] = [];
   #perWindow = CHUNK;
 
-  /** @param slope tells the likeliest slope so far. */
-  add(time: number, value: number, slope: () => number): void {
+  /** @param slope tells the likeliest slope so far. @param times how often the value is counted. */
+  add(time: number, value: number, slope: () => number, times = 1): void {
     this.#lower.add(time, value);
     this.#upper.add(time, value);
-    this.count++;
+    const weight = times / (this.count + times);
     const timeBefore = time - this.#time;
     const valueBefore = value - this.#value;
-    this.#time += timeBefore / this.count;
-    this.#value += valueBefore / this.count;
-    this.#timeTime += timeBefore * (time - this.#time);
-    this.#timeValue += timeBefore * (value - this.#value);
-    this.#valueValue += valueBefore * (value - this.#value);
-    if (this.count <= MAX_KEPT) this.#keep(time, value);
-    else this.#append(time, value, slope);
+    this.#time += timeBefore * weight;
+    this.#value += valueBefore * weight;
+    this.#timeTime += timeBefore * (time - this.#time) * times;
+    this.#timeValue += timeBefore * (value - this.#value) * times;
+    this.#valueValue += valueBefore * (value - this.#value) * times;
+    for (let i = 0; i < times; i++) {
+      if (this.count++ < MAX_KEPT) this.#keep(time, value);
+      else this.#append(time, value, slope);
+    }
   }
 
   /** The least of `value - slope * time`: what all are above. */

@@ -103,8 +103,14 @@ export class Distribution {
   /** Adds all values of another distribution. */
   add(other: Distribution): void {
     const { count, min, max, avg } = other;
-    this.addBinned({ count, min, max, avg, squares: other.#squares }, (record) => {
-      for (const [micros, times] of other.values()) record(micros, times);
+    this.#addMoments({ count, min, max, avg, squares: other.#squares });
+    if (count === 0) return;
+    const { histogram } = other;
+    this.#addBins((add) => {
+      for (let index = histogram.countsArrayLength - 1; index >= 0; index--) {
+        const times = histogram.getCountAtIndex(index);
+        if (times > 0) add(index, times);
+      }
     });
   }
 
@@ -114,6 +120,11 @@ export class Distribution {
    * @ignore not for users of the library
    */
   addBinned(moments: Moments, each: (record: (micros: number, count: number) => void) => void): void {
+    this.#addMoments(moments);
+    if (moments.count > 0) each((micros, times) => this.#count(micros, times));
+  }
+
+  #addMoments(moments: Moments): void {
     if (moments.count === 0) return;
     const count = this.count + moments.count;
     const delta = moments.avg - this.avg;
@@ -122,7 +133,23 @@ export class Distribution {
     this.count = count;
     this.min = Math.min(this.min, moments.min);
     this.max = Math.max(this.max, moments.max);
-    each((micros, times) => this.#count(micros, times));
+  }
+
+  /** Adds counts to the histogram's bins: all histograms here have the same, as many as their values need. */
+  #addBins(each: (add: (index: number, count: number) => void) => void): void {
+    const histogram = this.histogram;
+    let [most, added] = [0, 0];
+    each((index, count) => {
+      if (index >= histogram.countsArrayLength) {
+        histogram.recordValueWithCount(histogram.valueFromIndex(index), count); // it grows
+        return;
+      }
+      histogram.addToCountAtIndex(index, count);
+      added += count;
+      if (index > most) most = index;
+    });
+    histogram.addToTotalCount(added);
+    histogram.maxValue = Math.max(histogram.maxValue, histogram.valueFromIndex(most));
   }
 
   /** What {@linkcode decode} makes the same distribution of; it can be cloned to another thread. */
@@ -139,12 +166,8 @@ export class Distribution {
 
   /** Adds all values of an encoded distribution. */
   addEncoded({ moments, bins }: EncodedDistribution): void {
-    this.addBinned(moments, () => {
-      const histogram = this.histogram;
-      unpackCounts(bins, (index, count) => {
-        histogram.recordValueWithCount(histogram.valueFromIndex(index), count);
-      });
-    });
+    this.#addMoments(moments);
+    if (moments.count > 0) this.#addBins((add) => unpackCounts(bins, add));
   }
 
   /** The distribution that was encoded. */

@@ -19,6 +19,8 @@ export interface ClockSample {
   resolution: number;
   /** Whether this machine may have held up the line or its reply: its delays say little about the path. */
   busy?: boolean;
+  /** How many lines went there and back together; 1 if absent. */
+  lines?: number;
 }
 
 /** How far a clock may read behind the true one, in µs, besides being rounded down: it may be read from a cache. */

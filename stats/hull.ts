@@ -56,6 +56,7 @@ export class Hull {
   }
 
   #insert(time: number, height: number): void {
+    if (this.#isAbove(time, height)) return;
     const corners = Array.from(
       { length: this.#length },
       (_, i) => [this.#times[i]!, this.#heights[i]!] as const,
@@ -66,6 +67,19 @@ export class Hull {
     corners.splice(place, same ? 1 : 0, [time, height]);
     this.#length = 0;
     for (const corner of corners) this.#append(...corner);
+  }
+
+  /** Whether a point lies above the hull, or on it, between two corners: mostly one that is a little out of order. */
+  #isAbove(time: number, height: number): boolean {
+    const times = this.#times;
+    const heights = this.#heights;
+    let right = this.#length - 1;
+    while (right > 0 && times[right - 1]! >= time) right--;
+    const left = right - 1;
+    if (left < 0 || times[right]! < time) return false;
+    const along = times[right]! - times[left]!;
+    const rise = heights[right]! - heights[left]!;
+    return rise * (time - times[left]!) <= (height - heights[left]!) * along;
   }
 
   /** Makes room for more corners, or drops every second one. */

@@ -42,6 +42,17 @@ export class Delays {
   }
 }
 
+/** The shortest ways, each with the clock's offset at a moment, and how that offset drifts. */
+export interface Baseline {
+  /** The moment: seconds, monotonic. */
+  from: number;
+  /** In ppm. */
+  drift: number;
+  /** In µs. */
+  up: number;
+  down: number;
+}
+
 function newDirections(): Directions {
   return { up: new Distribution(), down: new Distribution() };
 }
@@ -139,11 +150,17 @@ export class Segment {
     };
   }
 
+  /** What is taken from a reply's ways to get its delays. */
+  baseline(lines: FeasibleLines): Baseline {
+    const drift = this.drift(lines);
+    return { from: this.from, drift, ...this.least(drift) };
+  }
+
   #remember(sample: ClockSample): void {
     const pair = sample.busy ? this.#busy ??= new Pair() : this.#calm;
     // Moments count from the segment's first: small numbers keep their precision.
-    pair.up.add(sample.sentAt - this.from, sample.up, this.#likeliest);
-    pair.down.add(sample.receivedAt - this.from, sample.down, this.#opposite);
+    pair.up.add(sample.sentAt - this.from, sample.up, this.#likeliest, sample.lines);
+    pair.down.add(sample.receivedAt - this.from, sample.down, this.#opposite, sample.lines);
     // Stamps of whole seconds have no course that says anything.
     if (!sample.busy && sample.resolution <= CLIENT_STEP) this.blocks.add(sample, this.#likeliest);
   }

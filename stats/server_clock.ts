@@ -5,7 +5,7 @@
  */
 import { type Bounds, type ClockSample, FeasibleLines, lowerOf, SLACK, upperOf } from "./feasible_lines.ts";
 import { SampleArray } from "./samples.ts";
-import { Delays, Segment } from "./segment.ts";
+import { type Baseline, Delays, Segment } from "./segment.ts";
 import type { Block } from "./time_blocks.ts";
 
 /** Where two clocks left the line that they had followed. */
@@ -86,6 +86,8 @@ export class ServerClock {
   #next = 0;
   /** The delays before the latest break. */
   #ended: Delays | undefined;
+  /** What the delays before the latest break were counted above; undefined if there was none. */
+  endedBaseline: Baseline | undefined;
   /** How far the client's clock was stepped since the reply before, in µs. */
   #clientStep: Bounds | undefined;
 
@@ -136,6 +138,16 @@ export class ServerClock {
     return delays;
   }
 
+  /** What the delays since the latest break are counted above; undefined before the first sample. */
+  baseline(): Baseline | undefined {
+    return this.#segment?.baseline(this.#lines());
+  }
+
+  /** Breaks so far. */
+  get breakCount(): number {
+    return this.#breakCount;
+  }
+
   /** The course of the delays since the latest break, above their shortest, of lines that nothing here held up. */
   course(): { replies: number; blocks: Block[] } {
     if (this.#segment === undefined) return { replies: 0, blocks: [] };
@@ -176,6 +188,7 @@ export class ServerClock {
       delete latest.before;
     }
     ended.record(ended.lines, this.#ended ??= new Delays());
+    this.endedBaseline = ended.baseline(ended.lines);
     this.#segment = new Segment(sample, MAX_DRIFT);
     this.#breakCount++;
     const found = this.#find(sample, ended);

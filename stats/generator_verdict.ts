@@ -1,0 +1,50 @@
+import type { LoadInterval } from "./load_interval.ts";
+import type { GeneratorVerdict } from "./load_summary.ts";
+
+/** A generator is limited if it sends less than this share of the plan, or half of its lines this late, in µs. */
+const SENT_SHARE = 0.99;
+const LATE_MICROS = 1000;
+/** It is strained if a hundredth of its lines are that late, or later than this and than this share of the response. */
+const STRAINED_MICROS = 200;
+const STRAINED_SHARE = 0.1;
+/** A closed loop has no plan to be late with: shares of a core that a thread used. */
+const LIMITED_CPU = 0.95;
+const STRAINED_CPU = 0.8;
+
+const millis = (micros: number) => `${(micros / 1000).toFixed(micros < 10_000 ? 2 : 1)} ms`;
+const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
+
+/**
+ * Whether the generator kept to the plan of an open loop.
+ *
+ * Lines that were not sent although the generator was on time are the path's doing, which took no more of them: they
+ * are told by their counts.
+ */
+export function verdictOfOpenLoop({ planned, sent, sendLag, response }: LoadInterval): GeneratorVerdict {
+  if (sendLag.count === 0) return { verdict: "ok", reasons: [] };
+  const [p50, p99] = [sendLag.percentile(50), sendLag.percentile(99)];
+  const limited: string[] = [];
+  if (p50 > LATE_MICROS) limited.push(`half of its lines were more than ${millis(p50)} late`);
+  if (sent < SENT_SHARE * planned && p99 > LATE_MICROS) {
+    limited.push(`it sent ${percent(sent / planned)} of the planned lines`);
+  }
+  if (limited.length > 0) return { verdict: "limited", reasons: limited };
+  const share = response.count > 0 ? p99 / response.percentile(99) : 0;
+  if (p99 > LATE_MICROS) {
+    return { verdict: "strained", reasons: [`1 % of its lines were more than ${millis(p99)} late`] };
+  }
+  if (p99 > STRAINED_MICROS && share > STRAINED_SHARE) {
+    const reason = `1 % of its lines were more than ${millis(p99)} late, ${
+      percent(share)
+    } of the response's p99`;
+    return { verdict: "strained", reasons: [reason] };
+  }
+  return { verdict: "ok", reasons: [] };
+}
+
+/** Whether the generator of a closed loop had time to spare. @param cpu the share of a core that each thread used. */
+export function verdictOfClosedLoop(cpu: number): GeneratorVerdict {
+  if (cpu < STRAINED_CPU) return { verdict: "ok", reasons: [] };
+  const reasons = [`it used ${percent(cpu)} of a core for each thread`];
+  return { verdict: cpu < LIMITED_CPU ? "strained" : "limited", reasons };
+}

@@ -1,0 +1,138 @@
+import type { Distribution } from "./distribution.ts";
+import type { LoadInterval } from "./load_interval.ts";
+import type { Baseline } from "./segment.ts";
+import { ServerClock } from "./server_clock.ts";
+import { MAX_TAGS, OTHER_TAGS } from "./server_stats.ts";
+import { type Estimate, estimated } from "./summary.ts";
+
+/** What the stamps of one server tell. */
+export interface ServerDirections {
+  /** Null for a server without one. */
+  tag: string | null;
+  /** Delays above the direction's best; undefined where the stamps cannot tell. */
+  up: Distribution | undefined;
+  down: Distribution | undefined;
+  /** Server minus client at the end, in seconds. */
+  offset: Estimate | null;
+}
+
+/** Exchanges are put into the interval's distributions when there are so many of a server. */
+const CHUNK = 1024;
+/** Numbers of an exchange in a chunk. */
+const FIELDS = 5;
+
+/**
+ * Finds the delay of each direction, for each server, from the exchanges of many connections. In an interval delays are
+ * counted above the shortest that is known by then; over the whole run, above the shortest of the run.
+ *
+ * The client's wall clock is read once, and carried on by the monotonic one: a step of it in the run changes nothing.
+ */
+export class LoadDirections {
+  readonly #servers = new Map<string | null, Server>();
+  readonly #origin: number;
+  #interval: LoadInterval;
+
+  /**
+   * @param origin the wall clock where the run's clock is 0: µs since the epoch, as `wallMicros` reads it.
+   * @param interval the first interval, which takes the delays until the next one begins.
+   */
+  constructor(origin: number, interval: LoadInterval) {
+    this.#origin = origin;
+    this.#interval = interval;
+  }
+
+  /** The name under which a server's lines are counted: its tag, or one for all beyond the first 32. */
+  nameOf(tag: string | null): string | null {
+    if (this.#servers.has(tag)) return tag;
+    if (this.#servers.size >= MAX_TAGS) return OTHER_TAGS;
+    this.#servers.set(tag, new Server(tag));
+    return tag;
+  }
+
+  /**
+   * Adds an exchange with a server whose stamps are of microseconds.
+   *
+   * @param written just before the write and @param read just after the read: ms on the run's clock.
+   * @param stamp in µs since the epoch. @param lines how many had these three moments.
+   */
+  add(tag: string | null, written: number, stamp: number, read: number, lines = 1): void {
+    const server = this.#servers.get(this.nameOf(tag));
+    if (server === undefined) return; // further tags: no clock stands behind them
+    const wall = stamp - this.#origin;
+    server.add(written, wall - 1000 * written, read, 1000 * read - wall, lines, this.#interval);
+  }
+
+  /** Ends an interval: all delays of its exchanges are in it. @param next takes the following ones. */
+  endInterval(next: LoadInterval): void {
+    for (const server of this.#servers.values()) server.flush(this.#interval);
+    this.#interval = next;
+  }
+
+  /** What is known of each server that has answered. */
+  servers(): ServerDirections[] {
+    return [...this.#servers.values()].map((it) => it.directions());
+  }
+}
+
+class Server {
+  readonly tag: string | null;
+  readonly #clock = new ServerClock();
+  #seq = 0;
+  /** Exchanges that are in no distribution yet, and how many of them were before the clock's latest break. */
+  readonly #chunk = new Float64Array(CHUNK * FIELDS);
+  #used = 0;
+  #broken = 0;
+
+  constructor(tag: string | null) {
+    this.tag = tag;
+  }
+
+  add(written: number, up: number, read: number, down: number, lines: number, interval: LoadInterval): void {
+    const { breakCount } = this.#clock;
+    const [sentAt, receivedAt] = [written / 1000, read / 1000];
+    this.#clock.add({ seq: ++this.#seq, sentAt, receivedAt, up, down, resolution: 1, lines });
+    if (this.#clock.breakCount !== breakCount) this.#broken = this.#used;
+    const at = this.#used++ * FIELDS;
+    this.#chunk[at] = sentAt;
+    this.#chunk[at + 1] = up;
+    this.#chunk[at + 2] = receivedAt;
+    this.#chunk[at + 3] = down;
+    this.#chunk[at + 4] = lines;
+    if (this.#used === CHUNK) this.flush(interval);
+  }
+
+  /** Puts the exchanges of the chunk into an interval's distributions. */
+  flush(interval: LoadInterval): void {
+    const { endedBaseline } = this.#clock;
+    if (endedBaseline !== undefined) this.#record(0, this.#broken, endedBaseline, interval);
+    const baseline = this.#clock.baseline();
+    if (baseline !== undefined) this.#record(this.#broken, this.#used, baseline, interval);
+    this.#used = this.#broken = 0;
+  }
+
+  directions(): ServerDirections {
+    const { tag } = this;
+    const estimate = this.#clock.estimate();
+    if (estimate === undefined) return { tag, up: undefined, down: undefined, offset: null };
+    // Without a line that the clocks kept to there is none above which delays could be told.
+    const unsteady = estimate.withdrawn === "step" || estimate.withdrawn === "drift";
+    const delays = unsteady ? undefined : this.#clock.delays().all;
+    return { tag, up: delays?.up, down: delays?.down, offset: estimated(estimate.offset, 1e-6) };
+  }
+
+  #record(begin: number, end: number, { from, drift, up, down }: Baseline, interval: LoadInterval): void {
+    if (begin === end) return;
+    const part = interval.server(this.tag);
+    for (let at = begin * FIELDS; at < end * FIELDS; at += FIELDS) {
+      const [sentAt, upwards, receivedAt, downwards, lines] = [
+        this.#chunk[at]!,
+        this.#chunk[at + 1]!,
+        this.#chunk[at + 2]!,
+        this.#chunk[at + 3]!,
+        this.#chunk[at + 4]!,
+      ];
+      part.up.record(Math.max(0, upwards - up - drift * (sentAt - from)), lines);
+      part.down.record(Math.max(0, downwards - down + drift * (receivedAt - from)), lines);
+    }
+  }
+}

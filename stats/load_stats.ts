@@ -1,0 +1,183 @@
+import { BATCHES } from "./batches.ts";
+import type { Distribution, EncodedDistribution } from "./distribution.ts";
+import { verdictOfClosedLoop, verdictOfOpenLoop } from "./generator_verdict.ts";
+import { LoadCourse } from "./load_course.ts";
+import type { ServerDirections } from "./load_directions.ts";
+import { ALL_CAME, loadDurations, type NeverCame } from "./load_durations.ts";
+import { type EncodedLoadInterval, type LOAD_DURATIONS, LoadInterval } from "./load_interval.ts";
+import type { GeneratorVerdict, LoadDurations, LoadServer, LoadSummary } from "./load_summary.ts";
+import { rises } from "./trend.ts";
+import { nanos } from "./units.ts";
+
+/** From this length on a run supports intervals and a judgement of its steadiness, in ms. */
+const LONG_ENOUGH = 30_000;
+/** Steadiness is judged on so many equal parts, each with so many lines at least. */
+const PARTS = 10;
+const LINES_OF_PART = 100;
+
+/** What figures need to know besides the intervals. */
+export interface LoadContext {
+  loop: "open" | "closed";
+  /** When a line without a reply is lost, in ms. */
+  timeout: number;
+  /** Whether the rate changes by plan, so that no steady state is to be expected. */
+  stages: boolean;
+  /** The share of a core that each thread used in the measured time; a closed loop is judged by it. */
+  cpu?: () => number;
+  /** How many connections each server has answered on. */
+  connections?: () => ReadonlyMap<string | null, number>;
+  /** What the stamps tell of each server over the whole run. */
+  directions?: () => ServerDirections[];
+}
+
+/** The figures of a load, from one interval after the other, in memory that does not grow with the run. */
+export class LoadStats {
+  /** All intervals in one. */
+  readonly total: LoadInterval = new LoadInterval();
+  readonly context: LoadContext;
+  readonly #course = new LoadCourse();
+  /** What was sent and received in the time of the plan. */
+  readonly #inPlan = { sent: 0, received: 0 };
+
+  constructor(context: LoadContext) {
+    this.context = context;
+  }
+
+  /** Adds the interval that follows those so far. */
+  add(interval: LoadInterval): void {
+    this.total.extend(interval);
+    this.#course.add(interval);
+    if (interval.tail) return;
+    this.#inPlan.sent += interval.sent;
+    this.#inPlan.received += interval.received;
+  }
+
+  /** How much of the plan's time has passed, in ms. */
+  get elapsed(): number {
+    return this.#course.until;
+  }
+
+  /** Lines that failed. */
+  get errors(): number {
+    return sumOf(this.total.errors);
+  }
+
+  /** The run's latencies: response in an open loop, service in a closed one. */
+  get headline(): Distribution {
+    return this.context.loop === "open" ? this.total.response : this.total.service;
+  }
+
+  /** The intervals, neighbours merged where there would be more than 600. */
+  seconds(): Iterable<LoadInterval> {
+    return this.#course;
+  }
+
+  /**
+   * Lines without a duration of a kind. What was planned and never sent has no response; what was sent and not answered
+   * has no service time either.
+   */
+  neverCame(kind: typeof LOAD_DURATIONS[number]): NeverCame {
+    const { planned, sent, lost, dropped, unsent } = this.total;
+    switch (kind) {
+      case "response":
+        return { never: lost + this.errors + dropped + unsent, lines: planned };
+      case "service":
+        return { never: lost + this.errors, lines: sent };
+      default:
+        return ALL_CAME;
+    }
+  }
+
+  /** Whether the generator kept to its plan. */
+  generator(): GeneratorVerdict {
+    return this.context.loop === "open"
+      ? verdictOfOpenLoop(this.total)
+      : verdictOfClosedLoop(this.context.cpu?.() ?? 0);
+  }
+
+  /** What the stamps tell of each server. */
+  directions(): ServerDirections[] {
+    const found = this.context.directions?.() ?? [];
+    const others = [...this.total.servers].filter(([tag]) => !found.some((it) => it.tag === tag));
+    return [
+      ...found,
+      ...others.map(([tag, { up, down }]) => ({
+        tag,
+        up: up.count > 0 ? up : undefined,
+        down: down.count > 0 ? down : undefined,
+        offset: null,
+      })),
+    ].sort((a, b) => (a.tag ?? "") < (b.tag ?? "") ? -1 : 1);
+  }
+
+  /** All figures so far. */
+  summary(): LoadSummary {
+    const { planned, sent, received, lost, late, dropped, unsent, corrupt, duplicates, pending } = this.total;
+    const { loop } = this.context;
+    const duration = this.elapsed / 1000;
+    const rate = (lines: number) => duration === 0 ? 0 : Math.round(lines / duration * 1000) / 1000;
+    const open = loop === "open";
+    return {
+      ...{ planned, sent, received, lost, late, dropped, unsent, corrupt, duplicates, pending },
+      errors: Object.fromEntries(this.total.errors),
+      connect_errors: Object.fromEntries(this.total.connectErrors),
+      duration: nanos(duration),
+      loop,
+      rate: {
+        planned: rate(open ? planned : this.#inPlan.sent),
+        sent: rate(this.#inPlan.sent),
+        received: rate(this.#inPlan.received),
+      },
+      response: open ? this.#durations("response") : null,
+      service: this.#durations("service"),
+      send_lag: open ? this.#durations("sendLag") : null,
+      blocked: open ? this.#durations("blocked") : null,
+      connect: this.#durations("connect"),
+      handshake: this.#durations("handshake"),
+      servers: this.directions().map((it) => this.#server(it)),
+      generator: this.generator(),
+      steady: this.#steady(),
+    };
+  }
+
+  #durations(kind: typeof LOAD_DURATIONS[number]): LoadDurations | null {
+    const batches = this.#batches((entry) => entry.durations[kind]);
+    return loadDurations(this.total[kind], this.neverCame(kind), batches);
+  }
+
+  #server({ tag, up, down, offset }: ServerDirections): LoadServer {
+    const told = (direction: "up" | "down", values: Distribution | undefined) => {
+      if (values === undefined) return null;
+      const place = direction === "up" ? 2 : 3;
+      const batches = this.#batches((entry) => entry.servers.find((it) => it[0] === tag)?.[place]);
+      return loadDurations(values, ALL_CAME, batches);
+    };
+    return {
+      tag,
+      received: this.total.servers.get(tag)?.received ?? 0,
+      connections: this.context.connections?.().get(tag) ?? 0,
+      up: told("up", up),
+      down: told("down", down),
+      offset,
+    };
+  }
+
+  #batches(
+    values: (entry: EncodedLoadInterval) => EncodedDistribution | undefined,
+  ): Distribution[] | undefined {
+    return this.elapsed < LONG_ENOUGH ? undefined : this.#course.parts(BATCHES, values);
+  }
+
+  #steady(): boolean | null {
+    const { loop, stages } = this.context;
+    if (stages || this.elapsed < LONG_ENOUGH) return null;
+    const kind = loop === "open" ? "response" : "service";
+    const parts = this.#course.parts(PARTS, (entry) => entry.durations[kind]);
+    if (!parts.every((it) => it.count >= LINES_OF_PART)) return null;
+    return !rises(parts.map((it) => it.percentile(99)));
+  }
+}
+
+function sumOf(counts: ReadonlyMap<string, number>): number {
+  return [...counts.values()].reduce((sum, it) => sum + it, 0);
+}
