@@ -96,7 +96,8 @@ export function verdictLine(verdict: Verdict, vocabulary: Vocabulary = PING_METR
     case "kept":
       return undefined;
     case "broken":
-      return `Threshold broken: ${threshold}: it is ${rangeText(verdict, vocabulary)}${whose}`;
+      return `Threshold broken: ${threshold}: it is ${rangeText(verdict, vocabulary)}${whose}` +
+        (help === null ? "" : `: ${help}`);
     case "cannot tell": {
       const known = verdict.lower === null ? "" : `it is ${rangeText(verdict, vocabulary)}${whose}; `;
       return `Cannot tell whether "${threshold}" holds: ${known}${help}`;

@@ -23,7 +23,9 @@ export class LoadCourse {
   add(interval: LoadInterval): void {
     if (interval.tail) {
       this.#endEntry();
-      this.#push(interval.encode());
+      this.#endEntry(); // it may have become half of one
+      if (this.#entries.length === this.#most) this.#halve();
+      this.#entries.push(interval.encode());
       return;
     }
     if (this.#begun === undefined) {
@@ -71,25 +73,26 @@ export class LoadCourse {
 
   #endEntry(): void {
     if (this.#begun === undefined) return;
-    const { interval } = this.#begun;
+    const { interval, parts } = this.#begun;
     this.#begun = undefined;
-    this.#push(interval.encode());
-  }
-
-  #push(entry: EncodedLoadInterval): void {
     if (this.#entries.length === this.#most) {
-      this.#entries = Array.from({ length: this.#most / 2 }, (_, i) => {
-        const merged = LoadInterval.decode(this.#entries[2 * i]!);
-        merged.extend(LoadInterval.decode(this.#entries[2 * i + 1]!));
-        return merged.encode();
-      });
-      this.#perEntry *= 2;
-      if (!entry.tail) {
-        // It is half of an entry now.
-        this.#begun = { interval: LoadInterval.decode(entry), parts: this.#perEntry / 2 };
+      this.#halve();
+      // A full entry is half of one now.
+      if (2 * parts === this.#perEntry) {
+        this.#begun = { interval: LoadInterval.decode(interval.encode()), parts };
         return;
       }
     }
-    this.#entries.push(entry);
+    this.#entries.push(interval.encode());
+  }
+
+  /** Makes one entry of each two neighbours. */
+  #halve(): void {
+    this.#entries = Array.from({ length: this.#most / 2 }, (_, i) => {
+      const merged = LoadInterval.decode(this.#entries[2 * i]!);
+      merged.extend(LoadInterval.decode(this.#entries[2 * i + 1]!));
+      return merged.encode();
+    });
+    this.#perEntry *= 2;
   }
 }

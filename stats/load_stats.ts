@@ -67,6 +67,11 @@ export class LoadStats {
     return this.context.loop === "open" ? this.total.response : this.total.service;
   }
 
+  /** Lines received a second in the time of the plan. */
+  get receivedRate(): number {
+    return this.#rate(this.#inPlan.received);
+  }
+
   /** The intervals, neighbours merged where there would be more than 600. */
   seconds(): Iterable<LoadInterval> {
     return this.#course;
@@ -114,19 +119,17 @@ export class LoadStats {
   summary(): LoadSummary {
     const { planned, sent, received, lost, late, dropped, unsent, corrupt, duplicates, pending } = this.total;
     const { loop } = this.context;
-    const duration = this.elapsed / 1000;
-    const rate = (lines: number) => duration === 0 ? 0 : Math.round(lines / duration * 1000) / 1000;
     const open = loop === "open";
     return {
       ...{ planned, sent, received, lost, late, dropped, unsent, corrupt, duplicates, pending },
       errors: Object.fromEntries(this.total.errors),
       connect_errors: Object.fromEntries(this.total.connectErrors),
-      duration: nanos(duration),
+      duration: nanos(this.elapsed / 1000),
       loop,
       rate: {
-        planned: rate(open ? planned : this.#inPlan.sent),
-        sent: rate(this.#inPlan.sent),
-        received: rate(this.#inPlan.received),
+        planned: this.#rate(open ? planned : this.#inPlan.sent),
+        sent: this.#rate(this.#inPlan.sent),
+        received: this.receivedRate,
       },
       response: open ? this.#durations("response") : null,
       service: this.#durations("service"),
@@ -138,6 +141,10 @@ export class LoadStats {
       generator: this.generator(),
       steady: this.#steady(),
     };
+  }
+
+  #rate(lines: number): number {
+    return this.elapsed === 0 ? 0 : Math.round(lines / this.elapsed * 1e6) / 1000;
   }
 
   #durations(kind: typeof LOAD_DURATIONS[number]): LoadDurations | null {

@@ -47,7 +47,7 @@ export interface Verdict {
   upper: number | null;
   /** The server that the value belongs to. */
   tag: string | null;
-  /** What would tell more; null unless it cannot be told. */
+  /** What would tell more, if it cannot be told; or why the value is above every limit. Else null. */
   help: string | null;
 }
 
@@ -124,11 +124,14 @@ export interface Measured {
   tag: string | null;
   lower?: number;
   upper?: number;
-  /** What would tell more. */
+  /** Whether it is above every limit: `lower` is then the least that is proven. */
+  beyond?: boolean;
+  /** What would tell more; or why it is beyond every limit. */
   help: string;
 }
 
-function verdictOn({ text, operator, limit }: Threshold, { tag, lower, upper, help }: Measured): Verdict {
+function verdictOn({ text, operator, limit }: Threshold, measured: Measured): Verdict {
+  const { tag, lower, upper, beyond = false, help } = measured;
   const holds = (value: number) => {
     switch (operator) {
       case "<":
@@ -146,7 +149,7 @@ function verdictOn({ text, operator, limit }: Threshold, { tag, lower, upper, he
     return { threshold: text, verdict: "cannot tell", broken: false, ...none, tag, help };
   }
   // What holds at both ends of an interval holds within it.
-  const ends = [holds(lower), holds(upper)];
+  const ends = [holds(beyond ? Infinity : lower), holds(upper)];
   const verdict = ends.every((it) => it) ? "broken" : ends.some((it) => it) ? "cannot tell" : "kept";
   return {
     threshold: text,
@@ -156,7 +159,7 @@ function verdictOn({ text, operator, limit }: Threshold, { tag, lower, upper, he
     lower,
     upper: upper === Infinity ? null : upper,
     tag,
-    help: verdict === "cannot tell" ? help : null,
+    help: verdict === "cannot tell" || (beyond && verdict === "broken") ? help : null,
   };
 }
 

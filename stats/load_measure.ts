@@ -1,0 +1,78 @@
+import { isBeyond } from "./load_durations.ts";
+import type { LOAD_DURATIONS } from "./load_interval.ts";
+import type { LoadStats } from "./load_stats.ts";
+import type { LoadCountName, LoadDurationName } from "./metrics.ts";
+import { decide, type LoadThreshold, type Measured, statisticOf, type Verdict } from "./threshold.ts";
+
+/** The figures' own names of those that conditions have others for. */
+const FIELDS: Record<Exclude<LoadDurationName, "latency" | "up" | "down">, typeof LOAD_DURATIONS[number]> = {
+  response: "response",
+  service: "service",
+  send_lag: "sendLag",
+  blocked: "blocked",
+  connect: "connect",
+  handshake: "handshake",
+};
+
+/** Compares a load, or what is known of it so far, with a threshold. */
+export function judgeLoad(threshold: LoadThreshold, stats: LoadStats): Verdict {
+  return decide(threshold, measure(threshold.metric, stats));
+}
+
+function measure(metric: LoadThreshold["metric"], stats: LoadStats): Measured[] {
+  switch (metric.of) {
+    case "count":
+      return [exactly(countOf(metric.name, stats))];
+    case "loss":
+      return [lossOf(stats)];
+    case "clock":
+      return [];
+    case "duration": {
+      const { name, statistic } = metric;
+      if (name === "up" || name === "down") {
+        return stats.directions().map((it) => ({ tag: it.tag, ...statisticOf(statistic, it[name]) }));
+      }
+      const open = stats.context.loop === "open";
+      const kind = name === "latency" ? (open ? "response" : "service") : FIELDS[name];
+      const beyond = typeof statistic === "number" ? beyondOf(statistic, kind, stats) : undefined;
+      return [beyond ?? { tag: null, ...statisticOf(statistic, stats.total[kind]) }];
+    }
+  }
+}
+
+function exactly(value: number): Measured {
+  return { tag: null, lower: value, upper: value, help: "" };
+}
+
+function countOf(name: LoadCountName, stats: LoadStats): number {
+  switch (name) {
+    case "errors":
+      return stats.errors;
+    case "connect_errors":
+      return [...stats.total.connectErrors.values()].reduce((sum, it) => sum + it, 0);
+    case "rate":
+      return stats.receivedRate;
+    default:
+      return stats.total[name];
+  }
+}
+
+/** The share of the lines sent that have failed or were not answered, of those whose fate is known. */
+function lossOf(stats: LoadStats): Measured {
+  const { received, lost, corrupt } = stats.total;
+  const failed = lost + stats.errors;
+  const known = received + corrupt + failed;
+  return known === 0 ? { tag: null, help: "no line was answered or lost" } : exactly(failed / known);
+}
+
+/** A percentile that lines which never came leave no room for; undefined if there is room. */
+function beyondOf(
+  percent: number,
+  kind: typeof LOAD_DURATIONS[number],
+  stats: LoadStats,
+): Measured | undefined {
+  const came = stats.neverCame(kind);
+  if (!isBeyond(percent, came)) return undefined;
+  const help = `${came.never} of ${came.lines} lines never came`;
+  return { tag: null, lower: stats.context.timeout / 1000, upper: Infinity, beyond: true, help };
+}

@@ -1,0 +1,280 @@
+/** A load's figures from its intervals: sums, percentiles with what they leave unknown, verdicts, conditions. */
+import { assert, assertEquals } from "@std/assert";
+import { verdictLine } from "../report/text.ts";
+import { linesOfBatch } from "../stats/batches.ts";
+import { Distribution } from "../stats/distribution.ts";
+import { decodeHdr, encodeHdr } from "../stats/hdr.ts";
+import { LOAD_COUNTS, LOAD_DURATIONS, LoadInterval } from "../stats/load_interval.ts";
+import { judgeLoad } from "../stats/load_measure.ts";
+import { type LoadContext, LoadStats } from "../stats/load_stats.ts";
+import { LOAD_METRICS } from "../stats/metrics.ts";
+import { parseThresholdOf } from "../stats/threshold.ts";
+import { test } from "./harness.ts";
+import { exponential, seeded } from "./paths.ts";
+
+const random = seeded(1);
+
+/** What {@linkcode statsOf} makes a second of. Durations in µs. */
+interface Second {
+  planned?: number;
+  lost?: number;
+  dropped?: number;
+  unsent?: number;
+  errors?: number;
+  response?: (line: number) => number;
+  lag?: (line: number) => number;
+}
+
+function intervalOf(from: number, second: Second): LoadInterval {
+  const { planned = 100, lost = 0, dropped = 0, unsent = 0, errors = 0 } = second;
+  const { response = () => 1000, lag = () => 1 } = second;
+  const interval = new LoadInterval();
+  const sent = planned - dropped - unsent;
+  const received = sent - lost - errors;
+  Object.assign(interval, { from, to: from + 1000, planned, sent, received, lost, dropped, unsent });
+  if (errors > 0) interval.errors.set("connection reset", errors);
+  for (let line = 0; line < sent; line++) {
+    interval.sendLag.record(lag(line));
+    interval.blocked.record(0);
+    if (line >= received) continue;
+    interval.response.record(response(line));
+    interval.service.record(response(line) - lag(line));
+  }
+  return interval;
+}
+
+function statsOf(seconds: number, second: (index: number) => Second, context: Partial<LoadContext> = {}) {
+  const stats = new LoadStats({ loop: "open", timeout: 5000, stages: false, ...context });
+  for (let i = 0; i < seconds; i++) stats.add(intervalOf(i * 1000, second(i)));
+  return stats;
+}
+
+function verdictOf(text: string, stats: LoadStats) {
+  return judgeLoad(parseThresholdOf(LOAD_METRICS, text), stats);
+}
+
+function assertSame(one: LoadInterval, other: LoadInterval): void {
+  for (const name of [...LOAD_COUNTS, "from", "to", "tail", "inFlight", "errors", "connectErrors"] as const) {
+    assertEquals(one[name], other[name], name);
+  }
+  const distributions = (it: LoadInterval) => [
+    ...LOAD_DURATIONS.map((name) => it[name]),
+    ...[...it.servers.values()].flatMap(({ up, down }) => [up, down]),
+  ];
+  assertEquals([...one.servers.keys()], [...other.servers.keys()]);
+  distributions(one).forEach((it, i) => {
+    const same = distributions(other)[i]!;
+    assertEquals([it.count, it.min, it.max], [same.count, same.min, same.max]);
+    assertEquals([...it.values()], [...same.values()]);
+    if (it.count > 0) {
+      assert(Math.abs(it.avg - same.avg) < 1e-9 * it.max && Math.abs(it.mdev - same.mdev) < 1e-6 * it.max);
+      assertEquals(it.percentile(99), same.percentile(99));
+    }
+  });
+}
+
+function randomInterval(from: number): LoadInterval {
+  const interval = new LoadInterval();
+  const some = () => Math.floor(random() * 1000);
+  for (const name of LOAD_COUNTS) interval[name] = some();
+  Object.assign(interval, { from, to: from + 1000, inFlight: some() });
+  interval.errors.set("not connected", some());
+  interval.connectErrors.set(`refused ${some()}`, 1);
+  for (const name of LOAD_DURATIONS) {
+    const [lines, mean] = [some(), 10 ** (6 * random())];
+    for (let i = 0; i < lines; i++) interval[name].record(exponential(random, mean), 1 + i % 3);
+  }
+  for (const tag of ["a", null]) {
+    const server = interval.server(tag);
+    server.received = some();
+    for (let i = 0; i < server.received; i++) server.up.record(exponential(random, 50));
+  }
+  return interval;
+}
+
+test("an interval comes out of another thread as it went in, and can be added to from there on", () => {
+  const intervals = Array.from({ length: 20 }, (_, i) => randomInterval(i * 1000));
+  const [direct, encoded] = [new LoadInterval(), new LoadInterval()];
+  for (const interval of intervals) {
+    const copy = LoadInterval.decode(structuredClone(interval.encode()));
+    assertSame(copy, interval);
+    direct.extend(interval);
+    encoded.extend(copy);
+  }
+  assertSame(encoded, direct);
+  assertEquals([direct.to, direct.inFlight], [20_000, intervals.at(-1)!.inFlight]);
+  assertEquals(direct.sent, intervals.reduce((sum, it) => sum + it.sent, 0));
+  const [one, other] = [randomInterval(0), randomInterval(0)];
+  const inFlight = one.inFlight + other.inFlight;
+  one.add(other);
+  assertEquals([one.inFlight, one.to], [inFlight, 1000]);
+});
+
+test("a distribution goes through HDR's format with equal counts and percentiles, in nanoseconds", () => {
+  const values = new Distribution();
+  for (let i = 0; i < 50_000; i++) values.record(exponential(random, 10 ** (i % 7)));
+  const read = decodeHdr(encodeHdr(values));
+  assertEquals(read.count, values.count);
+  for (const percent of [1, 50, 90, 99, 99.9]) {
+    const [one, other] = [read.percentile(percent), values.percentile(percent)];
+    assert(Math.abs(one - other) <= 0.1 + other / 1000, `p${percent}: ${one} for ${other}`);
+  }
+  assertEquals(decodeHdr(encodeHdr(new Distribution())).count, 0);
+});
+
+test("a percentile that lost lines leave no room for is beyond the time-out, and above every limit", () => {
+  for (
+    const [second, beyond] of [
+      [{ lost: 10 }, []],
+      [{ lost: 11 }, ["p99"]],
+      [{ dropped: 11 }, ["p99"]],
+      [{ errors: 11 }, ["p99"]],
+      [{ lost: 4, dropped: 4, errors: 2, unsent: 1 }, ["p99"]],
+      [{ lost: 51 }, ["p95", "p99"]],
+      [{ lost: 100 }, ["p95", "p99"]],
+      [{ lost: 501 }, ["p50", "p90", "p95", "p99"]],
+    ] as [Second, string[]][]
+  ) {
+    const stats = statsOf(10, () => ({ planned: 1000, ...second }));
+    const { response } = stats.summary();
+    const never = 10 * Object.values(second).reduce((sum, it) => sum + (it as number), 0);
+    const more = never > 10 ? ["p99_9"] : [];
+    assertEquals([response!.beyond, response!.never], [[...beyond, ...more], never] as const as never);
+    for (const name of ["p50", "p90", "p95", "p99"] as const) {
+      assertEquals(response![name] === null, beyond.includes(name), name);
+      for (const condition of [`${name}>1h`, `response.${name}>=1h`]) {
+        assertEquals(verdictOf(condition, stats).broken, beyond.includes(name), condition);
+      }
+      const below = verdictOf(`${name}<1h`, stats);
+      assertEquals(below.verdict, beyond.includes(name) ? "kept" : "broken");
+    }
+  }
+  const dropped = statsOf(10, () => ({ planned: 1000, dropped: 100 })).summary();
+  assertEquals(dropped.service!.beyond, []); // what was not sent has no service time
+  const nothing = statsOf(3, () => ({ lost: 100 }));
+  assertEquals([nothing.summary().response, verdictOf("p50>5ms", nothing).broken], [null, true]);
+  assertEquals(
+    verdictLine(verdictOf("p50>5ms", nothing), LOAD_METRICS),
+    "Threshold broken: p50>5ms: it is at least 5000.000 ms: 300 of 300 lines never came",
+  );
+});
+
+test("conditions are judged on the counts, and on response in an open loop, service in a closed one", () => {
+  const second: Second = { planned: 1000, lost: 3, errors: 2, response: () => 9000, lag: () => 2000 };
+  const open = statsOf(5, () => second);
+  open.total.connectErrors.set("refused", 4);
+  const closed = statsOf(5, () => second, { loop: "closed" });
+  for (
+    const [condition, inOpen, inClosed] of [
+      ["p90>8ms", true, false],
+      ["avg>=9ms", true, false],
+      ["service.p50>8ms", false, false],
+      ["send_lag.p50>=2ms", true, true],
+      ["planned<=5000", true, true],
+      ["received<4976", true, true],
+      ["lost>14", true, true],
+      ["errors>9", true, true],
+      ["connect_errors>3", true, false],
+      ["loss>=.5%", true, true],
+      ["loss>.5%", false, false],
+      ["rate<995.1", true, true],
+      ["rate<995", false, false],
+      ["dropped>0", false, false],
+    ] as [string, boolean, boolean][]
+  ) {
+    assertEquals(verdictOf(condition, open).broken, inOpen, `${condition} in an open loop`);
+    assertEquals(verdictOf(condition, closed).broken, inClosed, `${condition} in a closed loop`);
+  }
+  assertEquals(verdictOf("p99.99>1s", open).verdict, "broken"); // lost lines are beyond it
+  assertEquals(verdictOf("send_lag.p99.99>1s", open).verdict, "cannot tell");
+  assertEquals(verdictOf("up.p99>1s", open).verdict, "cannot tell");
+  const { response, send_lag, blocked, loop } = closed.summary();
+  assertEquals([response, send_lag, blocked, loop], [null, null, null, "closed"]);
+});
+
+test("percentiles have intervals from 30 s on, if each fifth of the run has lines enough", () => {
+  assertEquals([50, 90, 95, 99, 99.9].map(linesOfBatch), [6, 36, 72, 368, 3688]);
+  const noisy = (rate: number): Second => ({ planned: rate, response: () => exponential(random, 1000) });
+  const intervals = (seconds: number, rate: number) =>
+    Object.entries(statsOf(seconds, () => noisy(rate)).summary().response!.intervals)
+      .filter(([, it]) => it !== null).map(([name]) => name);
+  assertEquals(intervals(29, 1000), []);
+  assertEquals(intervals(30, 61), ["p50", "p90", "p95"]); // 366 lines a batch
+  assertEquals(intervals(30, 62), ["p50", "p90", "p95", "p99"]);
+  assertEquals(intervals(40, 461), ["p50", "p90", "p95", "p99", "p99_9"]);
+  const { p99, intervals: all } = statsOf(60, () => noisy(1000)).summary().response!;
+  const [lower, upper] = all.p99!;
+  assert(
+    lower < p99! && p99! < upper && upper / lower < 1.3 && upper / lower > 1.005,
+    `${lower} to ${upper}`,
+  );
+});
+
+test("the generator is judged by how late its lines were, or by the processor it used", () => {
+  const cases: [verdict: string, second: Second, reason?: string][] = [
+    ["ok", {}],
+    ["ok", { lag: () => 900, response: () => 1e5 }],
+    ["ok", { lag: (line) => line < 2 ? 190 : 1 }],
+    [
+      "strained",
+      { lag: (line) => line < 2 ? 210 : 1 },
+      "1 % of its lines were more than 0.21 ms late, 21.0 %",
+    ],
+    ["strained", { lag: (line) => line < 2 ? 1100 : 1, response: () => 1e5 }, "more than 1.10 ms late"],
+    ["limited", { lag: (line) => line < 51 ? 1100 : 1 }, "half of its lines were more than 1.10 ms late"],
+    ["limited", { lag: (line) => line < 40 ? 12_000 : 1, unsent: 2 }, "it sent 98.0 % of the planned lines"],
+    ["strained", { lag: (line) => line < 40 ? 12_000 : 1, unsent: 1 }, "more than 12.0 ms late"],
+    ["ok", { dropped: 50 }], // it was on time: the path took no more
+  ];
+  for (const [verdict, second, reason = ""] of cases) {
+    const { generator } = statsOf(10, () => second).summary();
+    assertEquals(generator.verdict, verdict, JSON.stringify(generator));
+    assert(generator.reasons.join().includes(reason), generator.reasons.join());
+    assertEquals(generator.reasons.length > 0, verdict !== "ok");
+  }
+  for (const [cpu, verdict] of [[0.79, "ok"], [0.8, "strained"], [0.95, "limited"]] as const) {
+    assertEquals(statsOf(1, () => ({}), { loop: "closed", cpu: () => cpu }).generator().verdict, verdict);
+  }
+});
+
+test("a run is steady, or its 99th percentile rises, or it is too short or too changeable to tell", () => {
+  const rising = (index: number): Second => ({ response: () => 1000 * (1 + index / 30) });
+  assertEquals(statsOf(30, rising).summary().steady, false);
+  assertEquals(statsOf(30, () => ({})).summary().steady, true);
+  assertEquals(statsOf(30, (index) => rising(30 - index)).summary().steady, true);
+  assertEquals(statsOf(30, (index) => rising(index / 6)).summary().steady, true); // by 17 %
+  assertEquals(statsOf(29, rising).summary().steady, null);
+  assertEquals(statsOf(30, (index) => ({ ...rising(index), planned: 33 })).summary().steady, null);
+  assertEquals(statsOf(30, rising, { stages: true }).summary().steady, null);
+});
+
+test("the seconds of a long run are merged by twos, and nothing is lost of them", () => {
+  for (
+    const [seconds, width, entries] of [[600, 1, 600], [601, 2, 301], [1201, 4, 301], [
+      5000,
+      16,
+      313,
+    ]] as const
+  ) {
+    const stats = statsOf(seconds, (index) => ({ planned: 1 + index % 3, response: () => 1000 + index }));
+    const tail = intervalOf(seconds * 1000, { planned: 0 });
+    Object.assign(tail, { tail: true, to: seconds * 1000 + 123, received: 7, lost: 3 });
+    stats.add(tail);
+    const all = [...stats.seconds()];
+    assertEquals(all.length, seconds === 600 ? 301 : entries + 1);
+    assertEquals(all[0]!.to, seconds === 600 ? 2000 : width * 1000);
+    all.forEach((it, i) => assertEquals(it.from, all[i - 1]?.to ?? 0));
+    for (const name of LOAD_COUNTS) {
+      assertEquals(all.reduce((sum, it) => sum + it[name], 0), stats.total[name]);
+    }
+    const merged = new Distribution();
+    for (const { response } of all) merged.add(response);
+    assertEquals([...merged.values()], [...stats.total.response.values()]);
+    const { duration, rate } = stats.summary();
+    assertEquals([duration, rate.planned], [
+      seconds,
+      Math.round(stats.total.planned / seconds * 1000) / 1000,
+    ]);
+    assertEquals(rate.received, rate.sent); // what came after the end is not of the rate
+  }
+});
