@@ -15,18 +15,19 @@ const EXIT_CODES: Record<Outcome, number> = {
   "threshold broken": EXIT_THRESHOLD,
 };
 
-/** A signal that comes this soon after the first, in ms, is the same wish again: timeout(1) sends two at once. */
+/** A signal that comes this soon after the one before, in ms, is the same wish again: timeout(1) sends two at once. */
 const REPEAT_MS = 300;
 
 const SIGNALS: Signals = {
-  stop(hangup = false) {
+  stop(hangup = false, again) {
     const stop = new AbortController();
-    let first = Infinity;
+    const steps = [() => stop.abort(), ...(again === undefined ? [] : [again]), () => Deno.exit(EXIT_FAILED)];
+    let before = -Infinity;
     const onSignal = () => {
       const now = performance.now();
-      if (now - first >= REPEAT_MS) Deno.exit(EXIT_FAILED);
-      first = Math.min(first, now);
-      stop.abort();
+      if (now - before < REPEAT_MS) return;
+      before = now;
+      steps.shift()!();
     };
     Deno.addSignalListener("SIGINT", onSignal);
     Deno.addSignalListener(Deno.build.os === "windows" ? "SIGBREAK" : "SIGTERM", onSignal);

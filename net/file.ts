@@ -1,6 +1,7 @@
 /** Reading files that the user names, which may be of any kind and size. */
 
 const MEBIBYTE = 1024 ** 2;
+const LF = 0x0a;
 
 /**
  * Reads a text file (UTF-8), unless it is larger than expected or has no end, such as /dev/zero.
@@ -9,18 +10,36 @@ const MEBIBYTE = 1024 ** 2;
  * @throws {Error} when it has more; Deno's own errors when it cannot be read.
  */
 export async function readText(path: string, max: number): Promise<string> {
-  using file = await Deno.open(path);
   const decoder = new TextDecoder();
   let text = "";
+  for await (const chunk of chunksOf(path, max)) text += decoder.decode(chunk, { stream: true });
+  return text + decoder.decode();
+}
+
+/** Reads the lines of a file as bytes without their LF, like {@linkcode readText}. */
+export async function readLines(path: string, max: number): Promise<Uint8Array[]> {
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  for await (const chunk of chunksOf(path, max)) chunks.push(chunk);
+  const bytes = await new Blob(chunks).bytes();
+  const lines: Uint8Array[] = [];
+  for (let begin = 0; begin < bytes.length;) {
+    const found = bytes.indexOf(LF, begin);
+    const end = found < 0 ? bytes.length : found;
+    lines.push(bytes.subarray(begin, end));
+    begin = end + 1;
+  }
+  return lines;
+}
+
+async function* chunksOf(path: string, max: number): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  using file = await Deno.open(path);
   let size = 0;
   const check = (bytes: number) => {
     if (bytes > max) throw new Error(`it has more than ${Math.floor(max / MEBIBYTE)} MiB`);
   };
   check((await file.stat()).size); // a large file is refused before it is read
   for await (const chunk of file.readable) {
-    size += chunk.length;
-    check(size);
-    text += decoder.decode(chunk, { stream: true });
+    check(size += chunk.length);
+    yield chunk;
   }
-  return text + decoder.decode();
 }

@@ -1,15 +1,12 @@
 import type { ProbeEvent } from "../stats/events.ts";
 import type { OffsetOfServer } from "../stats/summary.ts";
 import type { PingExporter, Sink } from "./exporter.ts";
+import { fitColumns, Footer } from "./footer.ts";
 import { lossText, millisOfMicros, withBound } from "./format.ts";
 
 /** Round trips that the line shows. */
 const SPARKS = 24;
 const LEVELS = "▁▂▃▄▅▆▇█";
-/** Of a terminal that does not know its width. */
-const DEFAULT_COLUMNS = 80;
-/** Moves the cursor to the line's beginning and clears it (ECMA-48, EL). */
-const CLEAR_LINE = "\r\x1b[K";
 
 /** How a run goes. */
 export interface Progress {
@@ -24,23 +21,21 @@ export interface Progress {
 
 /** The last line of a terminal, which shows how a run goes. Other text for the terminal is written through it. */
 export class LiveLine implements PingExporter, Sink {
-  readonly #terminal: Sink;
+  readonly #footer: Footer;
   readonly #columns: () => number;
   /** The latest round trips in µs, undefined for lost lines. */
   readonly #sparks: (number | undefined)[] = [];
   #changed = true;
-  #shown = false;
 
   /** @param columns the terminal's width; 0 if it is unknown. */
   constructor(terminal: Sink, columns: () => number) {
-    this.#terminal = terminal;
+    this.#footer = new Footer(terminal);
     this.#columns = columns;
   }
 
   /** Writes text in place of the line, which the next {@linkcode show} puts below it. */
   write(text: string): void {
-    this.clear();
-    this.#terminal.write(text);
+    this.#footer.write(text);
   }
 
   event(event: ProbeEvent): void {
@@ -63,13 +58,11 @@ export class LiveLine implements PingExporter, Sink {
     const [server, ...others] = offsets;
     if (others.length > 0) parts.push(`${others.length + 1} servers`);
     else if (server?.offset) parts.push(`offset ${withBound(server.offset)}`);
-    this.#terminal.write(`${CLEAR_LINE}${fitColumns(parts, this.#columns())}`);
-    this.#shown = true;
+    this.#footer.show([fitColumns(parts, this.#columns())]);
   }
 
   clear(): void {
-    if (this.#shown) this.#terminal.write(CLEAR_LINE);
-    this.#shown = false;
+    this.#footer.clear();
   }
 
   end(): void {
@@ -86,16 +79,4 @@ export function sparkline(values: (number | undefined)[]): string {
     const level = high > low ? (it - low) / (high - low) : 0;
     return LEVELS[Math.min(Math.floor(level * LEVELS.length), LEVELS.length - 1)];
   }).join("");
-}
-
-/** As many whole parts as fit on a line of a terminal: half a number is a wrong one. */
-export function fitColumns(parts: string[], columns: number): string {
-  const most = (columns || DEFAULT_COLUMNS) - 1; // a full line would wrap
-  let line = "";
-  for (const part of parts) {
-    const longer = line === "" ? part : `${line}  ${part}`;
-    if ([...longer].length > most) break;
-    line = longer;
-  }
-  return line;
 }

@@ -3,7 +3,8 @@ import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows }
 import { InFlight } from "../probe/in_flight.ts";
 import { toCsv } from "../report/csv.ts";
 import { withBound } from "../report/format.ts";
-import { fitColumns, sparkline } from "../report/live.ts";
+import { fitColumns } from "../report/footer.ts";
+import { sparkline } from "../report/live.ts";
 import { toRecord } from "../report/record.ts";
 import { summaryLines } from "../report/summary.ts";
 import { newStats, readRun } from "../report/transcript.ts";

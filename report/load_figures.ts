@@ -1,0 +1,173 @@
+/** The figures of a load as lines of text. */
+import type { LoadDurations, LoadServer, LoadSummary } from "../stats/load_summary.ts";
+import { formatMillis } from "../time/duration.ts";
+import { millis, withBound } from "./format.ts";
+
+/** The percentiles that are told. */
+const TOLD = [["p50", "p50"], ["p90", "p90"], ["p99", "p99"], ["p99.9", "p99_9"]] as const;
+const DIRECTIONS = { up: "upstream", down: "downstream" } as const;
+
+/** What the headline of a closed loop leaves out. */
+export const CLOSED_LOOP =
+  "service time, closed loop: waits that slow replies caused are not in it; --rate shows what " +
+  "waiting users would see";
+
+/**
+ * What a load prints at its end.
+ *
+ * @param timeout in ms.
+ */
+export function loadLines(summary: LoadSummary, timeout: number): string[] {
+  const { loop, response, service, send_lag, blocked, connect, handshake, steady } = summary;
+  const lines = [countLine(summary), rateLine(summary), generatorLine(summary), ...errorLines(summary)];
+  const headline = loop === "open" ? response : service;
+  if (headline !== null) lines.push(...headlineLines(summary, headline, timeout));
+  else if (summary.sent > 0) lines.push("no line was answered in time");
+  if (steady !== null) {
+    lines.push(steady ? "steady: p99 neither rose nor fell" : "p99 rises: not a steady state");
+  }
+  const beneath = { service: loop === "open" ? service : null, "send lag": send_lag, blocked, connect };
+  for (const [name, values] of Object.entries({ ...beneath, "TLS handshake": handshake })) {
+    if (values !== null) lines.push(`${name} ${percentiles(values, timeout)}`);
+  }
+  return [...lines, ...serverLines(summary, timeout)];
+}
+
+function countLine({ loop, planned, errors, duration, ...counts }: LoadSummary): string {
+  const told = [`${counts.sent} ${loop === "open" ? "sent" : "lines sent"}`, `${counts.received} received`];
+  if (loop === "open") told.unshift(`${planned} lines planned`);
+  if (counts.lost > 0) {
+    told.push(`${counts.lost} lost${counts.late > 0 ? ` (${counts.late} of these late)` : ""}`);
+  }
+  for (const name of ["dropped", "unsent", "corrupt", "duplicates", "pending"] as const) {
+    if (counts[name] > 0) told.push(`${counts[name]} ${name === "pending" ? "not waited for" : name}`);
+  }
+  const failed = sum(errors);
+  if (failed > 0) told.push(`${failed} ${failed === 1 ? "error" : "errors"}`);
+  return `${told.join(", ")}, time ${Number(duration.toFixed(3))} s`;
+}
+
+function rateLine({ loop, rate }: LoadSummary): string {
+  const received = `${perSecond(rate.received)} lines/s received`;
+  return loop === "open" ? `${perSecond(rate.planned)} lines/s planned, ${received}` : received;
+}
+
+function generatorLine({ generator: { verdict, reasons }, rate }: LoadSummary): string {
+  if (verdict === "ok") return "generator ok: the figures are those of the path and the server";
+  const why = `generator ${verdict}: ${reasons.join("; ")}`;
+  return verdict === "limited"
+    ? `${why}: the server can do at least ${perSecond(rate.received)} lines/s`
+    : why;
+}
+
+/** Errors and failed connects by reason, the most frequent first. */
+function errorLines({ errors, connect_errors }: LoadSummary): string[] {
+  const lines: string[] = [];
+  for (const [name, counts] of [["errors", errors], ["failed connects", connect_errors]] as const) {
+    const told = Object.entries(counts).sort(([, a], [, b]) => b - a).map(([reason, count]) =>
+      `${count} ${reason}`
+    );
+    if (told.length > 0) lines.push(`${name}: ${told.join(", ")}`);
+  }
+  return lines;
+}
+
+/** The percentiles of what a user of the path waits, each with its interval. */
+function headlineLines({ loop }: LoadSummary, values: LoadDurations, timeout: number): string[] {
+  const { intervals, beyond, max } = values;
+  const some = Object.values(intervals).some((it) => it !== null);
+  const rows = TOLD.flatMap(([name, field]): [string, string, string][] => {
+    if (beyond.includes(field)) return [[name, `> ${timeoutText(timeout)}`, `(${neverText(values)})`]];
+    if (values[field] === null) return [];
+    const interval = intervals[field];
+    const between = interval === null ? SHORT : `${interval.map(millis).join(" to ")} ms`;
+    return [[name, `${millis(values[field])} ms`, some ? between : ""]];
+  });
+  rows.push(["max", `${millis(max)} ms`, values.never > 0 ? "of received lines" : ""]);
+  const width = Math.max(...rows.map(([, value]) => value.length));
+  const title = loop === "open" ? "response, from planned moment to reply" : CLOSED_LOOP;
+  return [
+    `${title}:`,
+    ...rows.map(([name, value, more]) => `  ${name.padEnd(5)}  ${value.padStart(width)}  ${more}`.trimEnd()),
+    some ? "  with 95 % intervals" : `  95 % intervals: ${SHORT}`,
+  ];
+}
+
+const SHORT = "too short for an interval";
+
+/** The percentiles that are known, and the ones that are above the time-out. */
+function percentiles(values: LoadDurations, timeout: number): string {
+  const told = TOLD.filter(([, field]) => values[field] !== null);
+  const beyond = TOLD.filter(([, field]) => values.beyond.includes(field));
+  const names = (of: typeof told) => of.map(([name]) => name).join("/");
+  const parts = [];
+  if (told.length > 0) {
+    parts.push(`${names(told)} = ${told.map(([, field]) => millis(values[field]!)).join("/")} ms`);
+  }
+  if (beyond.length > 0) parts.push(`${names(beyond)} > ${timeoutText(timeout)} (${neverText(values)})`);
+  if (parts.length === 0) {
+    parts.push(`min/avg/max = ${[values.min, values.avg, values.max].map(millis).join("/")} ms`);
+  }
+  return parts.join(", ");
+}
+
+/** What the stamps tell: of one server in lines, of several in a table. */
+function serverLines({ servers, received }: LoadSummary, timeout: number): string[] {
+  const [only] = servers;
+  if (servers.length > 1) return serverTable(servers, received);
+  if (only === undefined) return [];
+  const lines: string[] = [];
+  for (const direction of ["up", "down"] as const) {
+    const values = only[direction];
+    if (values !== null) {
+      lines.push(`${DIRECTIONS[direction]} delay above its best ${percentiles(values, timeout)}`);
+    }
+  }
+  if (only.offset !== null) lines.push(`clock offset ${withBound(only.offset)}`);
+  return lines;
+}
+
+function serverTable(servers: LoadServer[], received: number): string[] {
+  const connections = servers.reduce((all, it) => all + it.connections, 0);
+  const rows = servers.map(({ tag, ...server }) => [
+    tag ?? "without a tag",
+    share(server.connections, connections),
+    share(server.received, received),
+    ...(["up", "down"] as const).map((direction) => {
+      const values = server[direction];
+      return values === null
+        ? "unknown"
+        : [values.p50, values.p99].map((it) => it === null ? "-" : millis(it)).join("/");
+    }),
+  ]);
+  const table = [["server", "connections", "lines", "upstream p50/p99", "downstream p50/p99, ms"], ...rows];
+  const widths = table[0]!.map((_, column) => Math.max(...table.map((row) => row[column]!.length)));
+  return table.map((row) =>
+    row.map((cell, column) => column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!)).join(
+      "  ",
+    )
+  );
+}
+
+function share(part: number, whole: number): string {
+  return whole === 0 ? String(part) : `${part} (${Math.round(100 * part / whole)}%)`;
+}
+
+/** Lines that never came: `3 lines never came`. */
+export function neverText({ never }: { never: number }): string {
+  return `${never} ${never === 1 ? "line" : "lines"} never came`;
+}
+
+/** A time-out in ms as text: `5 s`, `300 ms`. */
+export function timeoutText(timeout: number): string {
+  return formatMillis(timeout).replace(/(?=m?s$)/, " ");
+}
+
+/** A rate with at least three digits. */
+export function perSecond(rate: number): string {
+  return rate >= 100 ? String(Math.round(rate)) : String(Number(rate.toPrecision(3)));
+}
+
+function sum(counts: Record<string, number>): number {
+  return Object.values(counts).reduce((all, it) => all + it, 0);
+}

@@ -1,0 +1,214 @@
+/** What load writes: text, JSON, CSV, an HDR log and the block on a terminal. */
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+// deno-lint-ignore no-import-prefix
+import readers from "npm:hdr-histogram-js@3.0.1/dist/HistogramLogReader.js";
+import { LOAD_COLUMNS, LoadTable } from "../report/load_csv.ts";
+import { HdrLog } from "../report/load_hdr.ts";
+import { LoadDocument, loadStream } from "../report/load_json.ts";
+import { LoadLive } from "../report/load_live.ts";
+import { LoadText } from "../report/load_text.ts";
+import { decodeHdr } from "../stats/hdr.ts";
+import { test } from "./harness.ts";
+import { answer, runOf, START, written } from "./load_helpers.ts";
+
+const text = (...run: [ReturnType<typeof runOf>, typeof START?]) =>
+  written((sink) => new LoadText(sink), ...run);
+
+/** 1,000 lines a second, most of them after 200 µs, a few later. */
+const ordinary = (seconds: number) =>
+  runOf(seconds, (interval, place) => {
+    answer(interval, 980, 200 + place % 3);
+    answer(interval, 20, 900 + place % 7);
+  });
+
+test("the text begins with what is measured, and judges the generator before the figures", () => {
+  const lines = text(ordinary(3)).split("\n");
+  assertEquals(lines.slice(0, 6), [
+    "LOAD tcp://web:21567 50 connections, open loop, 1000 lines/s, 3s, 56 bytes of payload",
+    "",
+    "--- tcp://web:21567 load statistics ---",
+    "3000 lines planned, 3000 sent, 3000 received, time 3 s",
+    "1000 lines/s planned, 1000 lines/s received",
+    "generator ok: the figures are those of the path and the server",
+  ]);
+  assertEquals(lines.slice(6, 8), ["response, from planned moment to reply:", "  p50    0.201 ms"]);
+  assertStringIncludes(lines.join("\n"), "95 % intervals: too short for an interval");
+  const order = ["response,", "service ", "send lag ", "blocked ", "upstream ", "downstream "];
+  const found = order.map((it) => lines.findIndex((line) => line.startsWith(it)));
+  assertEquals(found, found.toSorted((a, b) => a - b));
+  assert(found[0]! > 0);
+});
+
+test("a closed loop's latency is called what it is", () => {
+  const run = runOf(2, (interval) => {
+    answer(interval, 500, 300);
+    interval.response.clear();
+  }, { loop: "closed", cpu: () => 0.99 });
+  const told = text(run, { ...START, loop: "closed", rate: null, depth: 1, count: 1000, duration: null });
+  assertStringIncludes(
+    told,
+    "\nservice time, closed loop: waits that slow replies caused are not in it; --rate shows what waiting users " +
+      "would see:\n",
+  );
+  assertMatch(told, /^LOAD .* closed loop, 1 line in flight on each, 1000 lines, /);
+  assertMatch(told, /^generator limited: .*99\.0 % of a core.*: the server can do at least 500 lines\/s$/m);
+  assert(!told.includes("planned"), told);
+});
+
+test("a percentile for which too many lines never came is above the time-out, and says how many", () => {
+  const run = runOf(3, (interval) => {
+    answer(interval, 990, 200);
+    interval.planned += 10;
+    interval.sent += 10;
+    interval.lost += 9;
+    interval.errors.set("not connected", 1);
+    interval.connectErrors.set("connection refused", 2);
+  });
+  const told = text(run);
+  assertMatch(told, /^ {2}p90 +0\.200 ms$/m);
+  assertMatch(told, /^ {2}p99\.9 +> 5 s {2}\(30 lines never came\)$/m);
+  assertMatch(told, /^ {2}max .* of received lines$/m);
+  assertStringIncludes(told, "3000 lines planned, 3000 sent, 2970 received, 27 lost, 3 errors, time 3 s");
+  assertStringIncludes(told, "\nerrors: 3 not connected\nfailed connects: 6 connection refused\n");
+  assertMatch(told, /^service p50\/p90\/p99 = [\d./]+ ms, p99\.9 > 5 s \(30 lines never came\)$/m);
+});
+
+test("from 30 s on percentiles have 95 % intervals, where batches have lines enough for them", () => {
+  const told = text(ordinary(60));
+  assertMatch(told, /^ {2}p50 +0\.201 ms {2}0\.\d{3} to 0\.\d{3} ms$/m);
+  assertMatch(told, /^ {2}p99 +0\.9\d\d ms {2}0\.\d{3} to 0\.\d{3} ms$/m);
+  assertMatch(told, /^ {2}with 95 % intervals$/m);
+  assertStringIncludes(told, "\nsteady: p99 neither rose nor fell\n");
+  const few = text(runOf(60, (interval, place) => answer(interval, 50, 200 + place % 5)));
+  assertMatch(few, /^ {2}p99\.9 .*too short for an interval$/m);
+  const rising = text(runOf(60, (interval, place) => answer(interval, 100, 200 + 10 * place + place % 3)));
+  assertStringIncludes(rising, "\np99 rises: not a steady state\n");
+});
+
+test("several servers stand in a table, with their share of the connections", () => {
+  const run = runOf(2, (interval) => {
+    answer(interval, 750, 200, "web-1");
+    answer(interval, 250, 900, "web-2\x1b[31m");
+  }, { connections: () => new Map([["web-1", 30], ["web-2\x1b[31m", 20]]) });
+  const told = text(run);
+  assertMatch(told, /^server +connections +lines +upstream p50\/p99 +downstream p50\/p99, ms$/m);
+  assertMatch(told, /^web-1 +30 \(60%\) +1500 \(75%\) +0\.020\/0\.020 +0\.040\/0\.040$/m);
+  assertMatch(told, /^web-2\\x1b\[31m +20 \(40%\) +500 \(25%\)/m);
+});
+
+test("the JSON document has the seconds, and an end that is their sum", () => {
+  const run = runOf(5, (interval, place) => {
+    answer(interval, 100 + place, 200 + 50 * place, "web-1");
+    interval.planned += 3;
+    interval.dropped += 1;
+    interval.unsent += 2;
+    interval.inFlight = place;
+  });
+  const { start, seconds, end } = JSON.parse(written((sink) => new LoadDocument(sink), run));
+  assertEquals(start, START);
+  assertEquals(seconds.map(({ from, to, in_flight }: Record<string, number>) => [from, to, in_flight]), [
+    [0, 1, 0],
+    [1, 2, 1],
+    [2, 3, 2],
+    [3, 4, 3],
+    [4, 5, 4],
+  ]);
+  const sum = (field: string) =>
+    seconds.reduce((all: number, it: Record<string, number>) => all + it[field]!, 0);
+  for (const field of ["planned", "sent", "received", "lost", "dropped", "unsent"]) {
+    assertEquals(sum(field), end[field], field);
+  }
+  assertEquals([end.planned, end.received, end.dropped, end.unsent], [525, 510, 5, 10]);
+  assertEquals([end.type, end.loop, end.generator.verdict, end.errors], ["end", "open", "ok", {}]);
+  const all = seconds.map((it: { response: { histogram: string } }) => decodeHdr(it.response.histogram));
+  assertEquals(all.map((it: { count: number }) => it.count), [100, 101, 102, 103, 104]);
+  assertEquals(Object.keys(seconds[0].servers[0]), ["tag", "received", "up", "down"]);
+  assertEquals(Object.keys(seconds[0].response), [
+    ..."count min avg max mdev p50 p90 p95 p99 p99_9 histogram".split(" "),
+  ]);
+});
+
+test("a JSON stream has an object a second, and none with -q", () => {
+  for (
+    const [seconds, types] of [[true, ["start", "interval", "interval", "end"]], [false, [
+      "start",
+      "end",
+    ]]] as const
+  ) {
+    const lines = written((sink) => loadStream(sink, seconds), ordinary(2)).trimEnd().split("\n");
+    assertEquals(lines.map((it) => JSON.parse(it).type), [...types]);
+  }
+});
+
+test("the table has a row a second, of which unknown values are empty", () => {
+  const run = runOf(2, (interval, place) => {
+    if (place === 0) answer(interval, 100, 250);
+  });
+  const [header, first, second, rest] = written((sink) => new LoadTable(sink), run).split("\n");
+  assertEquals(header, LOAD_COLUMNS.join(","));
+  const cell = (row: string, name: string) => row.split(",")[LOAD_COLUMNS.indexOf(name)];
+  const names = ["from", "to", "received", "response_p99", "response_p99_9", "response_max", "send_lag_avg"];
+  assertEquals(names.map((it) => cell(first!, it)), ["0", "1", "100", "0.00025", "", "0.00025", "0.000003"]);
+  assertEquals(names.map((it) => cell(second!, it)), ["1", "2", "0", "", "", "", ""]);
+  assertEquals(rest, "");
+});
+
+test("HdrHistogram's own reader reads the log back, with equal counts and its values in nanoseconds", () => {
+  const run = ordinary(3);
+  const log = written((sink) => new HdrLog(sink), run);
+  assertMatch(log, /^Tag=response,0\.000,1\.000,0\.900,HISTFAAA/m);
+  const reader = new readers.default(log);
+  const counts: Record<string, number> = {};
+  let [longest, moments]: [number, number[]] = [0, []];
+  for (let it; (it = reader.nextIntervalHistogram()) !== null;) {
+    counts[it.tag] = (counts[it.tag] ?? 0) + it.totalCount;
+    if (it.tag === "response") longest = Math.max(longest, it.maxValue);
+    moments.push(it.startTimeStampMsec / 1000);
+  }
+  assertEquals(counts, { response: 3000, service: 3000, send_lag: 3000 });
+  assert(Math.abs(longest - 902_000) <= 902, `${longest} ns`);
+  assert(Math.abs(moments[0]! - START.time) < 0.001, `${moments[0]}`);
+});
+
+/** What a block shows of a run on a terminal so wide, without what moves the cursor. */
+function block(columns: number, seconds = 4): string[] {
+  const { intervals } = ordinary(seconds);
+  let text = "";
+  const live = new LoadLive({ write: (more) => text += more }, () => columns);
+  live.start(START);
+  for (const interval of intervals) live.interval(interval);
+  live.show({ phase: "load", share: 0.5, text: "2 s of 4s", inFlight: 7 });
+  // deno-lint-ignore no-control-regex
+  return text.replaceAll(/\x1b\[\d*[A-K]|\r/g, "").split("\n");
+}
+
+test("the block on a terminal shows how a load goes, on lines that fit", () => {
+  assertEquals(block(80), [
+    `[${"█".repeat(12)}${" ".repeat(12)}]  2 s of 4s`,
+    "planned 1000/s  received 1000/s  p50 0.200 ms  p99 0.903 ms",
+    "in flight 7  errors 0  lost or dropped 0",
+    "p99 ▁▃▆█",
+  ]);
+  for (const columns of [1, 5, 12, 30, 40]) {
+    for (const line of block(columns, 100)) {
+      assert([...line].length < Math.max(columns, 2), `${columns}: ${line}`);
+    }
+  }
+  assertEquals(block(12)[0], "2 s of 4s");
+  assertEquals(block(0)[0], block(80)[0]);
+});
+
+test("text goes above the block, which is cleared at the end", () => {
+  let text = "";
+  const live = new LoadLive({ write: (more) => text += more }, () => 80);
+  const progress = { phase: "warm-up", share: 0, text: "0 s of 4s", inFlight: 0 } as const;
+  live.show(progress);
+  live.show(progress);
+  live.write("a row\n");
+  live.end();
+  const [first, again] = text.split("\r");
+  assertEquals(first, "");
+  assert(again!.startsWith("\x1b[K["));
+  assertStringIncludes(text, "\r\x1b[3A\x1b[K["); // shown again from its first line on
+  assert(text.endsWith("\r\x1b[3A\x1b[Ja row\n"), JSON.stringify(text.slice(-30)));
+});
