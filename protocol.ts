@@ -50,5 +50,14 @@ export {
 export { MAX_HELD, ReplyScanner, type ReplyStream } from "./protocol/reply_scanner.ts";
 export { ReplyVerifier } from "./protocol/reply_verifier.ts";
 export { LineSplitter } from "./protocol/line_splitter.ts";
+export { LineRing, MAX_PAYLOAD } from "./protocol/line_ring.ts";
+export { EchoMatcher, type MatchKind } from "./protocol/echo_matcher.ts";
 export { DatagramReplies } from "./protocol/datagram_replies.ts";
-export { acquireSlot, countLf, HUGE_SLOT, LARGE_SLOT, SMALL_SLOT } from "./protocol/wasm/kernel.ts";
+export {
+  acquireSlot,
+  countLf,
+  HUGE_SLOT,
+  LARGE_SLOT,
+  releaseSlot,
+  SMALL_SLOT,
+} from "./protocol/wasm/kernel.ts";

@@ -15,6 +15,7 @@ const TOO_LONG: u32 = 2;
 const ALL_TAKEN: u32 = 0;
 const NO_MORE_SENT: u32 = 1;
 const NO_ECHO: u32 = 2;
+const NEW_PREFIX: u32 = 3;
 
 const LINE_FEED: u8 = 10;
 const BLANK: u8 = 0x20;
@@ -149,15 +150,29 @@ function goesOnForStep(at: usize, sent: usize, lf: v128): bool {
   return i8x16.all_true(v128.and(v128.and(a, b), v128.and(c, d)));
 }
 
+/** Whether bytes are the same, at least 16: in registers, of which the last overlaps the one before. */
+// @ts-ignore: a decorator of AssemblyScript
+@inline
+function isSame(at: usize, other: usize, length: usize): bool {
+  for (let i: usize = 0; i + 16 < length; i += 16) {
+    if (v128.any_true(v128.xor(v128.load(at + i), v128.load(other + i)))) return false;
+  }
+  const last = length - 16;
+  return !v128.any_true(v128.xor(v128.load(at + last), v128.load(other + last)));
+}
+
 /**
  * Holds the replies in [from, end) against the bytes sent in [sent, sentEnd): each line of them is to come back whole, if
  * `stamped` behind a prefix in brackets. Both may begin and end within a line.
  *
  * Beside the result it stores numbers of 32 bits at `report`: the bytes taken of the replies and of those sent; the lines
  * that came to their end; whether the next byte stands within a line, behind its prefix; and the bytes of the replies and
- * of those sent before the last line that began here (`end - from + 1` if none did).
+ * of those sent before the last line that began here (`end - from + 1` if none did); where the last prefix begins that was
+ * read here, and its length (0 if none was).
  *
  * @param within whether `from` stands within a line.
+ * @param grouped whether to stop in front of a prefix that differs from the one before, or follows a line of which this
+ * call has not seen the prefix.
  * @param maxPrefix the longest prefix in bytes.
  * @returns why it stopped. ALL_TAKEN: at the end of the replies, or in front of a prefix that is not whole yet.
  */
@@ -168,6 +183,7 @@ export function verify(
   sentEnd: usize,
   stamped: bool,
   within: bool,
+  grouped: bool,
   maxPrefix: usize,
   report: usize,
 ): u32 {
@@ -189,15 +205,14 @@ export function verify(
         reason = NO_MORE_SENT;
         break;
       }
-      // Lines of one read have one stamp: the prefix before is looked for first, in two registers that overlap.
-      const like = known != 0 && end - at > knownLength &&
-        !v128.any_true(v128.or(
-          v128.xor(v128.load(at), v128.load(known)),
-          v128.xor(v128.load(at + knownLength - 16), v128.load(known + knownLength - 16)),
-        ));
-      if (like) {
+      // Lines of one read have one stamp: the prefix before is looked for first.
+      if (knownLength >= 16 && end - at > knownLength && isSame(at, known, knownLength)) {
         at += knownLength;
       } else if (stamped) {
+        if (grouped && lines > 0) {
+          reason = NEW_PREFIX;
+          break;
+        }
         // The prefix ends with the first closing bracket, as neither stamp nor tag has one.
         let close = at;
         let found: u32 = 0;
@@ -218,7 +233,7 @@ export function verify(
           reason = NO_ECHO;
           break;
         }
-        known = close + 2 - at >= 16 && close + 2 - at <= 32 ? at : 0;
+        known = at;
         knownLength = close + 2 - at;
         at = close + 2;
       }
@@ -261,5 +276,7 @@ export function verify(
   store<u32>(report, within ? 1 : 0, 12);
   store<u32>(report, <u32>(lineAt - from), 16);
   store<u32>(report, <u32>(lineEcho - sent), 20);
+  store<u32>(report, known != 0 ? <u32>(known - from) : 0, 24);
+  store<u32>(report, <u32>knownLength, 28);
   return reason;
 }

@@ -47,7 +47,7 @@ const LARGE_SLOTS = HUGE_SLOTS + MAX_HUGE_SLOTS * HUGE_SLOT;
 /** Loads may reach up to 63 bytes beyond a slot. */
 const END = heap.length - 64;
 
-const report = new Uint32Array(heap.buffer, REPORT, 6);
+const report = new Uint32Array(heap.buffer, REPORT, 8);
 
 /** Why stamping stopped, as in assembly.ts. */
 export const NO_LINE = 0; // what is left holds no complete line
@@ -58,6 +58,7 @@ export const TOO_LONG = 2; // the next line is longer than allowed
 export const ALL_TAKEN = 0; // at the end of the replies, or of what is whole of them
 export const NO_MORE_SENT = 1; // there is nothing that more replies could answer
 export const NO_ECHO = 2; // a reply is not what was sent
+export const NEW_PREFIX = 3; // the next line may have another prefix than those before
 
 /** The slots of one size. */
 class Slots {
@@ -204,6 +205,9 @@ export const verified = {
   /** The same bytes up to the last line that began in these replies; -1 if none did. */
   lineAt: -1,
   lineEcho: 0,
+  /** Where the last prefix begins that was read, and its length; 0 if none was. */
+  prefixAt: 0,
+  prefixLength: 0,
 };
 
 /**
@@ -222,13 +226,51 @@ export function verifyReplies(
 ): number {
   const [from, length] = addressOf(replies, INPUT);
   const [echo, echoLength] = addressOf(sent, REPLIES);
-  const reason = verify(from, from + length, echo, echo + echoLength, +stamped, +within, maxPrefix, REPORT);
+  return verifyAt(from, from + length, echo, echo + echoLength, +stamped, +within, 0, maxPrefix);
+}
+
+/**
+ * Likewise, up to the end of the lines that have the first one's prefix. The replies begin with a line, and both are in
+ * parts of arrays.
+ */
+export function verifyGroup(
+  replies: Uint8Array,
+  from: number,
+  end: number,
+  sent: Uint8Array,
+  sentFrom: number,
+  sentEnd: number,
+  stamped: boolean,
+  maxPrefix: number,
+): number {
+  let at = replies.byteOffset + from;
+  let length = end - from;
+  if (replies.buffer !== heap.buffer) [at, length] = addressOf(replies.subarray(from, end), INPUT);
+  let echo = sent.byteOffset + sentFrom;
+  let echoLength = sentEnd - sentFrom;
+  if (sent.buffer !== heap.buffer) [echo, echoLength] = addressOf(sent.subarray(sentFrom, sentEnd), REPLIES);
+  return verifyAt(at, at + length, echo, echo + echoLength, +stamped, 0, 1, maxPrefix);
+}
+
+function verifyAt(
+  from: number,
+  end: number,
+  sent: number,
+  sentEnd: number,
+  stamped: number,
+  within: number,
+  grouped: number,
+  maxPrefix: number,
+): number {
+  const reason = verify(from, end, sent, sentEnd, stamped, within, grouped, maxPrefix, REPORT);
   verified.taken = report[0]!;
   verified.echoed = report[1]!;
   verified.lines = report[2]!;
   verified.within = report[3] === 1;
-  verified.lineAt = report[4]! > length ? -1 : report[4]!;
+  verified.lineAt = report[4]! > end - from ? -1 : report[4]!;
   verified.lineEcho = report[5]!;
+  verified.prefixAt = report[6]!;
+  verified.prefixLength = report[7]!;
   return reason;
 }
 

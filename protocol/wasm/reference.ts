@@ -1,6 +1,6 @@
 /** The kernel's functions in plain TypeScript: tests compare kernel.wasm with them. Nothing else uses them. */
 
-import { ALL_TAKEN, NO_ECHO, NO_LINE, NO_MORE_SENT, TOO_LONG } from "./kernel.ts";
+import { ALL_TAKEN, NEW_PREFIX, NO_ECHO, NO_LINE, NO_MORE_SENT, TOO_LONG } from "./kernel.ts";
 
 /** The result of stamping. */
 export interface Stamped {
@@ -43,9 +43,12 @@ export function verify(
   stamped: boolean,
   within: boolean,
   maxPrefix: number,
+  grouped = false,
 ) {
-  let [at, echo, lines, lineAt, lineEcho] = [0, 0, 0, -1, 0];
-  const result = (reason: number) => ({ reason, taken: at, echoed: echo, lines, within, lineAt, lineEcho });
+  let [at, echo, lines, lineAt, lineEcho, prefixAt, prefixLength] = [0, 0, 0, -1, 0, 0, 0];
+  const result = (reason: number) => {
+    return { reason, taken: at, echoed: echo, lines, within, lineAt, lineEcho, prefixAt, prefixLength };
+  };
   while (at < replies.length) {
     if (!within) {
       [lineAt, lineEcho] = [at, echo];
@@ -54,7 +57,11 @@ export function verify(
         const text = String.fromCharCode(...replies.subarray(at, at + maxPrefix + 1));
         const [prefix] = /^\[[^\]\n]*\] /.exec(text) ?? [];
         const begun = /^\[[^\]\n]*\]?$/.test(text) && text.length <= maxPrefix;
+        const known = String.fromCharCode(...replies.subarray(prefixAt, prefixAt + prefixLength));
+        const differs = prefixLength < 16 || prefix !== known || at + prefix.length === replies.length;
+        if (grouped && lines > 0 && differs) return result(NEW_PREFIX);
         if (prefix === undefined) return result(begun ? ALL_TAKEN : NO_ECHO);
+        if (differs) [prefixAt, prefixLength] = [at, prefix.length];
         at += prefix.length;
       }
       within = true;

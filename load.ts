@@ -1,0 +1,198 @@
+/**
+ * Load: sends lines over many connections to a tsecho server by a plan, and tells what became of them second by second.
+ *
+ * ```ts
+ * import { load } from "./load.ts";
+ * import { serve } from "./server.ts";
+ *
+ * await using server = await serve({ listen: ["tcp://127.0.0.1:0"] });
+ * const run = load(server.endpoints[0]!, { rate: 1000, duration: 2000, warmup: 0 });
+ * for await (const second of run) console.log(second.received); // 1000 ...
+ * console.log(run.summary().response!.p99);
+ * ```
+ *
+ * It prints nothing and never ends the process. UDP needs `--unstable-net`.
+ *
+ * How it works, from the bottom up: load/pending_lines.ts knows what each reply is, load/connections.ts holds the
+ * connections, load/open_loop.ts and load/closed_loop.ts send lines over them, load/recorder.ts counts what happens in
+ * intervals, and stats/load_stats.ts makes figures of these. Here they meet.
+ */
+import { cpuUsage } from "node:process";
+import { Failure } from "./failure.ts";
+import { Engine } from "./load/engine.ts";
+import { IntervalQueue } from "./load/interval_queue.ts";
+import { LOAD_DEFAULTS, type LoadOptions, type LoadPlan, planOf } from "./load/options.ts";
+import { pathsTo } from "./load/paths.ts";
+import { DEFAULT_PORT, type Endpoint, formatEndpoint } from "./net/endpoint.ts";
+import { parseEndpoint } from "./net/transports.ts";
+import { EventLoopClock } from "./probe/pacing_clock.ts";
+import { LoadDirections } from "./stats/load_directions.ts";
+import { LoadInterval } from "./stats/load_interval.ts";
+import { LoadStats } from "./stats/load_stats.ts";
+import type { LoadSummary } from "./stats/load_summary.ts";
+import { wallMicros } from "./time/clock.ts";
+
+export type { Stage } from "./probe/schedule.ts";
+export type { LoadInterval, LoadSummary };
+export { LOAD_DEFAULTS, type LoadOptions };
+
+/**
+ * Loads an endpoint, such as `tcp://web:21567` or `web`. Nothing is sent before the intervals are iterated over.
+ *
+ * @throws {Failure} when the endpoint cannot be read; {@linkcode RangeError} when an option is out of range.
+ */
+export function load(endpoint: string | Endpoint, options: LoadOptions = {}): Load {
+  return new Load(endpoint, options);
+}
+
+/** How far a run has come. */
+export interface LoadProgress {
+  /** The share of the plan that is done, from 0 to 1. */
+  share: number;
+  /** Lines in flight. */
+  inFlight: number;
+}
+
+/** A run: its intervals, once, and its figures at any moment. */
+export class Load implements AsyncIterable<LoadInterval>, AsyncDisposable {
+  /** Where the lines go, as a URL. */
+  readonly endpoint: string;
+  readonly loop: "open" | "closed";
+  /** The figures so far. */
+  readonly stats: LoadStats;
+  readonly #plan: LoadPlan;
+  readonly #engine: Engine;
+  readonly #clock = new EventLoopClock();
+  readonly #intervals = new IntervalQueue();
+  readonly #connections = new Map<string | null, number>();
+  readonly #cpu: CpuMeter;
+  #opened: Promise<void> | undefined;
+  #running: Promise<void> | undefined;
+
+  /** What {@linkcode load} does. */
+  constructor(endpoint: string | Endpoint, options: LoadOptions) {
+    const { signal, ...given } = options;
+    const dial = { ...LOAD_DEFAULTS, ...given, endpoint: endpointOf(endpoint) };
+    this.#plan = planOf(options);
+    this.endpoint = formatEndpoint(dial.endpoint);
+    this.loop = this.#plan.stages === undefined ? "closed" : "open";
+    const first = new LoadInterval();
+    const directions = new LoadDirections(wallMicros() - 1000 * this.#clock.now(), first);
+    this.#cpu = new CpuMeter(this.#plan.threads);
+    this.stats = new LoadStats({
+      loop: this.loop,
+      timeout: this.#plan.timeout,
+      stages: options.stages !== undefined,
+      cpu: () => this.#cpu.share,
+      connections: () => this.#connections,
+      directions: () => directions.servers(),
+    });
+    this.#engine = new Engine(this.#plan, pathsTo(dial, this.#clock), this.#clock, {
+      onInterval: (interval, next) => {
+        directions.endInterval(next);
+        if (interval.tail === false) this.#cpu.read(interval.to);
+        this.stats.add(interval);
+        this.#intervals.push(interval);
+      },
+      onExchange: ({ tag, written, stamp, read, lines }) => directions.add(tag, written, stamp, read, lines),
+      onServer: (tag) => this.#connections.set(tag, (this.#connections.get(tag) ?? 0) + 1),
+      onBegin: () => this.#cpu.begin(),
+    }, first);
+    if (signal?.aborted) this.stop();
+    else signal?.addEventListener("abort", () => this.stop(), { once: true });
+  }
+
+  /** How far it has come. */
+  get progress(): LoadProgress {
+    const { duration, count } = this.#plan;
+    const share = Math.max(this.elapsed * 1000 / duration, this.stats.total.planned / count);
+    return { share: Math.min(1, share), inFlight: this.#engine.recorder.outstanding };
+  }
+
+  /** Seconds since the measured part began; 0 before. */
+  get elapsed(): number {
+    return Math.max(0, this.#clock.now() - this.#engine.recorder.from) / 1000;
+  }
+
+  /** Why the run ended before it was meant to; null if it did not. */
+  get ended(): string | null {
+    const { state } = this.#engine;
+    return "cause" in state && state.cause !== "done" ? state.cause : null;
+  }
+
+  /** Opens all connections, which iterating does too. @throws {Failure} when the first cannot be opened. */
+  open(): Promise<void> {
+    return this.#opened ??= this.#engine.open();
+  }
+
+  /** Ends the sending; what is in flight is waited for. */
+  stop(): void {
+    this.#engine.stop();
+  }
+
+  /** Ends at once; what is in flight is pending. */
+  abort(): void {
+    this.#engine.abort();
+  }
+
+  /** Sends the lines, and gives what happened in each second, the rest after the plan's end last. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<LoadInterval, void> {
+    await this.open();
+    if (this.#running !== undefined) throw new TypeError("The intervals of a run can be iterated over once");
+    this.#running = this.#engine.run(this.#clock.now()).finally(() => this.#intervals.end());
+    try {
+      for (let interval; (interval = await this.#intervals.take()) !== undefined;) yield interval;
+    } finally {
+      this.abort();
+      await this.#running;
+    }
+  }
+
+  /** The figures of the intervals so far. */
+  summary(): LoadSummary {
+    return this.stats.summary();
+  }
+
+  /** Ends the run, and closes all connections. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.abort();
+    await this.#opened?.catch(() => {}); // its caller has been told
+    await this.#running;
+    await this.#engine.close();
+  }
+}
+
+/** How much of its cores this process uses. */
+class CpuMeter {
+  /** The share of a core that each thread used in the measured time. */
+  share = 0;
+  readonly #threads: number;
+  #before = 0;
+
+  constructor(threads: number) {
+    this.#threads = threads;
+  }
+
+  begin(): void {
+    this.#before = usedMicros();
+  }
+
+  /** @param elapsed since it began, in ms. */
+  read(elapsed: number): void {
+    this.share = (usedMicros() - this.#before) / (1000 * elapsed * this.#threads);
+  }
+}
+
+function usedMicros(): number {
+  const { user, system } = cpuUsage();
+  return user + system;
+}
+
+function endpointOf(endpoint: string | Endpoint): Endpoint {
+  if (typeof endpoint !== "string") return endpoint;
+  try {
+    return parseEndpoint(endpoint, { hostname: "localhost", port: DEFAULT_PORT });
+  } catch (error) {
+    throw new Failure("load", endpoint, (error as Error).message, { cause: error });
+  }
+}

@@ -1,0 +1,128 @@
+import type { PacingClock } from "../probe/pacing_clock.ts";
+import type { LoadConnection } from "./connection.ts";
+import type { Connections, LoadLoop } from "./connections.ts";
+import type { LineBatch } from "./line_queue.ts";
+import type { Recorder } from "./recorder.ts";
+
+/** How many lines a closed loop sends. */
+export interface ClosedPlan {
+  /** Lines in flight on each connection. */
+  depth: number;
+  /** From a reply to the next line in its place, in ms. */
+  think: number;
+  /** The most lines of the measured part. */
+  count: number;
+  /** The most lines a second over all connections; 0 for no limit. */
+  maxRate: number;
+}
+
+/** Lines that are to be sent at a moment. */
+interface Later {
+  at: number;
+  connection: LoadConnection;
+  lines: number;
+}
+
+/** Keeps so many lines in flight on each connection: replies call for the next lines. */
+export class ClosedLoop implements LoadLoop {
+  readonly #connections: Connections;
+  readonly #recorder: Recorder;
+  readonly #clock: PacingClock;
+  readonly #plan: ClosedPlan;
+  /** Lines of the measured part that may be handed over. */
+  #left: number;
+  /** Lines that wait for their moment, the next first. */
+  readonly #later: Later[] = [];
+  #latest = -Infinity;
+  /** Ends what waits; undefined when nothing is to be sent. */
+  #sending: AbortController | undefined;
+  #wake = () => {};
+
+  constructor(connections: Connections, recorder: Recorder, clock: PacingClock, plan: ClosedPlan) {
+    this.#connections = connections;
+    this.#recorder = recorder;
+    this.#clock = clock;
+    this.#plan = plan;
+    this.#left = plan.count;
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const sending = this.#sending = new AbortController();
+    signal.addEventListener("abort", () => sending.abort(), { once: true, signal: sending.signal });
+    if (signal.aborted) sending.abort();
+    for (const connection of this.#connections) this.onOpen(connection);
+    const { until } = this.#recorder;
+    if (until < Infinity) {
+      void this.#clock.sleep(Math.max(0, until - this.#clock.now()), sending.signal).then(() =>
+        sending.abort()
+      );
+    }
+    await this.#sendLater(sending.signal);
+    this.#sending = undefined;
+    this.#recorder.end(this.#clock.now());
+  }
+
+  onOpen(connection: LoadConnection): void {
+    if (this.#sending === undefined) return;
+    // Of lines whose rate is limited those of one connection need not come together.
+    if (this.#plan.maxRate === 0) this.#send(connection, this.#plan.depth);
+    else for (let i = 0; i < this.#plan.depth; i++) this.#sendAfter(0, connection, 1);
+  }
+
+  onFreed(connection: LoadConnection, lines: number): void {
+    if (this.#sending === undefined) return;
+    const { think, maxRate } = this.#plan;
+    if (think === 0 && maxRate === 0) return this.#send(connection, lines);
+    for (let i = 0; i < lines; i++) this.#sendAfter(think, connection, 1);
+  }
+
+  onUnwritten(lines: LineBatch[]): void {
+    for (const batch of lines) {
+      if (this.#recorder.isMeasured(batch.planned)) this.#left += batch.lines;
+    }
+  }
+
+  #send(connection: LoadConnection, lines: number): void {
+    const now = this.#clock.now();
+    const recorder = this.#recorder;
+    recorder.turn(now);
+    if (now >= recorder.until) return this.#sending?.abort();
+    if (now >= recorder.from) {
+      lines = Math.min(lines, this.#left);
+      this.#left -= lines;
+    }
+    if (lines > 0) {
+      connection.lines.outgoing.hand(now, now, lines);
+      connection.flush();
+    }
+    if (this.#left === 0) this.#sending?.abort();
+  }
+
+  #sendAfter(millis: number, connection: LoadConnection, lines: number): void {
+    const { maxRate } = this.#plan;
+    const earliest = this.#clock.now() + millis;
+    this.#latest = maxRate === 0 ? earliest : Math.max(earliest, this.#latest + 1000 / maxRate);
+    this.#later.push({ at: this.#latest, connection, lines });
+    this.#wake();
+  }
+
+  /** Sends what waits for its moment, until the signal is aborted. */
+  async #sendLater(signal: AbortSignal): Promise<void> {
+    const aborted = new Promise<void>((resolve) => {
+      if (signal.aborted) resolve();
+      signal.addEventListener("abort", () => resolve(), { once: true });
+    });
+    while (!signal.aborted) {
+      const next = this.#later[0];
+      if (next === undefined) {
+        await Promise.race([aborted, new Promise<void>((resolve) => this.#wake = resolve)]);
+        continue;
+      }
+      await this.#clock.until(next.at, signal);
+      while (!signal.aborted && this.#later.length > 0 && this.#later[0]!.at <= this.#clock.now()) {
+        const { connection, lines } = this.#later.shift()!;
+        if (connection.isOpen) this.#send(connection, lines);
+      }
+    }
+  }
+}

@@ -1,0 +1,103 @@
+import type { PacingClock } from "../probe/pacing_clock.ts";
+import type { LoadPlanSchedule } from "./plan_schedule.ts";
+import type { LoadConnection } from "./connection.ts";
+import type { Connections, LoadLoop } from "./connections.ts";
+import type { LineBatch } from "./line_queue.ts";
+import type { Recorder } from "./recorder.ts";
+
+/** Why a line failed that no connection was there for. */
+const NOT_CONNECTED = "not connected";
+
+/** Sends lines when the plan wants them, whatever becomes of those before. */
+export class OpenLoop implements LoadLoop {
+  readonly #connections: Connections;
+  readonly #recorder: Recorder;
+  readonly #clock: PacingClock;
+  readonly #maxInFlight: number;
+  readonly #schedule: LoadPlanSchedule;
+  /** The next planned moment, in ms on the clock; Infinity after the last. */
+  #next = Infinity;
+  /** Connections with lines that are not yet handed over. */
+  readonly #dealt = new Set<LoadConnection>();
+
+  constructor(
+    connections: Connections,
+    recorder: Recorder,
+    clock: PacingClock,
+    maxInFlight: number,
+    schedule: LoadPlanSchedule,
+  ) {
+    this.#connections = connections;
+    this.#recorder = recorder;
+    this.#clock = clock;
+    this.#maxInFlight = maxInFlight;
+    this.#schedule = schedule;
+    recorder.planBefore = (moment) => this.#deal((planned) => planned < moment);
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    this.#advance();
+    while (this.#next < Infinity) {
+      await this.#clock.until(this.#next, signal);
+      if (signal.aborted) break;
+      const now = this.#clock.now();
+      this.#recorder.turn(now);
+      this.#deal((planned) => planned <= now);
+      for (const connection of this.#dealt) {
+        connection.lines.outgoing.setHanded(this.#clock.now());
+        connection.flush();
+      }
+      this.#dealt.clear();
+    }
+    this.#next = Infinity;
+    // What is planned last is not the end of the plan, which is when the next line would be.
+    const end = Math.min(this.#recorder.from + this.#schedule.end, this.#recorder.until);
+    await this.#clock.sleep(Math.max(0, end - this.#clock.now()), signal);
+    this.#recorder.end(Math.min(end, this.#clock.now()));
+  }
+
+  onOpen(): void {}
+
+  onFreed(): void {}
+
+  onUnwritten(lines: LineBatch[]): void {
+    for (const batch of lines) {
+      const connection = this.#connections.next();
+      if (connection === undefined) this.#failAll(batch.planned, batch.lines);
+      else {
+        const handed = Math.min(batch.handed, this.#clock.now());
+        connection.lines.outgoing.hand(batch.planned, handed, batch.lines);
+        connection.flush();
+      }
+    }
+  }
+
+  /** Deals the lines that are due to the connections in turn. */
+  #deal(isDue: (planned: number) => boolean): void {
+    for (; isDue(this.#next); this.#advance()) {
+      const planned = this.#next;
+      this.#recorder.plan(planned, 1);
+      if (this.#recorder.outstanding >= this.#maxInFlight) {
+        this.#recorder.drop(planned, 1);
+        continue;
+      }
+      const connection = this.#connections.next();
+      if (connection === undefined) {
+        this.#failAll(planned, 1);
+        continue;
+      }
+      connection.lines.outgoing.hand(planned, Infinity, 1);
+      this.#dealt.add(connection);
+    }
+  }
+
+  #failAll(planned: number, lines: number): void {
+    this.#recorder.hand(lines);
+    this.#recorder.send(planned, lines);
+    this.#recorder.fail(planned, NOT_CONNECTED, lines);
+  }
+
+  #advance(): void {
+    this.#next = this.#recorder.from + (this.#schedule.next() ?? Infinity);
+  }
+}

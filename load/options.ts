@@ -1,0 +1,147 @@
+import type { DialOptions } from "../net/dial.ts";
+import { DIAL_DEFAULTS } from "../net/dial.ts";
+import type { Stage } from "../probe/schedule.ts";
+import { MAX_PAYLOAD } from "../protocol.ts";
+
+/** How to load. Every option has a default; durations are in milliseconds, sizes in bytes. */
+export interface LoadOptions extends Partial<Omit<DialOptions, "endpoint">> {
+  connections?: number;
+  /** Lines a second over all connections. Without it, and without stages, each reply calls for the next line. */
+  rate?: number;
+  /** Instead of a rate: it goes evenly to each stage's, from 0 on; a duration of 0 jumps. */
+  stages?: Stage[];
+  arrivals?: "uniform" | "poisson";
+  /** Repeats the arrivals of `poisson`. */
+  seed?: number;
+  /** Lines in flight on each connection of a closed loop. */
+  depth?: number;
+  /** From a reply to the next line of a closed loop. */
+  think?: number;
+  /** The most lines of the measured part. */
+  count?: number;
+  /** Of the measured part. With a count alone there is no limit. */
+  duration?: number;
+  /** How long lines are sent before they are measured. Stages that begin at 0 have no such time. */
+  warmup?: number;
+  /** How long a line waits for its reply. */
+  timeout?: number;
+  /** Planned lines beyond this many in flight are dropped. */
+  maxInFlight?: number;
+  /** Whether each line has a connection of its own. */
+  reconnect?: boolean;
+  /** Of a line's payload. */
+  size?: number;
+  /** The payloads, in turn, without LF. */
+  lines?: Uint8Array[];
+  /** Threads that send. */
+  threads?: number;
+  /** The most lines a second over UDP without a rate; 0 for no limit: a server answers so many to an address. */
+  udpRate?: number;
+  /** Ends the sending. */
+  signal?: AbortSignal;
+}
+
+/** The options that are used where none are given. */
+export const LOAD_DEFAULTS = {
+  ...DIAL_DEFAULTS,
+  connections: 50,
+  arrivals: "uniform",
+  depth: 1,
+  think: 0,
+  duration: 10_000,
+  warmup: 1000,
+  timeout: 5000,
+  maxInFlight: 100_000,
+  reconnect: false,
+  size: 56,
+  threads: 1,
+  udpRate: 500,
+} as const;
+
+/** A plan in which nothing is left open. It can be cloned to another thread. */
+export interface LoadPlan {
+  connections: number;
+  /** Undefined in a closed loop. */
+  stages: Stage[] | undefined;
+  arrivals: "uniform" | "poisson";
+  seed: number;
+  depth: number;
+  think: number;
+  /** Infinity for no limit, as duration. */
+  count: number;
+  duration: number;
+  warmup: number;
+  timeout: number;
+  maxInFlight: number;
+  reconnect: boolean;
+  size: number;
+  lines: Uint8Array[] | undefined;
+  threads: number;
+  udpRate: number;
+}
+
+/** The plan that options make. @throws {RangeError} */
+export function planOf(options: LoadOptions): LoadPlan {
+  const { rate, stages, count, lines } = options;
+  checkRanges(options);
+  if (rate !== undefined && stages !== undefined) {
+    throw new RangeError("Cannot use a rate and stages together");
+  }
+  const isOpen = rate !== undefined || stages !== undefined;
+  if (isOpen && options.depth !== undefined) throw new RangeError("Cannot use a depth with a rate");
+  if (isOpen && options.think !== undefined) throw new RangeError("Cannot use a think time with a rate");
+  const {
+    arrivals,
+    depth,
+    think,
+    warmup,
+    timeout,
+    maxInFlight,
+    reconnect,
+    size,
+    threads,
+    udpRate,
+    connections,
+  } = {
+    ...LOAD_DEFAULTS,
+    ...options,
+  };
+  const duration = stages?.reduce((sum, it) => sum + it.duration, 0) ??
+    options.duration ?? (count === undefined ? LOAD_DEFAULTS.duration : Infinity);
+  return {
+    connections,
+    stages: stages ?? (rate === undefined ? undefined : [{ duration: 0, rate }, { duration, rate }]),
+    arrivals,
+    seed: options.seed ?? Math.floor(Math.random() * 2 ** 32),
+    count: count ?? Infinity,
+    lines: lines === undefined || lines.length === 0 ? undefined : lines,
+    ...{ depth, think, duration, warmup, timeout, maxInFlight, reconnect, size, threads, udpRate },
+  };
+}
+
+function checkRanges(options: LoadOptions): void {
+  const ranges: [name: keyof LoadOptions, min: number, max: number][] = [
+    ["connections", 1, 1_000_000],
+    ["rate", Number.MIN_VALUE, 1e9],
+    ["depth", 1, 1_000_000],
+    ["think", 0, Infinity],
+    ["count", 1, Infinity],
+    ["duration", Number.MIN_VALUE, Infinity],
+    ["warmup", 0, 1e9],
+    ["timeout", 1, 1e9],
+    ["maxInFlight", 1, Infinity],
+    ["size", 1, MAX_PAYLOAD],
+    ["threads", 1, 1024],
+    ["udpRate", 0, Infinity],
+  ];
+  for (const [name, min, max] of ranges) {
+    const value = options[name];
+    if (value === undefined || (value as number >= min && value as number <= max)) continue;
+    throw new RangeError(`Cannot use ${name} ${value}: expected a number from ${min} to ${max}`);
+  }
+  for (const { length } of options.lines ?? []) {
+    if (length > MAX_PAYLOAD) {
+      throw new RangeError(`Cannot use a line of ${length} bytes: expected at most ${MAX_PAYLOAD}`);
+    }
+  }
+}

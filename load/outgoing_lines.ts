@@ -1,0 +1,125 @@
+import type { LineRing } from "../protocol.ts";
+import type { LineBatch, LineQueue } from "./line_queue.ts";
+import type { Recorder } from "./recorder.ts";
+
+/** The most bytes handed to one write. */
+const MAX_WRITE = 128 * 1024;
+
+/** What the connections of a run share. */
+export interface SharedLines {
+  ring: LineRing;
+  recorder: Recorder;
+  /** How long a line waits for its reply, or to be written, in ms. */
+  timeout: number;
+  /** Whether each line has a connection of its own. */
+  hasOwnConnections: boolean;
+  /** Whether replies may come in any order. */
+  datagrams: boolean;
+}
+
+/** The lines that wait for a connection to take them. */
+export class OutgoingLines {
+  /** The number after the last line written. */
+  end: number;
+  /** Where the latest piece of what is written ends, in bytes since line 0. */
+  #pieceEnd = 0;
+  readonly #shared: SharedLines;
+  readonly #recorder: Recorder;
+  readonly #queue: LineQueue;
+  readonly #batchLines: number;
+
+  /** @param queue all lines of the connection. @param first the number of its first line. */
+  constructor(shared: SharedLines, queue: LineQueue, first: number) {
+    this.#shared = shared;
+    this.#recorder = shared.recorder;
+    this.#queue = queue;
+    this.end = first;
+    this.#batchLines = Math.max(1, Math.floor(MAX_WRITE / shared.ring.longest));
+  }
+
+  get count(): number {
+    return this.#queue.queued;
+  }
+
+  /** Takes lines to be written. */
+  hand(planned: number, handed: number, lines: number): void {
+    this.#recorder.hand(lines);
+    for (let left = lines; left > 0; left -= this.#batchLines) {
+      this.#queue.hand(planned, handed, Math.min(left, this.#batchLines));
+    }
+  }
+
+  /** The lines that were handed over at an unknown moment (Infinity) were handed over now. */
+  setHanded(now: number): void {
+    this.#queue.setHanded(now);
+  }
+
+  /**
+   * Records that the next lines are written now: as many as one write takes.
+   *
+   * @returns the first piece of their bytes; undefined if none waits.
+   */
+  write(now: number): Uint8Array | undefined {
+    const { ring } = this.#shared;
+    const queue = this.#queue;
+    if (queue.queued === 0) return undefined;
+    const first = this.end;
+    const at = ring.startOf(first);
+    let end = at;
+    // Whole entries, and no further than to the ring's end, unless that is within the first.
+    do {
+      const lines = queue.nextLines;
+      const position = ring.positionOf(this.end + lines) - ring.positionOf(first);
+      if (end > at && (position > MAX_WRITE || at + position > ring.bytes.length)) break;
+      if (!this.#shared.hasOwnConnections) this.#recorder.send(queue.nextPlanned, lines);
+      queue.write(now);
+      this.end += lines;
+      end = at + position;
+    } while (queue.queued > 0);
+    this.#pieceEnd = ring.positionOf(first);
+    return this.nextPiece();
+  }
+
+  /** The bytes of the next lines that {@linkcode write} has recorded, up to the ring's end; undefined after all. */
+  nextPiece(): Uint8Array | undefined {
+    const { bytes } = this.#shared.ring;
+    const length = this.#shared.ring.positionOf(this.end) - this.#pieceEnd;
+    if (length === 0) return undefined;
+    const at = this.#pieceEnd % bytes.length;
+    const end = Math.min(at + length, bytes.length);
+    this.#pieceEnd += end - at;
+    return bytes.subarray(at, end);
+  }
+
+  /** Only now the last bytes of a piece are written: lines that are whole from there on count as written now. */
+  rewrite(bytes: number, now: number): void {
+    const { ring } = this.#shared;
+    let left = bytes + ring.positionOf(this.end) - this.#pieceEnd;
+    let lines = 0;
+    for (let line = this.end - 1; (left -= ring.endOf(line) - ring.startOf(line)) >= 0; line--) lines++;
+    this.#queue.rewrite(lines, now);
+  }
+
+  /** Gives up the lines handed over before a moment: nobody would wait for them. */
+  expire(oldest: number): void {
+    for (let handed; (handed = this.#queue.nextHanded) !== undefined && handed < oldest;) this.#unsend();
+  }
+
+  /** Gives up all lines. */
+  unsend(): void {
+    while (this.#queue.queued > 0) this.#unsend();
+  }
+
+  #unsend(): void {
+    const { planned, lines } = this.#queue.shiftQueued();
+    this.#recorder.unsend(planned, lines);
+  }
+
+  /** Takes all lines back, for another connection. */
+  takeBack(): LineBatch[] {
+    const batches = [];
+    while (this.#queue.queued > 0) batches.push(this.#queue.shiftQueued());
+    for (const { lines } of batches) this.#recorder.takeBack(lines);
+    return batches;
+  }
+}

@@ -1,0 +1,183 @@
+import { LoadInterval } from "../stats/load_interval.ts";
+import { Intervals } from "./intervals.ts";
+import { MAX_TAGS, OTHER_TAGS } from "../stats/server_stats.ts";
+
+/** Between two exchanges of a closed loop that are told of, in ms: 20,000 a second say enough. */
+const MIN_SAMPLE_MS = 0.05;
+
+/** An exchange that tells about the way there and back. Moments are in ms on the run's clock. */
+export interface ExchangeSample {
+  tag: string | null;
+  written: number;
+  /** The server's stamp, in µs since the epoch. */
+  stamp: number;
+  read: number;
+  /** Lines that were written and read together. */
+  lines: number;
+}
+
+/** How long connecting took, in ms. */
+export interface ConnectTimes {
+  connectMs: number;
+  /** Undefined without TLS. */
+  handshakeMs?: number;
+}
+
+/** What takes in what the engine finds. */
+export interface LoadObserver {
+  /** An interval has ended. @param next the one that follows. */
+  onInterval(interval: LoadInterval, next: LoadInterval): void;
+  /** A reply with a stamp was read. */
+  onExchange(sample: ExchangeSample): void;
+  /** A connection had its first reply from a server. */
+  onServer(tag: string | null): void;
+  /** The measured part begins. */
+  onBegin(): void;
+}
+
+/**
+ * Counts what happens to lines, in the interval in which it happens. Lines planned before the measured part are in none.
+ */
+export class Recorder extends Intervals {
+  /** Lines handed over and neither answered nor given up, those of the warm-up too. */
+  outstanding = 0;
+  readonly #observer: LoadObserver;
+  readonly #isOpen: boolean;
+  readonly #tags = new Set<string | null>();
+  #sampledAt = -Infinity;
+
+  /** @param isOpen whether lines follow a plan, so that they have a response time. */
+  constructor(observer: LoadObserver, isOpen: boolean, first: LoadInterval = new LoadInterval()) {
+    super(first, (interval, next) => {
+      interval.inFlight = this.outstanding;
+      observer.onInterval(interval, next);
+    });
+    this.#observer = observer;
+    this.#isOpen = isOpen;
+  }
+
+  /** Whether a line with this planned moment counts. */
+  isMeasured(planned: number): boolean {
+    return planned >= this.from && planned < this.until;
+  }
+
+  plan(planned: number, lines: number): void {
+    if (planned >= this.from) this.current.planned += lines;
+  }
+
+  hand(lines: number): void {
+    this.outstanding += lines;
+  }
+
+  /** Lines handed over are not sent after all, but are handed over to another connection or never were planned. */
+  takeBack(lines: number): void {
+    this.outstanding -= lines;
+  }
+
+  send(planned: number, lines: number): void {
+    if (planned < this.from) return;
+    this.current.sent += lines;
+    if (!this.#isOpen) this.current.planned += lines; // without a plan what is sent is what was planned
+  }
+
+  /** Replies to lines with the same moments came. */
+  receive(
+    planned: number,
+    handed: number,
+    written: number,
+    read: number,
+    lines: number,
+    tag: string | null,
+    hasOwnConnection: boolean,
+  ): void {
+    this.outstanding -= lines;
+    if (planned < this.from) return;
+    const interval = this.current;
+    interval.received += lines;
+    interval.service.record((read - written) * 1000, lines);
+    interval.server(this.#nameOf(tag)).received += lines;
+    if (!this.#isOpen) return;
+    interval.response.record((read - planned) * 1000, lines);
+    interval.sendLag.record((handed - planned) * 1000, lines);
+    // With a connection of its own a line waits for that, which is told by itself.
+    if (!hasOwnConnection) interval.blocked.record((written - handed) * 1000, lines);
+  }
+
+  /** A reply tells of the way there and back. */
+  sample(sample: ExchangeSample, planned: number): void {
+    const { read } = sample;
+    if (planned < this.from) return;
+    if (!this.#isOpen && read - this.#sampledAt < MIN_SAMPLE_MS) return;
+    this.#sampledAt = read;
+    this.#observer.onExchange(sample);
+  }
+
+  /** A connection had its first reply from a server. */
+  answeredBy(tag: string | null): void {
+    this.#observer.onServer(this.#nameOf(tag));
+  }
+
+  lose(planned: number, lines: number): void {
+    this.outstanding -= lines;
+    if (planned >= this.from) this.current.lost += lines;
+  }
+
+  corrupt(planned: number): void {
+    this.outstanding--;
+    if (planned >= this.from) this.current.corrupt++;
+  }
+
+  /** Lines that were sent failed. */
+  fail(planned: number, reason: string, lines: number): void {
+    this.outstanding -= lines;
+    if (planned < this.from) return;
+    const { errors } = this.current;
+    errors.set(reason, (errors.get(reason) ?? 0) + lines);
+  }
+
+  /** Lines that were handed over are not sent. */
+  unsend(planned: number, lines: number): void {
+    this.outstanding -= lines;
+    if (this.#isOpen && planned >= this.from) this.current.unsent += lines; // without a plan it was not planned
+  }
+
+  /** Lines are not handed over. */
+  drop(planned: number, lines: number): void {
+    if (planned >= this.from) this.current.dropped += lines;
+  }
+
+  pend(planned: number, lines: number): void {
+    this.outstanding -= lines;
+    if (planned >= this.from) this.current.pending += lines;
+  }
+
+  /** Replies came to lines that are lost. */
+  late(planned: number, lines: number): void {
+    if (planned >= this.from) this.current.late += lines;
+  }
+
+  duplicate(now: number): void {
+    if (now >= this.from) this.current.duplicates++;
+  }
+
+  /** A connection was made. @param planned when its line was planned, if it is for one line. */
+  connected({ connectMs, handshakeMs }: ConnectTimes, planned = Infinity): void {
+    if (planned < this.from) return;
+    this.current.connect.record(connectMs * 1000);
+    if (handshakeMs !== undefined) this.current.handshake.record(handshakeMs * 1000);
+  }
+
+  connectFailed(reason: string): void {
+    const { connectErrors } = this.current;
+    connectErrors.set(reason, (connectErrors.get(reason) ?? 0) + 1);
+  }
+
+  /** Ever new tags must not fill the memory. */
+  #nameOf(tag: string | null): string | null {
+    if (!this.#tags.has(tag)) {
+      if (this.#tags.size >= MAX_TAGS) return OTHER_TAGS;
+      this.#tags.add(tag);
+    }
+    return tag;
+  }
+}

@@ -1,0 +1,115 @@
+import { reasonOf } from "../failure.ts";
+import { isPeerGone, TlsFailure } from "../net/errors.ts";
+import { closeQuietly, type Stream } from "../net/stream.ts";
+import { acquireSlot, LARGE_SLOT, releaseSlot, SMALL_SLOT } from "../protocol.ts";
+import type { Clock } from "../time/timers.ts";
+import type { ConnectionEvents, LoadConnection } from "./connection.ts";
+import { type ConnectionSignal, type ConnectionState, nextState, OPEN } from "./connection_state.ts";
+import type { PendingLines } from "./pending_lines.ts";
+
+/** A stream that lines are sent over. */
+export class StreamConnection implements LoadConnection {
+  readonly lines: PendingLines;
+  /** Resolves when nothing is read any more. */
+  readonly ended: Promise<void>;
+  readonly #stream: Stream;
+  readonly #clock: Clock;
+  readonly #events: ConnectionEvents;
+  #state: ConnectionState = OPEN;
+  #isWriting = false;
+  #buffer = acquireSlot(SMALL_SLOT);
+  /** Bytes of a reply that is not whole, at the buffer's beginning. */
+  #held = 0;
+
+  /** @param lines those of this connection, of which none is written. */
+  constructor(stream: Stream, lines: PendingLines, clock: Clock, events: ConnectionEvents) {
+    this.#stream = stream;
+    this.lines = lines;
+    this.#clock = clock;
+    this.#events = events;
+    this.ended = this.#read();
+  }
+
+  flush(): void {
+    if (!this.#isWriting && this.#state.phase === "open" && this.lines.outgoing.count > 0) void this.#write();
+  }
+
+  close(): void {
+    this.#apply({ type: "close" });
+    closeQuietly(this.#stream);
+  }
+
+  async #write(): Promise<void> {
+    const { outgoing } = this.lines;
+    this.#isWriting = true;
+    try {
+      for (let bytes; this.isOpen && (bytes = outgoing.write(this.#clock.now())) !== undefined;) {
+        for (let piece: Uint8Array | undefined = bytes; piece !== undefined; piece = outgoing.nextPiece()) {
+          let written = await this.#stream.write(piece);
+          while (written < piece.length) {
+            const rest = piece.subarray(written);
+            outgoing.rewrite(rest.length, this.#clock.now());
+            written += await this.#stream.write(rest);
+          }
+        }
+      }
+    } catch (error) {
+      // What the peer said before it went is still to be read.
+      if (!isPeerGone(error)) this.#end(reasonOf(error));
+    }
+    this.#isWriting = false;
+  }
+
+  get isOpen(): boolean {
+    return this.#state.phase === "open";
+  }
+
+  async #read(): Promise<void> {
+    const stream = this.#stream;
+    try {
+      while (this.isOpen) {
+        const n = await stream.read(this.#held === 0 ? this.#buffer : this.#buffer.subarray(this.#held));
+        if (n === null) this.#end("connection closed");
+        else if (this.isOpen) this.#onBytes(n);
+      }
+    } catch (error) {
+      const isReset = isPeerGone(error) && !(error instanceof TlsFailure);
+      this.#end(isReset ? "connection reset" : reasonOf(error));
+    }
+    closeQuietly(stream);
+    releaseSlot(this.#buffer);
+    if (this.#state.phase === "ended") this.#events.onEnd(this, this.lines.fail(this.#state.reason));
+  }
+
+  #onBytes(n: number): void {
+    const { lines } = this;
+    const end = this.#held + n;
+    const before = lines.waiting;
+    const taken = lines.receive(this.#buffer, end, this.#clock.now());
+    this.#held = end - taken;
+    if (this.#held > 0 && taken > 0) this.#buffer.copyWithin(0, taken, end);
+    if (end === this.#buffer.length) this.#enlarge();
+    const freed = before - lines.waiting;
+    if (freed > 0) this.#events.onFreed(this, freed);
+    if (lines.error !== undefined) this.#end(`server said: ${lines.error}`);
+  }
+
+  /** Takes more at once from now on. */
+  #enlarge(): void {
+    if (this.#buffer.length >= LARGE_SLOT) return;
+    const larger = acquireSlot(LARGE_SLOT);
+    larger.set(this.#buffer.subarray(0, this.#held));
+    releaseSlot(this.#buffer);
+    this.#buffer = larger;
+  }
+
+  /** Nothing more comes. */
+  #end(reason: string): void {
+    this.#apply({ type: "end", reason });
+    closeQuietly(this.#stream);
+  }
+
+  #apply(signal: ConnectionSignal): void {
+    this.#state = nextState(this.#state, signal);
+  }
+}

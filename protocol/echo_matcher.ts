@@ -1,0 +1,214 @@
+import type { LineRing } from "./line_ring.ts";
+import { errorReason, LF, MAX_ERROR_LENGTH } from "./lines.ts";
+import { MAX_PREFIX_LENGTH, PrefixReader } from "./stamps.ts";
+import { ALL_TAKEN, NO_ECHO, verified, verifyGroup } from "./wasm/kernel.ts";
+
+const BRACKET = 0x5b;
+/** How far ahead a reply is looked for whose line is not the next one. */
+const MAX_AHEAD = 4096;
+/** Lines remembered of those that were passed over. */
+const MAX_PASSED = 4096;
+
+/**
+ * What is next in the bytes that came:
+ * - `echoes`: replies to the next lines, with one prefix.
+ * - `passed`: the next lines were not answered in their turn, the reply to a later one is here. Nothing is taken.
+ * - `found`: the reply to a line that was passed.
+ * - `corrupt`: something else than the reply to the next line, whose turn it was.
+ * - `duplicate`: a second reply to a line.
+ * - `stray`: a reply though no line waits.
+ * - `error`: the server's last words.
+ * - `partial`: a reply that is not whole, or nothing.
+ */
+export type MatchKind =
+  | "echoes"
+  | "passed"
+  | "found"
+  | "corrupt"
+  | "duplicate"
+  | "stray"
+  | "error"
+  | "partial";
+
+/** Matches what one peer sends with the lines that it was sent: each comes back in its turn, perhaps behind a stamp. */
+export class EchoMatcher {
+  /** The number of the line whose reply is next. */
+  next: number;
+  /** Of the last match: bytes taken. */
+  taken = 0;
+  /** Lines it is about, for `echoes` and `passed`. */
+  lines = 0;
+  /** Where the prefix of `echoes` and `found` begins in the bytes, and its length. */
+  prefixAt = 0;
+  prefixLength = 0;
+  /** The line that was `found`. */
+  line = 0;
+  /** The reason of an `error`. */
+  error = "";
+  readonly #ring: LineRing;
+  readonly #first: number;
+  readonly #prefixes = new PrefixReader();
+  /** Lines without a reply though later ones had theirs. */
+  readonly #passed = new Set<number>();
+  /** Whether replies have stamps; undefined before the first. */
+  #stamped: boolean | undefined;
+  /** Whether a reply has shown that this is right. */
+  #isCertain = false;
+  /** Whether the rest of a line that is no reply is to be dropped. */
+  #skipping = false;
+
+  /** @param first the number of the first line that is sent. */
+  constructor(ring: LineRing, first: number) {
+    this.#ring = ring;
+    this.#first = this.next = first;
+  }
+
+  /** Expects no reply in their turn to so many lines any more; one that comes is `found`. */
+  pass(lines: number): void {
+    for (let i = Math.max(0, lines - MAX_PASSED); i < lines; i++) this.#passed.add(this.next + i);
+    this.next += lines;
+    for (const line of this.#passed) {
+      if (this.#passed.size <= MAX_PASSED) break;
+      this.#passed.delete(line);
+    }
+  }
+
+  /**
+   * Finds what is next in `bytes[from, end)`. @param sent the number of the first line that was not sent.
+   */
+  match(bytes: Uint8Array, from: number, end: number, sent: number): MatchKind {
+    this.taken = 0;
+    if (this.#skipping) {
+      const lf = indexOfLf(bytes, from, end);
+      this.taken = lf < 0 ? end - from : lf + 1 - from;
+      this.#skipping = lf < 0;
+      from += this.taken;
+    }
+    if (from === end) return "partial";
+    if (this.next < sent) {
+      this.#stamped ??= this.#looksStamped(bytes, from, end);
+      if (this.#stamped === undefined) return "partial";
+      const kind = this.#echoes(bytes, from, end, sent);
+      if (kind !== undefined) return kind;
+    }
+    return this.#mismatch(bytes, from, end, sent);
+  }
+
+  /** Likewise of a datagram, which is one reply without its LF. */
+  matchDatagram(bytes: Uint8Array, sent: number): MatchKind {
+    this.taken = bytes.length;
+    return this.#other(bytes, 0, bytes.length, sent);
+  }
+
+  /** Whole replies to the next lines; undefined if something else comes first. */
+  #echoes(bytes: Uint8Array, from: number, end: number, sent: number): MatchKind | undefined {
+    const ring = this.#ring;
+    const sentFrom = ring.startOf(this.next);
+    const waiting = ring.positionOf(sent) - ring.positionOf(this.next);
+    const sentEnd = Math.min(sentFrom + waiting, ring.bytes.length);
+    const reason = verifyGroup(
+      bytes,
+      from,
+      end,
+      ring.bytes,
+      sentFrom,
+      sentEnd,
+      this.#stamped!,
+      MAX_PREFIX_LENGTH,
+    );
+    if (verified.lines === 0) {
+      if (reason === ALL_TAKEN) return "partial";
+      if (reason === NO_ECHO && !this.#isCertain) this.#stamped = undefined; // that was no reply
+      return undefined;
+    }
+    this.#isCertain = true;
+    this.lines = verified.lines;
+    this.next += verified.lines;
+    this.taken += verified.within ? verified.lineAt : verified.taken;
+    this.prefixAt = from + verified.prefixAt;
+    this.prefixLength = verified.prefixLength;
+    return "echoes";
+  }
+
+  /** What a line is that is not the next reply. */
+  #mismatch(bytes: Uint8Array, from: number, end: number, sent: number): MatchKind {
+    const lf = indexOfLf(bytes, from, end);
+    if (lf < 0) {
+      if (end - from <= Math.max(this.#ring.longest + MAX_PREFIX_LENGTH, MAX_ERROR_LENGTH)) return "partial";
+      this.#skipping = true;
+      this.taken += end - from;
+      return this.#refused(sent);
+    }
+    const reason = errorReason(bytes.subarray(from, lf + 1));
+    if (reason !== undefined) {
+      this.error = reason;
+      this.taken += end - from;
+      return "error";
+    }
+    const kind = this.#other(bytes, from, lf, sent);
+    if (kind !== "passed") this.taken += lf + 1 - from;
+    return kind;
+  }
+
+  /** What a reply is, by its payload. */
+  #other(bytes: Uint8Array, from: number, end: number, sent: number): MatchKind {
+    const ring = this.#ring;
+    const prefix = this.#prefixes.read(bytes.subarray(from, end));
+    const payload = this.#stamped === false ? from : from + prefix.length;
+    const isLine = (line: number) =>
+      ring.isLine(line, bytes, payload, end) || (payload > from && ring.isLine(line, bytes, from, end));
+    this.prefixAt = from;
+    this.prefixLength = prefix.length;
+    if (this.next < sent && isLine(this.next)) {
+      this.next++;
+      this.lines = 1;
+      return "echoes";
+    }
+    const ahead = Math.min(sent - this.next, ring.distinct, MAX_AHEAD);
+    for (let i = 1; i < ahead; i++) {
+      if (!isLine(this.next + i)) continue;
+      this.lines = i;
+      this.pass(i);
+      this.taken = 0;
+      return "passed";
+    }
+    for (const line of this.#passed) {
+      if (!isLine(line)) continue;
+      this.#passed.delete(line);
+      this.line = line;
+      return "found";
+    }
+    return this.#wasAnswered(isLine) ? "duplicate" : this.#refused(sent);
+  }
+
+  /** Whether a reply is to a line before the next one. */
+  #wasAnswered(isLine: (line: number) => boolean): boolean {
+    const { distinct } = this.#ring;
+    if (distinct === 1) return false;
+    const oldest = Math.max(this.#first, this.next - Math.min(distinct, MAX_AHEAD));
+    for (let line = this.next - 1; line >= oldest; line--) {
+      if (isLine(line)) return true;
+    }
+    return false;
+  }
+
+  #refused(sent: number): MatchKind {
+    if (this.next >= sent) return "stray";
+    this.next++;
+    return "corrupt";
+  }
+
+  /** Whether the first reply has a stamp in front; undefined as long as it is not whole. */
+  #looksStamped(bytes: Uint8Array, from: number, end: number): boolean | undefined {
+    if (bytes[from] !== BRACKET) return false;
+    // An echo of a line that begins with a bracket is whole without a stamp.
+    const lf = indexOfLf(bytes, from, end);
+    if (lf < 0) return end - from > this.#ring.longest + MAX_PREFIX_LENGTH ? true : undefined;
+    return !this.#ring.isLine(this.next, bytes, from, lf);
+  }
+}
+
+function indexOfLf(bytes: Uint8Array, from: number, end: number): number {
+  const at = bytes.subarray(from, end).indexOf(LF);
+  return at < 0 ? -1 : from + at;
+}

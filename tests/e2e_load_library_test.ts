@@ -1,0 +1,105 @@
+/** load.ts as a library: intervals, a summary, and nothing of the command line. */
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { type Load, load, type LoadInterval, type LoadOptions } from "../load.ts";
+import { LoadInterval as Interval } from "../stats/load_interval.ts";
+import { e2e as test } from "./harness.ts";
+import { ServerProcess } from "./helpers.ts";
+
+/** Runs to the end. @returns all intervals in one, and the run. */
+async function total(url: string, options: LoadOptions): Promise<{ sum: LoadInterval; run: Load }> {
+  const run = load(url, options);
+  const sum = new Interval();
+  for await (const interval of run) sum.extend(interval);
+  assertEquals(sum.planned, sum.sent + sum.dropped + sum.unsent);
+  const errors = [...sum.errors.values()].reduce((all, it) => all + it, 0);
+  assertEquals(sum.sent, sum.received + sum.lost + sum.corrupt + errors + sum.pending);
+  return { sum, run };
+}
+
+const NO_FAULTS = { lost: 0, corrupt: 0, duplicates: 0, errors: new Map(), connectErrors: new Map() };
+
+function faultsOf({ lost, corrupt, duplicates, errors, connectErrors }: LoadInterval) {
+  return { lost, corrupt, duplicates, errors, connectErrors };
+}
+
+test("a closed loop sends as many lines as it is to, whatever their size and number in flight", async () => {
+  await using server = await ServerProcess.start(["tcp://127.0.0.1:0", "--tag", "web-1"]);
+  for (
+    const options of [
+      { connections: 3, depth: 1, size: 1 },
+      { connections: 1, depth: 300, size: 31 },
+      { connections: 4, depth: 16, size: 4095 },
+      { connections: 2, depth: 5, size: 65_000 },
+      { connections: 2, depth: 7, lines: ["GET a", "", "[x] y"].map((it) => new TextEncoder().encode(it)) },
+    ]
+  ) {
+    const count = 1000;
+    const { sum, run } = await total(server.url("tcp"), { ...options, count, warmup: 0 });
+    assertEquals([sum.sent, sum.received, faultsOf(sum)], [count, count, NO_FAULTS]);
+    assertEquals([sum.service.count, sum.response.count, sum.connect.count], [count, 0, options.connections]);
+    const { servers, loop, response } = run.summary();
+    assertEquals(servers.map(({ tag, connections }) => [tag, connections]), [["web-1", options.connections]]);
+    assertEquals([loop, response, run.ended], ["closed", null, null]);
+  }
+});
+
+test("an open loop plans what its rate says in each second, and the warm-up is in none", async () => {
+  await using server = await ServerProcess.start();
+  const run = load(server.url("tcp"), { connections: 3, rate: 500, duration: 2500, warmup: 500 });
+  const seconds: LoadInterval[] = [];
+  for await (const it of run) seconds.push(it);
+  assertEquals(seconds.filter((it) => !it.tail).map(({ from, to, planned }) => [from, to, planned]), [
+    [0, 1000, 500],
+    [1000, 2000, 500],
+    [2000, 2500, 250],
+  ]);
+  const { planned, received, response, send_lag } = run.summary();
+  assertEquals([planned, received, response!.count, send_lag!.count], [1250, 1250, 1250, 1250]);
+});
+
+test("an open loop ends its plan where the line after the last one would be", async () => {
+  await using server = await ServerProcess.start();
+  const { sum, run } = await total(server.url("tcp"), { connections: 2, rate: 1000, count: 400, warmup: 0 });
+  assertEquals([sum.planned, sum.received, run.summary().duration], [400, 400, 0.4]);
+});
+
+test("a server without stamps is loaded too", async () => {
+  await using server = await ServerProcess.start(["tcp://127.0.0.1:0", "--stamp", "none"]);
+  const { sum } = await total(server.url("tcp"), { connections: 2, depth: 9, count: 500, warmup: 0 });
+  assertEquals([sum.received, faultsOf(sum)], [500, NO_FAULTS]);
+});
+
+test("load stops at its signal and waits for what is in flight; abort does not wait", async () => {
+  // Accepts, reads and never answers.
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const conns: Deno.Conn[] = [];
+  const accepting = (async () => {
+    for await (const conn of listener) conns.push(conn);
+  })();
+  const url = `tcp://127.0.0.1:${listener.addr.port}`;
+  const stop = new AbortController();
+  const stopped = total(url, { connections: 2, depth: 3, timeout: 400, warmup: 0, signal: stop.signal });
+  setTimeout(() => stop.abort(), 50);
+  const { sum, run } = await stopped;
+  assertEquals([sum.sent, sum.lost, sum.pending, run.ended], [6, 6, 0, "stopped"]);
+  const aborted = load(url, { connections: 2, depth: 3, timeout: 60_000, warmup: 0 });
+  setTimeout(() => aborted.abort(), 50);
+  const last = new Interval();
+  for await (const interval of aborted) last.extend(interval);
+  assertEquals([last.sent, last.pending, last.lost, aborted.ended], [6, 6, 0, "aborted"]);
+  for (const conn of conns) conn.close();
+  listener.close();
+  await accepting;
+});
+
+test("load refuses options out of range and endpoints that are none, and rejects where nobody listens", async () => {
+  assertThrows(() => load("web", { size: 0 }), RangeError, "Cannot use size 0: expected a number from 1");
+  assertThrows(() => load("web", { rate: 1, depth: 2 }), RangeError, "depth");
+  assertThrows(() => load("http://web"), Error, 'Cannot load "http://web": unknown scheme');
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const url = `tcp://127.0.0.1:${listener.addr.port}`;
+  listener.close();
+  await assertRejects(() => load(url).open(), Error, "connection refused");
+  await using opened = load(url);
+  assert(opened.elapsed === 0); // and never opened
+});
