@@ -9,6 +9,7 @@ export const COMMANDS: Record<string, () => Promise<Runnable>> = {
   server: async () => (await import("./server.ts")).server,
   client: async () => (await import("./client.ts")).client,
   ping: async () => (await import("./ping.ts")).ping,
+  load: async () => (await import("./load.ts")).load,
 };
 
 const NAMES = Object.keys(COMMANDS);
@@ -19,10 +20,12 @@ export const HELP = `tsecho: a timestamping line echo
 usage: tsecho server [ENDPOINT...] [options]
        tsecho client [ENDPOINT] [options]
        tsecho ping [ENDPOINT] [options]
+       tsecho load [ENDPOINT] [options]
 
   server   answers each line with its clock in front
   client   talks to a server: a prompt on a terminal, a filter in a pipe
   ping     measures round trips, loss, clock offset and the direction of delay
+  load     puts a server under load: throughput, latency and where lines wait
 
   help COMMAND    print the help of a command, as its --help does
   -h, --help      print this help and exit
@@ -35,6 +38,7 @@ Examples:
   tsecho client web                  talk to the server on the host "web"
   tsecho client web < access.log     send a file, print the replies
   tsecho ping web                    a line a second; Ctrl-C for the summary
+  tsecho load -R 5000 web            5,000 lines a second by plan, for 10 s
 
 Exit codes: 0 success, 1 it ran and failed, 2 usage error, 3 a --fail-if
 condition held`;

@@ -64,12 +64,13 @@ export class LoadLive implements LoadExporter, Sink {
     const counts = [`in flight ${inFlight}`, `errors ${this.#errors}`, `lost or dropped ${this.#never}`];
     const first = fitColumns([bar, text, ...(phase === "load" ? [] : [phase])], columns) ||
       fitColumns([text], columns);
-    this.#footer.show([
+    const lines = [
       first,
       fitColumns(this.#figures(), columns),
       fitColumns(counts, columns),
       this.#sparkline(columns),
-    ]);
+    ];
+    this.#footer.show(lines.filter((it) => it !== ""));
   }
 
   clear(): void {

@@ -39,18 +39,19 @@ export class LoadText implements LoadExporter {
 /** What is about to be measured. */
 function headerLine(start: LoadStart): string {
   const { endpoint, connections, rate, stages, depth, size, data, reconnect, threads } = start;
+  const over = reconnect
+    ? "a connection for each line"
+    : `${connections} connection${connections === 1 ? "" : "s"}`;
   const plan = stages !== null
-    ? `open loop, ${stages.length} ${stages.length === 1 ? "stage" : "stages"}`
+    ? [`open loop, ${stages.length} stage${stages.length === 1 ? "" : "s"}, ${over}`]
     : rate !== null
-    ? `open loop, ${perSecond(rate)} lines/s`
-    : `closed loop, ${depth} ${depth === 1 ? "line" : "lines"} in flight on each`;
-  const how = `${connections} ${connections === 1 ? "connection" : "connections"}`;
+    ? [`open loop, ${perSecond(rate)} lines/s, ${over}`]
+    : [`closed loop, ${over}`, ...(depth === 1 ? [] : [`${depth} lines in flight on each`])];
   const parts = [
-    `${how}${reconnect ? ", a new one for each line" : ""}`,
-    plan,
+    ...plan,
     ...(start.duration === null ? [] : [formatMillis(start.duration * 1000)]),
     ...(start.count === null ? [] : [`${start.count} lines`]),
-    data === null ? `${size} bytes of payload` : `lines of ${data}`,
+    data === null ? `${size} bytes a line` : `lines of ${data}`,
     ...(threads > 1 ? [`${threads} threads`] : []),
   ];
   return `LOAD ${endpoint} ${parts.join(", ")}`;

@@ -3,13 +3,14 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { UsageError } from "../cli/parser.ts";
 import { formatSize, formatTime, parseSize, parseTime } from "../cli/values.ts";
 import { client } from "../commands/client.ts";
+import { load } from "../commands/load.ts";
 import { ping } from "../commands/ping.ts";
 import { server } from "../commands/server.ts";
 import { readWithoutCommand } from "../commands/tsecho.ts";
 import { formatEndpoint } from "../net/endpoint.ts";
 import { test } from "./harness.ts";
 
-const COMMANDS = { server, client, ping };
+const COMMANDS = { server, client, ping, load };
 
 function words(argv: string): string[] {
   return argv.split(" ").filter((arg) => arg !== "");
@@ -159,14 +160,14 @@ test("what is wrong on the command line is named, with its value and what was ex
     [["clinet"], 'Cannot run "clinet": there is no such command, did you mean client?'],
     [
       ["web"],
-      'Cannot run "web": there is no such command, expected server, client or ping; see tsecho --help',
+      'Cannot run "web": there is no such command, expected server, client, ping or load; see tsecho --help',
     ],
     [["help", "pong"], 'Cannot run "pong": there is no such command, did you mean ping?'],
     [["help", "ping", "c"], 'Cannot use argument "c": help takes one command'],
     [["-"], 'Cannot run "-": there is no such command'],
-    [["--"], 'Cannot run "--": expected a command, server, client or ping'],
-    [["--", "server"], 'Cannot use argument "server": expected server, client or ping in its place'],
-    [["-V", "x"], 'Cannot use argument "x": expected server, client or ping in its place'],
+    [["--"], 'Cannot run "--": expected a command, server, client, ping or load'],
+    [["--", "server"], 'Cannot use argument "server": expected server, client, ping or load in its place'],
+    [["-V", "x"], 'Cannot use argument "x": expected server, client, ping or load in its place'],
     [["--port", "7"], 'Cannot use option "--port": there is no such option; see tsecho --help'],
     [["server", "--prot", "7"], 'Cannot use option "--prot": there is no such option; did you mean --port?'],
     [

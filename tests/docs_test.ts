@@ -1,6 +1,7 @@
 /** The documents against the code: links, files and symbols, options, fields, and the form of a page. */
 import { assert, assertEquals } from "@std/assert";
 import { client } from "../commands/client.ts";
+import { load } from "../commands/load.ts";
 import { ping } from "../commands/ping.ts";
 import { server } from "../commands/server.ts";
 import type { Option, OptionTable } from "../cli/parser.ts";
@@ -132,7 +133,7 @@ test("every line of code that a document shows from a file is in it", READ, () =
   assertEquals(faults, []);
 });
 
-const COMMANDS = { server, client, ping } as const;
+const COMMANDS = { server, client, ping, load } as const;
 const TABLES = Object.values(COMMANDS).map(({ definition }): OptionTable => definition.table);
 const OPTION_NAMES = new Set([...TABLES.flatMap(Object.keys), ...FOREIGN_OPTIONS]);
 
@@ -247,7 +248,7 @@ test("every command that a document shows is one that the parser takes", READ, (
 
 /** What a shell would hand to tsecho, if the line runs it; undefined if it does not. */
 function tsechoWords(line: string): string[] | undefined {
-  const [, command] = /^(?:\$ |.*?[|;] | *)tsecho ((?:server|client|ping)\b.*)$/.exec(line) ?? [];
+  const [, command] = /^(?:\$ |.*?[|;] | *)tsecho ((?:server|client|ping|load)\b.*)$/.exec(line) ?? [];
   const words = command?.match(/'[^']*'|"[^"]*"|[^\s'"|;&<>]+|[|;&<>#].*/g) ?? undefined;
   const end = words?.findIndex((word) => /^[|;&<>#]/.test(word)) ?? -1;
   return words?.slice(0, end < 0 ? undefined : end).map((word) => word.replace(/^(['"])(.*)\1$/, "$2"));

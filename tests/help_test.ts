@@ -4,12 +4,13 @@ import { placeholdersIn, wrap } from "../cli/help.ts";
 import { type OptionTable, UsageError } from "../cli/parser.ts";
 import { client } from "../commands/client.ts";
 import type { TransportOption, TransportOptionTable } from "../commands/endpoints.ts";
+import { load } from "../commands/load.ts";
 import { ping } from "../commands/ping.ts";
 import { server } from "../commands/server.ts";
 import { readWithoutCommand } from "../commands/tsecho.ts";
 import { test } from "./harness.ts";
 
-const COMMANDS = { server, client, ping };
+const COMMANDS = { server, client, ping, load };
 
 /** Reads what is typed after the program's name. */
 async function read(argv: string[]): Promise<{ text: string } | { options: unknown }> {

@@ -1,0 +1,366 @@
+/** `tsecho load`: its options, and the checks between them. */
+import type { Parsed } from "../cli/parser.ts";
+import {
+  formatTime,
+  parseChoice,
+  parseCount,
+  parseLargeCount,
+  parseOutputPath,
+  parsePath,
+  parseRate,
+  parseSize,
+  parseTime,
+} from "../cli/values.ts";
+import { LOAD_DEFAULTS, type Stage } from "../load.ts";
+import { MAX_PAYLOAD } from "../protocol.ts";
+import { describeMetrics, LOAD_METRICS } from "../stats/metrics.ts";
+import { type LoadThreshold, parseThresholdOf } from "../stats/threshold.ts";
+import { Command, INFO_OPTIONS, type Outcome, type Signals } from "./command.ts";
+import { DIAL_OPTIONS, DIAL_TLS_OPTIONS, readDial, warnIfInsecure } from "./dial.ts";
+import type { TransportOptionTable } from "./endpoints.ts";
+import { checkCondition, checkSettings, checkTogether, leastInFlight, MIN_ROOM_MS } from "./load_checks.ts";
+import type { LoadCommandOptions, LoadOutcome, LoadSettings } from "./load_run.ts";
+import { checkFileNames, checkStreams } from "./outputs.ts";
+
+const MAX_COUNT = 1_000_000_000_000;
+const MAX_RATE = 10_000_000;
+const MAX_CONNECTIONS = 1_000_000;
+const MAX_DEPTH = 100_000;
+const MAX_THREADS = 256;
+const MAX_SEED = 2 ** 32 - 1;
+const MIN_PAYLOAD = 1;
+/** Length of a trial, in ms. */
+const TRIAL_MS = 10_000;
+
+const OPTIONS = {
+  ...DIAL_OPTIONS,
+  connections: {
+    group: "Load",
+    short: "c",
+    value: "N",
+    read: (text) => parseLargeCount(text, 1, MAX_CONNECTIONS),
+    help: "connections; all are open before the clock starts",
+    default: LOAD_DEFAULTS.connections,
+  },
+  rate: {
+    group: "Load",
+    short: "R",
+    value: "RATE",
+    read: (text) => parseRate(text, MAX_RATE),
+    help:
+      "an open loop: lines a second over all connections, sent by plan however slow the replies are (default: " +
+      "a closed loop, each reply calls for the next line)",
+  },
+  stages: {
+    group: "Load",
+    value: "STAGES",
+    read: parseStages,
+    help: "an open loop whose rate changes: linear from each stage to the next, from 0 at first",
+  },
+  arrivals: {
+    group: "Load",
+    value: "uniform|poisson",
+    read: (text) => parseChoice(text, ["uniform", "poisson"] as const),
+    help: "open loop: even gaps between lines (default), or random ones, as many independent users make them",
+  },
+  seed: {
+    group: "Load",
+    value: "N",
+    read: (text) => parseCount(text, 0, MAX_SEED),
+    help: "open loop: the same random gaps again",
+  },
+  "max-in-flight": {
+    group: "Load",
+    value: "N",
+    read: (text) => parseLargeCount(text, 1, MAX_COUNT),
+    help: "open loop: lines in flight at most, what exceeds it is dropped (default " +
+      `${LOAD_DEFAULTS.maxInFlight}, or what the rate sends in ${formatTime(MIN_ROOM_MS)})`,
+  },
+  depth: {
+    group: "Load",
+    value: "N",
+    read: (text) => parseLargeCount(text, 1, MAX_DEPTH),
+    help: "closed loop: lines in flight on each connection",
+    default: LOAD_DEFAULTS.depth,
+  },
+  think: {
+    group: "Load",
+    value: "TIME",
+    read: (text) => parseTime(text),
+    help: "closed loop: pause between a reply and the next line",
+    default: formatTime(LOAD_DEFAULTS.think),
+  },
+  count: {
+    group: "Load",
+    short: "n",
+    value: "N",
+    read: (text) => parseLargeCount(text, 1, MAX_COUNT),
+    help: "stop after this many lines",
+  },
+  duration: {
+    group: "Load",
+    short: "t",
+    value: "TIME",
+    read: (text) => parseTime(text, 1),
+    help: `stop after this time (default ${formatTime(LOAD_DEFAULTS.duration)}, or at -n's count)`,
+  },
+  warmup: {
+    group: "Load",
+    value: "TIME",
+    read: (text) => parseTime(text),
+    help: "load before that, which no figure includes",
+    default: formatTime(LOAD_DEFAULTS.warmup),
+  },
+  reconnect: { group: "Load", help: "a new connection for each line, with its TLS handshake" },
+  threads: {
+    group: "Load",
+    value: "N",
+    read: (text) => parseCount(text, 1, MAX_THREADS),
+    help: "threads that share the load, each with its part of the connections",
+    default: LOAD_DEFAULTS.threads,
+  },
+  size: {
+    group: "Lines",
+    short: "s",
+    value: "SIZE",
+    read: (text) => parseSize(text, MIN_PAYLOAD, MAX_PAYLOAD),
+    help: `payload of a line, ${MIN_PAYLOAD} to ${MAX_PAYLOAD} bytes`,
+    default: LOAD_DEFAULTS.size,
+  },
+  data: {
+    group: "Lines",
+    value: "FILE",
+    read: parsePath,
+    help: "send the lines of this file, in turn, instead of made-up ones",
+  },
+  timeout: {
+    group: "Lines",
+    short: "W",
+    value: "TIME",
+    read: (text) => parseTime(text, 1),
+    help: "longest wait for a reply, with --reconnect for connection and reply; a later one is lost",
+    default: formatTime(LOAD_DEFAULTS.timeout),
+  },
+  find: {
+    group: "Search",
+    value: "LIMIT",
+    read: parseLimit,
+    help: "search for the highest rate that keeps this, such as 'p99<5ms'; --rate sets the first one to try",
+  },
+  trial: {
+    group: "Search",
+    value: "TIME",
+    read: (text) => parseTime(text, 1),
+    help: `length of a trial of --find (default ${formatTime(TRIAL_MS)})`,
+  },
+  "fail-if": {
+    group: "Conditions",
+    value: "CONDITION",
+    read: parseCondition,
+    repeat: true,
+    help: "exit with 3 if this holds at the end, or cannot be decided, such as 'p99>5ms'; may repeat",
+  },
+  "abort-if": {
+    group: "Conditions",
+    value: "CONDITION",
+    read: parseCondition,
+    repeat: true,
+    help:
+      "end the run, and exit with 3, as soon as this holds of what was measured so far, looked at each second; " +
+      "may repeat",
+  },
+  lenient: { group: "Conditions", help: "let a run pass if a --fail-if condition cannot be decided" },
+  quiet: {
+    group: "Output",
+    short: "q",
+    help: "only the summary: no live block, no rows of trials, no seconds in --json-stream",
+  },
+  json: {
+    group: "Output",
+    value: "FILE",
+    read: parseOutputPath,
+    help: "write the run as one JSON document; - for stdout",
+  },
+  "json-stream": {
+    group: "Output",
+    help: "write the run to stdout as it goes on, one JSON object a second",
+  },
+  csv: {
+    group: "Output",
+    value: "FILE",
+    read: parseOutputPath,
+    help: "write a row for each second; - for stdout",
+  },
+  hdr: {
+    group: "Output",
+    value: "FILE",
+    read: parseOutputPath,
+    help: "write an HDR histogram log of each second's latencies, in ns; - for stdout",
+  },
+  ...DIAL_TLS_OPTIONS,
+  "udp-rate": {
+    group: "UDP",
+    value: "N",
+    read: (text) => parseCount(text, 0, MAX_RATE),
+    transports: ["udp"],
+    help: "most lines a second over UDP in a closed loop; 0 = no limit",
+    default: LOAD_DEFAULTS.udpRate,
+  },
+  ...INFO_OPTIONS,
+} as const satisfies TransportOptionTable;
+
+function read(parsed: Parsed<typeof OPTIONS>): LoadCommandOptions {
+  const {
+    json,
+    csv,
+    hdr,
+    jsonStream = false,
+    quiet = false,
+    failIf = [],
+    abortIf = [],
+    lenient = false,
+    ...rest
+  } = parsed.values();
+  checkTogether(parsed);
+  const files = definedOf({ json, csv, hdr });
+  checkStreams(files, jsonStream);
+  if (parsed.positionals.length === 0 && rest.host === undefined) checkFileNames(files);
+  const { dial, own } = readDial("load", parsed, OPTIONS, rest);
+  const { find: limit, trial = TRIAL_MS, data, rate, stages, depth, think, udpRate, ...given } = own;
+  const open = limit !== undefined || rate !== undefined || stages !== undefined;
+  const loop = open
+    ? definedOf({ rate, stages })
+    : { depth: depth ?? LOAD_DEFAULTS.depth, think: think ?? LOAD_DEFAULTS.think };
+  const { connections, warmup, timeout, threads, reconnect, size } = LOAD_DEFAULTS;
+  const settings: LoadSettings = {
+    ...{ connections, warmup, timeout, threads, reconnect },
+    ...(data === undefined && { size }),
+    ...(!open && dial.endpoint.transport === "udp" && { udpRate: udpRate ?? LOAD_DEFAULTS.udpRate }),
+    ...loop,
+    ...given,
+  };
+  if (
+    settings.duration === undefined && settings.count === undefined && stages === undefined &&
+    limit === undefined
+  ) {
+    settings.duration = LOAD_DEFAULTS.duration;
+  }
+  checkSettings(settings);
+  if (open) settings.maxInFlight ??= Math.max(LOAD_DEFAULTS.maxInFlight, leastInFlight(settings));
+  for (const it of failIf) checkCondition("--fail-if", it, settings);
+  for (const it of abortIf) checkCondition("--abort-if", it, settings);
+  return {
+    ...dial,
+    settings,
+    ...definedOf({ data }),
+    ...(limit !== undefined && { find: { limit, trial } }),
+    ...files,
+    ...{ jsonStream, quiet, failIf, abortIf, lenient },
+  };
+}
+
+/** Those that are not undefined. */
+function definedOf<T extends Record<string, unknown>>(
+  values: T,
+): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(values).filter(([, it]) => it !== undefined)) as ReturnType<
+    typeof definedOf<T>
+  >;
+}
+
+/** Reads a threshold of load's. @throws {Error} whose message says what was expected. */
+function parseCondition(text: string): LoadThreshold {
+  return parseThresholdOf(LOAD_METRICS, text);
+}
+
+/** Reads what a rate must keep. @throws {Error} whose message says what was expected. */
+function parseLimit(text: string): LoadThreshold {
+  const limit = parseCondition(text);
+  if (limit.operator.startsWith("<")) return limit;
+  throw new Error("expected what a rate has to keep: a metric, < or <=, and a limit, such as p99<5ms");
+}
+
+/** Reads stages: `30s:1000,1m:5000,30s:0`. @throws {Error} whose message says what was expected. */
+function parseStages(text: string): Stage[] {
+  const stages = text.split(",").map((stage) => {
+    const match = /^([^:]+):([^:]+)$/.exec(stage);
+    if (match === null) {
+      throw new Error(`"${stage}" is no stage, expected TIME:RATE,TIME:RATE such as 30s:1000,1m:5000`);
+    }
+    return {
+      duration: parseTime(match[1]!),
+      rate: Number(match[2]) === 0 ? 0 : parseRate(match[2]!, MAX_RATE),
+    };
+  });
+  if (stages.every(({ duration }) => duration === 0)) {
+    throw new Error("expected a stage that takes some time");
+  }
+  if (stages.every(({ rate }) => rate === 0)) throw new Error("expected a stage with a rate above 0");
+  return stages;
+}
+
+const ABOUT = `\
+Puts a tsecho server, or what stands in front of it, under load and says how long lines wait: by a plan that slow \
+replies do not hold up (an open loop, --rate or --stages), from the moment at which each line was due; or a number of \
+lines in flight at a time (a closed loop). It also tells where they wait: in this program, on the way up or on the way \
+back, for each --tag apart; and whether the figures are the server's or this program's own.
+
+Ctrl-C ends the sending, waits for what is in flight and prints the summary; a second one ends at once.`;
+
+const EXAMPLES: [string, string][] = [
+  ["tsecho load web", "50 connections, closed loop, 10 s"],
+  ["tsecho load -R 20000 -c 200 -t 1m web", "20,000 lines a second by plan"],
+  ["tsecho load --stages 30s:1000,1m:5000,30s:0 web", "up, further up, and down"],
+  ["tsecho load --find 'p99<5ms' web", "the highest rate that keeps it"],
+  ["tsecho load -c 50 --depth 32 -n 1e6 unix:/run/tsecho.sock", ""],
+  ["tsecho load --reconnect -R 500 tls://web:21568 --ca ca.pem", ""],
+  ["tsecho load -R 5000 --fail-if 'p99>5ms' --fail-if 'lost>0' web", ""],
+  ["tsecho load -R 5000 --json run.json --hdr run.hlog web", "save it"],
+];
+
+const METRICS = `\
+a metric, >, >=, < or <=, and a limit with its unit: p99>5ms, loss>=1%, errors>0, up.p99>2ms. Metrics: \
+${describeMetrics(LOAD_METRICS)}. A percentile of lines of which too many never came exceeds every limit`;
+
+const LIMIT = `\
+a metric as in CONDITION, < or <=, and a limit: p99<5ms. Lost and dropped lines fail a trial too`;
+
+const STAGES = `\
+TIME:RATE,TIME:RATE and so on: in each TIME the rate changes linearly to its RATE; 0s:RATE jumps there`;
+
+const EXIT_CODES = `\
+0 replies came, 1 none came or no connection was made, 2 usage error, 3 a --fail-if or --abort-if condition held, or \
+could not be decided, or --find found no rate`;
+
+const OUTCOMES: Record<LoadOutcome, Outcome> = {
+  "replies": "succeeded",
+  "no replies": "failed",
+  "broken": "threshold broken",
+};
+
+async function run(options: LoadCommandOptions, signals: Signals): Promise<Outcome> {
+  let abort = () => {}; // there is nothing to end at once at first
+  const stop = signals.stop(true, () => abort()); // at SIGHUP too: what was measured is told and saved
+  const { runLoad } = await import("./load_run.ts");
+  await warnIfInsecure(options);
+  return OUTCOMES[await runLoad(options, stop, (now) => abort = now)];
+}
+
+export const load = new Command({
+  name: "load",
+  usage: ["[ENDPOINT] [options]"],
+  about: ABOUT,
+  table: OPTIONS,
+  placeholders: {
+    FILE: "a path",
+    CONDITION: METRICS,
+    LIMIT,
+    STAGES,
+    RATE: "lines a second: 20000, 2e4 or 0.5",
+    N: "a whole number; for -c, -n and --depth also as 1e6",
+  },
+  examples: EXAMPLES,
+  exitCodes: EXIT_CODES,
+  read,
+  run,
+});
