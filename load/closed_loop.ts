@@ -1,31 +1,30 @@
 import type { PacingClock } from "../probe/pacing_clock.ts";
-import type { LoadConnection } from "./connection.ts";
-import type { Connections, LoadLoop } from "./connections.ts";
+import type { LoadLoop, Outlet, Outlets } from "./connection.ts";
 import type { LineBatch } from "./line_queue.ts";
 import type { Recorder } from "./recorder.ts";
 
 /** How many lines a closed loop sends. */
 export interface ClosedPlan {
-  /** Lines in flight on each connection. */
+  /** Lines in flight on each outlet. */
   depth: number;
   /** From a reply to the next line in its place, in ms. */
   think: number;
   /** The most lines of the measured part. */
   count: number;
-  /** The most lines a second over all connections; 0 for no limit. */
+  /** The most lines a second over all outlets; 0 for no limit. */
   maxRate: number;
 }
 
 /** Lines that are to be sent at a moment. */
 interface Later {
   at: number;
-  connection: LoadConnection;
+  outlet: Outlet;
   lines: number;
 }
 
-/** Keeps so many lines in flight on each connection: replies call for the next lines. */
+/** Keeps so many lines in flight on each outlet: replies call for the next lines. */
 export class ClosedLoop implements LoadLoop {
-  readonly #connections: Connections;
+  readonly #outlets: Outlets;
   readonly #recorder: Recorder;
   readonly #clock: PacingClock;
   readonly #plan: ClosedPlan;
@@ -38,8 +37,8 @@ export class ClosedLoop implements LoadLoop {
   #sending: AbortController | undefined;
   #wake = () => {};
 
-  constructor(connections: Connections, recorder: Recorder, clock: PacingClock, plan: ClosedPlan) {
-    this.#connections = connections;
+  constructor(outlets: Outlets, recorder: Recorder, clock: PacingClock, plan: ClosedPlan) {
+    this.#outlets = outlets;
     this.#recorder = recorder;
     this.#clock = clock;
     this.#plan = plan;
@@ -50,7 +49,7 @@ export class ClosedLoop implements LoadLoop {
     const sending = this.#sending = new AbortController();
     signal.addEventListener("abort", () => sending.abort(), { once: true, signal: sending.signal });
     if (signal.aborted) sending.abort();
-    for (const connection of this.#connections) this.onOpen(connection);
+    for (const outlet of this.#outlets) this.onOpen(outlet);
     const { until } = this.#recorder;
     if (until < Infinity) {
       void this.#clock.sleep(Math.max(0, until - this.#clock.now()), sending.signal).then(() =>
@@ -62,18 +61,18 @@ export class ClosedLoop implements LoadLoop {
     this.#recorder.end(this.#clock.now());
   }
 
-  onOpen(connection: LoadConnection): void {
+  onOpen(outlet: Outlet): void {
     if (this.#sending === undefined) return;
-    // Of lines whose rate is limited those of one connection need not come together.
-    if (this.#plan.maxRate === 0) this.#send(connection, this.#plan.depth);
-    else for (let i = 0; i < this.#plan.depth; i++) this.#sendAfter(0, connection, 1);
+    // Of lines whose rate is limited those of one outlet need not come together.
+    if (this.#plan.maxRate === 0) this.#send(outlet, this.#plan.depth);
+    else for (let i = 0; i < this.#plan.depth; i++) this.#sendAfter(0, outlet, 1);
   }
 
-  onFreed(connection: LoadConnection, lines: number): void {
+  onFreed(outlet: Outlet, lines: number): void {
     if (this.#sending === undefined) return;
     const { think, maxRate } = this.#plan;
-    if (think === 0 && maxRate === 0) return this.#send(connection, lines);
-    for (let i = 0; i < lines; i++) this.#sendAfter(think, connection, 1);
+    if (think === 0 && maxRate === 0) return this.#send(outlet, lines);
+    for (let i = 0; i < lines; i++) this.#sendAfter(think, outlet, 1);
   }
 
   onUnwritten(lines: LineBatch[]): void {
@@ -82,7 +81,7 @@ export class ClosedLoop implements LoadLoop {
     }
   }
 
-  #send(connection: LoadConnection, lines: number): void {
+  #send(outlet: Outlet, lines: number): void {
     const now = this.#clock.now();
     const recorder = this.#recorder;
     recorder.turn(now);
@@ -92,17 +91,17 @@ export class ClosedLoop implements LoadLoop {
       this.#left -= lines;
     }
     if (lines > 0) {
-      connection.lines.outgoing.hand(now, now, lines);
-      connection.flush();
+      outlet.outgoing.hand(now, now, lines);
+      outlet.flush();
     }
     if (this.#left === 0) this.#sending?.abort();
   }
 
-  #sendAfter(millis: number, connection: LoadConnection, lines: number): void {
+  #sendAfter(millis: number, outlet: Outlet, lines: number): void {
     const { maxRate } = this.#plan;
     const earliest = this.#clock.now() + millis;
     this.#latest = maxRate === 0 ? earliest : Math.max(earliest, this.#latest + 1000 / maxRate);
-    this.#later.push({ at: this.#latest, connection, lines });
+    this.#later.push({ at: this.#latest, outlet, lines });
     this.#wake();
   }
 
@@ -120,8 +119,8 @@ export class ClosedLoop implements LoadLoop {
       }
       await this.#clock.until(next.at, signal);
       while (!signal.aborted && this.#later.length > 0 && this.#later[0]!.at <= this.#clock.now()) {
-        const { connection, lines } = this.#later.shift()!;
-        if (connection.isOpen) this.#send(connection, lines);
+        const { outlet, lines } = this.#later.shift()!;
+        if (outlet.isOpen) this.#send(outlet, lines);
       }
     }
   }

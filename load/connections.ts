@@ -1,9 +1,10 @@
 import { Failure } from "../failure.ts";
 import type { PacingClock } from "../probe/pacing_clock.ts";
-import type { ConnectionEvents, LoadConnection } from "./connection.ts";
+import type { ConnectionEvents, LoadConnection, LoadLoop, MakeConnection, Outlets } from "./connection.ts";
 import { nextPlaceState, type PlaceSignal, type PlaceState } from "./connection_state.ts";
 import type { LineBatch } from "./line_queue.ts";
-import type { ConnectTimes, Recorder } from "./recorder.ts";
+import type { PendingLines } from "./pending_lines.ts";
+import type { Recorder } from "./recorder.ts";
 
 /** Connects under way at once while all connections are opened. */
 const MAX_CONNECTS = 100;
@@ -11,33 +12,13 @@ const MAX_CONNECTS = 100;
 const MIN_BACK_OFF_MS = 10;
 const MAX_BACK_OFF_MS = 1000;
 
-/** A connection that was made, and what that took. */
-export interface Made {
-  connection: LoadConnection;
-  times: ConnectTimes;
-}
-
-/** Makes the connection of a place. @throws {Failure} */
-export type MakeConnection = (place: number, events: ConnectionEvents, signal: AbortSignal) => Promise<Made>;
-
-/** What sends lines over connections. */
-export interface LoadLoop {
-  /** Sends until the plan ends or the signal is aborted. */
-  run(signal: AbortSignal): Promise<void>;
-  /** There is a connection to send over. */
-  onOpen(connection: LoadConnection): void;
-  /** The fate of so many of its lines has become known. */
-  onFreed(connection: LoadConnection, lines: number): void;
-  /** A connection has ended that had not written these lines. */
-  onUnwritten(lines: LineBatch[]): void;
-}
-
 /** The connections of a run: one that ends is made anew. */
-export class Connections implements ConnectionEvents {
+export class Connections implements Outlets, ConnectionEvents {
   /** How many are open. */
   open = 0;
   readonly #places: PlaceState<LoadConnection>[];
   readonly #make: MakeConnection;
+  readonly #linesOf: (place: number) => PendingLines;
   readonly #recorder: Recorder;
   readonly #clock: PacingClock;
   readonly #random: () => number;
@@ -49,15 +30,18 @@ export class Connections implements ConnectionEvents {
   #turn = 0;
   loop: LoadLoop | undefined;
 
+  /** @param linesOf makes the lines of a place's next connection. */
   constructor(
     count: number,
     make: MakeConnection,
+    linesOf: (place: number) => PendingLines,
     recorder: Recorder,
     clock: PacingClock,
     random: () => number = Math.random,
   ) {
     this.#places = Array.from({ length: count }, () => ({ phase: "connecting", failures: 0 }));
     this.#make = make;
+    this.#linesOf = linesOf;
     this.#recorder = recorder;
     this.#clock = clock;
     this.#random = random;
@@ -139,13 +123,13 @@ export class Connections implements ConnectionEvents {
 
   async #connect(index: number, isFirst: boolean): Promise<void> {
     try {
-      const { connection, times } = await this.#make(index, this, this.#closed.signal);
+      const { connection, times } = await this.#make(this.#linesOf(index), this, this.#closed.signal);
       this.#work(connection.ended);
       this.#apply(index, { type: "connected", connection });
       if (this.#places[index]!.phase !== "open") return connection.close();
       this.#placeOf.set(connection, index);
       this.open++;
-      this.#recorder.connected(times);
+      if (times !== undefined) this.#recorder.connected(times);
       this.loop?.onOpen(connection);
     } catch (error) {
       if (isFirst || !(error instanceof Failure)) throw error;

@@ -2,10 +2,14 @@ import type { PacingClock } from "../probe/pacing_clock.ts";
 import { LineRing } from "../protocol.ts";
 import type { LoadInterval } from "../stats/load_interval.ts";
 import { ClosedLoop } from "./closed_loop.ts";
-import { Connections, type LoadLoop, type MakeConnection } from "./connections.ts";
+import type { LoadLoop, Outlets } from "./connection.ts";
+import { Connections } from "./connections.ts";
+import { LineQueue } from "./line_queue.ts";
 import { OpenLoop } from "./open_loop.ts";
 import type { LoadPlan } from "./options.ts";
-import type { SharedLines } from "./outgoing_lines.ts";
+import { OutgoingLines, type SharedLines } from "./outgoing_lines.ts";
+import { OwnConnections } from "./own_connections.ts";
+import type { Paths } from "./paths.ts";
 import { PendingLines } from "./pending_lines.ts";
 import { LoadPlanSchedule } from "./plan_schedule.ts";
 import { type LoadObserver, Recorder } from "./recorder.ts";
@@ -16,21 +20,14 @@ const MAX_BEAT_MS = 50;
 /** The first lines of neighbouring connections are this far apart, so that a reply on the wrong one is noticed. */
 const FIRST_LINE_STEP = 7;
 
-/** Where an engine's connections come from. */
-export interface Paths {
-  /** Whether they are of datagrams. */
-  datagrams: boolean;
-  /** Makes a connection for lines. */
-  make(lines: PendingLines, ...rest: Parameters<MakeConnection>): ReturnType<MakeConnection>;
-}
-
 /** Sends the lines of a plan in one thread. `open`, then `run`. */
 export class Engine {
   readonly recorder: Recorder;
   readonly #plan: LoadPlan;
+  readonly #thread: number;
   readonly #observer: LoadObserver;
   readonly #clock: PacingClock;
-  readonly #connections: Connections;
+  readonly #outlets: Outlets;
   readonly #loop: LoadLoop;
   #state: LoadState = { phase: "opening" };
   /** Aborted when nothing more is to be sent, and when nothing is awaited any more. */
@@ -46,33 +43,16 @@ export class Engine {
     first: LoadInterval,
     thread = 0,
   ) {
-    const { threads, reconnect, timeout } = plan;
     this.#plan = plan;
+    this.#thread = thread;
     this.#observer = observer;
     this.#clock = clock;
     this.recorder = new Recorder(observer, plan.stages !== undefined, first);
-    const ring = plan.lines === undefined ? LineRing.ofSize(plan.size) : LineRing.of(plan.lines);
-    const shared: SharedLines = {
-      ring,
-      recorder: this.recorder,
-      timeout,
-      hasOwnConnections: reconnect,
-      datagrams: paths.datagrams,
-    };
-    const share = Math.floor((plan.connections - thread - 1) / threads) + 1;
-    this.#connections = new Connections(
-      share,
-      (place, events, signal) => {
-        const firstLine = (place * threads + thread) * FIRST_LINE_STEP;
-        return paths.make(new PendingLines(shared, firstLine), place, events, signal);
-      },
-      this.recorder,
-      clock,
-    );
-    this.#loop = this.#connections.loop = plan.stages === undefined
+    this.#outlets = this.#outletsOf(paths, thread);
+    this.#loop = this.#outlets.loop = plan.stages === undefined
       ? this.#closedLoop(paths.datagrams)
       : new OpenLoop(
-        this.#connections,
+        this.#outlets,
         this.recorder,
         clock,
         plan.maxInFlight,
@@ -88,7 +68,7 @@ export class Engine {
   async open(): Promise<void> {
     const preparing = this.#clock.prepare();
     try {
-      await this.#connections.openAll(this.#over.signal);
+      await this.#outlets.openAll(this.#over.signal);
       await preparing;
     } catch (error) {
       await preparing;
@@ -111,7 +91,7 @@ export class Engine {
       await beating;
     } finally {
       this.#apply({ type: "abort" });
-      this.#connections.pend();
+      this.#outlets.pend();
       this.recorder.finish(this.#clock.now());
       await this.close();
     }
@@ -120,14 +100,14 @@ export class Engine {
   /** Closes the connections. After it nothing can be sent. */
   async close(): Promise<void> {
     this.abort();
-    await this.#connections.close();
+    await this.#outlets.close();
     this.#clock.close();
   }
 
   /** Sends nothing more, and waits for what is in flight. */
   stop(): void {
     this.#apply({ type: "stop" });
-    this.#connections.unsend();
+    this.#outlets.unsend();
     this.#endIfDone();
   }
 
@@ -136,10 +116,27 @@ export class Engine {
     this.#apply({ type: "abort" });
   }
 
+  #outletsOf({ datagrams, make }: Paths, thread: number): Outlets {
+    const { threads, connections, reconnect, timeout, lines, size } = this.#plan;
+    const { recorder } = this;
+    const ring = lines === undefined ? LineRing.ofSize(size) : LineRing.of(lines);
+    const shared: SharedLines = { ring, recorder, timeout, hasOwnConnections: reconnect, datagrams };
+    const share = shareOf(connections, thread, threads);
+    const linesOf = (number: number) =>
+      new PendingLines(shared, (number * threads + thread) * FIRST_LINE_STEP);
+    if (!reconnect) return new Connections(share, make, linesOf, recorder, this.#clock);
+    let number = 0;
+    const outgoing = new OutgoingLines(shared, new LineQueue(), 0);
+    return new OwnConnections(share, make, () => linesOf(number++), outgoing, recorder, timeout, this.#clock);
+  }
+
   #closedLoop(datagrams: boolean): ClosedLoop {
-    const { depth, think, count, udpRate, threads } = this.#plan;
+    const { connections, think, udpRate, threads, reconnect } = this.#plan;
     const maxRate = datagrams ? udpRate / threads : 0;
-    return new ClosedLoop(this.#connections, this.recorder, this.#clock, { depth, think, count, maxRate });
+    const count = shareOf(this.#plan.count, this.#thread, threads);
+    // Lines with connections of their own have one outlet for all.
+    const depth = this.#plan.depth * (reconnect ? shareOf(connections, this.#thread, threads) : 1);
+    return new ClosedLoop(this.#outlets, this.recorder, this.#clock, { depth, think, count, maxRate });
   }
 
   /** Ends intervals in time, and gives up lines whose time-out has passed. */
@@ -149,7 +146,7 @@ export class Engine {
       const now = this.#clock.now();
       await this.#clock.sleep(Math.min(beat, Math.max(0, this.recorder.cutAt - now)), this.#over.signal);
       this.recorder.turn(this.#clock.now());
-      this.#connections.expire(this.#clock.now());
+      this.#outlets.expire(this.#clock.now());
       this.#endIfDone();
     }
   }
@@ -165,4 +162,9 @@ export class Engine {
     if (this.#state.phase === "draining" || this.#state.phase === "over") this.#sending.abort();
     if (this.#state.phase === "over") this.#over.abort();
   }
+}
+
+/** How many of so many things a thread has where they are dealt to all in turn. */
+function shareOf(count: number, thread: number, threads: number): number {
+  return Math.max(0, Math.ceil((count - thread) / threads));
 }

@@ -69,6 +69,7 @@ export class LineQueue {
     const at = this.#at(this.#unwritten++);
     const lines = this.#data[at + LINES]!;
     this.#data[at + WRITTEN] = now;
+    if (this.#data[at + HANDED] === Infinity) this.#data[at + HANDED] = now;
     this.queued -= lines;
     this.written += lines;
   }

@@ -1,33 +1,32 @@
 import type { PacingClock } from "../probe/pacing_clock.ts";
 import type { LoadPlanSchedule } from "./plan_schedule.ts";
-import type { LoadConnection } from "./connection.ts";
-import type { Connections, LoadLoop } from "./connections.ts";
+import type { LoadLoop, Outlet, Outlets } from "./connection.ts";
 import type { LineBatch } from "./line_queue.ts";
 import type { Recorder } from "./recorder.ts";
 
-/** Why a line failed that no connection was there for. */
+/** Why a line failed that no outlet was there for. */
 const NOT_CONNECTED = "not connected";
 
 /** Sends lines when the plan wants them, whatever becomes of those before. */
 export class OpenLoop implements LoadLoop {
-  readonly #connections: Connections;
+  readonly #outlets: Outlets;
   readonly #recorder: Recorder;
   readonly #clock: PacingClock;
   readonly #maxInFlight: number;
   readonly #schedule: LoadPlanSchedule;
   /** The next planned moment, in ms on the clock; Infinity after the last. */
   #next = Infinity;
-  /** Connections with lines that are not yet handed over. */
-  readonly #dealt = new Set<LoadConnection>();
+  /** Outlets with lines that are not yet handed over. */
+  readonly #dealt = new Set<Outlet>();
 
   constructor(
-    connections: Connections,
+    outlets: Outlets,
     recorder: Recorder,
     clock: PacingClock,
     maxInFlight: number,
     schedule: LoadPlanSchedule,
   ) {
-    this.#connections = connections;
+    this.#outlets = outlets;
     this.#recorder = recorder;
     this.#clock = clock;
     this.#maxInFlight = maxInFlight;
@@ -43,9 +42,9 @@ export class OpenLoop implements LoadLoop {
       const now = this.#clock.now();
       this.#recorder.turn(now);
       this.#deal((planned) => planned <= now);
-      for (const connection of this.#dealt) {
-        connection.lines.outgoing.setHanded(this.#clock.now());
-        connection.flush();
+      for (const outlet of this.#dealt) {
+        outlet.outgoing.setHanded(this.#clock.now());
+        outlet.flush();
       }
       this.#dealt.clear();
     }
@@ -62,17 +61,17 @@ export class OpenLoop implements LoadLoop {
 
   onUnwritten(lines: LineBatch[]): void {
     for (const batch of lines) {
-      const connection = this.#connections.next();
-      if (connection === undefined) this.#failAll(batch.planned, batch.lines);
+      const outlet = this.#outlets.next();
+      if (outlet === undefined) this.#failAll(batch.planned, batch.lines);
       else {
         const handed = Math.min(batch.handed, this.#clock.now());
-        connection.lines.outgoing.hand(batch.planned, handed, batch.lines);
-        connection.flush();
+        outlet.outgoing.hand(batch.planned, handed, batch.lines);
+        outlet.flush();
       }
     }
   }
 
-  /** Deals the lines that are due to the connections in turn. */
+  /** Deals the lines that are due to the outlets in turn. */
   #deal(isDue: (planned: number) => boolean): void {
     for (; isDue(this.#next); this.#advance()) {
       const planned = this.#next;
@@ -81,13 +80,13 @@ export class OpenLoop implements LoadLoop {
         this.#recorder.drop(planned, 1);
         continue;
       }
-      const connection = this.#connections.next();
-      if (connection === undefined) {
+      const outlet = this.#outlets.next();
+      if (outlet === undefined) {
         this.#failAll(planned, 1);
         continue;
       }
-      connection.lines.outgoing.hand(planned, Infinity, 1);
-      this.#dealt.add(connection);
+      outlet.outgoing.hand(planned, Infinity, 1);
+      this.#dealt.add(outlet);
     }
   }
 

@@ -11,7 +11,7 @@ export interface SharedLines {
   recorder: Recorder;
   /** How long a line waits for its reply, or to be written, in ms. */
   timeout: number;
-  /** Whether each line has a connection of its own. */
+  /** Whether each line has a connection of its own, with whose beginning it counts as sent. */
   hasOwnConnections: boolean;
   /** Whether replies may come in any order. */
   datagrams: boolean;
@@ -26,6 +26,8 @@ export class OutgoingLines {
   readonly #shared: SharedLines;
   readonly #recorder: Recorder;
   readonly #queue: LineQueue;
+  /** The most bytes and lines of one write. */
+  readonly #batchBytes: number;
   readonly #batchLines: number;
 
   /** @param queue all lines of the connection. @param first the number of its first line. */
@@ -34,7 +36,9 @@ export class OutgoingLines {
     this.#recorder = shared.recorder;
     this.#queue = queue;
     this.end = first;
-    this.#batchLines = Math.max(1, Math.floor(MAX_WRITE / shared.ring.longest));
+    // A datagram has one line, and so has its own connection.
+    this.#batchBytes = shared.datagrams || shared.hasOwnConnections ? 0 : MAX_WRITE;
+    this.#batchLines = Math.max(1, Math.floor(this.#batchBytes / shared.ring.longest));
   }
 
   get count(): number {
@@ -63,6 +67,7 @@ export class OutgoingLines {
     const { ring } = this.#shared;
     const queue = this.#queue;
     if (queue.queued === 0) return undefined;
+    this.#recorder.turn(now);
     const first = this.end;
     const at = ring.startOf(first);
     let end = at;
@@ -70,7 +75,7 @@ export class OutgoingLines {
     do {
       const lines = queue.nextLines;
       const position = ring.positionOf(this.end + lines) - ring.positionOf(first);
-      if (end > at && (position > MAX_WRITE || at + position > ring.bytes.length)) break;
+      if (end > at && (position > this.#batchBytes || at + position > ring.bytes.length)) break;
       if (!this.#shared.hasOwnConnections) this.#recorder.send(queue.nextPlanned, lines);
       queue.write(now);
       this.end += lines;
@@ -113,6 +118,13 @@ export class OutgoingLines {
   #unsend(): void {
     const { planned, lines } = this.#queue.shiftQueued();
     this.#recorder.unsend(planned, lines);
+  }
+
+  /** Takes the next line back, for a connection of its own. */
+  takeNext(): LineBatch {
+    const batch = this.#queue.shiftQueued();
+    this.#recorder.takeBack(batch.lines);
+    return batch;
   }
 
   /** Takes all lines back, for another connection. */

@@ -28,6 +28,14 @@ export class PassedLines {
     return line;
   }
 
+  /** Takes the line that waits and was passed over first; there must be one. */
+  takeOldest(): PassedLine {
+    for (const [number, { isLost }] of this.#lines) {
+      if (!isLost) return this.take(number)!;
+    }
+    throw new RangeError("no line waits");
+  }
+
   /** Gives up the lines that were written before a moment. */
   expire(oldest: number, tell: (planned: number) => void): void {
     if (this.waiting > 0) {

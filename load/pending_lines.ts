@@ -1,6 +1,7 @@
 import { EchoMatcher, MAX_PREFIX_LENGTH, PrefixReader } from "../protocol.ts";
 import { type LineBatch, LineQueue } from "./line_queue.ts";
 import { OutgoingLines, type SharedLines } from "./outgoing_lines.ts";
+import { OwedReplies } from "./owed_replies.ts";
 import { type PassedLine, PassedLines } from "./passed_lines.ts";
 import type { Recorder } from "./recorder.ts";
 
@@ -10,6 +11,8 @@ export class PendingLines {
   error: string | undefined;
   /** Whether a reply has come. */
   answered = false;
+  /** When the connection for its one line was begun, in ms on the run's clock; undefined for one of many lines. */
+  begun: number | undefined;
   /** Those that are to be written. */
   readonly outgoing: OutgoingLines;
   readonly #shared: SharedLines;
@@ -17,9 +20,7 @@ export class PendingLines {
   readonly #matcher: EchoMatcher;
   readonly #queue = new LineQueue();
   readonly #prefixes = new PrefixReader();
-  // Lost lines whose replies come before those of the queue: of the warm-up, and measured.
-  #owedBefore = 0;
-  #owed = 0;
+  readonly #owed = new OwedReplies();
   readonly #passed = new PassedLines();
 
   /** @param first the number of its first line. */
@@ -38,6 +39,7 @@ export class PendingLines {
   /** Takes what came of replies, in `bytes[0, end)`. @returns how many bytes are dealt with. */
   receive(bytes: Uint8Array, end: number, now: number): number {
     const matcher = this.#matcher;
+    this.#recorder.turn(now);
     this.expire(now);
     for (let at = 0;;) {
       const kind = matcher.match(bytes, at, end, this.outgoing.end);
@@ -50,6 +52,7 @@ export class PendingLines {
 
   /** Takes a datagram. */
   receiveDatagram(bytes: Uint8Array, now: number): void {
+    this.#recorder.turn(now);
     this.expire(now);
     for (;;) {
       const kind = this.#matcher.matchDatagram(bytes, this.outgoing.end);
@@ -68,6 +71,9 @@ export class PendingLines {
         return this.#onFound(bytes, now);
       case "corrupt":
         return this.#onCorrupt();
+      case "stray":
+        if (this.#passed.waiting > 0) return this.#recorder.corrupt(this.#passed.takeOldest().planned);
+      // Else it answers nothing: falls through.
       default:
         this.#recorder.duplicate(now);
     }
@@ -76,7 +82,9 @@ export class PendingLines {
   #onEchoes(bytes: Uint8Array, now: number): void {
     const { tag, stamp } = this.#readPrefix(bytes);
     let lines = this.#matcher.lines;
-    lines -= this.#takeOwed(lines);
+    const owed = this.#owed.take(lines);
+    if (owed.measured > 0) this.#recorder.late(now, owed.measured);
+    lines -= owed.all;
     while (lines > 0) {
       const queue = this.#queue;
       const { planned, handed } = queue;
@@ -94,8 +102,7 @@ export class PendingLines {
     tag: string | null,
     stamp: number | undefined,
   ): void {
-    const own = this.#shared.hasOwnConnections;
-    this.#recorder.receive(planned, handed, written, now, lines, tag, own);
+    this.#recorder.receive(planned, handed, this.begun ?? written, written, now, lines, tag);
     if (stamp !== undefined) this.#recorder.sample({ tag, written, stamp, read: now, lines }, planned);
     if (this.answered) return;
     this.answered = true;
@@ -105,31 +112,17 @@ export class PendingLines {
   #readPrefix(bytes: Uint8Array): { tag: string | null; stamp: number | undefined } {
     const { prefixAt, prefixLength } = this.#matcher;
     if (prefixLength === 0) return NO_PREFIX;
-    const { tag = null, micros: stamp } = this.#prefixes.read(
+    const { tag = null, format, micros } = this.#prefixes.read(
       bytes.subarray(prefixAt, prefixAt + Math.min(prefixLength, MAX_PREFIX_LENGTH)),
     );
-    return { tag, stamp };
-  }
-
-  /** Replies to lost lines come first. @returns how many of so many were. */
-  #takeOwed(lines: number): number {
-    const before = Math.min(lines, this.#owedBefore);
-    this.#owedBefore -= before;
-    const owed = Math.min(lines - before, this.#owed);
-    this.#owed -= owed;
-    if (owed > 0) this.#recorder.late(Infinity, owed);
-    return before + owed;
+    // Whole seconds tell nothing of the way.
+    return { tag, stamp: format === "ctime" ? undefined : micros };
   }
 
   /** The next lines are not answered in their turn. */
   #onPassed(lines: number, isLost: boolean): void {
-    let number = this.#matcher.next - lines;
-    const owed = Math.min(lines, this.#owedBefore + this.#owed);
-    const before = Math.min(owed, this.#owedBefore);
-    this.#owedBefore -= before;
-    this.#owed -= owed - before;
-    number += owed;
-    for (let left = lines - owed; left > 0; left--, number++) {
+    const { all: owed } = this.#owed.take(lines);
+    for (let number = this.#matcher.next - lines + owed; number < this.#matcher.next; number++) {
       const { planned, handed } = this.#queue;
       const written = this.#queue.oldestWritten!;
       this.#queue.shift(1);
@@ -146,11 +139,7 @@ export class PendingLines {
 
   /** Something else than the reply to the next line came in its turn. */
   #onCorrupt(): void {
-    if (this.#owedBefore + this.#owed > 0) {
-      if (this.#owedBefore > 0) this.#owedBefore--;
-      else this.#owed--;
-      return; // it is lost already
-    }
+    if (this.#owed.take(1).all > 0) return; // it is lost already
     const { planned } = this.#queue;
     this.#queue.shift(1);
     this.#recorder.corrupt(planned);
@@ -164,9 +153,7 @@ export class PendingLines {
       const { planned } = queue;
       const lines = this.#shared.datagrams ? this.#forgo() : queue.shift(Infinity);
       this.#recorder.lose(planned, lines);
-      if (this.#shared.datagrams) continue;
-      if (planned < this.#recorder.from) this.#owedBefore += lines;
-      else this.#owed += lines;
+      if (!this.#shared.datagrams) this.#owed.add(lines, planned >= this.#recorder.from);
     }
     this.outgoing.expire(oldest);
     this.#passed.expire(oldest, (planned) => this.#recorder.lose(planned, 1));
@@ -187,6 +174,15 @@ export class PendingLines {
       tell(planned, this.#queue.shift(Infinity));
     }
     this.#passed.settle((planned) => tell(planned, 1));
+  }
+
+  /** Likewise of those that are not written. */
+  settleAll(tell: (planned: number, lines: number) => void): void {
+    this.settle(tell);
+    for (const { planned, lines } of this.outgoing.takeBack()) {
+      this.#recorder.hand(lines);
+      tell(planned, lines);
+    }
   }
 
   /** The connection has ended: what waits for replies has failed. @returns the lines that were not written. */

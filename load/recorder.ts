@@ -80,15 +80,19 @@ export class Recorder extends Intervals {
     if (!this.#isOpen) this.current.planned += lines; // without a plan what is sent is what was planned
   }
 
-  /** Replies to lines with the same moments came. */
+  /**
+   * Replies to lines with the same moments came.
+   *
+   * @param taken when the connection took them: as they were written, or when that for one line was begun.
+   */
   receive(
     planned: number,
     handed: number,
+    taken: number,
     written: number,
     read: number,
     lines: number,
     tag: string | null,
-    hasOwnConnection: boolean,
   ): void {
     this.outstanding -= lines;
     if (planned < this.from) return;
@@ -99,8 +103,7 @@ export class Recorder extends Intervals {
     if (!this.#isOpen) return;
     interval.response.record((read - planned) * 1000, lines);
     interval.sendLag.record((handed - planned) * 1000, lines);
-    // With a connection of its own a line waits for that, which is told by itself.
-    if (!hasOwnConnection) interval.blocked.record((written - handed) * 1000, lines);
+    interval.blocked.record((taken - handed) * 1000, lines);
   }
 
   /** A reply tells of the way there and back. */
@@ -167,7 +170,9 @@ export class Recorder extends Intervals {
     if (handshakeMs !== undefined) this.current.handshake.record(handshakeMs * 1000);
   }
 
-  connectFailed(reason: string): void {
+  /** A connection could not be made. @param planned likewise. */
+  connectFailed(reason: string, planned = Infinity): void {
+    if (planned < this.from) return;
     const { connectErrors } = this.current;
     connectErrors.set(reason, (connectErrors.get(reason) ?? 0) + 1);
   }

@@ -5,6 +5,7 @@ import { acquireSlot, LARGE_SLOT, releaseSlot, SMALL_SLOT } from "../protocol.ts
 import type { Clock } from "../time/timers.ts";
 import type { ConnectionEvents, LoadConnection } from "./connection.ts";
 import { type ConnectionSignal, type ConnectionState, nextState, OPEN } from "./connection_state.ts";
+import type { OutgoingLines } from "./outgoing_lines.ts";
 import type { PendingLines } from "./pending_lines.ts";
 
 /** A stream that lines are sent over. */
@@ -28,6 +29,10 @@ export class StreamConnection implements LoadConnection {
     this.#clock = clock;
     this.#events = events;
     this.ended = this.#read();
+  }
+
+  get outgoing(): OutgoingLines {
+    return this.lines.outgoing;
   }
 
   flush(): void {
@@ -78,7 +83,9 @@ export class StreamConnection implements LoadConnection {
     }
     closeQuietly(stream);
     releaseSlot(this.#buffer);
-    if (this.#state.phase === "ended") this.#events.onEnd(this, this.lines.fail(this.#state.reason));
+    if (this.#state.phase !== "ended") return;
+    const { reason } = this.#state;
+    this.#events.onEnd(this, this.lines.fail(reason), reason);
   }
 
   #onBytes(n: number): void {

@@ -3,7 +3,7 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { type Load, load, type LoadInterval, type LoadOptions } from "../load.ts";
 import { LoadInterval as Interval } from "../stats/load_interval.ts";
 import { e2e as test } from "./harness.ts";
-import { ServerProcess } from "./helpers.ts";
+import { Folder, ServerProcess } from "./helpers.ts";
 
 /** Runs to the end. @returns all intervals in one, and the run. */
 async function total(url: string, options: LoadOptions): Promise<{ sum: LoadInterval; run: Load }> {
@@ -67,6 +67,39 @@ test("a server without stamps is loaded too", async () => {
   await using server = await ServerProcess.start(["tcp://127.0.0.1:0", "--stamp", "none"]);
   const { sum } = await total(server.url("tcp"), { connections: 2, depth: 9, count: 500, warmup: 0 });
   assertEquals([sum.received, faultsOf(sum)], [500, NO_FAULTS]);
+});
+
+test("each line may have a connection of its own, in both loops and over each kind of stream", async () => {
+  await using folder = await Folder.make();
+  await using server = await ServerProcess.start([
+    "tcp://127.0.0.1:0",
+    `unix:${folder.file("sock")}`,
+    "--quiet",
+  ]);
+  for (const { url } of server.endpoints()) {
+    const own = { connections: 3, reconnect: true, warmup: 0 };
+    const closed = await total(url, { ...own, count: 40 });
+    const open = await total(url, { ...own, count: 40, rate: 400 });
+    for (const { sum, run } of [closed, open]) {
+      assertEquals([sum.sent, sum.received, sum.connect.count, faultsOf(sum)], [40, 40, 40, NO_FAULTS]);
+      assertEquals(run.summary().servers[0]!.connections, 40);
+    }
+    const { response, service, connect } = open.sum;
+    assert(response.avg > service.avg + connect.avg, "the response has the connect, the service has not");
+  }
+});
+
+test("datagrams are lines too, at a rate and at the one that a server allows", async () => {
+  await using server = await ServerProcess.start(["udp://127.0.0.1:0", "--udp-rate", "0"]);
+  const { url } = server.endpoints()[0]!;
+  for (
+    const options of [{ rate: 500 }, { depth: 3 }, { depth: 3, udpRate: 0 }, { lines: [new Uint8Array(0)] }]
+  ) {
+    const { sum } = await total(url, { connections: 2, count: 100, warmup: 0, ...options });
+    assertEquals([sum.sent, sum.received, faultsOf(sum)], [100, 100, NO_FAULTS]);
+    const takes = "udpRate" in options ? 0 : 98 * 2; // 500 a second
+    assert(sum.to >= takes, `all came within ${sum.to} ms`);
+  }
 });
 
 test("load stops at its signal and waits for what is in flight; abort does not wait", async () => {
