@@ -90,6 +90,18 @@ export class Distribution {
     return this.count > 0 && this.min >= 0 && this.count * (100 - percent) >= 100 - 1e-6;
   }
 
+  /** How many values are above a limit, to the histogram's precision: those in its bin are not counted. */
+  countAbove(micros: number): number {
+    const histogram = this.#made;
+    if (histogram === undefined || micros >= MAX_MICROS) return 0;
+    let count = 0;
+    const first = histogram.countsArrayIndex(Math.round(Math.max(micros, 0) * PER_MICRO)) + 1;
+    for (let index = first; index < histogram.countsArrayLength; index++) {
+      count += histogram.getCountAtIndex(index);
+    }
+    return count;
+  }
+
   /** Removes all values. */
   clear(): void {
     this.count = 0;

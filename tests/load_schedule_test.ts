@@ -124,20 +124,24 @@ test("gaps between Poisson arrivals are exponential: Kolmogorov and Smirnov reje
   assert(distance(even) > 0.3, "the test tells other gaps from exponential ones");
 });
 
-test("the generator of random numbers is uniform and independent as far as moments show", () => {
-  const random = seededRandom(1);
-  const count = volume(100_000, 10_000_000);
-  let [sum, squares, products, before] = [0, 0, 0, 0.5];
-  for (let i = 0; i < count; i++) {
-    const it = random();
-    assert(it >= 0 && it < 1);
-    sum += it;
-    squares += it * it;
-    products += (it - 0.5) * (before - 0.5);
-    before = it;
-  }
-  // Four standard deviations of each.
-  assert(Math.abs(sum / count - 1 / 2) < 4 * Math.sqrt(1 / 12 / count));
-  assert(Math.abs(squares / count - 1 / 3) < 4 * Math.sqrt(4 / 45 / count));
-  assert(Math.abs(products / count) < 4 / 12 / Math.sqrt(count));
-});
+test(
+  "the generator of random numbers is uniform and independent as far as moments show",
+  { long: true },
+  () => {
+    const random = seededRandom(1);
+    const count = volume(100_000, 10_000_000);
+    let [sum, squares, products, before] = [0, 0, 0, 0.5];
+    for (let i = 0; i < count; i++) {
+      const it = random();
+      assert(it >= 0 && it < 1);
+      sum += it;
+      squares += it * it;
+      products += (it - 0.5) * (before - 0.5);
+      before = it;
+    }
+    // Four standard deviations of each.
+    assert(Math.abs(sum / count - 1 / 2) < 4 * Math.sqrt(1 / 12 / count));
+    assert(Math.abs(squares / count - 1 / 3) < 4 * Math.sqrt(4 / 45 / count));
+    assert(Math.abs(products / count) < 4 / 12 / Math.sqrt(count));
+  },
+);

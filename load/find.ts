@@ -1,0 +1,180 @@
+/** The search for the highest rate that keeps a condition. It runs trials, whatever they are, one after the other. */
+import type { LoadStats } from "../stats/load_stats.ts";
+import { cannotPass, judgeTrial, type LoadFound, type LoadTrial } from "../stats/load_trial.ts";
+import type { LoadThreshold } from "../stats/threshold.ts";
+
+/** What is searched for, and how. */
+export interface FindOptions {
+  /** What shall hold. */
+  condition: LoadThreshold;
+  /** The first rate, in lines a second. */
+  rate?: number | undefined;
+  /** How long a trial takes, in ms. */
+  trial?: number | undefined;
+  /** Ends the search. */
+  signal?: AbortSignal | undefined;
+}
+
+export const FIND_DEFAULTS = { rate: 1000, trial: 10_000 };
+
+/**
+ * Runs a load of an open loop on new connections, and resolves when nothing of it is in flight.
+ *
+ * @param rate in lines a second. @param duration in ms.
+ * @param hopeless is asked after each interval: true ends the plan.
+ */
+export type RunTrial = (
+  rate: number,
+  duration: number,
+  hopeless: (stats: LoadStats) => boolean,
+) => Promise<LoadStats>;
+
+/** The search ends when the lowest rate that fails is this many times the highest that passes, or less. */
+const NEAR = 1.05;
+/** From here on the two are a border, where chance decides a single trial. */
+const BORDER = 1.2;
+/** Votes that decide. */
+const MAJORITY = 2;
+/** No slower and no faster rate is tried. */
+const MIN_RATE = 0.1;
+const MAX_RATE = 1e7;
+/** How long the rate found has to hold, in ms, and what is tried if it does not. */
+const CONFIRM_MS = 30_000;
+const LESS = 0.95;
+const MAX_LESS = 3;
+
+/** What trials of one rate say. */
+type Decision = "passes" | "fails" | "limited" | "interrupted";
+
+/**
+ * Searches for the highest rate at which the condition holds, all is sent, and nothing is lost or dropped: it doubles the
+ * rate until that fails, halves the distance until it is 5 %, and holds the last rate that passed for 30 s.
+ *
+ * A trial that fails is repeated, and so is any at the border: two of three decide.
+ *
+ * @param report is told of each trial when it has ended.
+ */
+export function find(
+  options: FindOptions,
+  run: RunTrial,
+  report: (trial: LoadTrial) => void = () => {},
+): Promise<LoadFound> {
+  return new Search(options, run, report).find();
+}
+
+class Search {
+  readonly #options: FindOptions;
+  readonly #run: RunTrial;
+  readonly #report: (trial: LoadTrial) => void;
+  readonly #bracket: Bracket;
+  readonly #trials: LoadTrial[] = [];
+
+  constructor(options: FindOptions, run: RunTrial, report: (trial: LoadTrial) => void) {
+    this.#options = options;
+    this.#run = run;
+    this.#report = report;
+    this.#bracket = new Bracket(options.rate ?? FIND_DEFAULTS.rate);
+  }
+
+  async find(): Promise<LoadFound> {
+    const bracket = this.#bracket;
+    for (let rate = bracket.next(); rate !== undefined; rate = bracket.next()) {
+      const decision = await this.#decide(rate);
+      if (decision === "interrupted") return this.#end("interrupted");
+      if (decision === "limited") {
+        if (this.#trials.at(-1)!.passed) bracket.low = Math.max(bracket.low, rate);
+        return this.#end("at least");
+      }
+      bracket[decision === "passes" ? "low" : "high"] = rate;
+    }
+    if (bracket.high === Infinity) return this.#end("at least");
+    return bracket.low === 0 ? this.#end("none") : await this.#confirm();
+  }
+
+  /** Tries a rate until it is known whether it passes. */
+  async #decide(rate: number): Promise<Decision> {
+    const votes = { passed: 0, failed: 0 };
+    const border = this.#bracket.isBorder;
+    while (votes.passed < MAJORITY && votes.failed < MAJORITY) {
+      if (this.#interrupted) return "interrupted";
+      const { passed, generator } = await this.#try(rate, "search");
+      if (this.#interrupted) return "interrupted";
+      if (generator.verdict === "limited") return "limited";
+      votes[passed ? "passed" : "failed"]++;
+      if (passed && votes.failed === 0 && !border) break;
+    }
+    return votes.passed > votes.failed ? "passes" : "fails";
+  }
+
+  /** Holds the rate that was found for longer, or else somewhat less. */
+  async #confirm(): Promise<LoadFound> {
+    let rate = this.#bracket.low;
+    for (let less = 0; less <= MAX_LESS; less++) {
+      if (this.#interrupted) return this.#end("interrupted");
+      const { passed, generator } = await this.#try(rate, "confirm");
+      if (passed) return this.#end("found", rate);
+      if (this.#interrupted) return this.#end("interrupted");
+      if (generator.verdict === "limited") return this.#end("at least");
+      rate = rounded(rate * LESS);
+    }
+    return this.#end("unconfirmed", 0);
+  }
+
+  async #try(rate: number, purpose: LoadTrial["purpose"]): Promise<LoadTrial> {
+    const { condition, trial = FIND_DEFAULTS.trial } = this.#options;
+    const duration = purpose === "search" ? trial : Math.max(trial, CONFIRM_MS);
+    let cutShort = false;
+    const stats = await this.#run(
+      rate,
+      duration,
+      (stats) => cutShort ||= cannotPass(stats, condition, rate * duration / 1000),
+    );
+    const judged = judgeTrial({ rate, purpose, cutShort, stats }, condition);
+    // What the user broke off proves nothing.
+    if (this.#interrupted) judged.passed = false;
+    this.#trials.push(judged);
+    this.#report(judged);
+    return judged;
+  }
+
+  get #interrupted(): boolean {
+    return this.#options.signal?.aborted ?? false;
+  }
+
+  #end(outcome: LoadFound["outcome"], rate: number = this.#bracket.low): LoadFound {
+    return { outcome, rate: rate > 0 ? rate : null, trials: this.#trials };
+  }
+}
+
+/** What is known of the rate that is searched for: it is between the highest that passes and the lowest that fails. */
+class Bracket {
+  low = 0;
+  high = Infinity;
+  readonly #start: number;
+
+  constructor(start: number) {
+    this.#start = start;
+  }
+
+  /** Whether both are known, and near each other. */
+  get isBorder(): boolean {
+    return this.low > 0 && this.high <= BORDER * this.low;
+  }
+
+  /** The rate to try next; undefined if the search is at its end. */
+  next(): number | undefined {
+    const { low, high } = this;
+    if (high === Infinity) {
+      const faster = low === 0 ? this.#start : 2 * low;
+      return faster <= MAX_RATE || low === 0 ? faster : undefined;
+    }
+    if (high <= NEAR * low || high <= MIN_RATE) return undefined;
+    const middle = rounded((low + high) / 2);
+    return middle > low && middle < high ? middle : undefined;
+  }
+}
+
+/** A rate of four digits at most: more are beyond what trials can tell. */
+function rounded(rate: number): number {
+  return Number(rate.toPrecision(4));
+}

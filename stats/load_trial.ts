@@ -1,0 +1,131 @@
+/** Trials of a search for the highest rate: whether one passed, and whether one that runs can still pass. */
+import { judgeLoad } from "./load_measure.ts";
+import type { LoadStats } from "./load_stats.ts";
+import type { GeneratorVerdict } from "./load_summary.ts";
+import type { LoadThreshold, Verdict } from "./threshold.ts";
+import { nanos, seconds } from "./units.ts";
+
+/** The least share of the planned lines that a trial must have sent. */
+const SENT_SHARE = 0.99;
+
+/** One trial, under the names that docs/json.md promises. */
+export interface LoadTrial {
+  /** Lines a second that were planned. */
+  rate: number;
+  /** `confirm` for those that are longer, at the end. */
+  purpose: "search" | "confirm";
+  passed: boolean;
+  /** Whether it was ended as soon as it could not pass any more. */
+  cut_short: boolean;
+  /** Why it did not pass, in words; empty if it did. */
+  reasons: string[];
+  /** What the condition's metric came to, in the unit of {@linkcode LoadThreshold.limit}; null if that is not known. */
+  value: number | null;
+  /** Seconds of the plan that passed. */
+  duration: number;
+  planned: number;
+  sent: number;
+  received: number;
+  lost: number;
+  dropped: number;
+  /** Percentiles of the response, in seconds; null for too few lines. */
+  p50: number | null;
+  p99: number | null;
+  generator: GeneratorVerdict;
+}
+
+/** How a search ended. */
+export interface LoadFound {
+  /**
+   * `found`: `rate` keeps the condition. `at least`: the generator could do no more, the server may. `none`: not even
+   * the least rate does. `unconfirmed`: what passed the search did not last. `interrupted`: what had passed by then.
+   */
+  outcome: "found" | "at least" | "none" | "unconfirmed" | "interrupted";
+  /** Lines a second; null if no rate passed. */
+  rate: number | null;
+  trials: LoadTrial[];
+}
+
+/** What a trial was, and the run it came to. */
+export interface EndedTrial {
+  rate: number;
+  purpose: LoadTrial["purpose"];
+  cutShort: boolean;
+  stats: LoadStats;
+}
+
+/** Judges a trial that has ended. */
+export function judgeTrial(
+  { rate, purpose, cutShort, stats }: EndedTrial,
+  condition: LoadThreshold,
+): LoadTrial {
+  const { planned, sent, received, lost, dropped } = stats.total;
+  const verdict = judgeTrialOn(condition, stats);
+  const reasons = losses(stats);
+  if (sent < SENT_SHARE * planned) {
+    reasons.push(`${(100 * sent / planned).toFixed(1)} % of the lines were sent`);
+  }
+  // The condition is what shall hold, not what must not.
+  if (verdict.verdict === "kept") reasons.push(`not ${condition.text}`);
+  if (verdict.verdict === "cannot tell") reasons.push(verdict.help ?? `${condition.text} cannot be told`);
+  const { headline } = stats;
+  const percentile = (percent: number) =>
+    headline.hasPercentile(percent) ? seconds(headline.percentile(percent)) : null;
+  return {
+    ...{ rate, purpose, passed: reasons.length === 0, cut_short: cutShort, reasons },
+    value: verdict.value,
+    duration: nanos(stats.elapsed / 1000),
+    ...{ planned, sent, received, lost, dropped },
+    p50: percentile(50),
+    p99: percentile(99),
+    generator: stats.generator(),
+  };
+}
+
+/** Few lines tell no percentile, but none is above their maximum: at a low rate that is enough. */
+function judgeTrialOn(condition: LoadThreshold, stats: LoadStats): Verdict {
+  const { metric, operator } = condition;
+  const verdict = judgeLoad(condition, stats);
+  if (verdict.verdict !== "cannot tell" || metric.of !== "duration" || operator.startsWith(">")) {
+    return verdict;
+  }
+  const most = judgeLoad({ ...condition, metric: { ...metric, statistic: "max" } }, stats);
+  return most.verdict === "broken" ? most : verdict;
+}
+
+/**
+ * Whether a trial that runs cannot pass any more, whatever comes.
+ *
+ * @param lines that it plans in all.
+ */
+export function cannotPass(
+  stats: LoadStats,
+  { metric, operator, limit }: LoadThreshold,
+  lines: number,
+): boolean {
+  const { total, headline } = stats;
+  if (losses(stats).length > 0 || total.unsent > (1 - SENT_SHARE) * lines + 1) return true;
+  if (metric.of !== "duration" || operator.startsWith(">")) return false;
+  const { name, statistic } = metric;
+  const values = name === "latency" ? headline : name === "response" ? total.response : undefined;
+  if (values === undefined || values.count === 0) return false;
+  const micros = limit * 1e6;
+  if (typeof statistic === "number") {
+    return values.countAbove(micros) > lines * (100 - statistic) / 100 + 1;
+  }
+  switch (statistic) {
+    case "max":
+      return values.max > micros;
+    case "avg":
+      return values.avg * values.count > micros * lines;
+    default:
+      return false;
+  }
+}
+
+/** What no trial passes with, in words. */
+function losses(stats: LoadStats): string[] {
+  const { lost, dropped, corrupt } = stats.total;
+  const counts = { lost, dropped, corrupt, failed: stats.errors };
+  return Object.entries(counts).filter(([, count]) => count > 0).map(([what, count]) => `${count} ${what}`);
+}

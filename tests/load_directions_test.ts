@@ -1,0 +1,132 @@
+/** Delays of each direction from the exchanges of many connections, by server, in each second and over the whole run. */
+import { assert, assertEquals } from "@std/assert";
+import type { Distribution } from "../stats/distribution.ts";
+import { LoadDirections } from "../stats/load_directions.ts";
+import { LoadInterval } from "../stats/load_interval.ts";
+import { LoadStats } from "../stats/load_stats.ts";
+import { OTHER_TAGS } from "../stats/server_stats.ts";
+import { test } from "./harness.ts";
+import { exponential, seeded } from "./paths.ts";
+
+const ORIGIN = 1.7e15;
+
+/** A server behind 50 connections: its delays above the best, and its clock, in µs; moments in ms. */
+interface Path {
+  tag: string | null;
+  up: (at: number) => number;
+  down: (at: number) => number;
+  offset: (at: number) => number;
+  lines?: number;
+}
+
+/** A run of so many seconds in which each path has 1,000 exchanges a second, read in order but not written in order. */
+function runOf(seconds: number, paths: Path[]) {
+  const random = seeded(5);
+  const stats = new LoadStats({
+    ...{ loop: "open", timeout: 5000, stages: false },
+    directions: () => directions.servers(),
+  });
+  let interval = new LoadInterval();
+  const directions = new LoadDirections(ORIGIN, interval);
+  const truth = new Map(paths.map((it) => [it, { up: [] as number[], down: [] as number[] }]));
+  const exchanges = paths.flatMap((path) =>
+    Array.from({ length: seconds * 1000 }, (_, i) => {
+      const written = i + random();
+      const [up, down] = [path.up(written), path.down(written)];
+      for (let line = 0; line < (path.lines ?? 1); line++) {
+        truth.get(path)!.up.push(up);
+        truth.get(path)!.down.push(down);
+      }
+      const stamped = written + (30 + up) / 1000;
+      return { path, written, stamped, read: stamped + (40 + down) / 1000 };
+    })
+  ).sort((a, b) => a.read - b.read);
+  for (const { path, written, stamped, read } of exchanges) {
+    while (read >= interval.from + 1000) {
+      interval.to = interval.from + 1000;
+      const next = new LoadInterval();
+      next.from = interval.to;
+      directions.endInterval(next);
+      stats.add(interval);
+      interval = next;
+    }
+    const stamp = Math.floor(ORIGIN + stamped * 1000 + path.offset(stamped));
+    directions.add(path.tag, written, stamp, read, path.lines);
+  }
+  directions.endInterval(new LoadInterval());
+  stats.add(interval);
+  return { stats, truth };
+}
+
+function assertLike(values: Distribution, truth: number[], what: string, tolerance = 4): void {
+  assertEquals(values.count, truth.length, what);
+  const sorted = Float64Array.from(truth).sort();
+  for (const percent of [50, 90, 99]) {
+    const wanted = sorted[Math.ceil(sorted.length * percent / 100) - 1]!;
+    const told = values.percentile(percent);
+    assert(Math.abs(told - wanted) <= tolerance + wanted / 500, `${what} p${percent}: ${told} for ${wanted}`);
+  }
+}
+
+test("two servers behind one address are told apart, each with its queue in the right direction", () => {
+  const random = seeded(6);
+  const fast: Path = {
+    tag: "fast",
+    up: () => exponential(random, 20),
+    down: () => exponential(random, 10),
+    offset: (at) => 5000 + at / 1000 * 2, // 2 ppm
+  };
+  const slow: Path = {
+    tag: "slow",
+    up: () => exponential(random, 20),
+    down: () => exponential(random, 20) + (random() < 0.1 ? 20_000 : 0),
+    offset: (at) => -1e6 - at / 1000 * 100,
+    lines: 3,
+  };
+  const { stats, truth } = runOf(20, [fast, slow]);
+  const servers = stats.directions();
+  assertEquals(servers.map(({ tag }) => tag), ["fast", "slow"]);
+  for (const [path, { up, down }] of truth) {
+    const server = servers.find(({ tag }) => tag === path.tag)!;
+    assertLike(server.up!, up, `${path.tag} up`);
+    assertLike(server.down!, down, `${path.tag} down`);
+    const offset = server.offset!;
+    assert(
+      Math.abs(offset.value * 1e6 - path.offset(20_000)) <= offset.bound * 1e6 + 2,
+      JSON.stringify(offset),
+    );
+    assert(offset.bound < 50e-6);
+    // The seconds' parts are counted above what was known by then: a drift shows after some seconds only.
+    const part = stats.total.servers.get(path.tag)!;
+    assertLike(part.up, up, `${path.tag} up of the seconds`, 15);
+    assertLike(part.down, down, `${path.tag} down of the seconds`, 15);
+  }
+});
+
+test("a server's clock that is stepped in a run changes nothing of the delays, in its second or over the run", () => {
+  const random = seeded(7);
+  const path: Path = {
+    tag: null,
+    up: () => exponential(random, 50),
+    down: () => exponential(random, 30),
+    offset: (at) => at < 6500 ? 0 : 300_000,
+  };
+  const { stats, truth } = runOf(10, [path]);
+  const { up, down } = truth.get(path)!;
+  const [server] = stats.directions();
+  assertLike(server!.up!, up, "up");
+  assertLike(server!.down!, down, "down");
+  assert(Math.abs(server!.offset!.value - 0.3) < 0.001);
+  const part = stats.total.servers.get(null)!;
+  assertLike(part.up, up, "up of the seconds");
+  assertLike(part.down, down, "down of the seconds");
+});
+
+test("a server of ever new tags fills no memory: those beyond 32 are counted as one", () => {
+  const directions = new LoadDirections(ORIGIN, new LoadInterval());
+  const names = new Set(Array.from({ length: 1000 }, (_, i) => directions.nameOf(`tag${i}`)));
+  assertEquals([names.size, names.has(OTHER_TAGS)], [33, true]);
+  directions.add("tag999", 1, ORIGIN + 1100, 2);
+  assertEquals(directions.servers().length, 32);
+  assertEquals(directions.servers()[0], { tag: "tag0", up: undefined, down: undefined, offset: null });
+});

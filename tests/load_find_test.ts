@@ -1,0 +1,227 @@
+/** The search for the highest rate, over servers of a known capacity in virtual time. */
+import { assert, assertEquals } from "@std/assert";
+import { find, FIND_DEFAULTS, type FindOptions, type RunTrial } from "../load/find.ts";
+import { StagesSchedule } from "../probe/schedule.ts";
+import { LoadInterval } from "../stats/load_interval.ts";
+import { LoadStats } from "../stats/load_stats.ts";
+import { LOAD_METRICS } from "../stats/metrics.ts";
+import { parseThresholdOf } from "../stats/threshold.ts";
+import { test } from "./harness.ts";
+
+/** A server of one queue, and the generator before it. */
+interface Simulated {
+  /** Lines a second that it can serve. */
+  capacity: number;
+  /** When it serves nothing, in a trial with this number (from 0), in ms. */
+  stall?: (trial: number) => { from: number; until: number } | undefined;
+  /** How late the generator is at a rate, in ms. */
+  lag?: (rate: number) => number;
+  /** Lines that it loses at a rate, of those of a trial. */
+  lost?: (rate: number) => number;
+  poisson?: boolean;
+}
+
+interface Run {
+  rate: number;
+  duration: number;
+  /** How much of it was run, in ms. */
+  ran: number;
+}
+
+/** Trials of simulated lines by Lindley's recursion; what was run is noted. */
+function trialsOf(server: Simulated, runs: Run[]): RunTrial {
+  return (rate, duration, hopeless) => {
+    const stall = server.stall?.(runs.length);
+    const arrivals = server.poisson ? "poisson" : "uniform";
+    const schedule = StagesSchedule.constant(rate, duration, { arrivals, seed: runs.length });
+    const lag = server.lag?.(rate) ?? 0.001;
+    let lost = server.lost?.(rate) ?? 0;
+    const stats = new LoadStats({ loop: "open", timeout: 5000, stages: false });
+    const newInterval = (from: number) => Object.assign(new LoadInterval(), { from, to: from + 1000 });
+    let interval = newInterval(0);
+    // A server that sends back its replies of a second later shows them in a later interval.
+    const replies: { read: number; planned: number }[] = [];
+    const endInterval = () => {
+      let read = 0;
+      for (; read < replies.length && replies[read]!.read < interval.to; read++) {
+        interval.response.record((replies[read]!.read - replies[read]!.planned) * 1000);
+        interval.received++;
+      }
+      replies.splice(0, read);
+      stats.add(interval);
+      interval = newInterval(interval.to);
+    };
+    let [free, ran] = [0, duration];
+    for (let planned = schedule.next(); planned !== undefined; planned = schedule.next()) {
+      let ended = false;
+      while (planned >= interval.to && !ended) {
+        endInterval();
+        ended = hopeless(stats);
+      }
+      if (ended) {
+        ran = interval.from;
+        break;
+      }
+      interval.planned++;
+      interval.sent++;
+      interval.sendLag.record(lag * 1000);
+      if (lost > 0) {
+        interval.lost++;
+        lost--;
+        continue;
+      }
+      const arrived = planned + lag;
+      const begun = Math.max(free, arrived);
+      free = (stall !== undefined && begun >= stall.from && begun < stall.until ? stall.until : begun) +
+        1000 / server.capacity;
+      replies.push({ read: free, planned });
+    }
+    if (ran === duration && interval.planned > 0) endInterval();
+    interval.tail = true;
+    interval.to = Infinity;
+    endInterval();
+    hopeless(stats);
+    runs.push({ rate, duration, ran });
+    return Promise.resolve(stats);
+  };
+}
+
+async function search(server: Simulated, options: Partial<FindOptions> & { text?: string } = {}) {
+  const { text = "p99<5ms", ...rest } = options;
+  const runs: Run[] = [];
+  const reported: number[] = [];
+  const condition = parseThresholdOf(LOAD_METRICS, text);
+  const found = await find({ condition, ...rest }, trialsOf(server, runs), (it) => reported.push(it.rate));
+  assertEquals(reported, found.trials.map((it) => it.rate));
+  assertEquals(reported, runs.map((it) => it.rate));
+  return { ...found, runs };
+}
+
+for (const capacity of [30.5, 431, 1000, 12_345, 50_000]) {
+  test(`a server of ${capacity} lines/s is found to do that, to 5 %, whatever the search begins with`, async () => {
+    for (const rate of capacity === 50_000 ? [undefined] : [undefined, 7, capacity * 1.9]) {
+      const { outcome, rate: found, runs, trials } = await search({ capacity }, {
+        rate,
+        text: `p99<${5000 / capacity}ms`, // five lines' time
+      });
+      assertEquals(outcome, "found");
+      // Somewhat more than it can do takes longer than a trial to build a queue.
+      assert(found! <= capacity + 0.5 && found! >= capacity / 1.06, `${found}`);
+      assertEquals(runs[0]!.rate, rate ?? FIND_DEFAULTS.rate);
+      // Those that failed were cut short where that was seen before their end.
+      const [last, ...others] = runs.toReversed();
+      assertEquals([last!.rate, last!.duration, last!.ran], [found, 30_000, 30_000]);
+      assertEquals(trials.at(-1)!.purpose, "confirm");
+      assert(others.every((it) => it.duration === 10_000));
+      assert(
+        trials.every((it) => it.passed === (it.rate <= capacity) || Math.abs(it.rate - capacity) <= 0.5),
+      );
+      assert(trials.length <= 30, `${trials.length} trials`);
+    }
+  });
+}
+
+test("a trial that cannot pass any more is cut short, after the first second that shows it", async () => {
+  const { trials, runs } = await search({ capacity: 3000 });
+  const over = trials.findIndex((it) => it.rate === 4000);
+  assertEquals([trials[over]!.cut_short, runs[over]!.ran], [true, 1000]);
+  assert(trials[over]!.reasons.includes("not p99<5ms"), trials[over]!.reasons.join());
+  const losing = await search({ capacity: 1e6, lost: (rate) => rate > 3000 ? 1 : 0 });
+  assert(losing.rate! > 2800 && losing.rate! <= 3000);
+  const first = losing.trials.findIndex((it) => it.rate === 4000);
+  assertEquals([losing.trials[first]!.reasons, losing.runs[first]!.ran], [["1 lost"], 1000]);
+});
+
+test("a trial that fails by chance is repeated, and two of three decide", async () => {
+  for (const unlucky of [0, 2, 4, 7, 9]) {
+    const { outcome, rate, runs } = await search({
+      capacity: 6000,
+      stall: (trial) => trial === unlucky ? { from: 3000, until: 4000 } : undefined,
+    });
+    assertEquals(outcome, "found");
+    assert(rate! <= 6000 && rate! >= 6000 / 1.06, `${rate} with trial ${unlucky} unlucky`);
+    const same = runs.slice(0, -1).filter((it) => it.rate === runs[unlucky]!.rate).length;
+    assert(runs[unlucky]!.rate > 6000 ? same === 2 : same === 3, `${same} trials of one rate`);
+  }
+});
+
+test("at the border a trial that passes is repeated too", async () => {
+  const { runs, trials } = await search({ capacity: 6000 });
+  for (const [rate, times] of [[1000, 1], [2000, 1], [4000, 1], [8000, 2], [6000, 1], [7000, 2]] as const) {
+    assertEquals(runs.filter((it) => it.rate === rate && it.duration === 10_000).length, times, `${rate}`);
+  }
+  const near = trials.filter((it) => it.purpose === "search" && it.rate > 6000 && it.rate < 7000);
+  assert(near.length === 4 && near.every((it) => !it.passed), JSON.stringify(near));
+});
+
+test("a rate that does not last is followed by 5 % less, three times at most", async () => {
+  const lasting = (lasts: number) =>
+    search({
+      capacity: 1000,
+      // Only in the long trials the server stands still at times, if there is more to do than `lasts`.
+      stall: (trial) => trial < confirmFrom ? undefined : { from: 20_000, until: 20_000 + lasts },
+    });
+  let confirmFrom = Infinity;
+  const quiet = await lasting(0);
+  confirmFrom = quiet.trials.findIndex((it) => it.purpose === "confirm");
+  const { outcome, rate, trials } = await lasting(1000);
+  assertEquals([outcome, rate], ["unconfirmed", null]);
+  const confirms = trials.filter((it) => it.purpose === "confirm").map((it) => it.rate);
+  assertEquals(confirms.length, 4);
+  confirms.forEach((it, i) => assert(Math.abs(it - confirms[0]! * 0.95 ** i) < 0.5, confirms.join()));
+  // A search that was lucky: the server loses a line of each long trial above 900 lines/s.
+  const runs: Run[] = [];
+  const plain = trialsOf({ capacity: 1000 }, runs);
+  const losing = trialsOf({ capacity: 1000, lost: (rate) => rate > 900 ? 1 : 0 }, runs);
+  const condition = parseThresholdOf(LOAD_METRICS, "p99<5ms");
+  const found = await find({ condition }, (...trial) => (trial[1] > 10_000 ? losing : plain)(...trial));
+  assertEquals(found.outcome, "found");
+  assert(found.rate! <= 900 && found.rate! > 850, `${found.rate}`);
+});
+
+test("a generator that is limited ends the search with what the server can do at least", async () => {
+  const lag = (rate: number) => rate > 7000 ? 2 : 0.001;
+  const passing = await search({ capacity: 1e6, lag });
+  assertEquals([passing.outcome, passing.rate, passing.trials.at(-1)!.passed], ["at least", 8000, true]);
+  const failing = await search({ capacity: 1e6, lag }, { text: "p99<1ms" });
+  assertEquals([failing.outcome, failing.rate, failing.trials.at(-1)!.passed], ["at least", 4000, false]);
+  const never = await search({ capacity: 1e6, lag: () => 10 });
+  assertEquals([never.outcome, never.rate, never.trials.length], ["at least", null, 1]);
+});
+
+test("a condition that no rate keeps ends the search without one", async () => {
+  const { outcome, rate, trials } = await search({ capacity: 1e6, lost: () => 1 });
+  assertEquals([outcome, rate], ["none", null]);
+  assert(trials.at(-1)!.rate < 0.2 && trials.length < 40);
+});
+
+test("a search that is interrupted tells what had passed by then", async () => {
+  for (const at of [1, 4, 12]) {
+    const stop = new AbortController();
+    const runs: Run[] = [];
+    const run = trialsOf({ capacity: 6000 }, runs);
+    const condition = parseThresholdOf(LOAD_METRICS, "p99<5ms");
+    const { outcome, rate, trials } = await find({ condition, signal: stop.signal }, async (...trial) => {
+      const stats = await run(...trial);
+      if (runs.length === at) stop.abort();
+      return stats;
+    });
+    assertEquals([outcome, trials.length, trials.at(-1)!.passed], ["interrupted", at, false]);
+    assertEquals(rate, at === 1 ? null : at === 4 ? 4000 : rate);
+    if (at === 12) assert(rate! >= 5000 && rate! <= 6000);
+  }
+});
+
+test("with Poisson arrivals the rate found is that at which the queue's own p99 meets the limit", async () => {
+  // M/D/1 of 1 ms: the 99th percentile is 10 ms at a load of 80 %; 10 s are short enough for chance to matter.
+  const { outcome, rate } = await search({ capacity: 1000, poisson: true }, { text: "p99<10ms", rate: 500 });
+  assertEquals(outcome, "found");
+  assert(rate! > 680 && rate! < 850, `${rate}`);
+});
+
+test("conditions on averages, maxima and counts are searched for too", async () => {
+  for (const text of ["avg<5ms", "max<5ms", "p50<=5ms", "response.p99<5ms", "lost<=0"]) {
+    const { outcome, rate } = await search({ capacity: 2000, lost: (rate) => rate > 2000 ? 1 : 0 }, { text });
+    assert(outcome === "found" && rate! <= 2000 && rate! > 1880, `${text}: ${outcome} ${rate}`);
+  }
+});
