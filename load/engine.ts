@@ -27,12 +27,14 @@ export class Engine {
   readonly #thread: number;
   readonly #observer: LoadObserver;
   readonly #clock: PacingClock;
+  readonly #ring: LineRing;
   readonly #outlets: Outlets;
   readonly #loop: LoadLoop;
   #state: LoadState = { phase: "opening" };
   /** Aborted when nothing more is to be sent, and when nothing is awaited any more. */
   readonly #sending = new AbortController();
   readonly #over = new AbortController();
+  #isClosed = false;
 
   /** @param first the first interval. @param thread which of the plan's threads this is, from 0. */
   constructor(
@@ -48,6 +50,7 @@ export class Engine {
     this.#observer = observer;
     this.#clock = clock;
     this.recorder = new Recorder(observer, plan.stages !== undefined, first);
+    this.#ring = plan.lines === undefined ? LineRing.ofSize(plan.size) : LineRing.of(plan.lines);
     this.#outlets = this.#outletsOf(paths, thread);
     this.#loop = this.#outlets.loop = plan.stages === undefined
       ? this.#closedLoop(paths.datagrams)
@@ -102,6 +105,8 @@ export class Engine {
     this.abort();
     await this.#outlets.close();
     this.#clock.close();
+    if (!this.#isClosed) this.#ring.close();
+    this.#isClosed = true;
   }
 
   /** Sends nothing more, and waits for what is in flight. */
@@ -117,9 +122,9 @@ export class Engine {
   }
 
   #outletsOf({ datagrams, make }: Paths, thread: number): Outlets {
-    const { threads, connections, reconnect, timeout, lines, size } = this.#plan;
+    const { threads, connections, reconnect, timeout } = this.#plan;
     const { recorder } = this;
-    const ring = lines === undefined ? LineRing.ofSize(size) : LineRing.of(lines);
+    const ring = this.#ring;
     const shared: SharedLines = { ring, recorder, timeout, hasOwnConnections: reconnect, datagrams };
     const share = shareOf(connections, thread, threads);
     const linesOf = (number: number) =>

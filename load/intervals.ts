@@ -47,14 +47,17 @@ export class Intervals {
 
   /** The plan ends, earlier than it might have. What happens from now on is in a last interval. */
   end(now: number): void {
+    if (now < this.until) {
+      this.until = Math.max(now, this.from);
+      this.#duration = this.until - this.from;
+      if (this.#duration === 0) {
+        this.current.tail = true;
+        this.#cutAt = Infinity;
+      } else if (this.#cutAt > this.until) {
+        this.#setCut(this.#duration);
+      }
+    }
     this.turn(now);
-    if (now >= this.until) return;
-    this.until = Math.max(now, this.from);
-    this.#duration = this.until - this.from;
-    this.#cutAt = this.until;
-    this.#to = this.#duration;
-    if (this.#duration > 0) this.#cut();
-    else this.#cutAt = Infinity;
   }
 
   /** Ends the last interval, which is told of only if something happened in it. */

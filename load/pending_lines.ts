@@ -71,8 +71,10 @@ export class PendingLines {
         return this.#onFound(bytes, now);
       case "corrupt":
         return this.#onCorrupt();
+      case "spoilt":
+        return this.#onSpoilt(this.#passed.take(this.#matcher.line));
       case "stray":
-        if (this.#passed.waiting > 0) return this.#recorder.corrupt(this.#passed.takeOldest().planned);
+        if (this.#passed.waiting > 0) return this.#onSpoilt(this.#passed.takeOldest());
       // Else it answers nothing: falls through.
       default:
         this.#recorder.duplicate(now);
@@ -135,6 +137,11 @@ export class PendingLines {
     if (passed === undefined || passed.isLost) return this.#recorder.late(passed?.planned ?? now, 1);
     const { tag, stamp } = this.#readPrefix(bytes);
     this.#receive(passed, now, 1, tag, stamp);
+  }
+
+  /** Something else came than the reply to a line that was passed over. */
+  #onSpoilt(passed: PassedLine | undefined): void {
+    if (passed !== undefined && !passed.isLost) this.#recorder.corrupt(passed.planned);
   }
 
   /** Something else than the reply to the next line came in its turn. */

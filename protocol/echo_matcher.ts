@@ -15,6 +15,7 @@ const MAX_PASSED = 4096;
  * - `passed`: the next lines were not answered in their turn, the reply to a later one is here. Nothing is taken.
  * - `found`: the reply to a line that was passed.
  * - `corrupt`: something else than the reply to the next line, whose turn it was.
+ * - `spoilt`: likewise, in place of the reply to a line that was passed.
  * - `duplicate`: a second reply to a line.
  * - `stray`: a reply though no line waits.
  * - `error`: the server's last words.
@@ -25,6 +26,7 @@ export type MatchKind =
   | "passed"
   | "found"
   | "corrupt"
+  | "spoilt"
   | "duplicate"
   | "stray"
   | "error"
@@ -41,7 +43,7 @@ export class EchoMatcher {
   /** Where the prefix of `echoes` and `found` begins in the bytes, and its length. */
   prefixAt = 0;
   prefixLength = 0;
-  /** The line that was `found`. */
+  /** The line that was `found` or `spoilt`. */
   line = 0;
   /** The reason of an `error`. */
   error = "";
@@ -164,21 +166,33 @@ export class EchoMatcher {
       this.lines = 1;
       return "echoes";
     }
-    const ahead = Math.min(sent - this.next, ring.distinct, MAX_AHEAD);
+    const moved = this.#elsewhere(isLine, sent, "found");
+    if (moved !== undefined) return moved;
+    if (this.#wasAnswered(isLine)) return "duplicate";
+    // What was changed is told by what was not.
+    const isLike = (line: number) => ring.isLike(line, bytes, payload, end);
+    if (this.next < sent && isLike(this.next)) return this.#refused(sent);
+    return this.#elsewhere(isLike, sent, "spoilt") ?? this.#refused(sent);
+  }
+
+  /** Whether a reply is to a line whose turn has not come or is over; undefined if not. */
+  #elsewhere(isIt: (line: number) => boolean, sent: number, kind: MatchKind): MatchKind | undefined {
+    const ahead = Math.min(sent - this.next, this.#ring.distinct, MAX_AHEAD);
     for (let i = 1; i < ahead; i++) {
-      if (!isLine(this.next + i)) continue;
+      if (!isIt(this.next + i)) continue;
       this.lines = i;
       this.pass(i);
       this.taken = 0;
       return "passed";
     }
+    if (this.#ring.distinct === 1) return undefined;
     for (const line of this.#passed) {
-      if (!isLine(line)) continue;
+      if (!isIt(line)) continue;
       this.#passed.delete(line);
       this.line = line;
-      return "found";
+      return kind;
     }
-    return this.#wasAnswered(isLine) ? "duplicate" : this.#refused(sent);
+    return undefined;
   }
 
   /** Whether a reply is to a line before the next one. */

@@ -1,5 +1,5 @@
 import { LF } from "./lines.ts";
-import { acquireSlot, HUGE_SLOT } from "./wasm/kernel.ts";
+import { acquireSlot, HUGE_SLOT, releaseSlot } from "./wasm/kernel.ts";
 
 /** The bytes of generated lines: few enough for a processor's cache. */
 const RING_BYTES = 256 * 1024;
@@ -10,8 +10,8 @@ const MAX_LINES = 16 * 1024;
 export const MAX_PAYLOAD = 65_000;
 /** Below so many bytes a payload that was changed may look like another one. */
 const MIN_TOLD = 8;
-/** Digits of a generated line's number, in base 36. */
-const DIGITS = 4;
+/** Digits of a generated line's number. */
+const DIGITS = 5;
 
 /**
  * Lines to send over and over: they lie in the kernel's memory one behind the other, so that any number of them is
@@ -30,53 +30,74 @@ export class LineRing {
   /** Where each line begins, and the end of the last. */
   readonly #starts: Uint32Array;
 
-  /** @param payloads without LF, at most {@linkcode MAX_PAYLOAD} bytes each. */
-  constructor(payloads: readonly Uint8Array[], distinct: number) {
-    this.count = payloads.length;
+  private constructor(bytes: Uint8Array<ArrayBuffer>, starts: Uint32Array, distinct: number) {
+    this.bytes = bytes;
+    this.#starts = starts;
+    this.count = starts.length - 1;
     this.distinct = distinct;
-    this.#starts = new Uint32Array(payloads.length + 1);
-    payloads.forEach(({ length }, i) => this.#starts[i + 1] = this.#starts[i]! + length + 1);
-    const length = this.#starts[payloads.length]!;
-    this.bytes = length <= HUGE_SLOT
-      ? acquireSlot(HUGE_SLOT, length).subarray(0, length)
-      : new Uint8Array(length);
-    payloads.forEach((payload, i) => {
-      this.bytes.set(payload, this.#starts[i]!);
-      this.bytes[this.#starts[i + 1]! - 1] = LF;
-    });
-    this.longest = payloads.reduce((longest, it) => Math.max(longest, it.length + 1), 0);
+    let longest = 0;
+    for (let i = 0; i < this.count; i++) {
+      longest = Math.max(longest, starts[i + 1]! - starts[i]!);
+      bytes[starts[i + 1]! - 1] = LF;
+    }
+    this.longest = longest;
   }
 
   /** Lines whose payloads have this many bytes, 1 to {@linkcode MAX_PAYLOAD}. Neighbours differ in more than a byte. */
   static ofSize(size: number): LineRing {
     const count = Math.min(Math.max(Math.floor(RING_BYTES / (size + 1)), MIN_LINES), MAX_LINES);
+    const bytes = roomFor(count * (size + 1));
     let random = 0x9e3779b9;
-    const payloads = Array.from({ length: count }, (_, number) => {
-      const payload = new Uint8Array(size);
-      const digits = number.toString(36).padStart(DIGITS, "0");
-      for (let i = 0; i < size; i++) {
-        random ^= random << 13;
-        random ^= random >>> 17;
-        random ^= random << 5;
-        payload[i] = 0x61 + (random >>> 8) % 26;
+    for (let i = 0; i < bytes.length; i++) {
+      random ^= random << 13;
+      random ^= random >>> 17;
+      random ^= random << 5;
+      bytes[i] = 0x61 + (random >>> 8) % 26;
+    }
+    // A short payload has the last digits of its number alone, so that neighbours differ.
+    const digits = Math.min(size, DIGITS);
+    for (let line = 0; line < count; line++) {
+      let rest = line;
+      for (let at = line * (size + 1) + digits - 1; at >= line * (size + 1); at--) {
+        bytes[at] = 0x30 + rest % 10;
+        rest = Math.floor(rest / 10);
       }
-      // The last digits are what fits of a short one, so that neighbours differ.
-      const shown = digits.slice(-size);
-      for (let i = 0; i < shown.length; i++) payload[i] = shown.charCodeAt(i);
-      return payload;
-    });
-    return new LineRing(payloads, size >= MIN_TOLD ? count : 1);
+    }
+    const starts = Uint32Array.from({ length: count + 1 }, (_, i) => i * (size + 1));
+    return new LineRing(bytes, starts, size >= MIN_TOLD ? count : 1);
   }
 
-  /** These payloads in turn. */
+  /** These payloads in turn. @param payloads without LF, at most {@linkcode MAX_PAYLOAD} bytes each. */
   static of(payloads: readonly Uint8Array[]): LineRing {
     const texts = new Set(payloads.map((it) => new TextDecoder("latin1").decode(it)));
     const told = texts.size === payloads.length && payloads.every(({ length }) => length >= MIN_TOLD);
     const length = payloads.reduce((sum, it) => sum + it.length + 1, 0);
     // Few lines are repeated: what is written at once never reaches beyond the ring's end.
     const times = Math.max(1, Math.ceil(RING_BYTES / length));
-    const repeated = Array.from({ length: times }, () => payloads).flat();
-    return new LineRing(repeated, told ? payloads.length : 1);
+    const bytes = roomFor(times * length);
+    const starts = new Uint32Array(times * payloads.length + 1);
+    for (let line = 0; line < times * payloads.length; line++) {
+      const payload = payloads[line % payloads.length]!;
+      bytes.set(payload, starts[line]!);
+      starts[line + 1] = starts[line]! + payload.length + 1;
+    }
+    return new LineRing(bytes, starts, told ? payloads.length : 1);
+  }
+
+  /** Whether the bytes in `[from, end)` may have been a line of which some bytes were changed: a quarter at most. */
+  isLike(line: number, bytes: Uint8Array, from: number, end: number): boolean {
+    const start = this.startOf(line);
+    if (this.endOf(line) - start - 1 !== end - from) return false;
+    let left = (end - from) >> 2;
+    for (let i = 0; i < end - from; i++) {
+      if (this.bytes[start + i] !== bytes[from + i] && --left < 0) return false;
+    }
+    return true;
+  }
+
+  /** Gives back the memory. After it nothing may be read or written there. */
+  close(): void {
+    releaseSlot(this.bytes);
   }
 
   /** Where a line begins, in bytes of all that was sent since line 0. */
@@ -104,4 +125,9 @@ export class LineRing {
     }
     return true;
   }
+}
+
+/** Room in the kernel's memory, or outside of it for very much. */
+function roomFor(length: number): Uint8Array<ArrayBuffer> {
+  return length <= HUGE_SLOT ? acquireSlot(HUGE_SLOT, length).subarray(0, length) : new Uint8Array(length);
 }

@@ -4,6 +4,12 @@ import type { PacingClock } from "../probe/pacing_clock.ts";
 export class VirtualClock implements PacingClock {
   #now = 0;
   readonly #sleepers: { at: number; wake: () => void }[] = [];
+  readonly #settle: () => Promise<void>;
+
+  /** @param settle lets everything run that waits for no time. */
+  constructor(settle: () => Promise<void> = settleAll) {
+    this.#settle = settle;
+  }
 
   now(): number {
     return this.#now;
@@ -46,7 +52,7 @@ export class VirtualClock implements PacingClock {
   async advance(millis: number): Promise<void> {
     const end = this.#now + millis;
     for (;;) {
-      await settle();
+      await this.#settle();
       const next = this.#sleepers.reduce((least, it) => Math.min(least, it.at), Infinity);
       if (next > end) break;
       this.#now = Math.max(this.#now, next);
@@ -54,11 +60,16 @@ export class VirtualClock implements PacingClock {
       this.#sleepers.splice(index, 1)[0]!.wake();
     }
     this.#now = end;
-    await settle();
+    await this.#settle();
   }
 }
 
+/** Likewise, ten times as fast, where promises wait for nothing but each other, in short chains. */
+export async function settlePromises(): Promise<void> {
+  for (let i = 0; i < 40; i++) await undefined;
+}
+
 /** Lets everything run that waits for no time: all promises that are ready, and those that they make ready. */
-function settle(): Promise<void> {
+function settleAll(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
