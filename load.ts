@@ -34,6 +34,7 @@ import { wallMicros } from "./time/clock.ts";
 
 export type { Stage } from "./probe/schedule.ts";
 export type { LoadInterval, LoadSummary };
+export { find, FIND_DEFAULTS } from "./load/find.ts";
 export { LOAD_DEFAULTS, type LoadOptions };
 
 /**

@@ -11,7 +11,7 @@ import {
   parseSize,
   parseTime,
 } from "../cli/values.ts";
-import { LOAD_DEFAULTS, type Stage } from "../load.ts";
+import { FIND_DEFAULTS, LOAD_DEFAULTS, type Stage } from "../load.ts";
 import { MAX_PAYLOAD } from "../protocol.ts";
 import { describeMetrics, LOAD_METRICS } from "../stats/metrics.ts";
 import { type LoadThreshold, parseThresholdOf } from "../stats/threshold.ts";
@@ -19,7 +19,8 @@ import { Command, INFO_OPTIONS, type Outcome, type Signals } from "./command.ts"
 import { DIAL_OPTIONS, DIAL_TLS_OPTIONS, readDial, warnIfInsecure } from "./dial.ts";
 import type { TransportOptionTable } from "./endpoints.ts";
 import { checkCondition, checkSettings, checkTogether, leastInFlight, MIN_ROOM_MS } from "./load_checks.ts";
-import type { LoadCommandOptions, LoadOutcome, LoadSettings } from "./load_run.ts";
+import type { LoadCommandOptions, LoadSettings } from "./load_plan.ts";
+import type { LoadOutcome } from "./load_run.ts";
 import { checkFileNames, checkStreams } from "./outputs.ts";
 
 const MAX_COUNT = 1_000_000_000_000;
@@ -29,8 +30,6 @@ const MAX_DEPTH = 100_000;
 const MAX_THREADS = 256;
 const MAX_SEED = 2 ** 32 - 1;
 const MIN_PAYLOAD = 1;
-/** Length of a trial, in ms. */
-const TRIAL_MS = 10_000;
 
 const OPTIONS = {
   ...DIAL_OPTIONS,
@@ -151,7 +150,7 @@ const OPTIONS = {
     group: "Search",
     value: "TIME",
     read: (text) => parseTime(text, 1),
-    help: `length of a trial of --find (default ${formatTime(TRIAL_MS)})`,
+    help: `length of a trial of --find (default ${formatTime(FIND_DEFAULTS.trial)})`,
   },
   "fail-if": {
     group: "Conditions",
@@ -226,7 +225,8 @@ function read(parsed: Parsed<typeof OPTIONS>): LoadCommandOptions {
   checkStreams(files, jsonStream);
   if (parsed.positionals.length === 0 && rest.host === undefined) checkFileNames(files);
   const { dial, own } = readDial("load", parsed, OPTIONS, rest);
-  const { find: limit, trial = TRIAL_MS, data, rate, stages, depth, think, udpRate, ...given } = own;
+  const { find: limit, trial = FIND_DEFAULTS.trial, data, rate, stages, depth, think, udpRate, ...given } =
+    own;
   const open = limit !== undefined || rate !== undefined || stages !== undefined;
   const loop = open
     ? definedOf({ rate, stages })
@@ -341,9 +341,14 @@ const OUTCOMES: Record<LoadOutcome, Outcome> = {
 async function run(options: LoadCommandOptions, signals: Signals): Promise<Outcome> {
   let abort = () => {}; // there is nothing to end at once at first
   const stop = signals.stop(true, () => abort()); // at SIGHUP too: what was measured is told and saved
-  const { runLoad } = await import("./load_run.ts");
   await warnIfInsecure(options);
-  return OUTCOMES[await runLoad(options, stop, (now) => abort = now)];
+  const onAgain = (now: () => void) => abort = now;
+  if (options.find !== undefined) {
+    const { findRate } = await import("./load_find.ts");
+    return OUTCOMES[await findRate(options, stop, onAgain)];
+  }
+  const { runLoad } = await import("./load_run.ts");
+  return OUTCOMES[await runLoad(options, stop, onAgain)];
 }
 
 export const load = new Command({

@@ -4,7 +4,7 @@ import { formatTime } from "../cli/values.ts";
 import { OPEN_LOOP_DURATIONS, valuesFor } from "../stats/metrics.ts";
 import type { LoadThreshold } from "../stats/threshold.ts";
 import type { Given } from "./endpoints.ts";
-import type { LoadSettings } from "./load_run.ts";
+import type { LoadSettings } from "./load_plan.ts";
 
 /** The shortest time that the lines in flight must have room for, in ms. */
 export const MIN_ROOM_MS = 100;

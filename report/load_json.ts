@@ -1,4 +1,5 @@
 import type { LoadInterval } from "../stats/load_interval.ts";
+import type { LoadTrial } from "../stats/load_trial.ts";
 import type { Sink } from "./exporter.ts";
 import { JsonStream } from "./json.ts";
 import { type LoadEnd, type LoadExporter, type LoadStart, toEnd, toSecond } from "./load_record.ts";
@@ -30,7 +31,7 @@ export class LoadDocument implements LoadExporter {
 /** A JSON object a line, while the run goes on. @param seconds whether each second is written. */
 export function loadStream(sink: Sink, seconds: boolean): LoadExporter {
   let loop: LoadStart["loop"] = "open";
-  return new JsonStream<LoadStart, never, LoadInterval, LoadEnd>(sink, {
+  return new JsonStream<LoadStart, LoadTrial, LoadInterval, LoadEnd>(sink, {
     start(start) {
       loop = start.loop;
       return start;

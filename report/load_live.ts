@@ -26,7 +26,7 @@ export class LoadLive implements LoadExporter, Sink {
   readonly #footer: Footer;
   readonly #columns: () => number;
   /** The seconds' p99 in µs, undefined of those without replies. */
-  readonly #sparks: (number | undefined)[] = [];
+  #sparks: (number | undefined)[] = [];
   #open = false;
   #second: LoadInterval | undefined;
   #errors = 0;
@@ -43,8 +43,12 @@ export class LoadLive implements LoadExporter, Sink {
     this.#footer.write(text);
   }
 
+  /** Begins a run, or another one. */
   start({ loop }: LoadStart): void {
     this.#open = loop === "open";
+    this.#sparks = [];
+    this.#second = undefined;
+    this.#errors = this.#never = 0;
   }
 
   interval(interval: LoadInterval): void {

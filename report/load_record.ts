@@ -5,6 +5,7 @@ import { ALL_CAME, loadDurations } from "../stats/load_durations.ts";
 import type { LoadInterval } from "../stats/load_interval.ts";
 import type { LoadStats } from "../stats/load_stats.ts";
 import type { LoadSummary } from "../stats/load_summary.ts";
+import type { LoadFound, LoadTrial } from "../stats/load_trial.ts";
 import type { Verdict } from "../stats/threshold.ts";
 import { nanos } from "../stats/units.ts";
 import type { Exporter } from "./exporter.ts";
@@ -48,14 +49,6 @@ export interface LoadStart {
   find: string | null;
 }
 
-/** A trial of a search. */
-export interface TrialRecord {
-  /** Lines a second. */
-  rate: number;
-  duration: number;
-  passed: boolean;
-}
-
 /** How a load ended. */
 export interface LoadEnd {
   /** Why it ended before it was meant to; null if it did not. */
@@ -63,11 +56,12 @@ export interface LoadEnd {
   stats: LoadStats;
   summary: LoadSummary;
   thresholds: Verdict[];
-  trials: readonly TrialRecord[];
+  /** What a search came to; its figures are those of the last trial that passed, or of the last one. */
+  found?: LoadFound;
 }
 
-/** Writes a load. An interval is a second of it, or what came after its planned end. */
-export type LoadExporter = Exporter<LoadStart, never, LoadInterval, LoadEnd>;
+/** Writes a load. An interval is a second of it, or what came after its planned end; an event is a trial of a search. */
+export type LoadExporter = Exporter<LoadStart, LoadTrial, LoadInterval, LoadEnd>;
 
 /** The object of an interval. */
 export function toSecond(interval: LoadInterval, loop: "open" | "closed"): object {
@@ -92,8 +86,10 @@ export function toSecond(interval: LoadInterval, loop: "open" | "closed"): objec
 }
 
 /** The object of a load's end. */
-export function toEnd({ ended, summary, thresholds, trials }: LoadEnd): object {
-  return { type: "end", ended, ...summary, thresholds, trials };
+export function toEnd({ ended, summary, thresholds, found }: LoadEnd): object {
+  const { outcome, rate, trials = [] } = found ?? {};
+  const search = outcome === undefined ? null : { outcome, rate };
+  return { type: "end", ended, ...summary, thresholds, found: search, trials };
 }
 
 /** Durations in seconds with their histogram; null if there are none. */

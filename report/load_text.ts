@@ -1,20 +1,30 @@
 import { escapeText } from "../failure.ts";
 import { formatMillis } from "../time/duration.ts";
 import type { Sink } from "./exporter.ts";
+import { millis } from "./format.ts";
 import { histogramLines } from "./histogram.ts";
 import { loadLines, perSecond } from "./load_figures.ts";
+import type { LoadFound, LoadTrial } from "../stats/load_trial.ts";
 import type { LoadEnd, LoadExporter, LoadStart } from "./load_record.ts";
+
+/** Which text to write beside the summary. */
+export interface LoadTextOptions {
+  /** A row for each trial of a search. */
+  rows: boolean;
+  /** Tells the width of the terminal that shows the text; 0 if it is unknown, undefined for none. */
+  columns?: () => number;
+}
 
 /** The text for people: what is measured, and what came of it. What came from the server is escaped. */
 export class LoadText implements LoadExporter {
   readonly #sink: Sink;
-  readonly #columns: (() => number) | undefined;
+  readonly #options: LoadTextOptions;
   #start: LoadStart | undefined;
+  #hasRows = false;
 
-  /** @param columns tells the width of the terminal that shows the text; 0 if it is unknown, undefined for none. */
-  constructor(sink: Sink, columns?: () => number) {
+  constructor(sink: Sink, options: LoadTextOptions) {
     this.#sink = sink;
-    this.#columns = columns;
+    this.#options = options;
   }
 
   start(start: LoadStart): void {
@@ -22,17 +32,64 @@ export class LoadText implements LoadExporter {
     this.#line(headerLine(start));
   }
 
-  end({ stats, summary }: LoadEnd): void {
+  event(trial: LoadTrial): void {
+    if (!this.#options.rows) return;
+    if (!this.#hasRows) this.#line(TRIAL_HEADING);
+    this.#hasRows = true;
+    this.#line(trialRow(trial));
+  }
+
+  end({ stats, summary, found }: LoadEnd): void {
     const start = this.#start!;
+    if (found !== undefined) this.#line(foundLine(found, start.find!));
     this.#sink.write("\n");
     this.#line(`--- ${start.endpoint} load statistics ---`);
     const title = `${start.loop === "open" ? "response" : "service time"} of all lines:`;
-    const histogram = histogramLines(stats.headline, title, this.#columns?.());
+    const histogram = histogramLines(stats.headline, title, this.#options.columns?.());
     for (const line of [...loadLines(summary, start.timeout * 1000), ...histogram]) this.#line(line);
   }
 
   #line(text: string): void {
     this.#sink.write(`${escapeText(text)}\n`);
+  }
+}
+
+const TRIAL_HEADING = "   lines/s  received     p50 ms     p99 ms";
+
+function trialRow({ rate, duration, received, p50, p99, generator, ...trial }: LoadTrial): string {
+  const { passed, purpose, cut_short, reasons } = trial;
+  const cells = [
+    perSecond(rate).padStart(10),
+    perSecond(duration === 0 ? 0 : received / duration).padStart(8),
+    ...[p50, p99].map((it) => (it === null ? "-" : millis(it)).padStart(9)),
+  ];
+  const verdict = [
+    passed ? "passed" : `failed: ${reasons.join(", ")}`,
+    ...(cut_short ? ["cut short"] : []),
+    ...(purpose === "confirm" ? [`for ${formatMillis(duration * 1000)}`] : []),
+    ...(generator.verdict === "limited" ? ["generator limited"] : []),
+  ];
+  return [...cells, verdict.join(", ")].join("  ");
+}
+
+/** What a search came to. */
+function foundLine({ outcome, rate }: LoadFound, condition: string): string {
+  const text = rate === null ? "" : `${perSecond(rate)} lines/s`;
+  switch (outcome) {
+    case "found":
+      return `highest rate that keeps ${condition}: ${text}`;
+    case "at least":
+      return rate === null
+        ? `${condition}: cannot tell, the generator could do no more`
+        : `${condition} is kept at ${text} at least: the generator could do no more`;
+    case "none":
+      return `no rate keeps ${condition}`;
+    case "unconfirmed":
+      return `no rate keeps ${condition} for longer than a trial`;
+    case "interrupted":
+      return `search interrupted; ${
+        rate === null ? `no rate has kept ${condition}` : `${text} kept ${condition}`
+      }`;
   }
 }
 
@@ -44,6 +101,8 @@ function headerLine(start: LoadStart): string {
     : `${connections} connection${connections === 1 ? "" : "s"}`;
   const plan = stages !== null
     ? [`open loop, ${stages.length} stage${stages.length === 1 ? "" : "s"}, ${over}`]
+    : start.find !== null
+    ? [`search for the highest rate that keeps ${start.find}, ${over}`]
     : rate !== null
     ? [`open loop, ${perSecond(rate)} lines/s, ${over}`]
     : [`closed loop, ${over}`, ...(depth === 1 ? [] : [`${depth} lines in flight on each`])];

@@ -81,6 +81,6 @@ export function written(
   const exporter = make({ write: (more) => text += more });
   exporter.start?.(start);
   for (const interval of intervals) exporter.interval?.(interval);
-  exporter.end?.({ ended: null, stats, summary: stats.summary(), thresholds: [], trials: [], ...end });
+  exporter.end?.({ ended: null, stats, summary: stats.summary(), thresholds: [], ...end });
   return text;
 }

@@ -8,11 +8,12 @@ import { LoadDocument, loadStream } from "../report/load_json.ts";
 import { LoadLive } from "../report/load_live.ts";
 import { LoadText } from "../report/load_text.ts";
 import { decodeHdr } from "../stats/hdr.ts";
+import type { LoadFound, LoadTrial } from "../stats/load_trial.ts";
 import { test } from "./harness.ts";
 import { answer, runOf, START, written } from "./load_helpers.ts";
 
 const text = (...run: [ReturnType<typeof runOf>, typeof START?]) =>
-  written((sink) => new LoadText(sink), ...run);
+  written((sink) => new LoadText(sink, { rows: true }), ...run);
 
 /** 1,000 lines a second, most of them after 200 µs, a few later. */
 const ordinary = (seconds: number) =>
@@ -94,6 +95,75 @@ test("several servers stand in a table, with their share of the connections", ()
   assertMatch(told, /^server +connections +lines +upstream p50\/p99 +downstream p50\/p99, ms$/m);
   assertMatch(told, /^web-1 +30 \(60%\) +1500 \(75%\) +0\.020\/0\.020 +0\.040\/0\.040$/m);
   assertMatch(told, /^web-2\\x1b\[31m +20 \(40%\) +500 \(25%\)/m);
+});
+
+test("each trial of a search is a row, and what the search came to stands above the figures", () => {
+  const trial = {
+    ...{
+      rate: 1000,
+      purpose: "search",
+      passed: true,
+      cut_short: false,
+      reasons: [] as string[],
+      value: 0.001,
+    },
+    ...{
+      duration: 10,
+      planned: 10_000,
+      sent: 10_000,
+      received: 9998,
+      lost: 0,
+      dropped: 0,
+      p50: 0.0002,
+      p99: 0.001,
+    },
+    generator: { verdict: "ok", reasons: [] },
+  } as LoadTrial;
+  const failed: LoadTrial = {
+    ...{
+      ...trial,
+      rate: 2000,
+      passed: false,
+      cut_short: true,
+      reasons: ["not p99<5ms"],
+      received: 0,
+      p99: null,
+    },
+    generator: { verdict: "limited", reasons: ["it was late"] },
+  };
+  const rows = (found: LoadFound, shown = true) => {
+    let text = "";
+    const report = new LoadText({ write: (more) => text += more }, { rows: shown });
+    const { stats } = ordinary(3);
+    report.start({ ...START, find: "p99<5ms" });
+    for (const it of found.trials) report.event(it);
+    report.end({ ended: null, stats, summary: stats.summary(), thresholds: [], found });
+    return text.split("\n");
+  };
+  const confirmed: LoadTrial = { ...trial, purpose: "confirm", duration: 30 };
+  const found: LoadFound = { outcome: "found", rate: 1000, trials: [trial, failed, confirmed] };
+  assertEquals(rows(found).slice(0, 8), [
+    "LOAD tcp://web:21567 search for the highest rate that keeps p99<5ms, 50 connections, 3s, 56 bytes a line",
+    "   lines/s  received     p50 ms     p99 ms",
+    "      1000      1000      0.200      1.000  passed",
+    "      2000         0      0.200          -  failed: not p99<5ms, cut short, generator limited",
+    "      1000       333      0.200      1.000  passed, for 30s",
+    "highest rate that keeps p99<5ms: 1000 lines/s",
+    "",
+    "--- tcp://web:21567 load statistics ---",
+  ]);
+  assertEquals(rows(found, false)[1], "highest rate that keeps p99<5ms: 1000 lines/s");
+  const lines: [outcome: LoadFound["outcome"], rate: number | null, line: string][] = [
+    ["at least", 500, "p99<5ms is kept at 500 lines/s at least: the generator could do no more"],
+    ["at least", null, "p99<5ms: cannot tell, the generator could do no more"],
+    ["none", null, "no rate keeps p99<5ms"],
+    ["unconfirmed", null, "no rate keeps p99<5ms for longer than a trial"],
+    ["interrupted", 500, "search interrupted; 500 lines/s kept p99<5ms"],
+    ["interrupted", null, "search interrupted; no rate has kept p99<5ms"],
+  ];
+  for (const [outcome, rate, line] of lines) assertEquals(rows({ outcome, rate, trials: [] })[1], line);
+  const { end } = JSON.parse(written((sink) => new LoadDocument(sink), ordinary(1), START, { found }));
+  assertEquals([end.found, end.trials], [{ outcome: "found", rate: 1000 }, [trial, failed, confirmed]]);
 });
 
 test("the JSON document has the seconds, and an end that is their sum", () => {

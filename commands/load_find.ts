@@ -1,0 +1,72 @@
+/** `tsecho load --find`: joins a search to the terminal and to files. */
+import { find, load, LOAD_DEFAULTS } from "../load.ts";
+import type { LoadStats } from "../stats/load_stats.ts";
+import type { LoadFound } from "../stats/load_trial.ts";
+import { leastInFlight } from "./load_checks.ts";
+import { openOutputs, showProgress } from "./load_outputs.ts";
+import { type LoadCommandOptions, planOf, startOf } from "./load_plan.ts";
+import { type LoadOutcome, progressOf } from "./load_run.ts";
+
+/** What the process makes of it: a search that was not interrupted and has found no rate has failed its limit. */
+function outcomeOf({ outcome, rate }: LoadFound, { total }: LoadStats): LoadOutcome {
+  if (total.received === 0) return "no replies";
+  return rate === null && outcome !== "interrupted" ? "broken" : "replies";
+}
+
+/**
+ * Searches for the highest rate that keeps a condition, and reports each trial.
+ *
+ * @param stop ends the search; what is in flight is waited for.
+ * @param onAgain gets what ends the trial at once, for when the user asks again.
+ * @throws {Failure} when no connection is made, or a file cannot be read or written.
+ */
+export async function findRate(
+  options: LoadCommandOptions,
+  stop: AbortSignal,
+  onAgain: (abort: () => void) => void,
+): Promise<LoadOutcome> {
+  const { settings, find: search } = options;
+  const { limit: condition, trial } = search!;
+  const plan = await planOf(options, stop);
+  const outputs = await openOutputs(options);
+  const start = startOf(options);
+  /** Those of the latest trial, and of the latest that passed. */
+  const runs: { latest?: LoadStats; best?: LoadStats } = {};
+  try {
+    outputs.each((it) => it.start?.(start));
+    const found = await find(
+      { condition, rate: settings.rate, trial, signal: stop },
+      async (rate, duration, hopeless) => {
+        const maxInFlight = settings.maxInFlight ??
+          Math.max(LOAD_DEFAULTS.maxInFlight, leastInFlight({ rate }));
+        await using run = load(options.endpoint, { ...plan, rate, duration, maxInFlight });
+        void outputs.failed.then(() => run.abort());
+        onAgain(() => run.abort());
+        await run.open();
+        outputs.live?.start({ ...start, rate });
+        const hide = showProgress(outputs, () => progressOf(run, { ...settings, rate, duration }, stop));
+        try {
+          for await (const interval of run) {
+            outputs.live?.interval(interval);
+            if (hopeless(run.stats)) run.stop();
+          }
+        } finally {
+          hide();
+        }
+        return runs.latest = run.stats;
+      },
+      (trial) => {
+        if (trial.passed) runs.best = runs.latest!;
+        outputs.each((it) => it.event?.(trial));
+      },
+    );
+    const stats = runs.best ?? runs.latest;
+    if (stats === undefined) return "no replies";
+    const ended = found.outcome === "interrupted" ? "stopped" : null;
+    outputs.each((it) => it.end?.({ ended, stats, summary: stats.summary(), thresholds: [], found }));
+    await outputs.flush();
+    return outcomeOf(found, stats);
+  } finally {
+    await outputs.close();
+  }
+}

@@ -1,0 +1,59 @@
+/** Where a load is shown, and where it is written to. */
+import { canMoveCursor } from "../cli/terminal.ts";
+import { STDOUT } from "../cli/values.ts";
+import { LoadTable } from "../report/load_csv.ts";
+import { HdrLog } from "../report/load_hdr.ts";
+import { LoadDocument, loadStream } from "../report/load_json.ts";
+import { LoadLive, type LoadProgress } from "../report/load_live.ts";
+import type { LoadExporter } from "../report/load_record.ts";
+import { LoadText } from "../report/load_text.ts";
+import { Outputs } from "./outputs.ts";
+
+/** Where a load is written to. */
+export interface OutputOptions {
+  /** Files for the run as one JSON document, as CSV and as HDR log, by `parseOutputPath`. */
+  json?: string;
+  csv?: string;
+  hdr?: string;
+  /** Writes the run to stdout as it goes on, one JSON object a line. */
+  jsonStream: boolean;
+  /** Shows and streams nothing but the beginning and the end. */
+  quiet: boolean;
+}
+
+/** The exporters of a load. */
+export interface LoadOutputs extends Outputs<LoadExporter> {
+  /** The live block, where one is shown. */
+  live?: LoadLive;
+}
+
+/** Opens the outputs: text for people unless stdout is wanted for data, and files. */
+export async function openOutputs(options: OutputOptions): Promise<LoadOutputs> {
+  const { json, csv, hdr, jsonStream, quiet } = options;
+  const outputs: LoadOutputs = new Outputs<LoadExporter>();
+  if (!jsonStream && ![json, csv, hdr].includes(STDOUT)) {
+    const stdout = outputs.stdout();
+    const columns = () => Deno.consoleSize().columns;
+    if (!quiet && canMoveCursor()) {
+      outputs.live = new LoadLive(stdout, columns);
+      outputs.add(outputs.live);
+    }
+    outputs.add(
+      new LoadText(outputs.live ?? stdout, { rows: !quiet, ...Deno.stdout.isTerminal() && { columns } }),
+    );
+  }
+  await outputs.file(json, "--json", (sink) => new LoadDocument(sink));
+  await outputs.file(csv, "--csv", (sink) => new LoadTable(sink));
+  await outputs.file(hdr, "--hdr", (sink) => new HdrLog(sink));
+  if (jsonStream) outputs.add(loadStream(outputs.stdout(), !quiet));
+  return outputs;
+}
+
+const LIVE_MS = 250;
+
+/** Shows how far a load is, four times a second, on a terminal. @returns what ends that. */
+export function showProgress({ live }: LoadOutputs, progress: () => LoadProgress): () => void {
+  if (live === undefined) return () => {};
+  const timer = setInterval(() => live.show(progress()), LIVE_MS);
+  return () => clearInterval(timer);
+}

@@ -1,0 +1,112 @@
+/** What `tsecho load` was asked for, and what is made of it before a run begins. */
+import { UsageError } from "../cli/parser.ts";
+import { Failure, reasonOfFile } from "../failure.ts";
+import type { LoadOptions } from "../load.ts";
+import type { DialOptions } from "../net/dial.ts";
+import { formatEndpoint } from "../net/endpoint.ts";
+import { readLines } from "../net/file.ts";
+import { descriptorLimit } from "../net/limits.ts";
+import { MAX_PAYLOAD } from "../protocol.ts";
+import { LOAD_VERSION, type LoadStart } from "../report/load_record.ts";
+import type { LoadThreshold } from "../stats/threshold.ts";
+import { wallMicros } from "../time/clock.ts";
+import type { OutputOptions } from "./load_outputs.ts";
+
+/** What is sent: what {@linkcode LoadOptions} has, with the defaults that the command shows. Durations are in ms. */
+export interface LoadSettings extends Omit<LoadOptions, keyof DialOptions | "signal" | "lines"> {
+  connections: number;
+  threads: number;
+  reconnect: boolean;
+  warmup: number;
+  timeout: number;
+}
+
+/** What `tsecho load` was asked for. */
+export interface LoadCommandOptions extends DialOptions, OutputOptions {
+  settings: LoadSettings;
+  /** The file whose lines are sent. */
+  data?: string;
+  /** What a search has to keep, and the length of its trials in ms. */
+  find?: { limit: LoadThreshold; trial: number };
+  /** Conditions under which the run has failed, and those that end it. */
+  failIf: LoadThreshold[];
+  abortIf: LoadThreshold[];
+  /** Whether a run passes of which a threshold cannot be told. */
+  lenient: boolean;
+}
+
+/** Bytes of a file of lines. */
+const MAX_DATA_SIZE = 256 * 1024 ** 2;
+/** Descriptors for all that is not a connection: files, stdio, the runtime's own, a new connection in place of an old. */
+const SPARE_DESCRIPTORS = 64;
+/** And those of a thread. */
+const DESCRIPTORS_PER_THREAD = 8;
+
+/**
+ * The options of a run. @param stop ends its sending.
+ *
+ * @throws {UsageError} for more connections than this process may have; {@linkcode Failure} for a file of no lines.
+ */
+export async function planOf(options: LoadCommandOptions, stop: AbortSignal): Promise<LoadOptions> {
+  const { settings, data, failIf: _, abortIf: __, endpoint: ___, find: ____, ...dial } = options;
+  await checkDescriptors(settings);
+  return { ...dial, ...settings, ...(data !== undefined && { lines: await readData(data) }), signal: stop };
+}
+
+/** @throws {UsageError} for more connections than this process may have descriptors. */
+async function checkDescriptors({ connections, threads }: LoadSettings): Promise<void> {
+  const limit = await descriptorLimit();
+  const needed = connections + SPARE_DESCRIPTORS + threads * DESCRIPTORS_PER_THREAD;
+  if (limit === undefined || needed <= limit) return;
+  const reason =
+    `that takes ${needed} file descriptors, and this process may have ${limit}; raise the limit ` +
+    `(ulimit -n ${needed})`;
+  throw new UsageError("use --connections", String(connections), reason);
+}
+
+/** The lines of a file. @throws {Failure} */
+async function readData(path: string): Promise<Uint8Array[]> {
+  try {
+    const lines = await readLines(path, MAX_DATA_SIZE);
+    if (lines.length === 0) throw new Error("there are none in it");
+    const long = lines.findIndex((it) => it.length > MAX_PAYLOAD);
+    if (long >= 0) {
+      throw new Error(`line ${long + 1} has ${lines[long]!.length} bytes, and ${MAX_PAYLOAD} are the most`);
+    }
+    return lines;
+  } catch (error) {
+    throw new Failure("read lines from", path, reasonOfFile(error), { cause: error });
+  }
+}
+
+/** How a run begins, whose warm-up begins now. */
+export function startOf({ endpoint, settings, data, find }: LoadCommandOptions): LoadStart {
+  const { stages, ...plan } = settings;
+  const open = stages !== undefined || plan.rate !== undefined || find !== undefined;
+  const seconds = (millis: number | undefined) => millis === undefined ? null : millis / 1000;
+  return {
+    type: "start",
+    command: "load",
+    version: LOAD_VERSION,
+    time: (wallMicros() + plan.warmup * 1000) / 1e6,
+    endpoint: formatEndpoint(endpoint),
+    loop: open ? "open" : "closed",
+    connections: plan.connections,
+    threads: plan.threads,
+    reconnect: plan.reconnect,
+    rate: plan.rate ?? null,
+    stages: stages?.map(({ duration, rate }) => ({ duration: duration / 1000, rate })) ?? null,
+    arrivals: open ? plan.arrivals ?? "uniform" : null,
+    seed: plan.seed ?? null,
+    max_in_flight: plan.maxInFlight ?? null,
+    depth: plan.depth ?? null,
+    think: seconds(plan.think),
+    count: plan.count ?? null,
+    duration: seconds(plan.duration),
+    warmup: plan.warmup / 1000,
+    timeout: plan.timeout / 1000,
+    size: plan.size ?? null,
+    data: data ?? null,
+    find: find?.limit.text ?? null,
+  };
+}

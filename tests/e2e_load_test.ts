@@ -1,0 +1,331 @@
+/** The command line of load: what it prints and writes, how it ends, and its exit codes. */
+import { assert, assertEquals, assertMatch, assertNotMatch, assertStringIncludes } from "@std/assert";
+import { LOAD_COLUMNS } from "../report/load_csv.ts";
+import type { LoadSummary } from "../stats/load_summary.ts";
+import { decodeHdr } from "../stats/hdr.ts";
+import { e2e as test } from "./harness.ts";
+import {
+  Folder,
+  freePort,
+  python,
+  run,
+  Running,
+  ServerProcess,
+  Terminal,
+  TSECHO,
+  tsecho,
+} from "./helpers.ts";
+
+/** A second of the document. */
+interface Second {
+  [count: string]: number | unknown;
+  response?: { count: number; max: number; histogram: string } | null;
+}
+
+/** The document of a run. */
+interface LoadDocument {
+  start: Record<string, unknown>;
+  seconds: Second[];
+  end: LoadSummary & { ended: string | null; thresholds: { verdict: string }[] };
+}
+
+/** A peer that takes connections and never answers. */
+async function silentPeer(use: (address: string) => Promise<void>): Promise<void> {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const conns: Deno.Conn[] = [];
+  const accepting = (async () => {
+    for (;;) {
+      try {
+        conns.push(await listener.accept());
+      } catch {
+        return;
+      }
+    }
+  })();
+  try {
+    await use(`127.0.0.1:${listener.addr.port}`);
+  } finally {
+    listener.close();
+    await accepting;
+    for (const conn of conns) conn.close();
+  }
+}
+
+test("load counts lines in a closed loop, as many as asked for", async () => {
+  await using server = await ServerProcess.start();
+  const { code, stdout, stderr } = await tsecho(["load", "-c4", "-n", "1e3", `127.0.0.1:${server.port}`]);
+  assertEquals([code, stderr], [0, ""]);
+  assertMatch(
+    stdout,
+    /^LOAD tcp:\/\/127\.0\.0\.1:\d+ closed loop, 4 connections, 1000 lines, 56 bytes a line\n/,
+  );
+  assertMatch(stdout, /^1000 lines sent, 1000 received, time [\d.]+ s$/m);
+  assertMatch(stdout, /^service time, closed loop: /m);
+  // deno-lint-ignore no-control-regex
+  assertNotMatch(stdout, /\x1b|\r/);
+});
+
+test("load's summary is what its seconds, its table and its HDR log give", async () => {
+  await using server = await ServerProcess.start(["--tag", "web-1"]);
+  await using folder = await Folder.make();
+  const [json, csv, hdr] = ["run.json", "run.csv", "run.hlog"].map((it) => folder.file(it));
+  const args = [
+    "-R",
+    "500",
+    "-c",
+    "5",
+    "-t",
+    "2",
+    "--warmup",
+    "0.1",
+    "--json",
+    json!,
+    "--csv",
+    csv!,
+    "--hdr",
+    hdr!,
+  ];
+  const { code, stdout, stderr } = await tsecho(["load", ...args, `127.0.0.1:${server.port}`]);
+  assertEquals([code, stderr], [0, ""]);
+  const { start, seconds, end } = JSON.parse(await Deno.readTextFile(json!)) as LoadDocument;
+  assertEquals([start.command, start.rate, start.connections, start.warmup], ["load", 500, 5, 0.1]);
+  assertStringIncludes(stdout, `${end.planned} lines planned, ${end.sent} sent, ${end.received} received`);
+  assertEquals([end.planned, end.received, end.loop, end.servers[0]!.tag], [1000, 1000, "open", "web-1"]);
+  const sum = (name: string) => seconds.reduce((all, it) => all + (it[name] as number), 0);
+  for (const name of ["planned", "sent", "received", "lost", "dropped"] as const) {
+    assertEquals(sum(name), end[name]);
+  }
+  const responses = seconds.flatMap(({ response }) => response ?? []);
+  assertEquals(Math.max(...responses.map((it) => it.max)), end.response!.max);
+  const all = responses.map((it) => decodeHdr(it.histogram)).reduce((all, it) => (all.add(it), all));
+  const p99 = all.percentile(99) / 1e6;
+  assertEquals(all.count, end.response!.count);
+  assert(Math.abs(p99 - end.response!.p99!) < 0.002 * p99, `${p99} against ${end.response!.p99}`);
+
+  const [header, ...rows] = (await Deno.readTextFile(csv!)).trimEnd().split("\n").map((it) => it.split(","));
+  assertEquals(header, LOAD_COLUMNS);
+  const column = rows.reduce((all, row) => all + Number(row[LOAD_COLUMNS.indexOf("received")]), 0);
+  assertEquals(column, 1000);
+
+  const counts = JSON.parse((await python("read_hlog", hdr!)).stdout) as Record<string, [number, number]>;
+  assertEquals(Object.entries(counts).map(([tag, [count]]) => [tag, count]), [
+    ["response", 1000],
+    ["service", 1000],
+    ["send_lag", 1000],
+  ]);
+  const longest = counts.response![1] / 1e9;
+  assert(Math.abs(longest - end.response!.max) < 0.002 * longest, `${longest} against ${end.response!.max}`);
+});
+
+test("load --json-stream writes an object a second while it goes on", async () => {
+  await using server = await ServerProcess.start();
+  const args = ["-R", "50", "-t", "2", "--warmup", "0", "--json-stream"];
+  const { stdout } = await tsecho(["load", ...args, `127.0.0.1:${server.port}`]);
+  const objects = stdout.trimEnd().split("\n").map((it) => JSON.parse(it));
+  assertEquals(objects.map(({ type }) => type).slice(0, 3), ["start", "interval", "interval"]);
+  assertEquals(objects.at(-1).type, "end");
+  const planned = objects.filter(({ type }) => type === "interval").map((it) => it.planned);
+  assertEquals(planned.reduce((all, it) => all + it, 0), 100);
+});
+
+test("load --fail-if and --abort-if set the exit code, and --abort-if ends the run", async () => {
+  await using server = await ServerProcess.start();
+  const address = `127.0.0.1:${server.port}`;
+  const failing = await tsecho(["load", "-n", "200", "--fail-if", "p99>1ns", "--fail-if", "lost>0", address]);
+  assertEquals(failing.code, 3);
+  assertMatch(failing.stderr, /^tsecho: Threshold broken: p99>1ns: it is \d+\.\d{3} ms\n$/);
+  const args = ["-R", "100", "-t", "10m", "--warmup", "0", "--abort-if", "received>150", "--json", "-"];
+  const aborted = await tsecho(["load", ...args, address]);
+  assertEquals(aborted.code, 3);
+  assertMatch(
+    aborted.stderr,
+    /^tsecho: Ended after \d(?:\.\d+)?s by --abort-if\ntsecho: Threshold broken: received>150: /,
+  );
+  const { end } = JSON.parse(aborted.stdout) as LoadDocument;
+  assertMatch(end.ended!, /^--abort-if received>150 held after \d(?:\.\d+)?s$/);
+  assert(end.received > 150 && end.received < 1000);
+  // Nothing was blocked, but the connect times of two connections have no p99.
+  const untold = ["load", "-c", "2", "-n", "200", "--fail-if", "connect.p99>1s", address];
+  const strict = await tsecho(untold);
+  assertEquals(strict.code, 3);
+  assertMatch(strict.stderr, /^tsecho: Cannot tell whether "connect\.p99>1s" holds: .*that takes 100 values/);
+  assertEquals((await tsecho([...untold, "--lenient"])).code, 0);
+});
+
+test("load --find prints each trial, and fails where no rate keeps the limit", async () => {
+  await using server = await ServerProcess.start();
+  const args = ["--trial", "0.1", "--warmup", "0", "-c", "2", "-R", "2", "--json"];
+  await using folder = await Folder.make();
+  const file = folder.file("run.json");
+  const { code, stdout } = await tsecho([
+    ...["load", "--find", "max<1ns", ...args, file, `127.0.0.1:${server.port}`],
+  ]);
+  assertEquals(code, 3);
+  assertMatch(stdout, /^ +2 +\d+ .* failed: not max<1ns.*$/m);
+  // On a busy machine the generator may be what limits.
+  assertMatch(stdout, /^(?:no rate keeps max<1ns|max<1ns: cannot tell, .*)$/m);
+  const { start, end } = JSON.parse(await Deno.readTextFile(file));
+  assertEquals([start.find, start.loop, end.found.rate], ["max<1ns", "open", null]);
+  assertEquals(end.trials.length, stdout.split("failed: ").length - 1);
+});
+
+test("load fails with one line where nobody listens, and where nobody answers", async () => {
+  const refused = await tsecho(["load", `127.0.0.1:${freePort()}`]);
+  assertEquals([refused.code, refused.stdout], [1, ""]);
+  assertMatch(
+    refused.stderr,
+    /^tsecho: Cannot connect to "tcp:[^"]*": connection refused; is a server running there\?\n$/,
+  );
+  await silentPeer(async (address) => {
+    const args = ["-c", "2", "-R", "20", "-t", "0.5", "--warmup", "0", "-W", "0.2", "--fail-if", "p50>10s"];
+    const silent = await tsecho(["load", ...args, address]);
+    assertStringIncludes(silent.stdout, "10 lines planned, 10 sent, 0 received, 10 lost, time 0.5 s");
+    assertEquals(silent.code, 3); // lines that never came are beyond every limit
+    const { code, stderr } = await tsecho(["load", ...args.slice(0, -2), address]);
+    assertEquals([code, stderr], [1, ""]);
+  });
+});
+
+test("load refuses more connections than it may have descriptors for, and says what to do", async () => {
+  const script = 'ulimit -n 200; exec "$@"';
+  const { code, stderr } = await run([
+    "sh",
+    "-c",
+    script,
+    "sh",
+    ...TSECHO,
+    "load",
+    "-c",
+    "500",
+    "127.0.0.1:1",
+  ]);
+  assertEquals(code, 2);
+  assertMatch(
+    stderr,
+    /^tsecho: Cannot use --connections "500": that takes \d+ file descriptors, and this process may have 200; raise the limit \(ulimit -n \d+\)\n$/,
+  );
+});
+
+test("load sends the lines of a file, and says what is wrong with one", async () => {
+  await using folder = await Folder.make();
+  const file = folder.file("lines");
+  await using server = await ServerProcess.start();
+  const address = `127.0.0.1:${server.port}`;
+  await Deno.writeTextFile(file, "one\ntwo two\n\nthree without LF");
+  const { code, stdout } = await tsecho(["load", "-n", "40", "-c", "3", "--data", file, address]);
+  assertEquals(code, 0);
+  assertStringIncludes(stdout, `lines of ${file}`);
+  assertStringIncludes(stdout, "40 lines sent, 40 received");
+  for (
+    const [text, reason] of [["", "there are none in it"], [
+      `a\n${"x".repeat(65_001)}`,
+      "line 2 has 65001 bytes, and 65000 are the most",
+    ]]
+  ) {
+    await Deno.writeTextFile(file, text!);
+    const { code, stderr } = await tsecho(["load", "--data", file, address]);
+    assertEquals([code, stderr], [1, `tsecho: Cannot read lines from "${file}": ${reason}\n`]);
+  }
+  const missing = await tsecho(["load", "--data", folder.file("none"), address]);
+  assertMatch(
+    missing.stderr,
+    /^tsecho: Cannot read lines from ".*none": there is no such file or directory\n$/,
+  );
+});
+
+test("load says which file it cannot write, and ends when a disk is full", async () => {
+  await using folder = await Folder.make();
+  await using server = await ServerProcess.start();
+  const address = `127.0.0.1:${server.port}`;
+  for (const option of ["--json", "--csv", "--hdr"]) {
+    const { code, stderr } = await tsecho(["load", option, folder.path, address]);
+    assertEquals([code, stderr], [1, `tsecho: Cannot write "${folder.path}": it is a directory\n`]);
+  }
+  if (Deno.build.os === "linux") {
+    const script = 'exec "$@" > /dev/full';
+    for (const output of [["--json-stream"], ["--csv", "-"], ["--hdr", "-"], ["--json", "-"], []]) {
+      const args = ["load", "-t", "1", "--warmup", "0", "-R", "100", ...output, address];
+      const { code, stderr } = await run(["sh", "-c", script, "sh", ...TSECHO, ...args]);
+      assertEquals(code, 1);
+      assertMatch(stderr, /^tsecho: Cannot write "standard output": [Nn]o space left on device\n$/);
+    }
+  }
+  const file = folder.file("one");
+  const twice = await tsecho(["load", "--csv", file, "--hdr", file, address]);
+  assertEquals([twice.code, twice.stderr], [
+    2,
+    `tsecho: Cannot use --hdr "${file}": it is the file that --csv names\n`,
+  ]);
+});
+
+test("at SIGINT load ends the sending and waits for what is in flight, at a second one it ends at once", async () => {
+  await silentPeer(async (address) => {
+    const args = [
+      "load",
+      "-c",
+      "2",
+      "-R",
+      "50",
+      "-t",
+      "10m",
+      "--warmup",
+      "0",
+      "-W",
+      "2s",
+      "--json-stream",
+      address,
+    ];
+    await using waiting = new Running([...TSECHO, ...args]);
+    await waiting.stdout.until(/"type":"interval"/);
+    waiting.kill("SIGINT");
+    assertEquals(await waiting.code(), 1);
+    const end = (text: string) => JSON.parse(text.trimEnd().split("\n").at(-1)!) as LoadSummary;
+    const { lost, pending, sent } = end(waiting.stdout.text);
+    assert(sent > 0 && lost === sent && pending === 0, waiting.stdout.text);
+
+    await using leaving = new Running([...TSECHO, ...args.map((it) => it === "2s" ? "60s" : it)]);
+    await leaving.stdout.until(/"type":"interval"/);
+    leaving.kill("SIGINT");
+    await new Promise((resolve) => setTimeout(resolve, 500)); // a repetition within 300 ms is the same signal
+    leaving.kill("SIGINT");
+    assertEquals(await leaving.code(), 1);
+    const ended = end(leaving.stdout.text);
+    assert(ended.pending > 0 && ended.pending === ended.sent, leaving.stdout.text);
+  });
+});
+
+test("load in a pipe ends at SIGINT with its summary, and quietly when its reader has gone", async () => {
+  await using server = await ServerProcess.start();
+  const args = ["load", "-R", "50", "-t", "10m", "--warmup", "0", `127.0.0.1:${server.port}`];
+  await using load = new Running([...TSECHO, ...args]);
+  await load.stdout.until(/^LOAD /);
+  load.kill("SIGINT");
+  assertEquals([await load.code(), load.stderr.text], [0, ""]);
+  assertMatch(load.stdout.text, /load statistics ---\n\d+ lines planned, /);
+  const script = '"$@" | head -n 1';
+  const { stdout, stderr } = await run(["sh", "-c", script, "sh", ...TSECHO, ...args, "--json-stream"]);
+  assertEquals([stdout.split("\n").length, stderr], [2, ""]);
+});
+
+/** Starts load on a terminal. */
+function loadOnTerminal(server: ServerProcess, env: string[]): Terminal {
+  const command = [...TSECHO, "load", "-R", "200", "-t", "3", "--warmup", "0", `127.0.0.1:${server.port}`];
+  return new Terminal(["env", ...env, ...command]);
+}
+
+test("on a terminal load shows how it goes, but not where the cursor must not be moved", async () => {
+  await using server = await ServerProcess.start();
+  await using shown = loadOnTerminal(server, ["-u", "NO_COLOR"]);
+  await shown.shows(/\[ *█* *\] {2}\d of 3 s/);
+  await shown.shows(/planned 200\/s {2}received \d+\/s {2}p50 \d+\.\d{3} ms {2}p99 \d+\.\d{3} ms/);
+  await shown.shows(/in flight \d+ {2}errors 0 {2}lost or dropped 0/);
+  await shown.shows(/p99 [▁▂▃▄▅▆▇█]/);
+  await shown.shows(/load statistics ---\r\n600 lines planned, 600 sent, 600 received/);
+  assertEquals(await shown.code(), 0);
+  for (const env of [["NO_COLOR=1"], ["-u", "NO_COLOR", "TERM=dumb"]]) {
+    await using plain = loadOnTerminal(server, env);
+    await plain.shows("load statistics");
+    assertEquals(await plain.code(), 0);
+    assertNotMatch(plain.stdout.text, /in flight/);
+  }
+});
