@@ -1,7 +1,13 @@
 // Named here, not in deno.json: who imports ping.ts by its path has another import map.
 // deno-lint-ignore no-import-prefix
 import hdr from "npm:hdr-histogram-js@3.0.1/dist/Float64Histogram.js";
-import { packCounts, unpackCounts } from "./packed_counts.ts";
+import {
+  type EncodedDistribution,
+  mergeMoments,
+  type Moments,
+  packCounts,
+  unpackCounts,
+} from "./encoded_distribution.ts";
 
 /** What one unit of the histogram stands for: 0.1 µs, the step of `performance.now()`. */
 const PER_MICRO = 10;
@@ -9,23 +15,6 @@ const PER_MICRO = 10;
 const DIGITS = 3;
 /** An hour; longer values count as an hour in percentiles. The histogram grows up to what was recorded. */
 const MAX_MICROS = 3.6e9;
-
-/** What is known exactly of values that are counted in bins. */
-export interface Moments {
-  count: number;
-  min: number;
-  max: number;
-  avg: number;
-  /** The sum of squared differences from the average. */
-  squares: number;
-}
-
-/** A distribution for another thread, or to be kept: some hundred bytes to a few thousand. */
-export interface EncodedDistribution {
-  moments: Moments;
-  /** The histogram's bins, by {@linkcode packCounts}. */
-  bins: Uint8Array<ArrayBuffer>;
-}
 
 /**
  * Durations in microseconds, in memory that does not depend on their number: an HDR histogram for percentiles (to
@@ -114,9 +103,8 @@ export class Distribution {
 
   /** Adds all values of another distribution. */
   add(other: Distribution): void {
-    const { count, min, max, avg } = other;
-    this.#addMoments({ count, min, max, avg, squares: other.#squares });
-    if (count === 0) return;
+    this.#addMoments(other.#moments);
+    if (other.count === 0) return;
     const { histogram } = other;
     this.#addBins((add) => {
       for (let index = histogram.countsArrayLength - 1; index >= 0; index--) {
@@ -137,14 +125,14 @@ export class Distribution {
   }
 
   #addMoments(moments: Moments): void {
-    if (moments.count === 0) return;
-    const count = this.count + moments.count;
-    const delta = moments.avg - this.avg;
-    this.#squares += moments.squares + delta * delta * this.count * moments.count / count;
-    this.avg += delta * moments.count / count;
-    this.count = count;
-    this.min = Math.min(this.min, moments.min);
-    this.max = Math.max(this.max, moments.max);
+    const { squares, ...rest } = mergeMoments(this.#moments, moments);
+    Object.assign(this, rest);
+    this.#squares = squares;
+  }
+
+  get #moments(): Moments {
+    const { count, min, max, avg } = this;
+    return { count, min, max, avg, squares: this.#squares };
   }
 
   /** Adds counts to the histogram's bins: all histograms here have the same, as many as their values need. */
@@ -166,10 +154,9 @@ export class Distribution {
 
   /** What {@linkcode decode} makes the same distribution of; it can be cloned to another thread. */
   encode(): EncodedDistribution {
-    const { count, min, max, avg } = this;
     const histogram = this.#made;
     return {
-      moments: { count, min, max, avg, squares: this.#squares },
+      moments: this.#moments,
       bins: histogram === undefined
         ? new Uint8Array(0)
         : packCounts(histogram.countsArrayLength, (index) => histogram.getCountAtIndex(index)),

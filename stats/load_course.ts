@@ -1,5 +1,6 @@
-import { Distribution, type EncodedDistribution } from "./distribution.ts";
-import { type EncodedLoadInterval, LoadInterval } from "./load_interval.ts";
+import { Distribution } from "./distribution.ts";
+import type { EncodedDistribution } from "./encoded_distribution.ts";
+import { type EncodedLoadInterval, LoadInterval, mergeEncodedIntervals } from "./load_interval.ts";
 
 /** The most entries that are kept. */
 export const MAX_ENTRIES = 600;
@@ -9,10 +10,12 @@ export const MAX_ENTRIES = 600;
  * {@linkcode MAX_ENTRIES}, each two neighbours become one.
  */
 export class LoadCourse {
-  #entries: EncodedLoadInterval[] = [];
+  readonly #entries: EncodedLoadInterval[] = [];
   /** How many intervals make an entry, and the entry that has fewer so far. */
   #perEntry = 1;
-  #begun: { interval: LoadInterval; parts: number } | undefined;
+  #begun: { entry: EncodedLoadInterval; parts: number } | undefined;
+  /** Where the next two entries are that are still to become one; Infinity for nowhere. */
+  #toMerge = Infinity;
   readonly #most: number;
 
   /** @param most entries, an even number. */
@@ -21,31 +24,37 @@ export class LoadCourse {
   }
 
   add(interval: LoadInterval): void {
+    const entry = interval.encode();
+    // All at once would hold up the lines of this moment.
+    this.#mergeTwo();
     if (interval.tail) {
-      this.#endEntry();
-      this.#endEntry(); // it may have become half of one
-      if (this.#entries.length === this.#most) this.#halve();
-      this.#entries.push(interval.encode());
+      if (this.#begun !== undefined) this.#push(this.#begun.entry);
+      this.#begun = undefined;
+      this.#push(entry);
       return;
     }
     if (this.#begun === undefined) {
-      const copy = this.#perEntry === 1 ? interval : LoadInterval.decode(interval.encode());
-      this.#begun = { interval: copy, parts: 1 };
+      this.#begun = { entry, parts: 1 };
     } else {
-      this.#begun.interval.extend(interval);
+      this.#begun.entry = mergeEncodedIntervals(this.#begun.entry, entry);
       this.#begun.parts++;
     }
-    if (this.#begun.parts === this.#perEntry) this.#endEntry();
+    if (this.#begun.parts < this.#perEntry) return;
+    // A full entry may be half of one now.
+    if (this.#begun.parts < this.#makeRoom()) return;
+    this.#push(this.#begun.entry);
+    this.#begun = undefined;
   }
 
   /** The entries in order, each made when it is asked for. */
   *[Symbol.iterator](): Generator<LoadInterval> {
+    while (this.#toMerge !== Infinity) this.#mergeTwo();
     for (const entry of this.#all()) yield LoadInterval.decode(entry);
   }
 
   /** When the last interval of the plan ended, in ms. */
   get until(): number {
-    const last = this.#begun?.interval ?? this.#entries.findLast((it) => !it.tail);
+    const last = this.#begun?.entry ?? this.#entries.findLast((it) => !it.tail);
     return last?.to ?? 0;
   }
 
@@ -68,31 +77,33 @@ export class LoadCourse {
   }
 
   #all(): EncodedLoadInterval[] {
-    return this.#begun === undefined ? this.#entries : [...this.#entries, this.#begun.interval.encode()];
+    return this.#begun === undefined ? this.#entries : [...this.#entries, this.#begun.entry];
   }
 
-  #endEntry(): void {
-    if (this.#begun === undefined) return;
-    const { interval, parts } = this.#begun;
-    this.#begun = undefined;
+  #push(entry: EncodedLoadInterval): void {
+    this.#makeRoom();
+    this.#entries.push(entry);
+  }
+
+  /** Begins to merge entries if there is no room for one more. @returns how many intervals make one from now on. */
+  #makeRoom(): number {
     if (this.#entries.length === this.#most) {
-      this.#halve();
-      // A full entry is half of one now.
-      if (2 * parts === this.#perEntry) {
-        this.#begun = { interval: LoadInterval.decode(interval.encode()), parts };
-        return;
-      }
+      while (this.#toMerge !== Infinity) this.#mergeTwo();
     }
-    this.#entries.push(interval.encode());
+    if (this.#entries.length === this.#most) {
+      this.#toMerge = 0;
+      this.#mergeTwo();
+      this.#perEntry *= 2;
+    }
+    return this.#perEntry;
   }
 
-  /** Makes one entry of each two neighbours. */
-  #halve(): void {
-    this.#entries = Array.from({ length: this.#most / 2 }, (_, i) => {
-      const merged = LoadInterval.decode(this.#entries[2 * i]!);
-      merged.extend(LoadInterval.decode(this.#entries[2 * i + 1]!));
-      return merged.encode();
-    });
-    this.#perEntry *= 2;
+  /** Makes one entry of two neighbours, if any are still to be merged. */
+  #mergeTwo(): void {
+    const at = this.#toMerge;
+    if (at === Infinity) return;
+    const merged = mergeEncodedIntervals(this.#entries[at]!, this.#entries[at + 1]!);
+    this.#entries.splice(at, 2, merged);
+    this.#toMerge = at + 1 < this.#most / 2 ? at + 1 : Infinity;
   }
 }

@@ -1,4 +1,5 @@
-import { Distribution, type EncodedDistribution } from "./distribution.ts";
+import { Distribution } from "./distribution.ts";
+import { type EncodedDistribution, mergeEncoded } from "./encoded_distribution.ts";
 
 /** The durations of a line and of the connections that carry lines. */
 export const LOAD_DURATIONS = ["response", "service", "sendLag", "blocked", "connect", "handshake"] as const;
@@ -126,8 +127,6 @@ export class LoadInterval {
   /** What {@linkcode decode} makes the same interval of; it can be cloned to another thread. */
   encode(): EncodedLoadInterval {
     const { from, to, tail, inFlight } = this;
-    const each = <K extends string, V>(names: readonly K[], value: (name: K) => V) =>
-      Object.fromEntries(names.map((it) => [it, value(it)])) as Record<K, V>;
     return {
       from,
       to,
@@ -161,7 +160,48 @@ export class LoadInterval {
   }
 }
 
+/** An interval and the one that follows it in one, without taking their distributions apart. */
+export function mergeEncodedIntervals(
+  one: EncodedLoadInterval,
+  next: EncodedLoadInterval,
+): EncodedLoadInterval {
+  const { counts, durations } = one;
+  const servers = one.servers.map((it) => [...it] as typeof it);
+  for (const [tag, received, up, down] of next.servers) {
+    const server = servers.find((it) => it[0] === tag);
+    if (server === undefined) {
+      servers.push([tag, received, up, down]);
+      continue;
+    }
+    server[1] += received;
+    server[2] = mergeEncoded(server[2], up);
+    server[3] = mergeEncoded(server[3], down);
+  }
+  return {
+    from: one.from,
+    to: next.to,
+    tail: one.tail && next.tail,
+    inFlight: next.inFlight,
+    counts: each(LOAD_COUNTS, (it) => counts[it] + next.counts[it]),
+    errors: mergedCounts(one.errors, next.errors),
+    connectErrors: mergedCounts(one.connectErrors, next.connectErrors),
+    durations: each(LOAD_DURATIONS, (it) => mergeEncoded(durations[it], next.durations[it])),
+    servers,
+  };
+}
+
+function each<K extends string, V>(names: readonly K[], value: (name: K) => V): Record<K, V> {
+  return Object.fromEntries(names.map((it) => [it, value(it)])) as Record<K, V>;
+}
+
+function mergedCounts(one: [string, number][], other: [string, number][]): [string, number][] {
+  if (other.length === 0) return one;
+  const counts = new Map(one);
+  addCounts(counts, other);
+  return [...counts];
+}
+
 /** Adds counts by reason to others. */
-export function addCounts(to: Map<string, number>, from: Iterable<readonly [string, number]>): void {
+function addCounts(to: Map<string, number>, from: Iterable<readonly [string, number]>): void {
   for (const [reason, count] of from) to.set(reason, (to.get(reason) ?? 0) + count);
 }

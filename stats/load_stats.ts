@@ -1,5 +1,6 @@
 import { BATCHES } from "./batches.ts";
-import type { Distribution, EncodedDistribution } from "./distribution.ts";
+import type { Distribution } from "./distribution.ts";
+import type { EncodedDistribution } from "./encoded_distribution.ts";
 import { verdictOfClosedLoop, verdictOfOpenLoop } from "./generator_verdict.ts";
 import { LoadCourse } from "./load_course.ts";
 import type { ServerDirections } from "./load_directions.ts";

@@ -7,8 +7,8 @@ import { HdrLog } from "../report/load_hdr.ts";
 import { LoadDocument, loadStream } from "../report/load_json.ts";
 import { LoadLive } from "../report/load_live.ts";
 import { LoadText } from "../report/load_text.ts";
-import { decodeHdr } from "../stats/hdr.ts";
 import type { LoadFound, LoadTrial } from "../stats/load_trial.ts";
+import { decodeHdr } from "./hdr_reader.ts";
 import { test } from "./harness.ts";
 import { answer, runOf, START, written } from "./load_helpers.ts";
 
