@@ -2,7 +2,6 @@
 import { assert, assertEquals, assertMatch, assertNotMatch, assertStringIncludes } from "@std/assert";
 import { LOAD_COLUMNS } from "../report/load_csv.ts";
 import type { LoadSummary } from "../stats/load_summary.ts";
-import { decodeHdr } from "../stats/hdr.ts";
 import { e2e as test } from "./harness.ts";
 import {
   Folder,
@@ -15,6 +14,7 @@ import {
   TSECHO,
   tsecho,
 } from "./helpers.ts";
+import { decodeHdr } from "./hdr_reader.ts";
 
 /** A second of the document. */
 interface Second {
