@@ -33,6 +33,13 @@ import type { LoadSummary } from "./stats/load_summary.ts";
 import { wallMicros } from "./time/clock.ts";
 
 export type { Stage } from "./probe/schedule.ts";
+export type { GeneratorVerdict, LoadDurations, LoadServer, PercentileName } from "./stats/load_summary.ts";
+export type { ServerPart } from "./stats/load_interval.ts";
+export type { Distribution } from "./stats/distribution.ts";
+export type { Durations, Estimate } from "./stats/summary.ts";
+export type { DialOptions } from "./net/dial.ts";
+export type { ProxyVersion } from "./net/proxy.ts";
+export type { Endpoint, HostEndpoint, PathEndpoint } from "./net/endpoint.ts";
 export type { LoadInterval, LoadSummary };
 export { find, FIND_DEFAULTS } from "./load/find.ts";
 export { LOAD_DEFAULTS, type LoadOptions };
@@ -58,8 +65,13 @@ export interface LoadProgress {
 export class Load implements AsyncIterable<LoadInterval>, AsyncDisposable {
   /** Where the lines go, as a URL. */
   readonly endpoint: string;
+  /** Whether a plan or the replies set the pace. */
   readonly loop: "open" | "closed";
-  /** The figures so far. */
+  /**
+   * The figures so far.
+   *
+   * @ignore not for users of the library
+   */
   readonly stats: LoadStats;
   readonly #plan: LoadPlan;
   readonly #engine: Engine;

@@ -15,6 +15,11 @@ export interface FindOptions {
   signal?: AbortSignal | undefined;
 }
 
+/**
+ * What is used where nothing is asked for.
+ *
+ * @ignore not for users of the library
+ */
 export const FIND_DEFAULTS = { rate: 1000, trial: 10_000 };
 
 /**
@@ -53,6 +58,7 @@ type Decision = "passes" | "fails" | "limited" | "interrupted";
  * A trial that fails is repeated, and so is any at the border: two of three decide.
  *
  * @param report is told of each trial when it has ended.
+ * @ignore not for users of the library
  */
 export function find(
   options: FindOptions,

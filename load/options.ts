@@ -5,11 +5,13 @@ import { MAX_PAYLOAD } from "../protocol.ts";
 
 /** How to load. Every option has a default; durations are in milliseconds, sizes in bytes. */
 export interface LoadOptions extends Partial<Omit<DialOptions, "endpoint">> {
+  /** How many; all are open before the first line is sent. */
   connections?: number;
   /** Lines a second over all connections. Without it, and without stages, each reply calls for the next line. */
   rate?: number;
   /** Instead of a rate: it goes evenly to each stage's, from 0 on; a duration of 0 jumps. */
   stages?: Stage[];
+  /** How lines are placed in time: `poisson` as those of many independent users. */
   arrivals?: "uniform" | "poisson";
   /** Repeats the arrivals of `poisson`. */
   seed?: number;

@@ -152,7 +152,11 @@ export class Distribution {
     histogram.maxValue = Math.max(histogram.maxValue, histogram.valueFromIndex(most));
   }
 
-  /** What {@linkcode decode} makes the same distribution of; it can be cloned to another thread. */
+  /**
+   * What {@linkcode decode} makes the same distribution of; it can be cloned to another thread.
+   *
+   * @ignore not for users of the library
+   */
   encode(): EncodedDistribution {
     const histogram = this.#made;
     return {
@@ -163,13 +167,21 @@ export class Distribution {
     };
   }
 
-  /** Adds all values of an encoded distribution. */
+  /**
+   * Adds all values of an encoded distribution.
+   *
+   * @ignore not for users of the library
+   */
   addEncoded({ moments, bins }: EncodedDistribution): void {
     this.#addMoments(moments);
     if (moments.count > 0) this.#addBins((add) => unpackCounts(bins, add));
   }
 
-  /** The distribution that was encoded. */
+  /**
+   * The distribution that was encoded.
+   *
+   * @ignore not for users of the library
+   */
   static decode(encoded: EncodedDistribution): Distribution {
     const distribution = new Distribution();
     distribution.addEncoded(encoded);

@@ -21,8 +21,9 @@ export const LOAD_COUNTS = [
 export interface ServerPart {
   /** Lines. */
   received: number;
-  /** Delays above the direction's best, in µs. */
+  /** Delays on the way to it above the shortest, in µs. */
   up: Distribution;
+  /** Likewise on the way back. */
   down: Distribution;
 }
 
@@ -45,12 +46,15 @@ export interface EncodedLoadInterval {
  * and sent = received + lost + corrupt + errors + pending.
  */
 export class LoadInterval {
-  /** In ms since the measured part of the run began. */
+  /** When it began, in ms since the measured part of the run did. */
   from = 0;
+  /** When it ended. */
   to = 0;
   /** Whether it is what came after the planned end. */
   tail = false;
+  /** Due by the plan. */
   planned = 0;
+  /** Written. */
   sent = 0;
   /** In time and right. */
   received = 0;
@@ -82,7 +86,9 @@ export class LoadInterval {
   readonly sendLag: Distribution = new Distribution();
   /** From handed to written; empty in a closed loop. */
   readonly blocked: Distribution = new Distribution();
+  /** What connections took. */
   readonly connect: Distribution = new Distribution();
+  /** What their TLS handshakes took after that. */
   readonly handshake: Distribution = new Distribution();
   /** By tag; null for servers without one. */
   readonly servers: Map<string | null, ServerPart> = new Map();
@@ -124,7 +130,11 @@ export class LoadInterval {
     return server;
   }
 
-  /** What {@linkcode decode} makes the same interval of; it can be cloned to another thread. */
+  /**
+   * What {@linkcode decode} makes the same interval of; it can be cloned to another thread.
+   *
+   * @ignore not for users of the library
+   */
   encode(): EncodedLoadInterval {
     const { from, to, tail, inFlight } = this;
     return {
@@ -142,7 +152,11 @@ export class LoadInterval {
     };
   }
 
-  /** The interval that was encoded. */
+  /**
+   * The interval that was encoded.
+   *
+   * @ignore not for users of the library
+   */
   static decode(encoded: EncodedLoadInterval): LoadInterval {
     const interval = new LoadInterval();
     const { from, to, tail, inFlight } = encoded;

@@ -2,8 +2,15 @@
 import type { Durations, Estimate } from "./summary.ts";
 
 /** The percentiles that are told. */
-export const LOAD_PERCENTILES = { p50: 50, p90: 90, p95: 95, p99: 99, p99_9: 99.9 } as const;
-export type PercentileName = keyof typeof LOAD_PERCENTILES;
+export const LOAD_PERCENTILES: Record<PercentileName, number> = {
+  p50: 50,
+  p90: 90,
+  p95: 95,
+  p99: 99,
+  p99_9: 99.9,
+};
+/** The name of a percentile: `p99_9` is the 99.9th. */
+export type PercentileName = "p50" | "p90" | "p95" | "p99" | "p99_9";
 
 /** Durations in seconds, each percentile with its interval. */
 export interface LoadDurations extends Durations {
@@ -35,6 +42,7 @@ export interface LoadServer {
   connections: number;
   /** Delays above the direction's best; null where the stamps cannot tell. */
   up: LoadDurations | null;
+  /** Likewise on the way back. */
   down: LoadDurations | null;
   /** Server minus client at the end, in seconds; null where the stamps cannot tell. */
   offset: Estimate | null;
@@ -42,15 +50,25 @@ export interface LoadServer {
 
 /** A whole run, or what is known of it so far. */
 export interface LoadSummary {
+  /** Lines that were due by the plan. */
   planned: number;
+  /** Written. */
   sent: number;
+  /** Answered in time, and rightly. */
   received: number;
+  /** Without a reply in time. */
   lost: number;
+  /** Lost lines that were answered after all. */
   late: number;
+  /** Not sent, since too many were in flight. */
   dropped: number;
+  /** Not sent for another reason. */
   unsent: number;
+  /** Answered with something else. */
   corrupt: number;
+  /** Further replies to a line. */
   duplicates: number;
+  /** Neither answered nor lost when the run was broken off. */
   pending: number;
   /** Lines that failed, by reason. */
   errors: Record<string, number>;
@@ -58,17 +76,25 @@ export interface LoadSummary {
   connect_errors: Record<string, number>;
   /** Seconds of the plan that have passed: without the warm-up, and without the wait for the last replies. */
   duration: number;
+  /** Whether a plan or the replies set the pace. */
   loop: "open" | "closed";
   /** Lines a second over the duration. */
   rate: { planned: number; sent: number; received: number };
   /** Null in a closed loop, which has no plan. */
   response: LoadDurations | null;
+  /** From written to read. */
   service: LoadDurations | null;
+  /** How late the generator was with its lines; null in a closed loop. */
   send_lag: LoadDurations | null;
+  /** How long their connections took no more; null in a closed loop. */
   blocked: LoadDurations | null;
+  /** What connections took. */
   connect: LoadDurations | null;
+  /** What their TLS handshakes took after that. */
   handshake: LoadDurations | null;
+  /** The servers that answered, by tag. */
   servers: LoadServer[];
+  /** How well the generator kept to its plan. */
   generator: GeneratorVerdict;
   /** Whether the 99th percentile kept its level; null for a run that is too short to tell, or follows stages. */
   steady: boolean | null;
