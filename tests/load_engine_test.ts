@@ -130,13 +130,16 @@ test("a line with its own connection waits for that in its response, and for its
 
 test("a line whose own connection is not made fails, and one for which it takes too long is lost", async () => {
   // The first connect finds out whether there is a server.
-  const refused = await run({ connections: 5, rate: 50, count: 100, reconnect: true }, { refuse: 0.3 }, 70);
-  const { done } = refused.world;
-  assert(done.refused > 10);
-  assertEquals(refused.errors, { "connection refused": done.refused });
-  assertEquals(Object.fromEntries(refused.sum.connectErrors), { "connection refused": done.refused });
+  const world = new LoadWorld({}, randomFrom(3));
+  const sum = new LoadInterval();
+  const options = { connections: 5, rate: 50, count: 100, reconnect: true };
+  for (const it of await world.run(options, () => world.faults.refuse = 0.3)) sum.extend(it);
+  const { refused } = world.done;
+  assert(refused > 10);
+  assertEquals(Object.fromEntries(sum.errors), { "connection refused": refused });
+  assertEquals(Object.fromEntries(sum.connectErrors), { "connection refused": refused });
   const slow = await run(
-    { connections: 50, rate: 50, count: 100, reconnect: true, timeout: 100 },
+    { ...options, connections: 50, timeout: 100 },
     { connect: 200 },
     3,
   );
