@@ -23,6 +23,10 @@ import { Engine } from "./load/engine.ts";
 import { IntervalQueue } from "./load/interval_queue.ts";
 import { LOAD_DEFAULTS, type LoadOptions, type LoadPlan, planOf } from "./load/options.ts";
 import { pathsTo } from "./load/paths.ts";
+import type { LoadObserver } from "./load/recorder.ts";
+import type { Runner } from "./load/runner.ts";
+import { Threads } from "./load/threads.ts";
+import type { DialOptions } from "./net/dial.ts";
 import { DEFAULT_PORT, type Endpoint, formatEndpoint } from "./net/endpoint.ts";
 import { parseEndpoint } from "./net/transports.ts";
 import { EventLoopClock } from "./probe/pacing_clock.ts";
@@ -74,7 +78,7 @@ export class Load implements AsyncIterable<LoadInterval>, AsyncDisposable {
    */
   readonly stats: LoadStats;
   readonly #plan: LoadPlan;
-  readonly #engine: Engine;
+  readonly #runner: Runner;
   readonly #clock = new EventLoopClock();
   readonly #intervals = new IntervalQueue();
   readonly #connections = new Map<string | null, number>();
@@ -100,7 +104,7 @@ export class Load implements AsyncIterable<LoadInterval>, AsyncDisposable {
       connections: () => this.#connections,
       directions: () => directions.servers(),
     });
-    this.#engine = new Engine(this.#plan, pathsTo(dial, this.#clock), this.#clock, {
+    const observer: LoadObserver = {
       onInterval: (interval, next) => {
         directions.endInterval(next);
         if (interval.tail === false) this.#cpu.read(interval.to);
@@ -110,7 +114,10 @@ export class Load implements AsyncIterable<LoadInterval>, AsyncDisposable {
       onExchange: ({ tag, written, stamp, read, lines }) => directions.add(tag, written, stamp, read, lines),
       onServer: (tag) => this.#connections.set(tag, (this.#connections.get(tag) ?? 0) + 1),
       onBegin: () => this.#cpu.begin(),
-    }, first);
+    };
+    this.#runner = this.#plan.threads === 1
+      ? new Engine(this.#plan, pathsTo(dial, this.#clock), this.#clock, observer, first)
+      : new Threads(this.#plan, dialOptionsOf(dial), this.#clock, observer, first);
     if (signal?.aborted) this.stop();
     else signal?.addEventListener("abort", () => this.stop(), { once: true });
   }
@@ -119,40 +126,40 @@ export class Load implements AsyncIterable<LoadInterval>, AsyncDisposable {
   get progress(): LoadProgress {
     const { duration, count } = this.#plan;
     const share = Math.max(this.elapsed * 1000 / duration, this.stats.total.planned / count);
-    return { share: Math.min(1, share), inFlight: this.#engine.recorder.outstanding };
+    return { share: Math.min(1, share), inFlight: this.#runner.outstanding };
   }
 
   /** Seconds since the measured part began; 0 before. */
   get elapsed(): number {
-    return Math.max(0, this.#clock.now() - this.#engine.recorder.from) / 1000;
+    return Math.max(0, this.#clock.now() - this.#runner.from) / 1000;
   }
 
   /** Why the run ended before it was meant to; null if it did not. */
   get ended(): string | null {
-    const { state } = this.#engine;
-    return "cause" in state && state.cause !== "done" ? state.cause : null;
+    const { cause = "done" } = this.#runner;
+    return cause === "done" ? null : cause;
   }
 
   /** Opens all connections, which iterating does too. @throws {Failure} when the first cannot be opened. */
   open(): Promise<void> {
-    return this.#opened ??= this.#engine.open();
+    return this.#opened ??= this.#runner.open();
   }
 
   /** Ends the sending; what is in flight is waited for. */
   stop(): void {
-    this.#engine.stop();
+    this.#runner.stop();
   }
 
   /** Ends at once; what is in flight is pending. */
   abort(): void {
-    this.#engine.abort();
+    this.#runner.abort();
   }
 
   /** Sends the lines, and gives what happened in each second, the rest after the plan's end last. */
   async *[Symbol.asyncIterator](): AsyncGenerator<LoadInterval, void> {
     await this.open();
     if (this.#running !== undefined) throw new TypeError("The intervals of a run can be iterated over once");
-    this.#running = this.#engine.run(this.#clock.now()).finally(() => this.#intervals.end());
+    this.#running = this.#runner.run(this.#clock.now()).finally(() => this.#intervals.end());
     try {
       for (let interval; (interval = await this.#intervals.take()) !== undefined;) yield interval;
     } finally {
@@ -171,8 +178,24 @@ export class Load implements AsyncIterable<LoadInterval>, AsyncDisposable {
     this.abort();
     await this.#opened?.catch(() => {}); // its caller has been told
     await this.#running;
-    await this.#engine.close();
+    await this.#runner.close();
   }
+}
+
+/** The options of dialling alone, which can be cloned to another thread. */
+function dialOptionsOf(
+  { endpoint, family, proxyHeader, connectTimeout, caFile, serverName, insecure, identity }: DialOptions,
+): DialOptions {
+  return {
+    endpoint,
+    connectTimeout,
+    insecure,
+    ...(family !== undefined && { family }),
+    ...(proxyHeader !== undefined && { proxyHeader }),
+    ...(caFile !== undefined && { caFile }),
+    ...(serverName !== undefined && { serverName }),
+    ...(identity !== undefined && { identity }),
+  };
 }
 
 /** How much of its cores this process uses. */

@@ -6,8 +6,6 @@ import type { LineBatch } from "./line_queue.ts";
 import type { PendingLines } from "./pending_lines.ts";
 import type { Recorder } from "./recorder.ts";
 
-/** Connects under way at once while all connections are opened. */
-const MAX_CONNECTS = 100;
 /** The wait before a connection is made anew: it doubles each time. */
 const MIN_BACK_OFF_MS = 10;
 const MAX_BACK_OFF_MS = 1000;
@@ -21,6 +19,7 @@ export class Connections implements Outlets, ConnectionEvents {
   readonly #linesOf: (place: number) => PendingLines;
   readonly #recorder: Recorder;
   readonly #clock: PacingClock;
+  readonly #maxConnects: number;
   readonly #random: () => number;
   readonly #closed = new AbortController();
   /** All that is under way for a connection. */
@@ -30,13 +29,17 @@ export class Connections implements Outlets, ConnectionEvents {
   #turn = 0;
   loop: LoadLoop | undefined;
 
-  /** @param linesOf makes the lines of a place's next connection. */
+  /**
+   * @param linesOf makes the lines of a place's next connection.
+   * @param maxConnects connects under way at once while all connections are opened.
+   */
   constructor(
     count: number,
     make: MakeConnection,
     linesOf: (place: number) => PendingLines,
     recorder: Recorder,
     clock: PacingClock,
+    maxConnects: number,
     random: () => number = Math.random,
   ) {
     this.#places = Array.from({ length: count }, () => ({ phase: "connecting", failures: 0 }));
@@ -44,6 +47,7 @@ export class Connections implements Outlets, ConnectionEvents {
     this.#linesOf = linesOf;
     this.#recorder = recorder;
     this.#clock = clock;
+    this.#maxConnects = maxConnects;
     this.#random = random;
   }
 
@@ -74,7 +78,7 @@ export class Connections implements Outlets, ConnectionEvents {
     const open = async () => {
       while (next < this.#places.length && !this.#closed.signal.aborted) await this.#connect(next++, false);
     };
-    await Promise.all(Array.from({ length: MAX_CONNECTS }, open));
+    await Promise.all(Array.from({ length: this.#maxConnects }, open));
     if (this.#closed.signal.aborted) throw new Failure("open", "all connections", "interrupted");
   }
 

@@ -13,15 +13,18 @@ import type { Paths } from "./paths.ts";
 import { PendingLines } from "./pending_lines.ts";
 import { LoadPlanSchedule } from "./plan_schedule.ts";
 import { type LoadObserver, Recorder } from "./recorder.ts";
-import { type LoadSignal, type LoadState, nextLoadState } from "./state.ts";
+import type { Runner } from "./runner.ts";
+import { type EndCause, type LoadSignal, type LoadState, nextLoadState } from "./state.ts";
 
 /** Time-outs and intervals that end are looked at this often, at least. */
 const MAX_BEAT_MS = 50;
+/** Connects under way at once while all connections are opened. */
+const MAX_CONNECTS = 100;
 /** The first lines of neighbouring connections are this far apart, so that a reply on the wrong one is noticed. */
 const FIRST_LINE_STEP = 7;
 
 /** Sends the lines of a plan in one thread. `open`, then `run`. */
-export class Engine {
+export class Engine implements Runner {
   readonly recorder: Recorder;
   readonly #plan: LoadPlan;
   readonly #thread: number;
@@ -58,16 +61,23 @@ export class Engine {
         this.#outlets,
         this.recorder,
         clock,
-        plan.maxInFlight,
+        Math.max(1, Math.floor(plan.maxInFlight / plan.threads)),
         new LoadPlanSchedule(plan, thread),
       );
   }
 
-  get state(): LoadState {
-    return this.#state;
+  get outstanding(): number {
+    return this.recorder.outstanding;
   }
 
-  /** Opens the connections. @throws {Failure} when the first cannot be opened. */
+  get from(): number {
+    return this.recorder.from;
+  }
+
+  get cause(): EndCause | undefined {
+    return "cause" in this.#state ? this.#state.cause : undefined;
+  }
+
   async open(): Promise<void> {
     const preparing = this.#clock.prepare();
     try {
@@ -80,7 +90,6 @@ export class Engine {
     }
   }
 
-  /** Sends lines until the fate of all is known. @param began when the warm-up begins, in ms on the clock. */
   async run(began: number): Promise<void> {
     const { warmup, duration } = this.#plan;
     this.recorder.begin(began + warmup, duration);
@@ -88,6 +97,8 @@ export class Engine {
     void this.#clock.sleep(warmup, this.#over.signal).then(() => this.#observer.onBegin());
     const beating = this.#beat();
     try {
+      // Threads begin together.
+      if (began > this.#clock.now()) await this.#clock.sleep(began - this.#clock.now(), this.#sending.signal);
       await this.#loop.run(this.#sending.signal);
       this.#apply({ type: "all sent" });
       this.#endIfDone();
@@ -100,7 +111,6 @@ export class Engine {
     }
   }
 
-  /** Closes the connections. After it nothing can be sent. */
   async close(): Promise<void> {
     this.abort();
     await this.#outlets.close();
@@ -109,14 +119,12 @@ export class Engine {
     this.#isClosed = true;
   }
 
-  /** Sends nothing more, and waits for what is in flight. */
   stop(): void {
     this.#apply({ type: "stop" });
     this.#outlets.unsend();
     this.#endIfDone();
   }
 
-  /** Ends at once. */
   abort(): void {
     this.#apply({ type: "abort" });
   }
@@ -129,7 +137,9 @@ export class Engine {
     const share = shareOf(connections, thread, threads);
     const linesOf = (number: number) =>
       new PendingLines(shared, (number * threads + thread) * FIRST_LINE_STEP);
-    if (!reconnect) return new Connections(share, make, linesOf, recorder, this.#clock);
+    if (!reconnect) {
+      return new Connections(share, make, linesOf, recorder, this.#clock, Math.ceil(MAX_CONNECTS / threads));
+    }
     let number = 0;
     const outgoing = new OutgoingLines(shared, new LineQueue(), 0);
     return new OwnConnections(share, make, () => linesOf(number++), outgoing, recorder, timeout, this.#clock);

@@ -108,6 +108,9 @@ export function planOf(options: LoadOptions): LoadPlan {
     ...LOAD_DEFAULTS,
     ...options,
   };
+  if (threads > connections) {
+    throw new RangeError(`Cannot use ${threads} threads for ${connections} connections: each needs one`);
+  }
   const duration = stages?.reduce((sum, it) => sum + it.duration, 0) ??
     options.duration ?? (count === undefined ? LOAD_DEFAULTS.duration : Infinity);
   return {

@@ -102,6 +102,41 @@ test("datagrams are lines too, at a rate and at the one that a server allows", a
   }
 });
 
+test("threads share the lines and connections of one run, and what they count is exact", async () => {
+  await using server = await ServerProcess.start(["tcp://127.0.0.1:0", "--tag", "web-1"]);
+  const shared = { connections: 5, threads: 2, warmup: 100 };
+  const closed = await total(server.url("tcp"), { ...shared, depth: 3, count: 1001 });
+  assertEquals([closed.sum.received, faultsOf(closed.sum)], [1001, NO_FAULTS]);
+  assertEquals(closed.run.summary().servers.map((it) => [it.tag, it.connections]), [["web-1", 5]]);
+  const open = load(server.url("tcp"), { ...shared, rate: 501, duration: 2000 });
+  const seconds: LoadInterval[] = [];
+  for await (const it of open) if (!it.tail) seconds.push(it);
+  assertEquals(seconds.map(({ from, to, planned }) => [from, to, planned]), [[0, 1000, 501], [
+    1000,
+    2000,
+    501,
+  ]]);
+  const { received, response, servers } = open.summary();
+  assertEquals([received, response!.count, servers[0]!.up!.count], [1002, 1002, 1002]);
+  assert(response!.min > 0 && servers[0]!.up!.min === 0, "all threads have one clock");
+  const own = await total(server.url("tcp"), { ...shared, reconnect: true, count: 21 });
+  assertEquals([own.sum.received, own.sum.connect.count], [21, 21]);
+});
+
+test("threads end when they are stopped, and when the first connection fails", async () => {
+  await using server = await ServerProcess.start();
+  const stop = new AbortController();
+  const options = { connections: 2, threads: 2, rate: 200, duration: 60_000, warmup: 0, signal: stop.signal };
+  const run = load(server.url("tcp"), options);
+  for await (const _ of run) stop.abort();
+  assertEquals([run.ended, run.summary().pending], ["stopped", 0]);
+  const url = server.url("tcp");
+  assertEquals(await server.stop(), 0);
+  await assertRejects(() => load(url, options).open(), Error, "interrupted");
+  const { signal: _, ...unstopped } = options;
+  await assertRejects(() => load(url, unstopped).open(), Error, "connection refused");
+});
+
 test("load stops at its signal and waits for what is in flight; abort does not wait", async () => {
   // Accepts, reads and never answers.
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });

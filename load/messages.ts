@@ -1,0 +1,35 @@
+import type { DialOptions } from "../net/dial.ts";
+import type { EncodedLoadInterval } from "../stats/load_interval.ts";
+import type { LoadPlan } from "./options.ts";
+
+/** Numbers of an exchange among the samples of a message: the index of its tag, and those of `ExchangeSample`. */
+export const SAMPLE_FIELDS = 5;
+
+/** What the main thread tells another. */
+export type ToThread =
+  /** @property origin of the main thread's clock, as `performance.timeOrigin` is. */
+  | { type: "open"; plan: LoadPlan; dial: DialOptions; thread: number; origin: number }
+  | { type: "run"; began: number }
+  | { type: "stop" }
+  | { type: "abort" }
+  | { type: "close" };
+
+/** What a thread tells the main one. */
+export type FromThread =
+  | { type: "opened" }
+  | { type: "failed"; reason: string }
+  | IntervalMessage
+  | { type: "over" }
+  /** Nothing is open any more. */
+  | { type: "closed" };
+
+/** An interval of one thread, and what was found in it besides. */
+export interface IntervalMessage {
+  type: "interval";
+  interval: EncodedLoadInterval;
+  samples: Float64Array;
+  /** By the index that samples have. */
+  tags: (string | null)[];
+  /** The server of each connection that had its first reply. */
+  servers: (string | null)[];
+}

@@ -1,0 +1,104 @@
+/** The module of a thread that sends its part of the lines, as the main thread tells it. */
+import { Failure } from "../failure.ts";
+import { EventLoopClock } from "../probe/pacing_clock.ts";
+import { LoadInterval } from "../stats/load_interval.ts";
+import { Engine } from "./engine.ts";
+import { type FromThread, SAMPLE_FIELDS, type ToThread } from "./messages.ts";
+import { pathsTo } from "./paths.ts";
+import type { ExchangeSample, LoadObserver } from "./recorder.ts";
+
+/** The main thread, as a worker sees it. */
+interface Port {
+  onmessage: (event: { data: ToThread }) => void;
+  postMessage(message: FromThread, transfer?: Transferable[]): void;
+  close(): void;
+}
+
+const port = globalThis as unknown as Port;
+
+/** This thread's clock, which began later than the main thread's, shows what that shows. */
+class ThreadClock extends EventLoopClock {
+  readonly #shift: number;
+
+  constructor(origin: number) {
+    super();
+    // Both are told to a tenth of a µs, and were found to be right to one.
+    this.#shift = performance.timeOrigin - origin;
+  }
+
+  override now(): number {
+    return super.now() + this.#shift;
+  }
+}
+
+/** Hands over what was found, an interval at a time. */
+class Reporter implements LoadObserver {
+  #samples = new Float64Array(1024 * SAMPLE_FIELDS);
+  #used = 0;
+  readonly #tags = new Map<string | null, number>();
+  #servers: (string | null)[] = [];
+
+  onInterval(interval: LoadInterval): void {
+    const samples = this.#samples.slice(0, this.#used);
+    const found = { samples, tags: [...this.#tags.keys()], servers: this.#servers };
+    port.postMessage({ type: "interval", interval: interval.encode(), ...found }, [samples.buffer]);
+    this.#used = 0;
+    this.#servers = [];
+    this.#tags.clear();
+  }
+
+  onExchange({ tag, written, stamp, read, lines }: ExchangeSample): void {
+    if (this.#used === this.#samples.length) this.#grow();
+    let index = this.#tags.get(tag);
+    if (index === undefined) this.#tags.set(tag, index = this.#tags.size);
+    const samples = this.#samples;
+    samples[this.#used++] = index;
+    samples[this.#used++] = written;
+    samples[this.#used++] = stamp;
+    samples[this.#used++] = read;
+    samples[this.#used++] = lines;
+  }
+
+  onServer(tag: string | null): void {
+    this.#servers.push(tag);
+  }
+
+  onBegin(): void {}
+
+  #grow(): void {
+    const larger = new Float64Array(2 * this.#samples.length);
+    larger.set(this.#samples);
+    this.#samples = larger;
+  }
+}
+
+let engine: Engine | undefined;
+
+port.onmessage = async ({ data }) => {
+  switch (data.type) {
+    case "open": {
+      const { plan, dial, thread, origin } = data;
+      const clock = new ThreadClock(origin);
+      engine = new Engine(plan, pathsTo(dial, clock), clock, new Reporter(), new LoadInterval(), thread);
+      try {
+        await engine.open();
+        port.postMessage({ type: "opened" });
+      } catch (error) {
+        if (!(error instanceof Failure)) throw error;
+        port.postMessage({ type: "failed", reason: error.reason });
+      }
+      return;
+    }
+    case "run":
+      await engine!.run(data.began);
+      return port.postMessage({ type: "over" });
+    case "stop":
+      return engine?.stop();
+    case "abort":
+      return engine?.abort();
+    case "close":
+      await engine?.close();
+      port.postMessage({ type: "closed" });
+      port.close();
+  }
+};

@@ -1,0 +1,211 @@
+import { Failure } from "../failure.ts";
+import type { DialOptions } from "../net/dial.ts";
+import { formatEndpoint } from "../net/endpoint.ts";
+import { LoadInterval } from "../stats/load_interval.ts";
+import type { Clock } from "../time/timers.ts";
+import { type FromThread, type IntervalMessage, SAMPLE_FIELDS, type ToThread } from "./messages.ts";
+import type { LoadPlan } from "./options.ts";
+import type { LoadObserver } from "./recorder.ts";
+import type { Runner } from "./runner.ts";
+import type { EndCause } from "./state.ts";
+
+/** From the word to begin to the beginning, in ms: all threads are to have heard it. */
+const NOTICE_MS = 20;
+
+/** A thread, and what it has told. */
+interface Thread {
+  worker: Worker;
+  opened: PromiseWithResolvers<void>;
+  over: PromiseWithResolvers<void>;
+  closed: PromiseWithResolvers<void>;
+  /** Its intervals that are not told of yet. */
+  intervals: IntervalMessage[];
+  tail: IntervalMessage | undefined;
+  isOver: boolean;
+}
+
+/**
+ * Sends the lines of a plan in threads, each with its share of the connections, and every so manieth line of the one
+ * schedule. What they count in the same second is one interval.
+ */
+export class Threads implements Runner {
+  outstanding = 0;
+  from = Infinity;
+  cause: EndCause | undefined;
+  readonly #plan: LoadPlan;
+  readonly #dial: DialOptions;
+  readonly #clock: Clock;
+  readonly #observer: LoadObserver;
+  #current: LoadInterval;
+  #threads: Thread[] = [];
+  readonly #over = new AbortController();
+
+  constructor(plan: LoadPlan, dial: DialOptions, clock: Clock, observer: LoadObserver, first: LoadInterval) {
+    this.#plan = plan;
+    this.#dial = dial;
+    this.#clock = clock;
+    this.#observer = observer;
+    this.#current = first;
+  }
+
+  async open(): Promise<void> {
+    if (this.cause !== undefined) throw this.#failure("interrupted");
+    this.#threads = Array.from({ length: this.#plan.threads }, () => this.#start());
+    this.#threads.forEach((it, thread) => {
+      const { timeOrigin: origin } = performance;
+      this.#send(it, { type: "open", plan: this.#plan, dial: this.#dial, thread, origin });
+    });
+    try {
+      await Promise.all(this.#threads.map(({ opened }) => opened.promise));
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
+  async run(began: number): Promise<void> {
+    began += NOTICE_MS;
+    this.from = began + this.#plan.warmup;
+    void this.#clock.sleep(this.from - this.#clock.now(), this.#over.signal).then(() =>
+      this.#observer.onBegin()
+    );
+    for (const it of this.#threads) this.#send(it, { type: "run", began });
+    try {
+      await Promise.all(this.#threads.map(({ over }) => over.promise));
+      this.cause ??= "done";
+      this.#tellTail();
+    } finally {
+      await this.close();
+    }
+  }
+
+  stop(): void {
+    this.cause ??= "stopped";
+    for (const it of this.#threads) this.#send(it, { type: "stop" });
+  }
+
+  abort(): void {
+    if (this.#over.signal.aborted) return;
+    this.cause = "aborted";
+    for (const it of this.#threads) this.#send(it, { type: "abort" });
+  }
+
+  async close(): Promise<void> {
+    this.#over.abort();
+    const threads = this.#threads;
+    this.#threads = [];
+    for (const it of threads) this.#send(it, { type: "close" });
+    await Promise.all(threads.map(({ closed }) => closed.promise));
+    for (const { worker } of threads) worker.terminate();
+  }
+
+  #start(): Thread {
+    const worker = new Worker(new URL("./thread.ts", import.meta.url), { type: "module" });
+    const thread: Thread = {
+      worker,
+      opened: Promise.withResolvers(),
+      over: Promise.withResolvers(),
+      closed: Promise.withResolvers(),
+      intervals: [],
+      tail: undefined,
+      isOver: false,
+    };
+    for (const { promise } of [thread.opened, thread.over, thread.closed]) promise.catch(() => {});
+    worker.onmessage = ({ data }: MessageEvent<FromThread>) => this.#onMessage(thread, data);
+    worker.onerror = (event) => {
+      event.preventDefault();
+      const error = new Error(event.message);
+      thread.opened.reject(error);
+      thread.over.reject(error);
+      thread.closed.resolve();
+    };
+    return thread;
+  }
+
+  #send({ worker }: Thread, message: ToThread): void {
+    worker.postMessage(message);
+  }
+
+  #onMessage(thread: Thread, message: FromThread): void {
+    switch (message.type) {
+      case "opened":
+        return thread.opened.resolve();
+      case "failed":
+        return thread.opened.reject(this.#failure(message.reason));
+      case "closed":
+        return thread.closed.resolve();
+      case "over":
+        thread.isOver = true;
+        this.#tellWhole();
+        return thread.over.resolve();
+      case "interval":
+        if (message.interval.tail) thread.tail = message;
+        else thread.intervals.push(message);
+        this.#tellWhole();
+    }
+  }
+
+  /** Tells of the intervals that all threads have ended. */
+  #tellWhole(): void {
+    for (;;) {
+      const next = this.#threads.flatMap(({ intervals }) => intervals.slice(0, 1));
+      const isWhole = this.#threads.every((it) =>
+        it.intervals.length > 0 || it.isOver || it.tail !== undefined
+      );
+      if (next.length === 0 || !isWhole) return;
+      for (const { intervals } of this.#threads) intervals.shift();
+      this.#tell(next);
+    }
+  }
+
+  #tellTail(): void {
+    const tails = this.#threads.flatMap(({ tail }) => tail ?? []);
+    if (tails.length === 0) return;
+    this.#current.tail = true;
+    this.#tell(tails);
+  }
+
+  /** Tells of the same interval of several threads. */
+  #tell(messages: IntervalMessage[]): void {
+    const current = this.#current;
+    for (const { interval } of messages) {
+      current.add(LoadInterval.decode(interval));
+      current.to = Math.max(current.to, interval.to);
+    }
+    this.outstanding = current.inFlight;
+    this.#tellExchanges(messages);
+    for (const { servers } of messages) servers.forEach((tag) => this.#observer.onServer(tag));
+    this.#current = new LoadInterval();
+    this.#current.from = this.#current.to = current.to;
+    this.#observer.onInterval(current, this.#current);
+  }
+
+  /** In the order in which the replies were read. */
+  #tellExchanges(messages: IntervalMessage[]): void {
+    const places = messages.map(() => 0);
+    for (;;) {
+      let earliest = -1;
+      let least = Infinity;
+      messages.forEach(({ samples }, i) => {
+        const read = samples[places[i]! + 3];
+        if (read === undefined || read >= least) return;
+        [earliest, least] = [i, read];
+      });
+      if (earliest < 0) return;
+      const { samples, tags } = messages[earliest]!;
+      const at = places[earliest]!;
+      places[earliest]! += SAMPLE_FIELDS;
+      this.#observer.onExchange({
+        tag: tags[samples[at]!]!,
+        written: samples[at + 1]!,
+        stamp: samples[at + 2]!,
+        read: samples[at + 3]!,
+        lines: samples[at + 4]!,
+      });
+    }
+  }
+
+  #failure(reason: string): Failure {
+    return new Failure("connect to", formatEndpoint(this.#dial.endpoint), reason);
+  }
+}
