@@ -129,13 +129,17 @@ class Search {
   async #try(rate: number, purpose: LoadTrial["purpose"]): Promise<LoadTrial> {
     const { condition, trial = FIND_DEFAULTS.trial } = this.#options;
     const duration = purpose === "search" ? trial : Math.max(trial, CONFIRM_MS);
-    let cutShort = false;
+    const lines = rate * duration / 1000;
+    let hopeless = false;
     const stats = await this.#run(
       rate,
       duration,
-      (stats) => cutShort ||= cannotPass(stats, condition, rate * duration / 1000),
+      (stats) => hopeless ||= cannotPass(stats, condition, lines),
     );
-    const judged = judgeTrial({ rate, purpose, cutShort, stats }, condition);
+    const judged = judgeTrial(
+      { rate, purpose, cutShort: hopeless && stats.elapsed < duration, stats },
+      condition,
+    );
     // What the user broke off proves nothing.
     if (this.#interrupted) judged.passed = false;
     this.#trials.push(judged);

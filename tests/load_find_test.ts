@@ -110,6 +110,7 @@ for (const capacity of [30.5, 431, 1000, 12_345, 50_000]) {
       assertEquals(runs[0]!.rate, rate ?? FIND_DEFAULTS.rate);
       assertEquals(runs.at(-1), { rate: found!, duration: 30_000, ran: 30_000 });
       assertEquals(trials.at(-1)!.purpose, "confirm");
+      assertEquals(trials.map((it) => it.cut_short), runs.map((it) => it.ran < it.duration));
       runs.forEach((it, i) => assertEquals(it.duration, trials[i]!.purpose === "search" ? 10_000 : 30_000));
       assert(
         trials.every((it) => it.passed === (it.rate <= capacity) || Math.abs(it.rate - capacity) <= 0.5),
@@ -144,6 +145,9 @@ test("a trial that fails by chance is repeated, and two of three decide", async 
 });
 
 test("at the border a trial that passes is repeated too", async () => {
+  const { trials: passing } = await search({ capacity: 6600 });
+  const twice = passing.filter((it) => it.rate === 6500 && it.purpose === "search");
+  assertEquals(twice.map((it) => it.passed), [true, true]);
   const { runs, trials } = await search({ capacity: 6000 });
   for (const [rate, times] of [[1000, 1], [2000, 1], [4000, 1], [8000, 2], [6000, 1], [7000, 2]] as const) {
     assertEquals(runs.filter((it) => it.rate === rate && it.duration === 10_000).length, times, `${rate}`);
@@ -219,7 +223,15 @@ test("with Poisson arrivals the rate found is that at which the queue's own p99 
 
 test("conditions on averages, maxima and counts are searched for too", async () => {
   for (const text of ["avg<5ms", "max<5ms", "p50<=5ms", "response.p99<5ms", "lost<=0"]) {
-    const { outcome, rate } = await search({ capacity: 2000, lost: (rate) => rate > 2000 ? 1 : 0 }, { text });
-    assert(outcome === "found" && rate! <= 2000 && rate! > 1880, `${text}: ${outcome} ${rate}`);
+    const lost = text === "lost<=0" ? (rate: number) => rate > 2000 ? 1 : 0 : undefined;
+    const { outcome, rate, trials } = await search({ capacity: 2000, ...lost && { lost } }, { text });
+    const over = trials.find((it) => it.rate === 4000)!;
+    // Half of the lines can be above the limit for half of the trial.
+    assertEquals([over.passed, over.cut_short, over.duration < 10], [
+      false,
+      text !== "p50<=5ms",
+      over.cut_short,
+    ], text);
+    assert(outcome === "found" && rate! <= 2001 && rate! > 1880, `${text}: ${outcome} ${rate}`);
   }
 });
