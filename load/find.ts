@@ -38,7 +38,7 @@ export type RunTrial = (
 const NEAR = 1.05;
 /** From here on the two are a border, where chance decides a single trial. */
 const BORDER = 1.2;
-/** Votes that decide. */
+/** Trials of a rate that decide, if they agree. */
 const MAJORITY = 2;
 /** No slower and no faster rate is tried. */
 const MIN_RATE = 0.1;
@@ -55,7 +55,8 @@ type Decision = "passes" | "fails" | "limited" | "interrupted";
  * Searches for the highest rate at which the condition holds, all is sent, and nothing is lost or dropped: it doubles the
  * rate until that fails, halves the distance until it is 5 %, and holds the last rate that passed for 30 s.
  *
- * A trial that fails is repeated, and so is any at the border: two of three decide.
+ * A trial that fails, or in which the generator was limited, is repeated, and so is any at the border: two that agree
+ * decide. A limited generator ends the search with what the server can do at least.
  *
  * @param report is told of each trial when it has ended.
  * @ignore not for users of the library
@@ -88,7 +89,9 @@ class Search {
       const decision = await this.#decide(rate);
       if (decision === "interrupted") return this.#end("interrupted");
       if (decision === "limited") {
-        if (this.#trials.at(-1)!.passed) bracket.low = Math.max(bracket.low, rate);
+        if (this.#trials.some((it) => it.passed && it.rate === rate)) {
+          bracket.low = Math.max(bracket.low, rate);
+        }
         return this.#end("at least");
       }
       bracket[decision === "passes" ? "low" : "high"] = rate;
@@ -99,17 +102,15 @@ class Search {
 
   /** Tries a rate until it is known whether it passes. */
   async #decide(rate: number): Promise<Decision> {
-    const votes = { passed: 0, failed: 0 };
-    const border = this.#bracket.isBorder;
-    while (votes.passed < MAJORITY && votes.failed < MAJORITY) {
+    const votes = { passes: 0, fails: 0, limited: 0 };
+    for (let trials = 1;; trials++) {
       if (this.#interrupted) return "interrupted";
       const { passed, generator } = await this.#try(rate, "search");
       if (this.#interrupted) return "interrupted";
-      if (generator.verdict === "limited") return "limited";
-      votes[passed ? "passed" : "failed"]++;
-      if (passed && votes.failed === 0 && !border) break;
+      const vote = generator.verdict === "limited" ? "limited" : passed ? "passes" : "fails";
+      if (++votes[vote] === MAJORITY) return vote;
+      if (vote === "passes" && trials === 1 && !this.#bracket.isBorder) return vote;
     }
-    return votes.passed > votes.failed ? "passes" : "fails";
   }
 
   /** Holds the rate that was found for longer, or else somewhat less. */

@@ -188,7 +188,10 @@ test("a generator that is limited ends the search with what the server can do at
   const failing = await search({ capacity: 1e6, lag }, { text: "p99<1ms" });
   assertEquals([failing.outcome, failing.rate, failing.trials.at(-1)!.passed], ["at least", 4000, false]);
   const never = await search({ capacity: 1e6, lag: () => 10 });
-  assertEquals([never.outcome, never.rate, never.trials.length], ["at least", null, 1]);
+  assertEquals([never.outcome, never.rate, never.trials.length], ["at least", null, 2]);
+  let trial = 0;
+  const once = await search({ capacity: 6000, lag: () => trial++ === 1 ? 10 : 0.001 });
+  assert(once.outcome === "found" && once.rate! > 5600, "a single limited trial is repeated");
 });
 
 test("a condition that no rate keeps ends the search without one", async () => {
