@@ -19,9 +19,9 @@ export const CLOSED_LOOP =
  */
 export function loadLines(summary: LoadSummary, timeout: number): string[] {
   const { loop, response, service, send_lag, blocked, connect, handshake, steady } = summary;
-  const lines = [countLine(summary), rateLine(summary), generatorLine(summary), ...errorLines(summary)];
+  const lines = [countLine(summary), rateLine(summary), ...errorLines(summary)];
   const headline = loop === "open" ? response : service;
-  if (headline !== null) lines.push(...headlineLines(summary, headline, timeout));
+  if (headline !== null) lines.push(generatorLine(summary), ...headlineLines(summary, headline, timeout));
   else if (summary.sent > 0) lines.push("no line was answered in time");
   if (steady !== null) {
     lines.push(steady ? "steady: p99 neither rose nor fell" : "p99 rises: not a steady state");

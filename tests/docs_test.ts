@@ -13,7 +13,7 @@ import { anchorOf, inlineCode, type Markdown, readMarkdown, section } from "./ma
 
 const ROOT = new URL("../", import.meta.url);
 const READ: Options = { needs: ["--allow-read"] };
-const MAX_README_LINES = 150;
+const MAX_README_LINES = 175;
 const MAX_README_WORDS = 1000;
 
 /** Options that are not tsecho's, as the documents name them. */

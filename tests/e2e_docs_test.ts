@@ -55,7 +55,9 @@ async function blocksOf(document: string, heading?: string): Promise<CodeBlock[]
   return readMarkdown(heading === undefined ? text : section(text, heading)).code;
 }
 
-const DOCUMENTS = ["README.md", "docs/clock.md", "docs/deploy.md", "docs/json.md", "docs/protocol.md"];
+const DOCUMENTS = ["README", "docs/clock", "docs/deploy", "docs/json", "docs/load", "docs/protocol"].map((
+  it,
+) => `${it}.md`);
 
 async function allBlocks(): Promise<CodeBlock[]> {
   return (await Promise.all(DOCUMENTS.map((it) => blocksOf(it)))).flat();
@@ -109,13 +111,18 @@ class Reader implements AsyncDisposable {
       .replaceAll(/(?<!--server-name) (?:web|localhost)(?::\d+)?(?= |$)/g, ` ${tcp}`);
     if (line.includes(targets.tls ?? "no TLS") && !line.includes("--ca ")) line += " --ca ca.pem";
     if (!/ (?:\w+:\/\/|unix:|--from )/.test(line)) {
-      line = line.replace(/(?<=tsecho (?:client|ping))/, ` ${tcp}`);
+      line = line.replace(/(?<=tsecho (?:client|ping|load))/, ` ${tcp}`);
     }
     if (/\btsecho ping\b/.test(line) && !line.includes("--from")) {
       // `head` counts the objects of a stream, and a busy machine adds one for lines that it misses.
       const interval = line.includes("--json-stream") ? 0.5 : 0.02;
       const short = ` -i ${interval}${/ -[cw] /.test(line) ? "" : " -c 3"}`;
       line = line.replace(/ -i [\d.]+/, "").replace(/(?<=tsecho ping)/, short);
+    }
+    if (/\btsecho load\b/.test(line)) {
+      line = line.replace(/ -t \S+/, "").replace(/ -R \S+/, " -R 100").replace(/ -n \S+/, "")
+        .replace(/ --stages \S+/, " --stages 0s:50,1s:50").replace(/ -c \S+/, " -c 5")
+        .replace(/(?<=tsecho load)/, ` --warmup 0.1${/ --stages | --find /.test(line) ? "" : " -t 1"}`);
     }
     const script = `cd '${this.folder.path}' && PATH="$PWD/bin:$PATH" && { ${line}; } 2>&1`;
     const { code, stdout } = await run(["sh", "-c", script], input);
@@ -130,7 +137,8 @@ class Reader implements AsyncDisposable {
 /** What two runs of a command have in common, on a busy machine too. */
 function masked(lines: string[]): string[] {
   return lines.filter((line) =>
-    !/^\s*(?:this machine was busy|\d+ lines? (?:was|were|not)\b)|^send lag |^blocked |^response /.test(line)
+    !/^\s*(?:this machine was busy|\d+ lines? (?:was|were|not)\b)|^send lag |^blocked |^response |^generator /
+      .test(line)
   )
     .map((line) =>
       line.replaceAll(/(?:localhost|web|127\.0\.0\.1|\[::1?\])(?::\d+)?(?![\w-])/g, "HOST")
@@ -156,7 +164,7 @@ function inOneOfThree(test: () => Promise<void>): () => Promise<void> {
 }
 
 /** Documents whose transcripts have a test of their own, by the command. */
-const OTHERWISE = /--reconnect|^for |-c 200/;
+const OTHERWISE = /--reconnect|^for |-c 200|--find|load .*-s 32/;
 
 e2e("a document's transcript is what its commands print", async () => {
   let shown = 0;
@@ -236,28 +244,32 @@ e2e("every server that a document shows starts, and ends in order", { needs: ["o
   });
 });
 
-e2e("every client and ping that a document lists gets its replies", { needs: ["openssl"] }, async () => {
-  await using reader = await readerWithCertificates();
-  const server = await reader.server("tsecho server tcp://127.0.0.1:0 udp://127.0.0.1:0 unix:/run/s");
-  reader.use(server.url("tcp"));
-  reader.use(server.url("udp"));
-  reader.use(`unix:${reader.folder.path}/s`);
-  if (!TLS.ignore) {
-    const tls = await reader.server("tsecho server tls://127.0.0.1:0 --cert chain.pem --key key.pem");
-    reader.use(tls.url("tls").replace("127.0.0.1", "localhost"));
-  }
-  const saved = await reader.run("tsecho ping -c 3 --json run.json");
-  assertEquals(saved.code, 0, saved.output);
-  const commands = (await allBlocks()).flatMap(listOf)
-    .filter((it) => /\btsecho (?:client|ping)\b/.test(it) && runnable(it));
-  assert(commands.length >= 8, `${commands.length} commands`);
-  await inTurns(new Set(commands), async (command) => {
-    const { code, output } = await reader.run(command);
-    const codes = command.includes("--fail-if") ? [0, 3] : [0];
-    assert(codes.includes(code), `${command}: exit code ${code}, ${output}`);
-    assertMatch(output, /\[.*\] |statistics/, command);
-  });
-});
+e2e(
+  "every client, ping and load that a document lists gets its replies",
+  { needs: ["openssl"] },
+  async () => {
+    await using reader = await readerWithCertificates();
+    const server = await reader.server("tsecho server tcp://127.0.0.1:0 udp://127.0.0.1:0 unix:/run/s");
+    reader.use(server.url("tcp"));
+    reader.use(server.url("udp"));
+    reader.use(`unix:${reader.folder.path}/s`);
+    if (!TLS.ignore) {
+      const tls = await reader.server("tsecho server tls://127.0.0.1:0 --cert chain.pem --key key.pem");
+      reader.use(tls.url("tls").replace("127.0.0.1", "localhost"));
+    }
+    const saved = await reader.run("tsecho ping -c 3 --json run.json");
+    assertEquals(saved.code, 0, saved.output);
+    const commands = (await allBlocks()).flatMap(listOf)
+      .filter((it) => /\btsecho (?:client|ping|load)\b/.test(it) && !it.includes("--find") && runnable(it));
+    assert(commands.length >= 8, `${commands.length} commands`);
+    await inTurns(new Set(commands), async (command) => {
+      const { code, output } = await reader.run(command);
+      const codes = command.includes("--fail-if") ? [0, 3] : [0];
+      assert(codes.includes(code), `${command}: exit code ${code}, ${output}`);
+      assertMatch(output, /\[.*\] |statistics/, command);
+    });
+  },
+);
 
 e2e("HAProxy passes lines on as docs/deploy.md sets it up", { needs: ["haproxy"] }, async () => {
   const blocks = await blocksOf("docs/deploy.md", "## Behind HAProxy");
@@ -358,6 +370,29 @@ e2e("docs/json.md lists the fields of a run, all of them and no others", async (
   assertEquals(Object.keys(start).toSorted(), fieldTables(section(text, "## start"))[0]);
   assertEquals(Object.keys(end).toSorted(), ofEnd);
   assertEquals(Object.keys(end.servers[0]).toSorted(), ofServer);
+});
+
+e2e("docs/json.md lists the fields of a load, all of them and no others", async () => {
+  await using reader = await Reader.start();
+  reader.use((await reader.server("tsecho server tcp://127.0.0.1:0")).url("tcp"));
+  const text = await Deno.readTextFile(`${ROOT}docs/json.md`);
+  for (const loop of ["-R 50", "-c 5"]) {
+    const { output } = await reader.run(`tsecho load ${loop} --json -`);
+    const { start, seconds, end } = JSON.parse(output);
+    const second = Object.keys(seconds[0]).map((it) => it === "service" ? "response" : it);
+    for (
+      const [part, fields] of Object.entries({
+        start: Object.keys(start),
+        seconds: second,
+        end: Object.keys(end),
+      })
+    ) {
+      assertEquals(fields.toSorted(), fieldTables(section(text, `### Load's ${part}`))[0], part);
+    }
+    for (const it of Object.keys(end.servers[0])) {
+      assertMatch(text, new RegExp(`A server has [^.]*\`${it}\``));
+    }
+  }
 });
 
 /** The fields that each table of a text lists, sorted. */
