@@ -120,7 +120,7 @@ class Reader implements AsyncDisposable {
       line = line.replace(/ -i [\d.]+/, "").replace(/(?<=tsecho ping)/, short);
     }
     if (/\btsecho load\b/.test(line)) {
-      line = line.replace(/ -t \S+/, "").replace(/ -R \S+/, " -R 100").replace(/ -n \S+/, "")
+      line = line.replace(/ -t \S+/, "").replace(/ -R \S+/, " -R 1500").replace(/ -n \S+/, "")
         .replace(/ --stages \S+/, " --stages 0s:50,1s:50").replace(/ -c \S+/, " -c 5")
         .replace(/(?<=tsecho load)/, ` --warmup 0.1${/ --stages | --find /.test(line) ? "" : " -t 1"}`);
     }

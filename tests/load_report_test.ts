@@ -280,3 +280,69 @@ test("text goes above the block, which is cleared at the end", () => {
   assertStringIncludes(text, "\r\x1b[1A\x1b[K["); // shown again from its first line on
   assert(text.endsWith("\r\x1b[1A\x1b[Ja row\n"), JSON.stringify(text.slice(-30)));
 });
+
+test("the block counts what came after the plan's end, and begins anew for another run", () => {
+  let text = "";
+  const live = new LoadLive({ write: (more) => text += more }, () => 80);
+  const shown = () => {
+    text = "";
+    live.show({ phase: "waiting for replies", share: 1, text: "2 of 2 s", inFlight: 0 });
+    return text;
+  };
+  live.start(START);
+  const { intervals } = runOf(3, (interval, place) => {
+    answer(interval, 100, 200 + place);
+    interval.lost = 1;
+    interval.dropped = 10;
+    interval.errors.set("not connected", 100);
+  });
+  intervals[2]!.tail = true;
+  for (const interval of intervals) live.interval(interval);
+  const last = shown();
+  assertStringIncludes(last, "]  2 of 2 s  waiting for replies\n");
+  assertStringIncludes(last, "in flight 0  errors 300  lost or dropped 33\n");
+  assertStringIncludes(last, "p99 ▁█"); // the rest is no second
+  live.start(START);
+  assert(shown().endsWith("errors 0  lost or dropped 0\x1b[J"), JSON.stringify(text)); // it has fewer lines now
+});
+
+test("the first line says what kind of load it is", () => {
+  const closed = { ...START, loop: "closed", rate: null } as const;
+  const table: [Partial<typeof START>, string][] = [
+    [{ ...closed, depth: 1 }, "closed loop, 50 connections, 3s, 56 bytes a line"],
+    [
+      { ...closed, depth: 32, connections: 1 },
+      "closed loop, 1 connection, 32 lines in flight on each, 3s, 56 bytes a line",
+    ],
+    [
+      { ...closed, depth: 1, count: 5, duration: null },
+      "closed loop, 50 connections, 5 lines, 56 bytes a line",
+    ],
+    [{ rate: 0.5 }, "open loop, 0.5 lines/s, 50 connections, 3s, 56 bytes a line"],
+    [
+      { reconnect: true, threads: 2 },
+      "open loop, 1000 lines/s, a connection for each line, 3s, 56 bytes a line, 2 threads",
+    ],
+    [{ size: null, data: "f\n" }, "open loop, 1000 lines/s, 50 connections, 3s, lines of f\\x0a"],
+    [
+      { rate: null, duration: null, stages: [{ duration: 1, rate: 5 }] },
+      "open loop, 1 stage, 50 connections, 56 bytes a line",
+    ],
+  ];
+  for (const [start, line] of table) {
+    assertEquals(text(ordinary(1), { ...START, ...start }).split("\n")[0], `LOAD tcp://web:21567 ${line}`);
+  }
+});
+
+test("where no line was answered there are no figures, and no verdict on the generator", () => {
+  const run = runOf(1, (interval) => {
+    interval.planned = interval.sent = interval.lost = 10;
+    interval.connect.record(500, 2);
+  });
+  assertEquals(text(run).split("\n").slice(3, -1), [
+    "10 lines planned, 10 sent, 0 received, 10 lost, time 1 s",
+    "10 lines/s planned, 0 lines/s received",
+    "no line was answered in time",
+    "connect p50 = 0.500 ms",
+  ]);
+});
