@@ -5,7 +5,7 @@ import type { LoadFound } from "../stats/load_trial.ts";
 import { leastInFlight } from "./load_checks.ts";
 import { openOutputs, showProgress } from "./load_outputs.ts";
 import { type LoadCommandOptions, planOf, startOf } from "./load_plan.ts";
-import { type LoadOutcome, progressOf } from "./load_run.ts";
+import { type LoadOutcome, open, progressOf } from "./load_run.ts";
 
 /** What the process makes of it: a search that was not interrupted and has found no rate has failed its limit. */
 function outcomeOf({ outcome, rate }: LoadFound, { total }: LoadStats): LoadOutcome {
@@ -27,24 +27,31 @@ export async function findRate(
 ): Promise<LoadOutcome> {
   const { settings, find: search } = options;
   const { limit: condition, trial } = search!;
-  const plan = await planOf(options, stop);
+  const ending = new AbortController();
+  const plan = await planOf(options, ending.signal);
   const outputs = await openOutputs(options);
+  stop.addEventListener("abort", () => ending.abort());
+  if (stop.aborted) ending.abort();
+  void outputs.failed.then(() => ending.abort());
   const start = startOf(options);
   /** Those of the latest trial, and of the latest that passed. */
   const runs: { latest?: LoadStats; best?: LoadStats } = {};
   try {
     outputs.each((it) => it.start?.(start));
     const found = await find(
-      { condition, rate: settings.rate, trial, signal: stop },
+      { condition, rate: settings.rate, trial, signal: ending.signal },
       async (rate, duration, hopeless) => {
         const maxInFlight = settings.maxInFlight ??
           Math.max(LOAD_DEFAULTS.maxInFlight, leastInFlight({ rate }));
         await using run = load(options.endpoint, { ...plan, rate, duration, maxInFlight });
         void outputs.failed.then(() => run.abort());
         onAgain(() => run.abort());
-        await run.open();
+        if (!await open(run, ending.signal)) return run.stats;
         outputs.live?.start({ ...start, rate });
-        const hide = showProgress(outputs, () => progressOf(run, { ...settings, rate, duration }, stop));
+        const hide = showProgress(
+          outputs,
+          () => progressOf(run, { ...settings, rate, duration }, ending.signal),
+        );
         try {
           for await (const interval of run) {
             outputs.live?.interval(interval);

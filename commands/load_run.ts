@@ -67,7 +67,7 @@ async function follow(
 }
 
 /** Opens the connections. @returns whether they are open: not when the user wants no more. */
-async function open(run: Load, stop: AbortSignal): Promise<boolean> {
+export async function open(run: Load, stop: AbortSignal): Promise<boolean> {
   try {
     await run.open();
     return true;

@@ -167,6 +167,12 @@ test("load --find prints each trial, and fails where no rate keeps the limit", a
   const { start, end } = JSON.parse(await Deno.readTextFile(file));
   assertEquals([start.find, start.loop, end.found.rate], ["max<1ns", "open", null]);
   assertEquals(end.trials.length, stdout.split("failed: ").length - 1);
+  const script = '"$@" | head -n 2';
+  const piped = await run([
+    ...["sh", "-c", script, "sh", ...TSECHO, "load", "--find", "max<1h", ...args.slice(0, -1)],
+    `127.0.0.1:${server.port}`,
+  ]);
+  assertEquals([piped.stdout.split("\n").length, piped.stderr], [3, ""]);
 });
 
 test("load fails with one line where nobody listens, and where nobody answers", async () => {
