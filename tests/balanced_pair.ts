@@ -2,6 +2,19 @@
 import { eventually, Folder, freePort, Running, ServerProcess } from "./helpers.ts";
 import { DelayingRelay, faketime } from "./peers.ts";
 
+/** A configuration of HAProxy that gives connections to servers on this machine in turn. */
+export function haproxyConfig(servers: number[], port = 1): string {
+  return `defaults
+  mode tcp
+  timeout connect 5s
+  timeout client 60s
+  timeout server 60s
+listen web
+  bind 127.0.0.1:${port}
+  balance roundrobin
+${servers.map((it, i) => `  server s${i + 1} 127.0.0.1:${it}\n`).join("")}`;
+}
+
 /** What a test or a script needs for it. */
 export const BALANCED_PAIR_NEEDS = ["haproxy", "faketime"];
 
@@ -23,20 +36,7 @@ export class BalancedPair implements AsyncDisposable {
     const slow = stack.use(new DelayingRelay(bad.port, { up: () => 0, down }));
     const folder = stack.use(await Folder.make());
     const port = freePort();
-    await Deno.writeTextFile(
-      folder.file("haproxy.cfg"),
-      `defaults
-  mode tcp
-  timeout connect 5s
-  timeout client 60s
-  timeout server 60s
-listen web
-  bind 127.0.0.1:${port}
-  balance roundrobin
-  server one 127.0.0.1:${good.port}
-  server two 127.0.0.1:${slow.port}
-`,
-    );
+    await Deno.writeTextFile(folder.file("haproxy.cfg"), haproxyConfig([good.port, slow.port], port));
     stack.use(new Running(["haproxy", "-db", "-f", folder.file("haproxy.cfg")]));
     await eventually(
       () => Deno.connect({ port }).then((conn) => conn.close()).then(() => true, () => false),

@@ -1,0 +1,203 @@
+/** What load counts and measures, beside servers and paths whose truth is known. */
+import { assert, assertEquals } from "@std/assert";
+import { StagesSchedule } from "../probe/schedule.ts";
+import { BALANCED_PAIR_NEEDS, BalancedPair } from "./balanced_pair.ts";
+import { e2e as test } from "./harness.ts";
+import { ServerProcess } from "./helpers.ts";
+import {
+  FaultyDatagrams,
+  type FaultyServer,
+  FaultyStreams,
+  ResettingServer,
+  SlowReader,
+} from "./load_peers.ts";
+import { LoadRun, type SavedLoad, sum } from "./load_runs.ts";
+import { DelayingRelay } from "./peers.ts";
+
+/** Connects that nobody listened for. */
+const refusals = ({ connect_errors }: SavedLoad["end"]) =>
+  sum(Object.entries(connect_errors).map(([why, count]) => why.startsWith("connection refused") ? count : 0));
+
+const millis = (seconds: number | null | undefined) => (seconds ?? NaN) * 1000;
+
+test("a way back that keeps half of the replies for 20 ms is told as downstream delay", async () => {
+  await using server = await ServerProcess.start(["--tag", "web-1"]);
+  let turn = 0;
+  await using relay = new DelayingRelay(server.port, { up: () => 0, down: () => turn++ % 2 * 20 });
+  for (const loop of [["-R", "100"], ["--think", "40ms"]]) {
+    const { end } = await LoadRun.run([...loop, "-c", "4", "-t", "2", `127.0.0.1:${relay.port}`]);
+    const [{ tag, up, down }] = end.servers as [SavedLoad["end"]["servers"][number]];
+    const told = JSON.stringify({ up, down });
+    assertEquals([tag, up!.count > 0], ["web-1", true]);
+    assert(millis(down!.p90) > 19 && millis(up!.p50) < 10, told);
+    assert(millis((end.response ?? end.service)!.p90) > 20, told);
+  }
+});
+
+test("a reader that takes little is told as blocked and upstream, and not held against the generator", async () => {
+  await using server = await ServerProcess.start();
+  // 5 MB a second of the 12 that are sent: more waits than the kernel takes.
+  await using reader = new SlowReader(server.port, 50_000, 10);
+  const args = ["-R", "200", "-c", "1", "-s", "60000", "-t", "3", "--warmup", "0", "-W", "30"];
+  const { end, seconds } = await LoadRun.run([...args, `127.0.0.1:${reader.port}`]);
+  const [{ up, down }] = end.servers as [SavedLoad["end"]["servers"][number]];
+  const told = JSON.stringify({ ...end, up, down });
+  assertEquals([end.planned, end.received], [600, 600]);
+  assert(millis(end.blocked!.p50) > 100 && millis(up!.p50) > 100, told);
+  assert(end.send_lag!.max < end.blocked!.max, told);
+  assert(down!.p50! < up!.p50!, told);
+  assert(end.response!.p50! >= end.blocked!.p50! && end.response!.p50! >= up!.p50!, told);
+  const late = seconds.filter((it) => it.send_lag !== null && it.send_lag.p99! > 0.001);
+  if (late.length === 0) assertEquals(end.generator.verdict, "ok");
+});
+
+test("of two servers behind a balancer each gets its connections, its lines and its delay", {
+  needs: BALANCED_PAIR_NEEDS,
+}, async () => {
+  await using pair = await BalancedPair.start(60);
+  const url = `127.0.0.1:${pair.port}`;
+  const kept = await LoadRun.run(["-R", "200", "-c", "20", "-t", "3", url]);
+  const one = await LoadRun.run(["-R", "50", "--reconnect", "-c", "20", "-t", "3", url]);
+  for (const { end } of [kept, one]) {
+    const [fast, slow] = end.servers;
+    assertEquals(end.servers.map((it) => it.tag), ["web-1", "web-2"]);
+    assertEquals(fast!.received + slow!.received, end.planned);
+    const told = JSON.stringify(end.servers);
+    // The clock of web-2 is 1.5 s slow.
+    assert(Math.abs(fast!.offset!.value) <= fast!.offset!.bound + 1e-4, told);
+    assert(Math.abs(slow!.offset!.value + 1.5) <= slow!.offset!.bound + 1e-4, told);
+    assert(millis(slow!.down!.p50) > 20 && slow!.down!.p50! > 3 * slow!.up!.p50!, told);
+    assert(fast!.down!.p50! < slow!.down!.p50! / 2, told);
+  }
+  assertEquals(kept.end.servers.map((it) => it.connections), [10, 10]);
+  assertEquals(kept.end.servers.map((it) => it.received), [300, 300]);
+});
+
+const LINES = 6000;
+
+async function assertExact(server: FaultyServer): Promise<void> {
+  const args = ["-R", "1500", "-c", "4", "-n", String(LINES), "--warmup", "0", server.url];
+  const { end } = await LoadRun.run(args);
+  const { arrived, dropped, duplicated, swapped, changed } = server.faults;
+  assertEquals([dropped, duplicated, swapped, changed], [6, 6, 6, 6]);
+  const { planned, sent, received, lost, corrupt, duplicates, late } = end;
+  const missing = LINES - arrived; // what the kernel had no room for
+  assertEquals(
+    { planned, sent, received, lost, corrupt, duplicates, late },
+    {
+      ...{ planned: LINES, sent: LINES },
+      received: LINES - dropped - changed - missing,
+      ...{ lost: dropped + missing, corrupt: changed, duplicates: duplicated, late: 0 },
+    },
+  );
+}
+
+test("replies that a server drops, repeats, swaps or changes are counted exactly over TCP", async () => {
+  await using server = new FaultyStreams();
+  await assertExact(server);
+  assertEquals(server.faults.arrived, LINES);
+});
+
+test("replies that a server drops, repeats, swaps or changes are counted exactly over UDP", async () => {
+  await using server = new FaultyDatagrams();
+  await assertExact(server);
+});
+
+test("no line is uncounted when the server dies and another takes its place", async () => {
+  for (const loop of [["-R", "500"], ["--depth", "4", "--think", "20ms"]]) {
+    const args = [...loop, "-c", "10", "-t", "4", "--warmup", "0"];
+    const server = await ServerProcess.start(["--tag", "first"]);
+    const { port } = server;
+    await using run = await LoadRun.start([...args, `127.0.0.1:${port}`]);
+    await run.seconds(1);
+    await server[Symbol.asyncDispose](); // SIGKILL
+    await run.seconds(2);
+    await using _second = await ServerProcess.start(["--port", String(port), "--tag", "second"]);
+    const { end } = await run.saved();
+    const [first, second] = end.servers;
+    const told = JSON.stringify(end);
+    assertEquals(
+      [first!.tag, second!.tag, first!.connections, end.ended],
+      ["first", "second", 10, null],
+      told,
+    );
+    assert(
+      first!.received > 0 && second!.received > 0 && refusals(end) > 0,
+      told,
+    );
+    if (end.loop === "open") assert(end.planned === 2000 && end.errors["not connected"]! > 0, told);
+  }
+});
+
+test("no line is uncounted when a server drains, and then refuses to the end", async () => {
+  await using server = await ServerProcess.start();
+  const args = ["-R", "1000", "-c", "10", "-t", "3", "--warmup", "0", `127.0.0.1:${server.port}`];
+  await using run = await LoadRun.start(args);
+  await run.seconds(1);
+  assertEquals(await server.stop(), 0);
+  const { end } = await run.saved();
+  const told = JSON.stringify(end);
+  assertEquals([end.planned, end.ended], [3000, null], told);
+  assert(end.received >= 1000 && end.errors["not connected"]! > 0, told);
+  assert(refusals(end) > 0, told);
+});
+
+test("no line is uncounted when each connection is reset again and again", async () => {
+  for (const loop of [["-R", "500"], ["--depth", "8", "--think", "10ms"]]) {
+    await using server = await ResettingServer.start(40);
+    const args = [...loop, "-c", "5", "-n", "1500", "--warmup", "0", server.url];
+    const { end } = await LoadRun.run(args);
+    const told = JSON.stringify(end);
+    assertEquals([end.planned, end.lost, end.corrupt, end.duplicates], [1500, 0, 0, 0], told);
+    assert(server.resets > 5 && end.errors["connection reset"]! > 0, told);
+    assert(end.received <= 40 * (server.resets + 5) && end.received > 500, told);
+  }
+});
+
+test("no line is uncounted when the run is broken off while the server stands still", async () => {
+  await using server = await ServerProcess.start();
+  const args = ["-R", "500", "-c", "5", "-t", "60", "--warmup", "0", "-W", "30"];
+  await using run = await LoadRun.start([...args, `127.0.0.1:${server.port}`]);
+  await run.seconds(1);
+  server.kill("SIGSTOP");
+  await run.seconds(3);
+  run.kill("SIGINT");
+  await run.seconds(4); // the end of the plan
+  await new Promise((resolve) => setTimeout(resolve, 400)); // two signals within 300 ms are one
+  run.kill("SIGINT");
+  const { end } = await run.saved();
+  assert(end.pending > 0 && end.received >= 500, JSON.stringify(end));
+  server.kill("SIGCONT");
+});
+
+test("each second plans and sends what its part of the stages says", async () => {
+  await using server = await ServerProcess.start();
+  const stages = [[1000, 400], [0, 900], [1500, 900], [1000, 0], [500, 300]] as const;
+  const text = stages.map(([duration, rate]) => `${duration}ms:${rate}`).join();
+  const { seconds, end } = await LoadRun.run(["--stages", text, "-c", "7", `127.0.0.1:${server.port}`]);
+  const plan = new StagesSchedule(stages.map(([duration, rate]) => ({ duration, rate })));
+  // The integral by hand: 200 + 1350 + 450 + 75.
+  assertEquals([plan.planned(4000), end.planned, end.sent], [2075, 2075, 2075]);
+  const late = end.send_lag!.max + end.blocked!.max;
+  let [planned, sent] = [0, 0];
+  for (const second of seconds) {
+    planned += second.planned;
+    sent += second.sent;
+    const due = plan.planned(second.to * 1000);
+    assert(Math.abs(planned - due) <= 1, `${planned} planned of ${due} by ${second.to} s`);
+    assert(
+      sent <= due + 1 && sent >= due - 900 * late - 1,
+      `${sent} sent of ${due} by ${second.to} s, ${late}`,
+    );
+  }
+});
+
+test("threads count every line, and no line twice", async () => {
+  await using server = await ServerProcess.start();
+  const url = `127.0.0.1:${server.port}`;
+  const open = await LoadRun.run(["-R", "600", "--threads", "2", "-c", "5", "-t", "2", url]);
+  assertEquals([open.end.planned, open.end.received], [1200, 1200]);
+  const closed = await LoadRun.run(["-n", "5000", "--threads", "2", "-c", "5", "--warmup", "0", url]);
+  assertEquals([closed.end.planned, closed.end.received], [5000, 5000]);
+  assertEquals(sum(closed.end.servers.map((it) => it.connections)), 5);
+});
