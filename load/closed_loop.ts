@@ -64,14 +64,14 @@ export class ClosedLoop implements LoadLoop {
   onOpen(outlet: Outlet): void {
     if (this.#sending === undefined) return;
     // Of lines whose rate is limited those of one outlet need not come together.
-    if (this.#plan.maxRate === 0) this.#send(outlet, this.#plan.depth);
+    if (this.#plan.maxRate === 0) this.#send(outlet, this.#plan.depth, this.#clock.now());
     else for (let i = 0; i < this.#plan.depth; i++) this.#sendAfter(0, outlet, 1);
   }
 
-  onFreed(outlet: Outlet, lines: number): void {
+  onFreed(outlet: Outlet, lines: number, now: number): void {
     if (this.#sending === undefined) return;
     const { think, maxRate } = this.#plan;
-    if (think === 0 && maxRate === 0) return this.#send(outlet, lines);
+    if (think === 0 && maxRate === 0) return this.#send(outlet, lines, now);
     for (let i = 0; i < lines; i++) this.#sendAfter(think, outlet, 1);
   }
 
@@ -81,8 +81,7 @@ export class ClosedLoop implements LoadLoop {
     }
   }
 
-  #send(outlet: Outlet, lines: number): void {
-    const now = this.#clock.now();
+  #send(outlet: Outlet, lines: number, now: number): void {
     const recorder = this.#recorder;
     recorder.turn(now);
     if (now >= recorder.until) return this.#sending?.abort();
@@ -120,7 +119,7 @@ export class ClosedLoop implements LoadLoop {
       await this.#clock.until(next.at, signal);
       while (!signal.aborted && this.#later.length > 0 && this.#later[0]!.at <= this.#clock.now()) {
         const { outlet, lines } = this.#later.shift()!;
-        if (outlet.isOpen) this.#send(outlet, lines);
+        if (outlet.isOpen) this.#send(outlet, lines, this.#clock.now());
       }
     }
   }

@@ -23,8 +23,8 @@ export interface LoadConnection extends Outlet {
 
 /** What becomes of a connection. */
 export interface ConnectionEvents {
-  /** The fate of so many lines has become known. */
-  onFreed(connection: LoadConnection, lines: number): void;
+  /** The fate of so many lines has become known. @param now in ms on the run's clock. */
+  onFreed(connection: LoadConnection, lines: number, now: number): void;
   /** It has ended. @param queued the lines that it did not write. */
   onEnd(connection: LoadConnection, queued: LineBatch[], reason: string): void;
 }
@@ -48,8 +48,8 @@ export interface LoadLoop {
   run(signal: AbortSignal): Promise<void>;
   /** There is another outlet. */
   onOpen(outlet: Outlet): void;
-  /** The fate of so many of its lines has become known. */
-  onFreed(outlet: Outlet, lines: number): void;
+  /** The fate of so many of its lines has become known. @param now in ms on the run's clock. */
+  onFreed(outlet: Outlet, lines: number, now: number): void;
   /** A connection has ended that had not written these lines. */
   onUnwritten(lines: LineBatch[]): void;
 }

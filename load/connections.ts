@@ -88,7 +88,7 @@ export class Connections implements Outlets, ConnectionEvents {
       const before = connection.lines.waiting;
       connection.lines.expire(now);
       const freed = before - connection.lines.waiting;
-      if (freed > 0) this.onFreed(connection, freed);
+      if (freed > 0) this.onFreed(connection, freed, now);
     }
   }
 
@@ -102,8 +102,8 @@ export class Connections implements Outlets, ConnectionEvents {
     for (const { lines } of this) lines.pend();
   }
 
-  onFreed(connection: LoadConnection, lines: number): void {
-    this.loop?.onFreed(connection, lines);
+  onFreed(connection: LoadConnection, lines: number, now: number): void {
+    this.loop?.onFreed(connection, lines, now);
   }
 
   onEnd(connection: LoadConnection, queued: LineBatch[]): void {

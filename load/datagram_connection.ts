@@ -72,9 +72,10 @@ export class DatagramConnection implements LoadConnection {
 
   #onReply(reply: Uint8Array): void {
     const before = this.lines.waiting;
-    this.lines.receiveDatagram(reply, this.#clock.now());
+    const now = this.#clock.now();
+    this.lines.receiveDatagram(reply, now);
     const freed = before - this.lines.waiting;
-    if (freed > 0) this.#events.onFreed(this, freed);
+    if (freed > 0) this.#events.onFreed(this, freed, now);
   }
 
   #end(error: unknown): void {

@@ -162,7 +162,7 @@ export class OwnConnections implements Outlets, Outlet, ConnectionEvents {
     if (!this.#exchanges.delete(lines)) return;
     attempt.abort();
     connection?.close();
-    this.loop?.onFreed(this, 1);
+    this.loop?.onFreed(this, 1, this.#clock.now());
     this.flush();
   }
 

@@ -2,8 +2,8 @@ import { LoadInterval } from "../stats/load_interval.ts";
 import { Intervals } from "./intervals.ts";
 import { MAX_TAGS, OTHER_TAGS } from "../stats/server_stats.ts";
 
-/** Between two exchanges of a closed loop that are told of, in ms: 20,000 a second say enough. */
-const MIN_SAMPLE_MS = 0.05;
+/** Between two exchanges of a closed loop that are told of, in ms: 5,000 a second say enough, and cost little. */
+const MIN_SAMPLE_MS = 0.2;
 
 /** An exchange that tells about the way there and back. Moments are in ms on the run's clock. */
 export interface ExchangeSample {

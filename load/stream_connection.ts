@@ -92,12 +92,13 @@ export class StreamConnection implements LoadConnection {
     const { lines } = this;
     const end = this.#held + n;
     const before = lines.waiting;
-    const taken = lines.receive(this.#buffer, end, this.#clock.now());
+    const now = this.#clock.now();
+    const taken = lines.receive(this.#buffer, end, now);
     this.#held = end - taken;
     if (this.#held > 0 && taken > 0) this.#buffer.copyWithin(0, taken, end);
     if (end === this.#buffer.length) this.#enlarge();
     const freed = before - lines.waiting;
-    if (freed > 0) this.#events.onFreed(this, freed);
+    if (freed > 0) this.#events.onFreed(this, freed, now);
     if (lines.error !== undefined) this.#end(`server said: ${lines.error}`);
   }
 
