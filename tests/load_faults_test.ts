@@ -104,6 +104,7 @@ test("each line is counted once, whatever servers and the user do", { long: true
     ),
     { numRuns: cases(volume(1000, 10_000)) },
   );
+  if (cases(1000) < 1000) return; // too few for what is rare
   // Each way to end was gone.
   const { received, lost, late, dropped, unsent, corrupt, duplicates, pending } = totals;
   const counts = {
