@@ -2,6 +2,7 @@ import type { PacingClock } from "../probe/pacing_clock.ts";
 import type { LoadLoop, Outlet, Outlets } from "./connection.ts";
 import type { LineBatch } from "./line_queue.ts";
 import type { Recorder } from "./recorder.ts";
+import { sleepUntil } from "./sleep.ts";
 
 /** How many lines a closed loop sends. */
 export interface ClosedPlan {
@@ -50,12 +51,7 @@ export class ClosedLoop implements LoadLoop {
     signal.addEventListener("abort", () => sending.abort(), { once: true, signal: sending.signal });
     if (signal.aborted) sending.abort();
     for (const outlet of this.#outlets) this.onOpen(outlet);
-    const { until } = this.#recorder;
-    if (until < Infinity) {
-      void this.#clock.sleep(Math.max(0, until - this.#clock.now()), sending.signal).then(() =>
-        sending.abort()
-      );
-    }
+    void sleepUntil(this.#recorder.until, this.#clock, sending.signal).then(() => sending.abort());
     await this.#sendLater(sending.signal);
     this.#sending = undefined;
     this.#recorder.end(this.#clock.now());

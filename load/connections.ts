@@ -72,6 +72,7 @@ export class Connections implements Outlets, ConnectionEvents {
    * @throws {Failure} if the first one cannot be opened, or the signal is aborted.
    */
   async openAll(signal: AbortSignal): Promise<void> {
+    if (signal.aborted) this.#closed.abort();
     signal.addEventListener("abort", () => this.#closed.abort(), { signal: this.#closed.signal });
     await this.#connect(0, true);
     let next = 1;
@@ -106,7 +107,9 @@ export class Connections implements Outlets, ConnectionEvents {
     this.loop?.onFreed(connection, lines, now);
   }
 
-  onEnd(connection: LoadConnection, queued: LineBatch[]): void {
+  onEnd(connection: LoadConnection, queued: LineBatch[], reason: string): void {
+    // Where no line has failed with it, nothing else would tell.
+    if (connection.outgoing.isUnused) this.#recorder.connectFailed(reason);
     const index = this.#placeOf.get(connection)!;
     this.#placeOf.delete(connection);
     this.open--;

@@ -3,6 +3,7 @@ import type { LoadPlanSchedule } from "./plan_schedule.ts";
 import type { LoadLoop, Outlet, Outlets } from "./connection.ts";
 import type { LineBatch } from "./line_queue.ts";
 import type { Recorder } from "./recorder.ts";
+import { sleepUntil } from "./sleep.ts";
 
 /** Why a line failed that no outlet was there for. */
 const NOT_CONNECTED = "not connected";
@@ -51,7 +52,7 @@ export class OpenLoop implements LoadLoop {
     this.#next = Infinity;
     // What is planned last is not the end of the plan, which is when the next line would be.
     const end = Math.min(this.#recorder.from + this.#schedule.end, this.#recorder.until);
-    await this.#clock.sleep(Math.max(0, end - this.#clock.now()), signal);
+    await sleepUntil(end, this.#clock, signal);
     this.#recorder.end(Math.min(end, this.#clock.now()));
   }
 

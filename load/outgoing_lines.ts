@@ -23,6 +23,7 @@ export class OutgoingLines {
   end: number;
   /** Where the latest piece of what is written ends, in bytes since line 0. */
   #pieceEnd = 0;
+  readonly #first: number;
   readonly #shared: SharedLines;
   readonly #recorder: Recorder;
   readonly #queue: LineQueue;
@@ -35,10 +36,15 @@ export class OutgoingLines {
     this.#shared = shared;
     this.#recorder = shared.recorder;
     this.#queue = queue;
-    this.end = first;
+    this.end = this.#first = first;
     // A datagram has one line, and so has its own connection.
     this.#batchBytes = shared.datagrams || shared.hasOwnConnections ? 0 : MAX_WRITE;
     this.#batchLines = Math.max(1, Math.floor(this.#batchBytes / shared.ring.longest));
+  }
+
+  /** Whether no line was written. */
+  get isUnused(): boolean {
+    return this.end === this.#first;
   }
 
   get count(): number {

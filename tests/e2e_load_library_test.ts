@@ -4,6 +4,7 @@ import { type Load, load, type LoadInterval, type LoadOptions } from "../load.ts
 import { LoadInterval as Interval } from "../stats/load_interval.ts";
 import { e2e as test } from "./harness.ts";
 import { Folder, ServerProcess } from "./helpers.ts";
+import { needsTlsServer, tlsServer, withCertificates } from "./tls_helpers.ts";
 
 /** Runs to the end. @returns all intervals in one, and the run. */
 async function total(url: string, options: LoadOptions): Promise<{ sum: LoadInterval; run: Load }> {
@@ -89,6 +90,32 @@ test("each line may have a connection of its own, in both loops and over each ki
   }
 });
 
+test(
+  "TLS is loaded too, and each line may have its handshake",
+  await needsTlsServer(),
+  () =>
+    withCertificates(async (folder, identity) => {
+      await using server = await tlsServer(identity);
+      const url = server.url("tls").replace("127.0.0.1", "localhost");
+      const tls = { caFile: folder.file("ca.pem"), connections: 3, warmup: 0 };
+      const many = await total(url, { ...tls, depth: 40, count: 5000 });
+      const own = await total(url, { ...tls, reconnect: true, count: 10 });
+      for (const [{ sum }, lines, handshakes] of [[many, 5000, 3], [own, 10, 10]] as const) {
+        assertEquals([sum.received, sum.handshake.count, faultsOf(sum)], [lines, handshakes, NO_FAULTS]);
+      }
+    }),
+);
+
+test("connections that the server refuses in words are told of, and the others carry the lines", async () => {
+  await using server = await ServerProcess.start(["tcp://127.0.0.1:0", "--max-conns", "2"]);
+  const { sum } = await total(server.url("tcp"), { connections: 3, rate: 200, count: 100, warmup: 0 });
+  const refused = [...sum.connectErrors, ...sum.errors].filter(([reason]) =>
+    reason.startsWith("server said: ")
+  );
+  assert(refused.length > 0, JSON.stringify([...sum.connectErrors, ...sum.errors]));
+  assert(sum.received > 0);
+});
+
 test("datagrams are lines too, at a rate and at the one that a server allows", async () => {
   await using server = await ServerProcess.start(["udp://127.0.0.1:0", "--udp-rate", "0"]);
   const { url } = server.endpoints()[0]!;
@@ -168,6 +195,7 @@ test("load refuses options out of range and endpoints that are none, and rejects
   const url = `tcp://127.0.0.1:${listener.addr.port}`;
   listener.close();
   await assertRejects(() => load(url).open(), Error, "connection refused");
+  await assertRejects(() => load(url, { signal: AbortSignal.abort() }).open(), Error, "interrupted");
   await using opened = load(url);
   assert(opened.elapsed === 0); // and never opened
 });

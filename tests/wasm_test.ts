@@ -11,6 +11,7 @@ import {
   stamped,
   stampLines,
   verified,
+  verifyGroup,
   verifyReplies,
 } from "../protocol/wasm/kernel.ts";
 import { count, stamp, verify } from "../protocol/wasm/reference.ts";
@@ -162,6 +163,48 @@ test("a prefix like the one before is told from one that differs in any byte", (
       }
     }
   }
+});
+
+test("replies are verified in groups that share a prefix, as the reference does", () => {
+  const slot = acquireSlot(LARGE_SLOT);
+  const stamps = [
+    "[s] ",
+    "[0123456789abc] ",
+    "[2026-11-23T03:37:00.123456Z] ",
+    "[2026-11-23T03:37:00.123457Z web-1] ",
+  ];
+  assertProperty(
+    fc.property(
+      fc.array(fc.record({ stamp: fc.constantFrom(...stamps, `[${"x".repeat(97)}] `), line: near }), {
+        maxLength: 9,
+      }),
+      fc.nat(100),
+      fc.nat(9),
+      (lines, cut, change) => {
+        const bytes = (text: string) => Uint8Array.from(text, (char) => char.charCodeAt(0));
+        const texts = lines.map(({ line }) => `${String.fromCharCode(...line).replaceAll("\n", "")}\n`);
+        const sent = bytes(texts.join(""));
+        const all = bytes(texts.map((it, i) => lines[i]!.stamp + it).join(""));
+        const replies = all.subarray(0, Math.max(0, all.length - cut));
+        if (change > 0 && replies.length > 0) replies[change * 37 % replies.length]! ^= 1;
+        slot.fill(93).set(sent, 5);
+        const places = [[replies, sent, 0], [replies, slot, 5]] as const;
+        for (const [replies, ring, at] of places) {
+          let [from, echoed] = [0, 0];
+          for (let reason = 3; reason === 3;) {
+            const expected = verify(replies.subarray(from), sent.subarray(echoed), true, false, 100, true);
+            const end = at + sent.length;
+            reason = verifyGroup(replies, from, replies.length, ring, at + echoed, end, true, 100);
+            assertEquals({ reason, ...verified }, expected);
+            from += verified.taken;
+            echoed += verified.echoed;
+          }
+        }
+      },
+    ),
+    { numRuns: cases(300) },
+  );
+  releaseSlot(slot);
 });
 
 test("one changed byte is found wherever it stands in a line of any length up to nine registers", () => {

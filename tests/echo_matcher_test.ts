@@ -1,0 +1,93 @@
+/** What comes back is matched with the lines that were sent, whatever happened to it on the way. */
+import { assertEquals } from "@std/assert";
+import fc from "fast-check";
+import { EchoMatcher, LineRing, type MatchKind } from "../protocol.ts";
+import { assertProperty, cases, test } from "./harness.ts";
+
+const STAMP = "[2026-11-23T03:37:00.123456Z] ";
+const OTHER = "[2026-11-23T03:37:00.123457Z] ";
+const encode = (text: string) => new TextEncoder().encode(text);
+const LINES = Array.from({ length: 20 }, (_, i) => `line-number-${i * 7919}`);
+const ring = LineRing.of(LINES.map(encode));
+
+/** What a matcher makes of replies to the first lines: a kind for each match, with the lines it is about. */
+function matchAll(replies: string, sent: number, pieces: number[] = []): string[] {
+  const matcher = new EchoMatcher(ring, 0);
+  const all = encode(replies);
+  const found: string[] = [];
+  let from = 0;
+  for (const end of [...pieces.map((it) => it % (all.length + 1)).sort((a, b) => a - b), all.length]) {
+    for (let kind: MatchKind; (kind = matcher.match(all, from, end, sent)) !== "partial";) {
+      from += matcher.taken;
+      const about = kind === "echoes" || kind === "passed" ? ` ${matcher.lines}` : "";
+      found.push(kind === "found" || kind === "spoilt" ? `${kind} ${matcher.line}` : kind + about);
+    }
+    from += matcher.taken;
+  }
+  return found;
+}
+
+const reply = (i: number, stamp = STAMP) => `${stamp}${LINES[i]}\n`;
+
+test("replies are taken together as far as they have one stamp", () => {
+  assertEquals(matchAll(reply(0) + reply(1) + reply(2, OTHER), 3), ["echoes 2", "echoes 1"]);
+  assertEquals(matchAll([0, 1, 2].map((i) => reply(i, "")).join(""), 5), ["echoes 3"]);
+});
+
+test("what is no reply to the next line is told by its payload", () => {
+  assertEquals(matchAll(reply(0) + reply(2) + reply(3), 4), ["echoes 1", "passed 1", "echoes 2"]);
+  assertEquals(matchAll(reply(1) + reply(0), 2), ["passed 1", "echoes 1", "found 0"]);
+  assertEquals(matchAll(reply(0) + reply(0) + reply(1), 2), ["echoes 1", "duplicate", "echoes 1"]);
+  assertEquals(matchAll(reply(0).replace("line", "Line") + reply(1), 2), ["corrupt", "echoes 1"]);
+  assertEquals(matchAll(reply(1) + reply(0).replace("line", "Line"), 2), [
+    "passed 1",
+    "echoes 1",
+    "spoilt 0",
+  ]);
+  assertEquals(matchAll(`${STAMP}something else\n${reply(1)}`, 2), ["corrupt", "echoes 1"]);
+  assertEquals(matchAll("nobody asked\n", 0), ["stray"]);
+  assertEquals(matchAll(`${reply(0)}error: too many lines\n`, 3), ["echoes 1", "error"]);
+  assertEquals(matchAll(`${"x".repeat(1000)}\n${reply(1)}`, 2, [700]), ["corrupt", "echoes 1"]);
+});
+
+test("where payloads may look alike when one is changed, each reply is to the next line", () => {
+  const short = LineRing.ofSize(2);
+  const matcher = new EchoMatcher(short, 0);
+  const text = new TextDecoder().decode(short.bytes.subarray(0, 9)).split("\n");
+  const replies = encode(`${STAMP}${text[0]}\n${STAMP}${text[2]}\n${STAMP}${text[2]}\n`);
+  const kinds = [];
+  for (let from = 0, kind; (kind = matcher.match(replies, from, replies.length, 5)) !== "partial";) {
+    from += matcher.taken;
+    kinds.push(kind);
+  }
+  assertEquals(kinds, ["echoes", "corrupt", "echoes"]);
+});
+
+test("it makes no difference where the bytes are cut, nor in what ring they lie", () => {
+  assertProperty(
+    fc.property(
+      fc.array(fc.constantFrom(0, 1, 2, 3, 4, 5), { minLength: 1, maxLength: 8 }),
+      fc.array(fc.nat(), { maxLength: 6 }),
+      (order, pieces) => {
+        const lines = (kinds: string[]) =>
+          kinds.flatMap((it) => it.startsWith("echoes") ? Array(Number(it.slice(7))).fill("echo") : it);
+        const whole = order.map((i) => reply(i)).join("");
+        assertEquals(lines(matchAll(whole, 6, pieces)), lines(matchAll(whole, 6)));
+      },
+    ),
+    { numRuns: cases(500) },
+  );
+});
+
+test("generated lines have their size, and differ from each other as far as it allows", () => {
+  for (const size of [1, 2, 7, 8, 31, 4095, 65_000]) {
+    const { count, bytes, distinct } = LineRing.ofSize(size);
+    assertEquals(bytes.length, count * (size + 1));
+    const texts = new TextDecoder().decode(bytes).split("\n");
+    assertEquals([texts.length, texts.pop()], [count + 1, ""]);
+    assertEquals(texts.every((it) => it.length === size), true);
+    assertEquals(distinct, size >= 8 ? count : 1);
+    assertEquals(new Set(texts.slice(0, 10)).size, 10);
+    if (size >= 8) assertEquals(new Set(texts).size, count);
+  }
+});
