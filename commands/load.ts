@@ -21,7 +21,7 @@ import type { TransportOptionTable } from "./endpoints.ts";
 import { checkCondition, checkSettings, checkTogether, leastInFlight, MIN_ROOM_MS } from "./load_checks.ts";
 import type { LoadCommandOptions, LoadSettings } from "./load_plan.ts";
 import type { LoadOutcome } from "./load_run.ts";
-import { checkFileNames, checkStreams } from "./outputs.ts";
+import { checkFileNames, checkStreams, JSON_FILE, LENIENT, TIMEOUT } from "./outputs.ts";
 
 const MAX_COUNT = 1_000_000_000_000;
 const MAX_RATE = 10_000_000;
@@ -132,14 +132,7 @@ const OPTIONS = {
     read: parsePath,
     help: "send the lines of this file, in turn, instead of made-up ones",
   },
-  timeout: {
-    group: "Lines",
-    short: "W",
-    value: "TIME",
-    read: (text) => parseTime(text, 1),
-    help: "longest wait for a reply, with --reconnect for connection and reply; a later one is lost",
-    default: formatTime(LOAD_DEFAULTS.timeout),
-  },
+  timeout: { ...TIMEOUT, default: formatTime(LOAD_DEFAULTS.timeout) },
   find: {
     group: "Search",
     value: "LIMIT",
@@ -168,18 +161,13 @@ const OPTIONS = {
       "end the run, and exit with 3, as soon as this holds of what was measured so far, looked at each second; " +
       "may repeat",
   },
-  lenient: { group: "Conditions", help: "let a run pass if a --fail-if condition cannot be decided" },
+  lenient: { group: "Conditions", help: LENIENT },
   quiet: {
     group: "Output",
     short: "q",
     help: "only the summary: no live block, no rows of trials, no seconds in --json-stream",
   },
-  json: {
-    group: "Output",
-    value: "FILE",
-    read: parseOutputPath,
-    help: "write the run as one JSON document; - for stdout",
-  },
+  json: JSON_FILE,
   "json-stream": {
     group: "Output",
     help: "write the run to stdout as it goes on, one JSON object a second",

@@ -1,8 +1,26 @@
 /** Where the runs of ping and load are written to: text for people on stdout, or data, and files. */
 import { TextOutput, type UsedFile } from "../cli/output.ts";
 import { UsageError } from "../cli/parser.ts";
-import { STDERR, STDOUT } from "../cli/values.ts";
+import { parseOutputPath, parseTime, STDERR, STDOUT } from "../cli/values.ts";
 import type { Sink } from "../report/exporter.ts";
+
+/** --json and --lenient. */
+export const JSON_FILE = {
+  group: "Output",
+  value: "FILE",
+  read: parseOutputPath,
+  help: "write the run as one JSON document; - for stdout",
+};
+export const LENIENT = "let a run pass if a --fail-if condition cannot be decided";
+
+/** -W. */
+export const TIMEOUT = {
+  group: "Lines",
+  short: "W",
+  value: "TIME",
+  read: (text: string): number => parseTime(text, 1),
+  help: "longest wait for a reply, with --reconnect for connection and reply; a later one is lost",
+};
 
 /** Files by the option that names each, by `parseOutputPath`. */
 export type OutputFiles = Record<string, string | undefined>;

@@ -8,7 +8,7 @@ import { parseThreshold, type PingThreshold } from "../stats/threshold.ts";
 import { Command, INFO_OPTIONS, type Outcome, type Signals } from "./command.ts";
 import { DIAL_OPTIONS, DIAL_TLS_OPTIONS, readDial, warnIfInsecure } from "./dial.ts";
 import type { TransportOptionTable } from "./endpoints.ts";
-import { checkFileNames, checkStreams } from "./outputs.ts";
+import { checkFileNames, checkStreams, JSON_FILE, LENIENT, TIMEOUT } from "./outputs.ts";
 import type { PingCommandOptions, PingOutcome, ReplayOptions } from "./ping_run.ts";
 
 const MAX_COUNT = 1_000_000_000;
@@ -43,14 +43,7 @@ const OPTIONS = {
     help: `payload of a line, ${MIN_PROBE} to ${MAX_PROBE} bytes`,
     default: DEFAULTS.size,
   },
-  timeout: {
-    group: "Lines",
-    short: "W",
-    value: "TIME",
-    read: (text) => parseTime(text, 1),
-    help: "longest wait for a reply, with --reconnect for connection and reply; a later one is lost",
-    default: formatTime(DEFAULTS.timeout),
-  },
+  timeout: { ...TIMEOUT, default: formatTime(DEFAULTS.timeout) },
   deadline: {
     group: "Lines",
     short: "w",
@@ -66,12 +59,7 @@ const OPTIONS = {
     help: "this machine's time in front of each reply's line, in Unix seconds",
   },
   "no-tty": { group: "Output", help: "no live line, even on a terminal" },
-  json: {
-    group: "Output",
-    value: "FILE",
-    read: parseOutputPath,
-    help: "write the run as one JSON document; - for stdout",
-  },
+  json: JSON_FILE,
   "json-stream": {
     group: "Output",
     help: "write the run to stdout as it goes on, one JSON object a line",
@@ -99,7 +87,7 @@ const OPTIONS = {
     repeat: true,
     help: "exit with 3 if this holds at the end, or cannot be decided, such as 'p99>5ms'; may repeat",
   },
-  lenient: { group: "Summary", help: "let a run pass if a --fail-if condition cannot be decided" },
+  lenient: { group: "Summary", help: LENIENT },
   ...DIAL_TLS_OPTIONS,
   "udp-rate": {
     group: "UDP",

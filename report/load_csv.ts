@@ -1,5 +1,6 @@
 import type { Distribution } from "../stats/distribution.ts";
-import { LOAD_COUNTS, type LoadInterval } from "../stats/load_interval.ts";
+import type { LoadInterval } from "../stats/load_interval.ts";
+import { LOAD_COUNTS } from "../stats/metrics.ts";
 import { seconds } from "../stats/units.ts";
 import { csvRow } from "./csv.ts";
 import type { Sink } from "./exporter.ts";

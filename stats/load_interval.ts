@@ -1,22 +1,9 @@
 import { Distribution } from "./distribution.ts";
+import { LOAD_COUNTS } from "./metrics.ts";
 import { type EncodedDistribution, mergeEncoded } from "./encoded_distribution.ts";
 
 /** The durations of a line and of the connections that carry lines. */
 export const LOAD_DURATIONS = ["response", "service", "sendLag", "blocked", "connect", "handshake"] as const;
-/** The counts of lines that add up. */
-export const LOAD_COUNTS = [
-  "planned",
-  "sent",
-  "received",
-  "lost",
-  "late",
-  "dropped",
-  "unsent",
-  "corrupt",
-  "duplicates",
-  "pending",
-] as const;
-
 /** What one server answered. */
 export interface ServerPart {
   /** Lines. */
@@ -76,7 +63,7 @@ export class LoadInterval {
   inFlight = 0;
   /** Lines that failed, by reason. */
   readonly errors: Map<string, number> = new Map();
-  /** Connects that failed, by reason. */
+  /** Connects that failed, by reason, and connections that ended before they had a line. */
   readonly connectErrors: Map<string, number> = new Map();
   /** From planned to read, in µs as all durations; empty in a closed loop. */
   readonly response: Distribution = new Distribution();

@@ -49,7 +49,8 @@ const PERCENTILE = /^p(\d{1,2}(?:\.\d{1,6})?)$/;
 /** What a metric is measured in. */
 export type Kind = "time" | "share" | "drift" | "count";
 
-const LOAD_COUNT_NAMES = [
+/** The counts of lines that add up. */
+export const LOAD_COUNTS = [
   "planned",
   "sent",
   "received",
@@ -60,10 +61,8 @@ const LOAD_COUNT_NAMES = [
   "corrupt",
   "duplicates",
   "pending",
-  "errors",
-  "connect_errors",
-  "rate",
 ] as const;
+const LOAD_COUNT_NAMES = [...LOAD_COUNTS, "errors", "connect_errors", "rate"] as const;
 const LOAD_DURATION_NAMES = [
   "latency",
   "response",

@@ -192,6 +192,14 @@ test("load fails with one line where nobody listens, and where nobody answers", 
   });
 });
 
+test("load counts the connections that a server turns away", async () => {
+  await using server = await ServerProcess.start(["--max-conns", "2"]);
+  const args = ["-c", "4", "-R", "50", "-t", "2", "--warmup", "0", "--json", "-", `127.0.0.1:${server.port}`];
+  const { end } = JSON.parse((await tsecho(["load", ...args])).stdout) as LoadDocument;
+  assertEquals(Object.keys(end.connect_errors), ["server said: too many connections (2)"]);
+  assertEquals([end.planned, end.servers[0]!.connections], [100, 2]);
+});
+
 test("load refuses more connections than it may have descriptors for, and says what to do", async () => {
   const script = 'ulimit -n 200; exec "$@"';
   const { code, stderr } = await run([
