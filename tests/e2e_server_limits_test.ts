@@ -99,13 +99,14 @@ test("the memory of 5,000 unfinished lines is bounded, and given back", {
   for (const conn of conns) conn.close();
   let after = Infinity;
   const end = performance.now() + 10_000;
-  while (performance.now() < end && after > 1.5 * before) { // which most runs come down to
+  while (performance.now() < end && after > 1.5 * before) {
     await new Promise((resolve) => setTimeout(resolve, 500));
     after = await residentKiB(server.pid);
   }
   console.log(`${before} KiB before, ${during} KiB with unfinished lines, ${after} KiB after`);
   assertLess(during - before, 400 * 1024);
-  assertLess(after, 2.5 * before);
+  // What stays is mostly the kernel's slots, which WebAssembly does not give back.
+  assertLess(after, 1.5 * before);
 });
 
 test("more connections than the descriptors allow are a warning at the start, behind PROXY sooner", {
