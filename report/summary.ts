@@ -1,5 +1,6 @@
 import { CLAIM_REPLIES } from "../stats/direction.ts";
-import { MANY_BREAKS, MAX_BREAKS, MAX_DRIFT, type Withdrawal } from "../stats/server_clock.ts";
+import { isAssumed, MAX_DRIFT } from "../stats/feasible_lines.ts";
+import { MANY_BREAKS, MAX_BREAKS, type Withdrawal } from "../stats/server_clock.ts";
 import type { BreakSummary, Durations, ServerSummary, Summary } from "../stats/summary.ts";
 import { lossText, millis, withBound } from "./format.ts";
 
@@ -112,8 +113,7 @@ function clockLines({ offset, ahead, withdrawn, drift, breaks, break_count }: Se
   if (withdrawn !== null) lines.push(`what all replies proved is withdrawn: ${WITHDRAWN[withdrawn]}`);
   if (drift?.proven) {
     const which = drift.value > 0 ? "gains" : "loses";
-    // Where the limit ends the interval, the replies would fit a steeper drift as well.
-    const assumed = Math.abs(Math.abs(drift.value) + drift.bound - MAX_DRIFT) < 1e-6
+    const assumed = isAssumed(Math.abs(drift.value) + drift.bound)
       ? `; that it is at most ${MAX_DRIFT} ppm is assumed`
       : "";
     lines.push(
