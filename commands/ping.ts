@@ -3,8 +3,8 @@ import { type Parsed, UsageError } from "../cli/parser.ts";
 import {
   formatTime,
   parseCount,
+  parseInputPath,
   parseOutputPath,
-  parsePath,
   parseSize,
   parseTime,
   STDERR,
@@ -93,8 +93,8 @@ const OPTIONS = {
   from: {
     group: "Summary",
     value: "FILE",
-    read: parsePath,
-    help: "summarise a run that --json or --json-stream saved, instead of a new one",
+    read: parseInputPath,
+    help: "summarise a run that --json or --json-stream saved, instead of a new one; - for stdin",
   },
   "clocks-synced": {
     group: "Summary",

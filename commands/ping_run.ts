@@ -2,9 +2,9 @@
 import { TextOutput, type UsedFile } from "../cli/output.ts";
 import { note, tell } from "../cli/stdio.ts";
 import { canMoveCursor } from "../cli/terminal.ts";
-import { STDOUT } from "../cli/values.ts";
+import { STDIN, STDOUT } from "../cli/values.ts";
 import { escapeText, Failure, reasonOfFile } from "../failure.ts";
-import { readText } from "../net/file.ts";
+import { decodeText, readText } from "../net/file.ts";
 import { type Ping, ping } from "../ping.ts";
 import type { DialOptions, Setup } from "../probe/channel.ts";
 import { CsvTable } from "../report/csv.ts";
@@ -63,7 +63,7 @@ export interface PingCommandOptions extends DialOptions, OutputOptions {
 
 /** What `tsecho ping --from` was asked for. */
 export interface ReplayOptions extends OutputOptions {
-  /** The file of a saved run. */
+  /** The file of a saved run, by `parseInputPath`. */
   from: string;
   /** Whether one-way delays are reported even if the run was saved without. */
   clocksSynced: boolean;
@@ -98,6 +98,7 @@ export async function runPing(
     onQuit(() => tellInterim(run.stats, outputs));
     const endsAt = performance.now() + options.deadline;
     const setup = await open(run, options, stop);
+    await outputs.begin();
     const start = startOf(run, options, setup ?? {});
     outputs.each((it) => it.start?.(start));
     if (setup === undefined) return await conclude(run.stats, null, start.endpoint, options, outputs);
@@ -139,6 +140,7 @@ export async function replayPing(options: ReplayOptions): Promise<PingOutcome> {
   const text = { header: false, events: false, timestamps: false };
   const outputs = await Outputs.open({ ...options, jsonStream: false, live: false }, text, file);
   try {
+    await outputs.begin();
     const stats = newStats(start);
     outputs.each((it) => it.start?.(start));
     for (const event of saved.events) {
@@ -154,8 +156,9 @@ export async function replayPing(options: ReplayOptions): Promise<PingOutcome> {
   }
 }
 
-async function readSaved(from: string): Promise<{ saved: SavedRun; file: UsedFile }> {
+async function readSaved(from: string): Promise<{ saved: SavedRun; file?: UsedFile }> {
   try {
+    if (from === STDIN) return { saved: readRun(await decodeText(Deno.stdin.readable, MAX_RUN_SIZE)) };
     const saved = readRun(await readText(from, MAX_RUN_SIZE));
     return { saved, file: { name: "--from", info: await Deno.stat(from) } };
   } catch (error) {
@@ -279,6 +282,11 @@ class Outputs {
     return Promise.race(this.#outputs.map((it) => it.failed));
   }
 
+  /** Empties the files: from here on there is something to write. @throws {Failure} */
+  async begin(): Promise<void> {
+    for (const output of this.#outputs) await output.begin();
+  }
+
   each(use: (exporter: Exporter) => void): void {
     this.#exporters.forEach(use);
   }
@@ -299,7 +307,7 @@ class Outputs {
   async close(): Promise<void> {
     for (const output of this.#outputs) {
       await output.flush().catch(() => {}); // its error was thrown before, or a worse one was
-      output.close();
+      await output.close();
     }
   }
 

@@ -10,17 +10,23 @@ const MEBIBYTE = 1024 ** 2;
  */
 export async function readText(path: string, max: number): Promise<string> {
   using file = await Deno.open(path);
+  checkSize((await file.stat()).size, max); // a large file is refused before it is read
+  return await decodeText(file.readable, max);
+}
+
+/** Reads a stream of text likewise. */
+export async function decodeText(stream: ReadableStream<Uint8Array>, max: number): Promise<string> {
   const decoder = new TextDecoder();
   let text = "";
   let size = 0;
-  const check = (bytes: number) => {
-    if (bytes > max) throw new Error(`it has more than ${Math.floor(max / MEBIBYTE)} MiB`);
-  };
-  check((await file.stat()).size); // a large file is refused before it is read
-  for await (const chunk of file.readable) {
+  for await (const chunk of stream) {
     size += chunk.length;
-    check(size);
+    checkSize(size, max);
     text += decoder.decode(chunk, { stream: true });
   }
   return text + decoder.decode();
+}
+
+function checkSize(bytes: number, max: number): void {
+  if (bytes > max) throw new Error(`it has more than ${Math.floor(max / MEBIBYTE)} MiB`);
 }

@@ -1,7 +1,7 @@
 /** The files that ping writes and reads back, and its memory. */
 import { assert, assertEquals, assertMatch, assertNotMatch, assertStringIncludes } from "@std/assert";
 import { e2e as test, volume } from "./harness.ts";
-import { Folder, residentKiB, Running, ServerProcess, TSECHO, tsecho } from "./helpers.ts";
+import { Folder, freePort, residentKiB, Running, ServerProcess, TSECHO, tsecho } from "./helpers.ts";
 import { type Saved, withPeer } from "./ping_helpers.ts";
 
 test("ping --json says why a run ended early, a replay says it again, and thresholds go first", async () => {
@@ -57,6 +57,49 @@ test("ping --from tells the same of a saved run, whether saved at once or as it 
   const { thresholds: _, ...end } = document.end;
   const { thresholds: __, ...told } = objects.at(-1);
   assertEquals(end, told);
+});
+
+test("ping leaves its output files as they are where no run begins", async () => {
+  await using folder = await Folder.make();
+  const [old, fresh] = [folder.file("old.json"), folder.file("new.csv")];
+  await Deno.writeTextFile(old, "an earlier run");
+  const closed = freePort();
+  const { code, stderr } = await tsecho(["ping", `127.0.0.1:${closed}`, "--json", old, "--csv", fresh]);
+  assertEquals(code, 1);
+  assertStringIncludes(stderr, "connection refused");
+  assertEquals(await Deno.readTextFile(old), "an earlier run");
+  assertEquals(await Array.fromAsync(Deno.readDir(folder.path), ({ name }) => name), ["old.json"]);
+  // What cannot be written is said all the same before anything is tried.
+  const into = folder.file("none/run.json");
+  const unwritable = await tsecho(["ping", `127.0.0.1:${closed}`, "--json", into]);
+  assertMatch(
+    unwritable.stderr,
+    /^tsecho: Cannot write ".*run\.json": there is no such file or directory\n$/,
+  );
+  await using server = await ServerProcess.start();
+  assertEquals((await tsecho(["ping", `127.0.0.1:${server.port}`, "-c", "1", "--json", old])).code, 0);
+  assertEquals(JSON.parse(await Deno.readTextFile(old)).end.received, 1);
+});
+
+test("ping --from - reads a saved run from stdin", async () => {
+  await using server = await ServerProcess.start();
+  await using folder = await Folder.make();
+  const { stdout: run } = await tsecho([
+    "ping",
+    `127.0.0.1:${server.port}`,
+    "-c",
+    "2",
+    "-i",
+    "0",
+    "--json",
+    "-",
+  ]);
+  await Deno.writeTextFile(folder.file("run.json"), run);
+  const { stdout } = await tsecho(["ping", "--from", folder.file("run.json")]);
+  assertStringIncludes(stdout, "2 lines transmitted, 2 received");
+  for (const name of ["-", "/dev/stdin"]) {
+    assertEquals((await tsecho(["ping", "--from", name], run)).stdout, stdout);
+  }
 });
 
 test("ping writes over no file that it reads, nor two outputs into one", async () => {
