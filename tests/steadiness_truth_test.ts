@@ -174,7 +174,7 @@ test("the text says where a drift is limited by what is assumed, and not by repl
     const stats = statsOf({ moments, up: ways, down: ways, offset: (at) => drift * at }, seeded(1));
     return summaryLines(stats.summary()).find((it) => it.startsWith("clock drift"))!;
   };
-  const assumed = "; that it is at most 500 ppm is assumed";
+  const assumed = "; a drift of at most 500 ppm is assumed";
   assert(text(480).endsWith(`gains; the offset is the latest${assumed}`), text(480));
   assert(text(-480).endsWith(`loses; the offset is the latest${assumed}`), text(-480));
   assert(text(200).endsWith("gains; the offset is the latest"), text(200));
