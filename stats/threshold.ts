@@ -160,7 +160,7 @@ function driftRange({ drift, withdrawn }: ServerSummary, absolute: boolean): Ran
   const assumed = { lower: isAssumed(lower), upper: isAssumed(upper) };
   const anyAssumed = assumed.lower || assumed.upper;
   const help = anyAssumed
-    ? `that it is at most ${MAX_DRIFT} ppm is assumed, and a longer run tells more`
+    ? `a drift of at most ${MAX_DRIFT} ppm is assumed, and a longer run tells more`
     : "a longer run tells more";
   const ends = absolute ? { lower: false, upper: anyAssumed } : assumed;
   return { ...rangeOf(drift, absolute), assumed: ends, help };

@@ -53,7 +53,7 @@ test("an interval breaks a threshold if all of it does, keeps it if none does, a
     ["offset>-21ms", "broken"],
     ["offset<=0s", "cannot tell"],
     ["abs(drift)>50ppm", "cannot tell"], // 6 s over round trips of 25 ms say nothing of 50 ppm
-    ["drift<600ppm", "cannot tell"], // that it is at most 500 ppm is assumed, not proven
+    ["drift<600ppm", "cannot tell"], // at most 500 ppm is assumed, not proven
     ["abs(drift)>600ppm", "cannot tell"],
     ["drift<-600ppm", "cannot tell"],
     ["abs(drift)>=0", "broken"],
@@ -109,7 +109,7 @@ test("a verdict is told with its interval, its unit and what would help", () => 
     offset,
   );
   const drift = line("drift>50ppm")!;
-  assert(drift.endsWith("that it is at most 500 ppm is assumed, and a longer run tells more"), drift);
+  assert(drift.endsWith("a drift of at most 500 ppm is assumed, and a longer run tells more"), drift);
   assert(drift.includes("holds: it is from -500.000 ppm to 500.000 ppm; "), drift);
   assertEquals(
     line("connect.max>1s"),
