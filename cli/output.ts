@@ -1,5 +1,6 @@
 /** Text that a command writes to stdout and to files while it goes on. */
 import { Failure, reasonOfFile } from "../failure.ts";
+import { unlessAborted } from "../time/timers.ts";
 import { UsageError } from "./parser.ts";
 import { QueueWriter } from "./queue_writer.ts";
 import { STDERR, STDOUT } from "./values.ts";
@@ -32,14 +33,20 @@ export class TextOutput extends QueueWriter {
    *
    * @param option that names the file.
    * @param used the files that other options name; this one is added to them.
+   * @param stop gives up: a FIFO is open only once it has a reader.
    * @throws {UsageError} when one of them is this file; {@linkcode Failure} when it cannot be written.
    */
-  static async open(path: string, option: string, used: UsedFile[]): Promise<TextOutput> {
+  static async open(
+    path: string,
+    option: string,
+    used: UsedFile[],
+    stop?: AbortSignal,
+  ): Promise<TextOutput> {
     if (path === STDOUT) return TextOutput.stdout();
     if (path === STDERR) return new TextOutput(Deno.stderr, "standard error");
     let opened: OpenFile | undefined;
     try {
-      opened = await openToWrite(path);
+      opened = await unlessAborted(openToWrite(path), stop);
       const info = await opened.file.stat();
       const other = used.find((it) => info.isFile && isSame(it.info, info));
       if (other !== undefined) {

@@ -90,7 +90,7 @@ export async function runPing(
   onQuit: (tell: () => void) => void,
 ): Promise<PingOutcome> {
   const { quiet, timestamps, endpoint, thresholds: _, lenient: __, ...plan } = options;
-  const outputs = await Outputs.open(options, { header: true, events: !quiet, timestamps });
+  const outputs = await Outputs.open(options, { header: true, events: !quiet, timestamps }, { stop });
   const timers: ReturnType<typeof setInterval>[] = [];
   try {
     await using run = ping(endpoint, { ...plan, signal: stop });
@@ -138,7 +138,7 @@ export async function replayPing(options: ReplayOptions): Promise<PingOutcome> {
   const { saved, file } = await readSaved(from);
   const start = { ...saved.start, clocks_synced: saved.start.clocks_synced || options.clocksSynced };
   const text = { header: false, events: false, timestamps: false };
-  const outputs = await Outputs.open({ ...options, jsonStream: false, live: false }, text, file);
+  const outputs = await Outputs.open({ ...options, jsonStream: false, live: false }, text, { source: file });
   try {
     await outputs.begin();
     const stats = newStats(start);
@@ -257,21 +257,22 @@ class Outputs {
     this.#exporters.push(new TextReport(this.live ?? stdout, { ...text, ...onTerminal }));
   }
 
-  /** @param source the file that the run is read from. */
+  /** @param source the file that the run is read from. @param stop gives up. */
   static async open(
     options: { live: boolean; json?: string; csv?: string; jsonStream: boolean },
     text: TextOptions,
-    source?: UsedFile,
+    { source, stop }: { source?: UsedFile | undefined; stop?: AbortSignal },
   ): Promise<Outputs> {
     const { json, csv, jsonStream } = options;
     const data = jsonStream || json === STDOUT || csv === STDOUT;
     const used = source === undefined ? [] : [source];
     const outputs = new Outputs(options.live, data ? undefined : text);
     if (json !== undefined) {
-      outputs.#exporters.push(new JsonDocument(outputs.#add(await TextOutput.open(json, "--json", used))));
+      const output = outputs.#add(await TextOutput.open(json, "--json", used, stop));
+      outputs.#exporters.push(new JsonDocument(output));
     }
     if (csv !== undefined) {
-      outputs.#exporters.push(new CsvTable(outputs.#add(await TextOutput.open(csv, "--csv", used))));
+      outputs.#exporters.push(new CsvTable(outputs.#add(await TextOutput.open(csv, "--csv", used, stop))));
     }
     if (jsonStream) outputs.#exporters.push(new JsonStream(outputs.#add(TextOutput.stdout()), text.events));
     return outputs;

@@ -1,8 +1,19 @@
 /** The files that ping writes and reads back, and its memory. */
 import { assert, assertEquals, assertMatch, assertNotMatch, assertStringIncludes } from "@std/assert";
 import { e2e as test, volume } from "./harness.ts";
-import { Folder, freePort, residentKiB, Running, ServerProcess, TSECHO, tsecho } from "./helpers.ts";
+import {
+  eventually,
+  Folder,
+  freePort,
+  residentKiB,
+  run,
+  Running,
+  ServerProcess,
+  TSECHO,
+  tsecho,
+} from "./helpers.ts";
 import { type Saved, withPeer } from "./ping_helpers.ts";
+import { needsTlsServer } from "./tls_helpers.ts";
 
 test("ping --json says why a run ended early, a replay says it again, and thresholds go first", async () => {
   await using folder = await Folder.make();
@@ -80,6 +91,26 @@ test("ping leaves its output files as they are where no run begins", async () =>
   assertEquals((await tsecho(["ping", `127.0.0.1:${server.port}`, "-c", "1", "--json", old])).code, 0);
   assertEquals(JSON.parse(await Deno.readTextFile(old)).end.received, 1);
 });
+
+test(
+  "a FIFO that nobody reads does not keep ping from ending at a signal",
+  await needsTlsServer("mkfifo"),
+  async () => {
+    await using folder = await Folder.make();
+    const fifo = folder.file("fifo");
+    await run(["mkfifo", fifo]);
+    // A Deno too old for a TLS server is too old for this as well, and left out.
+    await using ping = new Running([...TSECHO, "ping", "127.0.0.1:1", "--json", fifo]);
+    // It cannot be seen from outside that the FIFO is being opened: a signal before that must end ping, too.
+    await eventually(async () => {
+      const { stdout } = await run(["cat", `/proc/${ping.pid}/status`]);
+      return /^SigCgt:\t[0-9a-f]*[4-7c-f][0-9a-f]{3}$/m.test(stdout); // SIGTERM is caught
+    }, "ping to listen for signals");
+    ping.kill("SIGTERM");
+    assertEquals(await ping.code(), 1);
+    assertEquals(ping.stderr.text, `tsecho: Cannot write "${fifo}": interrupted\n`);
+  },
+);
 
 test("ping --from - reads a saved run from stdin", async () => {
   await using server = await ServerProcess.start();
