@@ -117,6 +117,17 @@ test("the server takes several endpoints", () => {
   ]);
 });
 
+test("a port of its own goes with an endpoint that has none", () => {
+  for (const argv of ["-p 7 web", "web --port 7", "tcp://web -p7"]) {
+    assertEquals(clientOptions(argv).endpoint, { transport: "tcp", hostname: "web", port: 7 });
+  }
+  assertEquals(clientOptions("-p 7 [::1]").endpoint, { transport: "tcp", hostname: "::1", port: 7 });
+  assertEquals(clientOptions("udp:// -p 7").endpoint, { transport: "udp", hostname: "localhost", port: 7 });
+  assertEquals(serverOptions("tls://h --cert c -p 7").options.listen, [
+    { transport: "tls", hostname: "h", port: 7 },
+  ]);
+});
+
 test("the client's defaults and options are read", () => {
   assertEquals(clientOptions(""), {
     endpoint: { transport: "tcp", hostname: "localhost", port: 21567 },
@@ -292,6 +303,9 @@ test("what is wrong on the command line is named, with its value and what was ex
       'Cannot use --framing "chunk": over UDP a datagram is a message',
     ],
     [["server", ":7", "--port", "7"], 'Cannot use endpoint ":7": --port is given too'],
+    [["client", "web:7", "-p", "8"], 'Cannot use endpoint "web:7": --port is given too'],
+    [["client", "unix:/s", "-p", "8"], 'Cannot use endpoint "unix:/s": --port is given too'],
+    [["server", "a", "b", "-p", "8"], 'Cannot use endpoint "a": --port is given too'],
     [["server", ":7", "--host", "h"], 'Cannot use endpoint ":7": --host is given too'],
     [["server", "--host", "a b"], 'Cannot use --host "a b": "a b" is not a host'],
     [
