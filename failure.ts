@@ -1,6 +1,6 @@
 /**
- * The one error for users, the grammar of its message, what system errors mean, and escaping. Everything may import
- * this file; it imports nothing.
+ * The one error for users, the grammar of its message, what system errors mean, escaping, and counted nouns. Everything
+ * may import this file; it imports nothing.
  */
 
 /** It ran and failed: exit code 1, and one line that says what could not be done, to what, and why. */
@@ -44,6 +44,11 @@ export function escapeText(text: string): string {
 /** Like {@linkcode escapeText} for lines of text: line feeds and tabs stay. */
 export function escapeLines(text: string): string {
   return text.replaceAll(/[^\n\t]+/g, escapeText);
+}
+
+/** A number of things: `1 line`, `2 lines`. */
+export function counted(count: number, noun: string, plural = `${noun}s`): string {
+  return `${count} ${count === 1 ? noun : plural}`;
 }
 
 /** What an error means that a file or a socket file is to blame for. */

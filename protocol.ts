@@ -34,7 +34,9 @@ export {
   type Framing,
   FRAMINGS,
   LF,
+  MAX_ERROR_LENGTH,
   quoteLine,
+  serversWord,
 } from "./protocol/lines.ts";
 export { echoOfChunk, isEcho } from "./protocol/echo.ts";
 export { Responder } from "./protocol/responder.ts";

@@ -33,7 +33,7 @@ import { capacityFor, MAX_CONNS } from "./server/capacity.ts";
 import { Connections, type Surroundings } from "./server/connections.ts";
 import { Counters, type LiveCounters, mergeFigures, type ServerFigures } from "./server/counters.ts";
 import { Datagrams } from "./server/datagrams.ts";
-import { acceptAllWaiting, endConnections } from "./server/drain.ts";
+import { acceptAllWaiting, admitAllAccepted, type Arrivals, endConnections } from "./server/drain.ts";
 import type { ServerEvent } from "./server/events.ts";
 import { IdleClock, tickPeriod } from "./server/idle_clock.ts";
 import { closeSockets, listen, reloadTls, type Sockets } from "./server/listening.ts";
@@ -169,8 +169,10 @@ export class Server implements AsyncDisposable {
     this.#phase = "draining";
     report({ type: "drain", open: this.#connections.open });
     // Closing the listener resets connections that the system has taken but nobody has accepted: accept those first.
-    await acceptAllWaiting(() => this.#accepted + this.#connections.count, clock);
+    const arrivals = () => this.#arrivals();
+    await acceptAllWaiting(arrivals, clock);
     closeSockets(this.#sockets);
+    await admitAllAccepted(arrivals, clock);
     this.#admission.close();
     await Promise.all([...accepting, ...answering]);
     const { cut } = counters.snapshot(); // so far: how it ended depends on those that the drain cuts
@@ -209,6 +211,11 @@ export class Server implements AsyncDisposable {
       },
       onFailed: (error) => report({ type: "accept", reason: reasonOf(error), open: connections.open }),
     }, clock);
+  }
+
+  #arrivals(): Arrivals {
+    const { pending, handshakes } = this.#admission;
+    return { accepted: this.#accepted, reads: this.#connections.reads, pending, handshakes };
   }
 
   #tick(now: number): void {

@@ -16,15 +16,11 @@ export function path(name: string): string {
 export function tsecho(from: string | undefined, ...args: string[]): string[] {
   const isCheckout = from === undefined || Deno.statSync(from).isDirectory;
   if (!isCheckout) return [from, ...args];
-  const source = from === undefined ? path("../main.ts") : `${from}/main.ts`;
-  const permissions = [
-    "--allow-net",
-    "--allow-read",
-    "--allow-write",
-    "--allow-env=TERM",
-    "--allow-run=/usr/bin/getconf",
-  ];
-  return [Deno.execPath(), "run", ...permissions, "--no-prompt", source, ...args];
+  const folder = from ?? path("..");
+  const { tasks } = JSON.parse(Deno.readTextFileSync(`${folder}/deno.json`));
+  // Each as it is run from its folder, with its own permissions and flags.
+  const [, ...options] = tasks.tsecho.command.split(" ").slice(0, -1);
+  return [Deno.execPath(), ...options, `${folder}/main.ts`, ...args];
 }
 
 /** Runs a command to its end and returns its stdout; throws with its stderr when it fails. */

@@ -1,5 +1,6 @@
 /** Text that a command writes to stdout and to files while it goes on. */
 import { Failure, reasonOfFile } from "../failure.ts";
+import { unlessAborted } from "../time/timers.ts";
 import { UsageError } from "./parser.ts";
 import { QueueWriter } from "./queue_writer.ts";
 import { STDERR, STDOUT } from "./values.ts";
@@ -15,11 +16,12 @@ export interface UsedFile {
 
 /** Writes text to stdout or to a file, in order, without making its caller wait. */
 export class TextOutput extends QueueWriter {
-  readonly #file: Deno.FsFile | undefined;
+  readonly #file: OpenFile | undefined;
+  #begun = false;
 
-  private constructor(sink: typeof Deno.stdout | Deno.FsFile, name: string) {
+  private constructor(sink: typeof Deno.stdout | Deno.FsFile, name: string, file?: OpenFile) {
     super(sink, name, MAX_WAITING);
-    if (sink instanceof Deno.FsFile) this.#file = sink;
+    this.#file = file;
   }
 
   static stdout(): TextOutput {
@@ -27,37 +29,78 @@ export class TextOutput extends QueueWriter {
   }
 
   /**
-   * Opens what {@linkcode parseOutputPath} has read.
+   * Opens what {@linkcode parseOutputPath} has read. A file keeps its contents until {@linkcode begin}.
    *
    * @param option that names the file.
    * @param used the files that other options name; this one is added to them.
+   * @param stop gives up: a FIFO is open only once it has a reader.
    * @throws {UsageError} when one of them is this file; {@linkcode Failure} when it cannot be written.
    */
-  static async open(path: string, option: string, used: UsedFile[]): Promise<TextOutput> {
+  static async open(
+    path: string,
+    option: string,
+    used: UsedFile[],
+    stop?: AbortSignal,
+  ): Promise<TextOutput> {
     if (path === STDOUT) return TextOutput.stdout();
     if (path === STDERR) return new TextOutput(Deno.stderr, "standard error");
-    let file;
+    let opened: OpenFile | undefined;
     try {
-      // Its contents stay until it is known that no other option names it.
-      file = await Deno.open(path, { write: true, create: true });
-      const info = await file.stat();
+      opened = await unlessAborted(openToWrite(path), stop);
+      const info = await opened.file.stat();
       const other = used.find((it) => info.isFile && isSame(it.info, info));
       if (other !== undefined) {
         throw new UsageError(`use ${option}`, path, `it is the file that ${other.name} names`);
       }
       used.push({ name: option, info });
-      if (info.isFile) await file.truncate();
-      return new TextOutput(file, path);
+      return new TextOutput(opened.file, path, opened);
     } catch (error) {
-      file?.close();
+      if (opened !== undefined) await leave(opened);
       if (error instanceof UsageError) throw error;
       throw new Failure("write", path, reasonOfFile(error), { cause: error });
     }
   }
 
-  close(): void {
-    this.#file?.close();
+  /** Empties the file: what it held is lost from here on. @throws {Failure} */
+  async begin(): Promise<void> {
+    this.#begun = true;
+    if (this.#file === undefined) return;
+    const { file, path } = this.#file;
+    try {
+      if ((await file.stat()).isFile) await file.truncate();
+    } catch (error) {
+      throw new Failure("write", path, reasonOfFile(error), { cause: error });
+    }
   }
+
+  /** Closes the file; where nothing has begun, it is as it was before it was opened. */
+  async close(): Promise<void> {
+    if (this.#file === undefined) return;
+    if (this.#begun) this.#file.file.close();
+    else await leave(this.#file);
+  }
+}
+
+interface OpenFile {
+  file: Deno.FsFile;
+  path: string;
+  /** Whether it was not there before. */
+  isNew: boolean;
+}
+
+async function openToWrite(path: string): Promise<OpenFile> {
+  try {
+    return { file: await Deno.open(path, { write: true, createNew: true }), path, isNew: true };
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    return { file: await Deno.open(path, { write: true, create: true }), path, isNew: false };
+  }
+}
+
+/** Closes a file to which nothing was written, and removes it if it was not there before. */
+async function leave({ file, path, isNew }: OpenFile): Promise<void> {
+  file.close();
+  if (isNew) await Deno.remove(path).catch(() => {}); // somebody else may have
 }
 
 /** Whether two files are one, whatever their paths. */

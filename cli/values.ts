@@ -11,6 +11,15 @@ export function parsePath(text: string): string {
   return text;
 }
 
+/** Where input comes from that is in no file. */
+export const STDIN = "-";
+
+/** Reads the name of a file to read, or {@linkcode STDIN}. @throws {Error} for what can be no file's name. */
+export function parseInputPath(text: string): string {
+  if (text === "") throw new Error("expected a file, or - for stdin");
+  return /^\/dev\/(?:stdin|fd\/0)$/.test(text) ? STDIN : parsePath(text);
+}
+
 /** Where output goes that is meant for no file. */
 export const STDOUT = "-";
 export const STDERR = "/dev/stderr";

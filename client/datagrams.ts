@@ -6,7 +6,7 @@ import { concat } from "@std/bytes/concat";
 import { DatagramReplies, LF } from "../protocol.ts";
 import { formatMillis } from "../time/duration.ts";
 import { TIMED_OUT, withTimeout } from "../time/timers.ts";
-import type { Dialogue } from "./dialogue.ts";
+import { type Dialogue, notAnswered } from "./dialogue.ts";
 
 /** A dialogue over UDP. A line whose reply is lost is noted on stderr, and the conversation goes on. */
 export class DatagramDialogue implements Dialogue {
@@ -109,7 +109,7 @@ export async function checkAnswered(
   const order = `${reordered} of ${answered} replies came out of order`;
   const missing = lost + waiting;
   if (missing > 0) {
-    const count = `${missing} of ${answered + missing} lines sent were not answered`;
+    const count = notAnswered(missing, answered + missing);
     const reason = `no reply in ${formatMillis(timeout)}; ${count}${reordered === 0 ? "" : `; ${order}`}`;
     throw new Failure("get every line answered by", server, reason);
   }

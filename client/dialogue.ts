@@ -1,7 +1,7 @@
-import { Failure } from "../failure.ts";
+import { counted, Failure } from "../failure.ts";
 import { isPeerGone, TlsFailure } from "../net/errors.ts";
 import { READ_SIZE, type Stream, writeAll } from "../net/stream.ts";
-import { errorReason, type Framing, quoteLine } from "../protocol.ts";
+import { errorReason, type Framing, quoteLine, serversWord } from "../protocol.ts";
 import { formatMillis } from "../time/duration.ts";
 import { TIMED_OUT, withTimeout } from "../time/timers.ts";
 
@@ -79,7 +79,7 @@ export abstract class StreamDialogue implements Dialogue {
 
   gone(): Failure {
     const reason = errorReason(this.lastWords());
-    return this.failure(reason === undefined ? this.#end : saying(reason));
+    return this.failure(reason === undefined ? this.#end : serversWord(reason));
   }
 
   failure(reason: string): Failure {
@@ -94,7 +94,7 @@ export abstract class StreamDialogue implements Dialogue {
   /** Why what came instead of a message's echo is none: the server's error, or anything else, which may be allowed. */
   protected refusal(reply: Uint8Array, message: Uint8Array): Failure | undefined {
     const reason = errorReason(reply);
-    if (reason !== undefined) return this.failure(saying(reason));
+    if (reason !== undefined) return this.failure(serversWord(reason));
     if (!this.verify) return undefined;
     return this.failure(noEcho(`"${quoteLine(message)}" was answered by`, quoteLine(reply)));
   }
@@ -124,14 +124,14 @@ export abstract class StreamDialogue implements Dialogue {
   }
 }
 
-/** The server's own reason for an end. */
-export function saying(reason: string): string {
-  return `the server says: ${reason}`;
-}
-
 /** Why what a server sends makes no conversation with an echo. @param reply as it is quoted. */
 export function noEcho(what: string, reply: string): string {
   return `this does not look like an echo server: ${what} "${reply}"; --no-verify accepts any reply`;
+}
+
+/** How many lines were not answered, of so many that were sent. */
+export function notAnswered(missing: number, sent: number): string {
+  return `${missing} of ${counted(sent, "line")} sent ${missing === 1 ? "was" : "were"} not answered`;
 }
 
 /** Why a read has failed because of the server. */

@@ -11,9 +11,10 @@ import {
   ReplyScanner,
   type ReplyStream,
   ReplyVerifier,
+  serversWord,
 } from "../protocol.ts";
 import { formatMillis } from "../time/duration.ts";
-import { CLOSE_WAIT_MS, howServerWent, noEcho, saying } from "./dialogue.ts";
+import { CLOSE_WAIT_MS, howServerWent, noEcho, notAnswered } from "./dialogue.ts";
 
 /** How often the filter looks whether the reply that it waits for is late. */
 const WATCH_MS = 100;
@@ -171,9 +172,9 @@ export class LineFilter {
     if (whole && answered >= sentWhole) return;
     const sent = sentWhole + (this.#input === "within a line" ? 1 : 0);
     const interrupted = this.#stop.aborted ? "interrupted" : undefined;
-    const why = error !== undefined ? saying(error) : interrupted ?? this.#end;
+    const why = error !== undefined ? serversWord(error) : interrupted ?? this.#end;
     const missing = sent - answered;
-    const count = missing > 0 ? `; ${missing} of ${sent} lines sent were not answered` : "";
+    const count = missing > 0 ? `; ${notAnswered(missing, sent)}` : "";
     throw new Failure("get every line answered by", this.#server, why + count);
   }
 }

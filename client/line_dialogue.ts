@@ -1,5 +1,5 @@
 import { concat } from "@std/bytes/concat";
-import { errorReason, isEcho, LineSplitter } from "../protocol.ts";
+import { errorReason, isEcho, LineSplitter, MAX_ERROR_LENGTH } from "../protocol.ts";
 import { MAX_EXTRA, StreamDialogue } from "./dialogue.ts";
 
 const NOTHING = new Uint8Array();
@@ -30,11 +30,15 @@ export class LineDialogue extends StreamDialogue {
 
   /** The line that says why the server is about to close is left for {@linkcode gone}. */
   override takeUnasked(): Uint8Array {
-    const told = errorReason(this.lastWords()) !== undefined;
-    return concat([...this.#lines.splice(0, this.#lines.length - (told ? 1 : 0)), this.#splitter.takeRest()]);
+    if (errorReason(this.lastWords()) === undefined) {
+      return concat([...this.#lines.splice(0), this.#splitter.takeRest()]);
+    }
+    return concat(this.#lines.splice(0, this.#lines.length - (this.#splitter.length > 0 ? 0 : 1)));
   }
 
   protected override lastWords(): Uint8Array {
-    return this.#lines.at(-1) ?? NOTHING;
+    const { rest } = this.#splitter;
+    if (rest.length === 0) return this.#lines.at(-1) ?? NOTHING;
+    return rest.length <= MAX_ERROR_LENGTH ? rest : NOTHING;
   }
 }

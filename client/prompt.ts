@@ -60,6 +60,10 @@ class LineEditor {
     this.#process = process;
     const { stdin: input, stdout: output } = process;
     const terminal = this.#terminal = readline.createInterface({ input, output, prompt: "> " });
+    // As a key of its own, Ctrl-\ would be typed as an invisible character; it does nothing, as other unused keys.
+    input.prependListener("keypress", (text: string | undefined, key: { name?: string; ctrl: boolean }) => {
+      if (key.name === undefined && text !== undefined && text < " ") key.ctrl = true;
+    });
     terminal.on("line", (line: string) => {
       this.#lines.push(line);
       this.#typed.resolve("typed");

@@ -1,6 +1,12 @@
 /** Endpoints on the command line, and the options that are for endpoints of some transports alone. */
 import { type Option, type Parsed, UsageError } from "../cli/parser.ts";
-import { type Endpoint, type EndpointDefaults, parseHost, parsePort } from "../net/endpoint.ts";
+import {
+  type Endpoint,
+  type EndpointDefaults,
+  formatEndpoint,
+  parseHost,
+  parsePort,
+} from "../net/endpoint.ts";
 import { defaultEndpoint, ENDPOINT_FORMS, parseEndpoint } from "../net/transports.ts";
 
 /** An option of a command that has endpoints. */
@@ -29,7 +35,11 @@ export const PLACEHOLDERS: Record<string, string> = {
 export const HOST = { group: "Endpoints", value: "HOST", read: parseHost };
 export const PORT = { group: "Endpoints", short: "p", value: "PORT", read: parsePort };
 
-/** The endpoints named, or the one that --host, --port and the defaults make. @throws {UsageError} */
+/**
+ * The endpoints named, or the one that --host, --port and the defaults make. --port may go with one endpoint that has none.
+ *
+ * @throws {UsageError}
+ */
 export function readEndpoints(
   positionals: string[],
   { host, port }: { host?: string; port?: number },
@@ -39,17 +49,28 @@ export function readEndpoints(
   if (first === undefined) {
     return [defaultEndpoint({ hostname: host ?? defaults.hostname, port: port ?? defaults.port })];
   }
-  const [option] = host !== undefined ? ["--host"] : port !== undefined ? ["--port"] : [];
+  const ownPort = port !== undefined && !(positionals.length === 1 && lacksPort(first, defaults));
+  const [option] = host !== undefined ? ["--host"] : ownPort ? ["--port"] : [];
   if (option !== undefined) {
     throw new UsageError("use endpoint", first, `${option} is given too; put both into the endpoint`);
   }
   return positionals.map((text) => {
     try {
-      return parseEndpoint(text, defaults);
+      return parseEndpoint(text, { ...defaults, ...(port !== undefined && { port }) });
     } catch (error) {
       throw new UsageError("use endpoint", text, (error as Error).message);
     }
   });
+}
+
+/** Whether an endpoint takes the port from the defaults. */
+function lacksPort(text: string, defaults: EndpointDefaults): boolean {
+  try {
+    const [one, other] = [1, 2].map((port) => formatEndpoint(parseEndpoint(text, { ...defaults, port })));
+    return one !== other;
+  } catch {
+    return true; // what is wrong with it is said below
+  }
 }
 
 /** A command line of whatever table. */

@@ -3,7 +3,7 @@ import { find, load, LOAD_DEFAULTS } from "../load.ts";
 import type { LoadStats } from "../stats/load_stats.ts";
 import type { LoadFound } from "../stats/load_trial.ts";
 import { leastInFlight } from "./load_checks.ts";
-import { openOutputs, showProgress } from "./load_outputs.ts";
+import { begin, openOutputs, showProgress } from "./load_outputs.ts";
 import { type LoadCommandOptions, planOf, startOf } from "./load_plan.ts";
 import { type LoadOutcome, open, progressOf } from "./load_run.ts";
 
@@ -29,15 +29,14 @@ export async function findRate(
   const { limit: condition, trial } = search!;
   const ending = new AbortController();
   const plan = await planOf(options, ending.signal);
-  const outputs = await openOutputs(options);
   stop.addEventListener("abort", () => ending.abort());
   if (stop.aborted) ending.abort();
+  const outputs = await openOutputs(options, ending.signal);
   void outputs.failed.then(() => ending.abort());
   const start = startOf(options);
   /** Those of the latest trial, and of the latest that passed. */
   const runs: { latest?: LoadStats; best?: LoadStats } = {};
   try {
-    outputs.each((it) => it.start?.(start));
     const found = await find(
       { condition, rate: settings.rate, trial, signal: ending.signal },
       async (rate, duration, hopeless) => {
@@ -47,6 +46,7 @@ export async function findRate(
         void outputs.failed.then(() => run.abort());
         onAgain(() => run.abort());
         if (!await open(run, ending.signal)) return run.stats;
+        if (runs.latest === undefined) await begin(outputs, start);
         outputs.live?.start({ ...start, rate });
         const hide = showProgress(
           outputs,

@@ -5,7 +5,7 @@ import { LoadTable } from "../report/load_csv.ts";
 import { HdrLog } from "../report/load_hdr.ts";
 import { LoadDocument, loadStream } from "../report/load_json.ts";
 import { LoadLive, type LoadProgress } from "../report/load_live.ts";
-import type { LoadExporter } from "../report/load_record.ts";
+import type { LoadExporter, LoadStart } from "../report/load_record.ts";
 import { LoadText } from "../report/load_text.ts";
 import { Outputs } from "./outputs.ts";
 
@@ -28,9 +28,9 @@ export interface LoadOutputs extends Outputs<LoadExporter> {
 }
 
 /** Opens the outputs: text for people unless stdout is wanted for data, and files. */
-export async function openOutputs(options: OutputOptions): Promise<LoadOutputs> {
+export async function openOutputs(options: OutputOptions, stop: AbortSignal): Promise<LoadOutputs> {
   const { json, csv, hdr, jsonStream, quiet } = options;
-  const outputs: LoadOutputs = new Outputs<LoadExporter>();
+  const outputs: LoadOutputs = new Outputs<LoadExporter>({ stop });
   if (!jsonStream && ![json, csv, hdr].includes(STDOUT)) {
     const stdout = outputs.stdout();
     const columns = () => Deno.consoleSize().columns;
@@ -47,6 +47,12 @@ export async function openOutputs(options: OutputOptions): Promise<LoadOutputs> 
   await outputs.file(hdr, "--hdr", (sink) => new HdrLog(sink));
   if (jsonStream) outputs.add(loadStream(outputs.stdout(), !quiet));
   return outputs;
+}
+
+/** Empties the files, and tells everybody that the run begins. @throws {Failure} when a file cannot be written. */
+export async function begin(outputs: LoadOutputs, start: LoadStart): Promise<void> {
+  await outputs.begin();
+  outputs.each((it) => it.start?.(start));
 }
 
 const LIVE_MS = 250;

@@ -8,7 +8,7 @@ import type { LoadStats } from "../stats/load_stats.ts";
 import { LOAD_METRICS } from "../stats/metrics.ts";
 import type { Verdict } from "../stats/threshold.ts";
 import { formatMillis } from "../time/duration.ts";
-import { type LoadOutputs, openOutputs, showProgress } from "./load_outputs.ts";
+import { begin, type LoadOutputs, openOutputs, showProgress } from "./load_outputs.ts";
 import { type LoadCommandOptions, type LoadSettings, planOf, startOf } from "./load_plan.ts";
 
 /** How a run ended: with a reply at least, without any, or with a condition broken. */
@@ -27,15 +27,14 @@ export async function runLoad(
   onAgain: (abort: () => void) => void,
 ): Promise<LoadOutcome> {
   const plan = await planOf(options, stop);
-  const outputs = await openOutputs(options);
+  const outputs = await openOutputs(options, stop);
   let hide = () => {};
   try {
     await using run = load(options.endpoint, plan);
     void outputs.failed.then(() => run.abort());
     onAgain(() => run.abort());
     const isOpen = await open(run, stop);
-    const start = startOf(options);
-    outputs.each((it) => it.start?.(start));
+    await begin(outputs, startOf(options));
     if (!isOpen) return await conclude(run, null, options, outputs);
     hide = showProgress(outputs, () => progressOf(run, options.settings, stop));
     const aborted = await follow(run, options, outputs);

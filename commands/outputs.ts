@@ -47,10 +47,12 @@ export class Outputs<Exporter> {
   readonly #exporters: Exporter[] = [];
   readonly #outputs: TextOutput[] = [];
   readonly #used: UsedFile[];
+  readonly #stop: AbortSignal | undefined;
 
-  /** @param source the file that the run is read from. */
-  constructor(source?: UsedFile) {
+  /** @param source the file that the run is read from. @param stop gives up the opening of files. */
+  constructor({ source, stop }: { source?: UsedFile | undefined; stop?: AbortSignal | undefined } = {}) {
     this.#used = source === undefined ? [] : [source];
+    this.#stop = stop;
   }
 
   add(exporter: Exporter): void {
@@ -69,7 +71,13 @@ export class Outputs<Exporter> {
    * @throws {UsageError} when another option names it too; {@linkcode Failure} when it cannot be written.
    */
   async file(path: string | undefined, option: string, make: (sink: Sink) => Exporter): Promise<void> {
-    if (path !== undefined) this.add(make(this.#keep(await TextOutput.open(path, option, this.#used))));
+    if (path === undefined) return;
+    this.add(make(this.#keep(await TextOutput.open(path, option, this.#used, this.#stop))));
+  }
+
+  /** Empties the files: from here on there is something to write. @throws {Failure} */
+  async begin(): Promise<void> {
+    for (const output of this.#outputs) await output.begin();
   }
 
   /** Resolves when an output can be written no more. */
@@ -97,7 +105,7 @@ export class Outputs<Exporter> {
   async close(): Promise<void> {
     for (const output of this.#outputs) {
       await output.flush().catch(() => {}); // its error was thrown before, or a worse one was
-      output.close();
+      await output.close();
     }
   }
 

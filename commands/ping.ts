@@ -1,6 +1,13 @@
 /** `tsecho ping`: its options, and the choice between a new run and a saved one. */
 import { type Parsed, UsageError } from "../cli/parser.ts";
-import { formatTime, parseCount, parseOutputPath, parsePath, parseSize, parseTime } from "../cli/values.ts";
+import {
+  formatTime,
+  parseCount,
+  parseInputPath,
+  parseOutputPath,
+  parseSize,
+  parseTime,
+} from "../cli/values.ts";
 import { MAX_PROBE, MIN_PROBE } from "../probe/lines.ts";
 import { type Plan, PLAN_DEFAULTS } from "../probe/run.ts";
 import { describeMetrics, PING_METRICS, valuesFor } from "../stats/metrics.ts";
@@ -73,8 +80,8 @@ const OPTIONS = {
   from: {
     group: "Summary",
     value: "FILE",
-    read: parsePath,
-    help: "summarise a run that --json or --json-stream saved, instead of a new one",
+    read: parseInputPath,
+    help: "summarise a run that --json or --json-stream saved, instead of a new one; - for stdin",
   },
   "clocks-synced": {
     group: "Summary",

@@ -2,9 +2,9 @@
 import type { UsedFile } from "../cli/output.ts";
 import { note, tell } from "../cli/stdio.ts";
 import { canMoveCursor } from "../cli/terminal.ts";
-import { STDOUT } from "../cli/values.ts";
+import { STDIN, STDOUT } from "../cli/values.ts";
 import { escapeText, Failure, reasonOfFile } from "../failure.ts";
-import { readText } from "../net/file.ts";
+import { decodeText, readText } from "../net/file.ts";
 import { type Ping, ping } from "../ping.ts";
 import type { DialOptions, Setup } from "../probe/channel.ts";
 import { CsvTable } from "../report/csv.ts";
@@ -64,7 +64,7 @@ export interface PingCommandOptions extends DialOptions, OutputOptions {
 
 /** What `tsecho ping --from` was asked for. */
 export interface ReplayOptions extends OutputOptions {
-  /** The file of a saved run. */
+  /** The file of a saved run, by `parseInputPath`. */
   from: string;
   /** Whether one-way delays are reported even if the run was saved without. */
   clocksSynced: boolean;
@@ -91,7 +91,7 @@ export async function runPing(
   onQuit: (tell: () => void) => void,
 ): Promise<PingOutcome> {
   const { quiet, timestamps, endpoint, thresholds: _, lenient: __, ...plan } = options;
-  const outputs = await openOutputs(options, { header: true, events: !quiet, timestamps });
+  const outputs = await openOutputs(options, { header: true, events: !quiet, timestamps }, { stop });
   const timers: ReturnType<typeof setInterval>[] = [];
   try {
     await using run = ping(endpoint, { ...plan, signal: stop });
@@ -99,6 +99,7 @@ export async function runPing(
     onQuit(() => tellInterim(run.stats, outputs));
     const endsAt = performance.now() + options.deadline;
     const setup = await open(run, options, stop);
+    await outputs.begin();
     const start = startOf(run, options, setup ?? {});
     outputs.each((it) => it.start?.(start));
     if (setup === undefined) return await conclude(run.stats, null, start.endpoint, options, outputs);
@@ -138,8 +139,9 @@ export async function replayPing(options: ReplayOptions): Promise<PingOutcome> {
   const { saved, file } = await readSaved(from);
   const start = { ...saved.start, clocks_synced: saved.start.clocks_synced || options.clocksSynced };
   const text = { header: false, events: false, timestamps: false };
-  const outputs = await openOutputs({ ...options, jsonStream: false, live: false }, text, file);
+  const outputs = await openOutputs({ ...options, jsonStream: false, live: false }, text, { source: file });
   try {
+    await outputs.begin();
     const stats = newStats(start);
     outputs.each((it) => it.start?.(start));
     for (const event of saved.events) {
@@ -155,8 +157,9 @@ export async function replayPing(options: ReplayOptions): Promise<PingOutcome> {
   }
 }
 
-async function readSaved(from: string): Promise<{ saved: SavedRun; file: UsedFile }> {
+async function readSaved(from: string): Promise<{ saved: SavedRun; file?: UsedFile }> {
   try {
+    if (from === STDIN) return { saved: readRun(await decodeText(Deno.stdin.readable, MAX_RUN_SIZE)) };
     const saved = readRun(await readText(from, MAX_RUN_SIZE));
     return { saved, file: { name: "--from", info: await Deno.stat(from) } };
   } catch (error) {
@@ -246,14 +249,14 @@ interface PingOutputs extends Outputs<PingExporter> {
 /**
  * Opens the outputs: text for people unless stdout is wanted for data, and files.
  *
- * @param source the file that the run is read from.
+ * @param source the file that the run is read from. @param stop gives up.
  */
 async function openOutputs(
   { json, csv, jsonStream, live }: { live: boolean; json?: string; csv?: string; jsonStream: boolean },
   text: TextOptions,
-  source?: UsedFile,
+  { source, stop }: { source?: UsedFile | undefined; stop?: AbortSignal },
 ): Promise<PingOutputs> {
-  const outputs: PingOutputs = new Outputs<PingExporter>(source);
+  const outputs: PingOutputs = new Outputs<PingExporter>({ source, stop });
   if (!(jsonStream || json === STDOUT || csv === STDOUT)) {
     const stdout = outputs.stdout();
     if (live && canMoveCursor()) {

@@ -45,6 +45,7 @@ export class Admission {
   readonly #clock: Clock;
   readonly #perIp = new Map<string, number>();
   readonly #pending: PendingStreams;
+  #handshakes = 0;
 
   /** @param clock times headers and handshakes. */
   constructor(options: AdmissionOptions, clock: Clock = systemClock) {
@@ -76,6 +77,16 @@ export class Admission {
       return onRejected(error as Rejection);
     }
     onAdmitted({ stream, peer, release });
+  }
+
+  /** How many streams are on their way in. */
+  get pending(): number {
+    return this.#pending.count;
+  }
+
+  /** How many of them have begun a TLS handshake. */
+  get handshakes(): number {
+    return this.#handshakes;
   }
 
   /** Gives up all that is on its way in. */
@@ -119,6 +130,7 @@ export class Admission {
         closeQuietly(stream);
         throw new Rejection("silent", peer);
       }
+      this.#handshakes++;
       try {
         return await security.secure(stream, first);
       } catch (error) {
@@ -129,6 +141,8 @@ export class Admission {
         throw isPeerGone(error)
           ? new Rejection("gone-in-tls-handshake", peer)
           : new Rejection("failed-tls-handshake", peer, {}, undefined, reasonOf(error));
+      } finally {
+        this.#handshakes--;
       }
     });
   }
@@ -231,7 +245,7 @@ type GiveUp = (code: RejectionCode) => void;
 class PendingStreams {
   readonly #max: number;
   readonly #bySource = new Map<string, Set<GiveUp>>();
-  #count = 0;
+  count = 0;
 
   constructor(max: number) {
     this.#max = max;
@@ -239,11 +253,11 @@ class PendingStreams {
 
   /** Adds a stream, for which another may have to go. @returns what removes it. */
   add(source: string, giveUp: GiveUp): () => void {
-    if (this.#count >= this.#max) this.#makeRoom();
+    if (this.count >= this.#max) this.#makeRoom();
     let giveUps = this.#bySource.get(source);
     if (giveUps === undefined) this.#bySource.set(source, giveUps = new Set());
     giveUps.add(giveUp);
-    this.#count++;
+    this.count++;
     return () => this.#remove(source, giveUp);
   }
 
@@ -256,7 +270,7 @@ class PendingStreams {
   #remove(source: string, giveUp: GiveUp): void {
     const giveUps = this.#bySource.get(source);
     if (giveUps === undefined || !giveUps.delete(giveUp)) return;
-    this.#count--;
+    this.count--;
     if (giveUps.size === 0) this.#bySource.delete(source);
   }
 

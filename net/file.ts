@@ -9,11 +9,13 @@ const LF = 0x0a;
  * @param max most bytes.
  * @throws {Error} when it has more; Deno's own errors when it cannot be read.
  */
-export async function readText(path: string, max: number): Promise<string> {
-  const decoder = new TextDecoder();
-  let text = "";
-  for await (const chunk of chunksOf(path, max)) text += decoder.decode(chunk, { stream: true });
-  return text + decoder.decode();
+export function readText(path: string, max: number): Promise<string> {
+  return textOf(chunksOf(path, max));
+}
+
+/** Reads a stream of text likewise. */
+export function decodeText(stream: ReadableStream<Uint8Array>, max: number): Promise<string> {
+  return textOf(limited(stream, max));
 }
 
 /** Reads the lines of a file as bytes without their LF, like {@linkcode readText}. */
@@ -31,15 +33,30 @@ export async function readLines(path: string, max: number): Promise<Uint8Array[]
   return lines;
 }
 
+async function textOf(chunks: AsyncIterable<Uint8Array>): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const chunk of chunks) text += decoder.decode(chunk, { stream: true });
+  return text + decoder.decode();
+}
+
 async function* chunksOf(path: string, max: number): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   using file = await Deno.open(path);
+  checkSize((await file.stat()).size, max); // a large file is refused before it is read
+  yield* limited(file.readable, max);
+}
+
+async function* limited<Chunk extends Uint8Array>(
+  stream: ReadableStream<Chunk>,
+  max: number,
+): AsyncGenerator<Chunk> {
   let size = 0;
-  const check = (bytes: number) => {
-    if (bytes > max) throw new Error(`it has more than ${Math.floor(max / MEBIBYTE)} MiB`);
-  };
-  check((await file.stat()).size); // a large file is refused before it is read
-  for await (const chunk of file.readable) {
-    check(size += chunk.length);
+  for await (const chunk of stream) {
+    checkSize(size += chunk.length, max);
     yield chunk;
   }
+}
+
+function checkSize(bytes: number, max: number): void {
+  if (bytes > max) throw new Error(`it has more than ${Math.floor(max / MEBIBYTE)} MiB`);
 }

@@ -125,15 +125,25 @@ export function asciiHost(hostname: string): string {
   return new URL(`http://${hostname}/`).hostname;
 }
 
-/** An address with the zone of another, which systems do not tell. */
+/** An address with the zone of another, which Deno does not tell. */
 function withZoneOf(asked: string, address: string): string {
   const [, zone] = asked.split("%");
   return zone === undefined || address.includes("%") ? address : `${address}%${zone}`;
 }
 
+/** The address of a peer, if link-local with the zone of the host that is listened on. */
+export function withZone<T extends Address>(peer: T, listening: string): T {
+  return isLinkLocal(peer.hostname) ? { ...peer, hostname: withZoneOf(listening, peer.hostname) } : peer;
+}
+
+/** Whether an IPv6 address is of fe80::/10, and means something on one interface only. */
+function isLinkLocal(address: string): boolean {
+  return /^fe[89ab].:/i.test(address);
+}
+
 /** An error of the system for an address that needs a zone, or has one that does not exist, in words. */
 export function explained(error: unknown, hostname: string): unknown {
-  if (!/^fe[89ab].:/i.test(hostname)) return error;
+  if (!isLinkLocal(hostname)) return error;
   const [, zone] = hostname.split("%");
   if (zone === undefined && (error as { code?: string }).code === "EINVAL") {
     return new Error(`a link-local address needs its interface, as in ${hostname}%eth0`, { cause: error });

@@ -7,6 +7,8 @@ const GETCONF = "/usr/bin/getconf";
  *
  * Deno has no call for it, and lets no program without all permissions read /proc/self/limits. A child inherits
  * the limit, and POSIX's getconf prints its own.
+ *
+ * @throws the system's error (EMFILE) where not even that many are left.
  */
 export async function descriptorLimit(): Promise<number | undefined> {
   if (Deno.build.os === "windows") return Infinity; // it has no such limit
@@ -17,7 +19,8 @@ export async function descriptorLimit(): Promise<number | undefined> {
       .output();
     const limit = Number.parseInt(new TextDecoder().decode(stdout));
     return limit > 0 ? limit : undefined;
-  } catch {
+  } catch (error) {
+    if (/^E[MN]FILE$/.test((error as { code?: string }).code ?? "")) throw error;
     return undefined; // no getconf
   }
 }

@@ -1,5 +1,12 @@
 import type { HostEndpoint } from "./endpoint.ts";
-import { addressesOf, asciiHost, explained, type HostConnectOptions, listenOnHost } from "./hosts.ts";
+import {
+  addressesOf,
+  asciiHost,
+  explained,
+  type HostConnectOptions,
+  listenOnHost,
+  withZone,
+} from "./hosts.ts";
 import { formatProxyHeader } from "./proxy.ts";
 import { writeAll } from "./stream.ts";
 import type { BoundListener, Cancellable, StreamListener, StreamTransport } from "./transport.ts";
@@ -34,17 +41,18 @@ export async function listenTcp(
   return await listenOnHost(endpoint, { shared: reusePort, signal }, (hostname, port, shared) => {
     const options = { hostname, port, tcpBacklog: BACKLOG, ...(shared && { reusePort: true }) };
     const listener = Deno.listen(options);
-    return { address: listener.addr, listener: accepting(listener), close: () => listener.close() };
+    return { address: listener.addr, listener: accepting(listener, hostname), close: () => listener.close() };
   });
 }
 
-function accepting(listener: Deno.TcpListener): StreamListener {
+/** @param hostname that it listens on, perhaps with the zone that its peers are in too. */
+function accepting(listener: Deno.TcpListener, hostname: string): StreamListener {
   return {
     async accept() {
       const conn = await listener.accept();
       // A reply is a message: Nagle's wait for an acknowledgement (RFC 896) would show as round-trip time.
       conn.setNoDelay(true);
-      return { stream: conn, peer: conn.remoteAddr };
+      return { stream: conn, peer: withZone(conn.remoteAddr, hostname) };
     },
     close: () => listener.close(),
   };

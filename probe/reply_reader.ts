@@ -1,6 +1,6 @@
 import { reasonOf } from "../failure.ts";
 import { isPeerGone, TlsFailure } from "../net/errors.ts";
-import { errorReason, LF, LineSplitter, MAX_PREFIX_LENGTH } from "../protocol.ts";
+import { errorReason, LF, LineSplitter, MAX_PREFIX_LENGTH, serversWord } from "../protocol.ts";
 import type { CorruptEvent, ReplyEvent } from "../stats/events.ts";
 import { wallMicros } from "../time/clock.ts";
 import type { Clock } from "../time/timers.ts";
@@ -37,7 +37,7 @@ export class ReplyReader {
     const now = this.#clock.now();
     const wall = wallMicros();
     if (bytes === null) {
-      if (this.#lines.begun) this.#events.push(this.#recorder.corrupt(now, this.#lines.takeRest()));
+      if (this.#lines.begun) this.#onRest(this.#lines.takeRest(), now);
       this.end ??= "the server closed the connection";
       return false;
     }
@@ -59,13 +59,22 @@ export class ReplyReader {
     else this.#events.push(this.#recorder.corrupt(now, part));
   }
 
+  /** A last line without LF: the server's error, or no reply at all. */
+  #onRest(rest: Uint8Array, now: number): void {
+    if (!this.#endsWith(rest)) this.#events.push(this.#recorder.corrupt(now, rest));
+  }
+
+  /** Whether a line says why the server ends; then it is the reason. */
+  #endsWith(line: Uint8Array): boolean {
+    const reason = errorReason(line);
+    if (reason === undefined) return false;
+    this.end ??= serversWord(reason);
+    return true;
+  }
+
   /** A line of a stream; a datagram ends nothing, whatever it says. */
   #onLine(line: Uint8Array, now: number, wall: number): void {
-    const reason = errorReason(line);
-    if (reason !== undefined) {
-      this.end ??= `the server says: ${reason}`;
-      return;
-    }
+    if (this.#endsWith(line)) return;
     const event = this.#recorder.match(line, now, wall);
     if (event.fate !== "corrupt" && this.end !== undefined) {
       // A reply after it: what looked like the server's last words was something else.

@@ -34,6 +34,11 @@ export class LineSplitter {
     return this.#length;
   }
 
+  /** These bytes themselves. Valid until the next call. */
+  get rest(): Uint8Array {
+    return this.#buffer.subarray(0, this.#length);
+  }
+
   /**
    * Gives the lines, LF included, that these bytes complete, and the parts of longer ones. Each is valid until the next
    * step, and all must be taken before the next call.
@@ -62,7 +67,7 @@ export class LineSplitter {
 
   /** Takes what has arrived of a line without its LF. Valid until the next call. */
   takeRest(): Uint8Array {
-    const rest = this.#buffer.subarray(0, this.#length);
+    const { rest } = this;
     this.#length = 0;
     return rest;
   }

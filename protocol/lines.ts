@@ -26,6 +26,11 @@ export function errorReason(line: Uint8Array): string | undefined {
   return new TextDecoder().decode(line.subarray(ERROR_START.length)).trimEnd();
 }
 
+/** What the server said by an error reply, whose reason may be missing. */
+export function serversWord(reason: string): string {
+  return reason === "" ? "the server sent an error without a reason" : `the server says: ${reason}`;
+}
+
 /** Whether a line, or the part of it that has arrived, begins as an error reply does. */
 export function mayBeError(line: Uint8Array): boolean {
   for (let i = 0; i < ERROR_START.length && i < line.length; i++) {

@@ -1,3 +1,4 @@
+import { counted } from "../failure.ts";
 import type { Summary } from "../stats/summary.ts";
 import { millis } from "./format.ts";
 
@@ -45,5 +46,5 @@ function missedLine(summary: Summary, interval: number): string {
   const pace = summary.interval === null
     ? ""
     : `; one every ${millis(summary.interval)} ms instead of ${millis(interval)} ms`;
-  return `${missed} ${missed === 1 ? "line was" : "lines were"} due and not sent: ${why.join(", ")}${pace}`;
+  return `${counted(missed, "line was", "lines were")} due and not sent: ${why.join(", ")}${pace}`;
 }

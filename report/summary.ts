@@ -1,5 +1,7 @@
+import { counted } from "../failure.ts";
 import { CLAIM_REPLIES } from "../stats/direction.ts";
-import { MANY_BREAKS, MAX_BREAKS, MAX_DRIFT, type Withdrawal } from "../stats/server_clock.ts";
+import { isAssumed, MAX_DRIFT } from "../stats/feasible_lines.ts";
+import { MANY_BREAKS, MAX_BREAKS, type Withdrawal } from "../stats/server_clock.ts";
 import type { BreakSummary, Durations, ServerSummary, Summary } from "../stats/summary.ts";
 import { lossText, millis, withBound } from "./format.ts";
 
@@ -28,7 +30,7 @@ export function summaryLines(summary: Summary): string[] {
   if (summary.rtt !== null) lines.push(...rttLines(summary.rtt));
   for (const server of summary.servers) {
     if (summary.servers.length > 1) {
-      const replies = `${server.received} ${server.received === 1 ? "reply" : "replies"}`;
+      const replies = counted(server.received, "reply", "replies");
       lines.push(`server ${server.tag ?? "without a tag"}: ${replies}`);
     }
     const indent = summary.servers.length > 1 ? "  " : "";
@@ -52,8 +54,8 @@ export function interimLine({ servers, ...summary }: Summary): string {
 }
 
 function countLine(summary: Summary): string {
-  const counts = [`${summary.sent} lines transmitted`, `${summary.received} received`];
-  if (summary.duplicates > 0) counts.push(`+${summary.duplicates} duplicates`);
+  const counts = [`${counted(summary.sent, "line")} transmitted`, `${summary.received} received`];
+  if (summary.duplicates > 0) counts.push(`+${counted(summary.duplicates, "duplicate")}`);
   if (summary.late > 0) counts.push(`${summary.lost} lost (${summary.late} of these late)`);
   for (const fate of ["reordered", "corrupt"] as const) {
     if (summary[fate] > 0) counts.push(`${summary[fate]} ${fate}`);
@@ -67,7 +69,7 @@ function lossLines({ lost, loss_pattern }: Summary): string[] {
   if (loss_pattern === null || lost < 2) return [];
   const { bursts, longest: { from, lines, duration } } = loss_pattern;
   const where = bursts === 1 ? "lost in one burst" : `lost in ${bursts} bursts`;
-  return [`${where}, longest outage ${millis(duration)} ms: ${linesOf(lines)} from seq=${from} on`];
+  return [`${where}, longest outage ${millis(duration)} ms: ${counted(lines, "line")} from seq=${from} on`];
 }
 
 function fourMillis({ min, avg, max, mdev }: Durations): string {
@@ -112,9 +114,8 @@ function clockLines({ offset, ahead, withdrawn, drift, breaks, break_count }: Se
   if (withdrawn !== null) lines.push(`what all replies proved is withdrawn: ${WITHDRAWN[withdrawn]}`);
   if (drift?.proven) {
     const which = drift.value > 0 ? "gains" : "loses";
-    // Where the limit ends the interval, the replies would fit a steeper drift as well.
-    const assumed = Math.abs(Math.abs(drift.value) + drift.bound - MAX_DRIFT) < 1e-6
-      ? `; that it is at most ${MAX_DRIFT} ppm is assumed`
+    const assumed = isAssumed(Math.abs(drift.value) + drift.bound)
+      ? `; a drift of at most ${MAX_DRIFT} ppm is assumed`
       : "";
     lines.push(
       `clock drift ${
@@ -138,7 +139,7 @@ function directionLines({ up, down, busy, carries, leans }: ServerSummary): stri
   }
   if (busy > 0) {
     const what = busy === 1 ? "it says" : "they say";
-    lines.push(`this machine was busy during ${linesOf(busy)}: ${what} nothing about the path`);
+    lines.push(`this machine was busy during ${counted(busy, "line")}: ${what} nothing about the path`);
   }
   if (carries !== null) {
     const [more, less] = carries === "up" ? [up, down] : [down, up];
@@ -149,10 +150,6 @@ function directionLines({ up, down, busy, carries, leans }: ServerSummary): stri
     lines.push(`whether the delay is ${DIRECTIONS[leans]} is not proven: ${why}`);
   }
   return lines;
-}
-
-function linesOf(count: number): string {
-  return `${count} ${count === 1 ? "line" : "lines"}`;
 }
 
 function breakLine({ kind, whose, after, by, size }: BreakSummary): string {

@@ -1,4 +1,4 @@
-import { escapeText } from "../failure.ts";
+import { counted, escapeText } from "../failure.ts";
 import type { ProbeEvent, ReplyEvent } from "../stats/events.ts";
 import { kindOf, PING_METRICS, type Vocabulary } from "../stats/metrics.ts";
 import { parseThresholdOf, type Verdict } from "../stats/threshold.ts";
@@ -28,6 +28,8 @@ export class TextReport implements PingExporter {
   readonly #sink: Sink;
   readonly #options: TextOptions;
   #start: Start | undefined;
+  /** Corrupt replies in a row, of which the first has its line: a web server sends a page of them. */
+  #corrupt = 0;
 
   constructor(sink: Sink, options: TextOptions) {
     this.#sink = sink;
@@ -41,11 +43,16 @@ export class TextReport implements PingExporter {
 
   event(event: ProbeEvent): void {
     if (!this.#options.events) return;
-    const time = this.#options.timestamps ? `[${(wallMicros() / 1e6).toFixed(6)}] ` : "";
-    this.#line(time + eventLine(event, this.#start!));
+    if (event.fate === "corrupt") {
+      if (this.#corrupt++ > 0) return;
+    } else {
+      this.#endCorrupt();
+    }
+    this.#eventLine(eventLine(event, this.#start!));
   }
 
   end({ summary, rtt }: End): void {
+    this.#endCorrupt();
     this.#sink.write("\n");
     this.#line(`--- ${this.#start!.endpoint} ping statistics ---`);
     const [counts, ...figures] = summaryLines(summary);
@@ -53,6 +60,17 @@ export class TextReport implements PingExporter {
     const histogram = histogramLines(rtt, title, this.#options.columns?.());
     const pace = paceLines(summary, this.#start!.pace);
     for (const line of [counts!, ...pace, ...figures, ...histogram]) this.#line(line);
+  }
+
+  #endCorrupt(): void {
+    const more = this.#corrupt - 1;
+    if (more > 0) this.#eventLine(counted(more, "more corrupt reply", "more corrupt replies"));
+    this.#corrupt = 0;
+  }
+
+  #eventLine(text: string): void {
+    const time = this.#options.timestamps ? `[${(wallMicros() / 1e6).toFixed(6)}] ` : "";
+    this.#line(time + text);
   }
 
   #line(text: string): void {
@@ -73,7 +91,7 @@ function eventLine(event: ProbeEvent, start: Start): string {
     case "corrupt":
       return `corrupt reply: ${event.reason ?? "not of this run, or changed"}`;
     case "missed":
-      return `${event.count} ${event.count === 1 ? "line" : "lines"} not sent: ${event.reason}`;
+      return `${counted(event.count, "line")} not sent: ${event.reason}`;
     default:
       return replyLine(event, start);
   }

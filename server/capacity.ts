@@ -1,4 +1,5 @@
 /** How many connections a server can have at once: what it is asked for, and what the descriptors allow. */
+import { Failure, reasonOf } from "../failure.ts";
 import { descriptorLimit } from "../net/limits.ts";
 import type { ServerSettings } from "./settings.ts";
 
@@ -30,9 +31,11 @@ export interface Capacity {
   warning?: string;
 }
 
-/** The capacity under these settings. */
+/** The capacity under these settings. @throws {Failure} when there are no descriptors left to find out with. */
 export async function capacityFor({ maxConns, tls, proxyFrom }: ServerSettings): Promise<Capacity> {
-  const known = await descriptorLimit();
+  const known = await descriptorLimit().catch((error) => {
+    throw new Failure("start", "server", reasonOf(error), { cause: error });
+  });
   const limit = known ?? USUAL_DESCRIPTORS;
   const pending = Math.max(1, Math.min(MAX_PENDING, Math.floor(limit / PENDING_SHARE)));
   const spare = SPARE_DESCRIPTORS + (tls === undefined && proxyFrom === undefined ? 0 : pending);

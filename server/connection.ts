@@ -40,6 +40,10 @@ export interface Shared {
   readonly memory: { add(bytes: number): void };
   /** Milliseconds of silence after which a connection ends without an error line; undefined unless draining. */
   quietEnd: number | undefined;
+  /** Reads so far, on all connections. */
+  reads: number;
+  /** Silence before this moment on the idle clock may be this server's: until then it was too busy to read. */
+  busyUntil: number;
   /** Called at the first byte of a connection. */
   onOpen(connection: Connection): void;
   /** Called when a connection has sent bytes for a second, and no LF. */
@@ -110,6 +114,7 @@ export class Connection implements ConnectionFigures {
           responder.end();
         } else {
           readAt = wallMicros();
+          this.#shared.reads++;
           this.#active = idleClock.next;
           if (this.bytesIn === 0) this.#shared.onOpen(this);
           this.bytesIn += n;
@@ -117,8 +122,7 @@ export class Connection implements ConnectionFigures {
         }
         // Other connections use the prefix while this one writes: it is made anew for each write.
         const linesBefore = responder.lines;
-        let replies = responder.next(prefix.at(readAt));
-        while (replies !== undefined) {
+        for (let replies; (replies = responder.next(prefix.at(readAt))) !== undefined;) {
           this.#apply(WRITE);
           this.#hold(responder.held);
           let written = await stream.write(replies);
@@ -130,7 +134,6 @@ export class Connection implements ConnectionFigures {
             written += more;
           }
           this.#apply(WRITTEN);
-          replies = responder.next(prefix.at(readAt));
         }
         this.#active = idleClock.next;
         if (n === null) break;
@@ -159,13 +162,13 @@ export class Connection implements ConnectionFigures {
   /** To be called at each tick: ends the connection when its time has come. @param now on the idle clock. */
   tick(now: number): void {
     const silence = now - this.#active;
-    const { settings, quietEnd, idle } = this.#shared;
+    const { settings, quietEnd = Infinity, busyUntil, idle } = this.#shared;
     const idleTimeout = settings.idleTimeout || Infinity;
     switch (this.#state.phase) {
       case "reading":
         this.#checkLine(now);
         if (silence >= idleTimeout) this.finish("idle", idle);
-        else if (quietEnd !== undefined && silence >= quietEnd) this.finish("drain");
+        else if (Math.min(silence, now - busyUntil) >= quietEnd) this.finish("drain");
         break;
       case "writing":
       case "finishing":

@@ -9,7 +9,7 @@ import { Connection, type Shared } from "./connection.ts";
 import type { EndedState } from "./connection_state.ts";
 import type { Counters } from "./counters.ts";
 import type { Report } from "./events.ts";
-import type { IdleClock } from "./idle_clock.ts";
+import { hadTime, type IdleClock } from "./idle_clock.ts";
 import type { ServerSettings } from "./settings.ts";
 import { LineMemory } from "./line_memory.ts";
 import { RejectionLog } from "./rejection_log.ts";
@@ -43,7 +43,7 @@ export class Connections {
   readonly #rejected = new Set<Connection>();
   readonly #rejections: RejectionLog<Rejection["code"]>;
   readonly #silent: SilentConnections;
-  #count = 0;
+  #readsBefore = 0;
   /** Connections that sent a byte. */
   #opened = 0;
   #hintedAt = -Infinity;
@@ -60,6 +60,8 @@ export class Connections {
       lateLine: errorReply(`line not finished in ${formatMillis(settings.lineTimeout)}`),
       idle: errorReply(`idle for ${formatMillis(settings.idleTimeout)}`),
       quietEnd: undefined,
+      reads: 0,
+      busyUntil: 0,
       memory: this.#memory,
       onOpen: (connection) => this.#onOpen(connection),
       onNoLf: (connection) => this.#onNoLf(connection),
@@ -79,9 +81,9 @@ export class Connections {
     return this.#serving.size;
   }
 
-  /** Connections served so far. */
-  get count(): number {
-    return this.#count;
+  /** Reads so far. */
+  get reads(): number {
+    return this.#shared.reads;
   }
 
   /** Serves an admitted connection, if there is a place for it. */
@@ -101,6 +103,8 @@ export class Connections {
 
   /** Ends connections whose time has come, and tells what was held back. To be called at each tick of the idle clock. */
   tick(now: number): void {
+    if (!hadTime(this.reads - this.#readsBefore)) this.#shared.busyUntil = now;
+    this.#readsBefore = this.reads;
     for (const connection of this.#serving) connection.tick(now);
     for (const connection of this.#rejected) connection.tick(now);
     this.#rejections.tick();
@@ -139,7 +143,6 @@ export class Connections {
   }
 
   #serve(admitted: AdmittedConnection): void {
-    this.#count++;
     const connection = new Connection(admitted, this.#shared, this.#clock.now());
     this.#serving.add(connection);
     this.#counters.opened(connection);

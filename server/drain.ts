@@ -2,12 +2,12 @@
 import type { Clock } from "../time/timers.ts";
 import { TIMED_OUT, withTimeout } from "../time/timers.ts";
 import type { Connections } from "./connections.ts";
-import type { IdleClock } from "./idle_clock.ts";
+import { hadTime, type IdleClock } from "./idle_clock.ts";
 
-/** Connections that wait to be accepted are, until none has come for this long, some turns of the event loop ... */
-const ACCEPT_QUIET_MS = 5;
-/** ... but no longer than this. */
-const MAX_ACCEPT_MS = 1_000;
+/** Connections that wait to be accepted are, until none has come in two pauses of this length ... */
+const PAUSE_MS = 5;
+/** ... but no longer than this. So long those that have begun a handshake may take for it, too. */
+const MAX_ADMISSION_MS = 1_000;
 /** A connection is served until it has been quiet for this long. */
 const LINES_QUIET_MS = 50;
 /** While a server drains, the idle clock ticks this often. */
@@ -15,14 +15,46 @@ const TICK_MS = 10;
 /** Connections that the drain timeout ends may take this long for it; then they are cut. */
 const LAST_GRACE_MS = 1_000;
 
-/** Waits until no connection waits to be accepted any more. @param accepted counts those that were. */
-export async function acceptAllWaiting(accepted: () => number, clock: Clock): Promise<void> {
-  const deadline = clock.now() + MAX_ACCEPT_MS;
-  let before;
-  do {
-    before = accepted();
-    await clock.sleep(ACCEPT_QUIET_MS);
-  } while (accepted() !== before && clock.now() < deadline);
+/** How far a server is with those that come in. */
+export interface Arrivals {
+  /** Connections accepted so far. */
+  accepted: number;
+  /** Reads so far, on all connections. */
+  reads: number;
+  /** Connections that have not been admitted yet ... */
+  pending: number;
+  /** ... and those of them that are in the middle of a handshake. */
+  handshakes: number;
+}
+
+/** Waits until no connection waits to be accepted any more. */
+export function acceptAllWaiting(arrivals: () => Arrivals, clock: Clock): Promise<void> {
+  return waitUntilQuiet(arrivals, 2, () => false, clock);
+}
+
+/** Waits until who was accepted has been admitted, has said nothing yet, or takes too long. */
+export async function admitAllAccepted(arrivals: () => Arrivals, clock: Clock): Promise<void> {
+  if (arrivals().pending === 0) return;
+  await waitUntilQuiet(arrivals, LINES_QUIET_MS / PAUSE_MS, ({ handshakes }) => handshakes > 0, clock);
+}
+
+/** Waits until nothing has come in and the event loop has had time to spare in so many pauses, one after the other. */
+async function waitUntilQuiet(
+  arrivals: () => Arrivals,
+  pauses: number,
+  isBusy: (now: Arrivals) => boolean,
+  clock: Clock,
+): Promise<void> {
+  const deadline = clock.now() + MAX_ADMISSION_MS;
+  let before = arrivals();
+  for (let quiet = 0; quiet < pauses && clock.now() < deadline;) {
+    await clock.sleep(PAUSE_MS);
+    const now = arrivals();
+    const isQuiet = now.accepted === before.accepted && now.pending === before.pending &&
+      hadTime(now.reads - before.reads) && !isBusy(now);
+    quiet = isQuiet ? quiet + 1 : 0;
+    before = now;
+  }
 }
 
 /**

@@ -4,6 +4,18 @@ import type { Clock } from "../time/timers.ts";
 const MAX_PERIOD_MS = 1_000;
 const MIN_PERIOD_MS = 10;
 
+/** Deno's event loop takes 128 operations a turn: after more than that, some may have waited for theirs. */
+const MANY_READS = 64;
+
+/**
+ * Whether all connections that had sent something were read from. If not, their silence is the server's own.
+ *
+ * @param reads on all connections, within some milliseconds.
+ */
+export function hadTime(reads: number): boolean {
+  return reads < MANY_READS;
+}
+
 /** Milliseconds from tick to tick for some time-outs; 0 for one that there is not. */
 export function tickPeriod(...timeouts: number[]): number {
   const shortest = Math.min(...timeouts.filter((it) => it > 0));

@@ -59,9 +59,9 @@ function stretches(
  * Over how many values, one after the other, they depend on each other: their integrated autocorrelation time, by
  * Geyer's initial positive sequence (1992), of ranks, so that a few large values do not decide. At least 1.
  */
-export function correlationLength(values: readonly number[]): number {
+export function correlationLength(values: ArrayLike<number>): number {
   const count = values.length;
-  const order = values.map((_, i) => i).sort((a, b) => values[a]! - values[b]!);
+  const order = Array.from(values, (_, i) => i).sort((a, b) => values[a]! - values[b]!);
   const ranks = new Array<number>(count);
   order.forEach((index, rank) => ranks[index] = rank - (count - 1) / 2);
   const products = (lag: number) => {

@@ -25,6 +25,8 @@ export interface ClockSample {
 
 /** How far a clock may read behind the true one, in µs, besides being rounded down: it may be read from a cache. */
 export const CLOCK_LAG = 3;
+/** The most that a computer's clock drifts, in ppm: the frequency tolerance of RFC 5905 (MAXFREQ). */
+export const MAX_DRIFT = 500;
 /** The step of the client's wall clock, in µs. */
 export const CLIENT_STEP = 1;
 /** Constraints are relaxed by a nanosecond, far above the rounding errors of their arithmetic. */
@@ -39,6 +41,11 @@ export function lowerOf(sample: ClockSample): number {
 /** The offset is at most this at the moment of sending: the stamp was made after it. */
 export function upperOf(sample: ClockSample): number {
   return sample.up + sample.resolution + CLOCK_LAG;
+}
+
+/** Whether an end of a drift's interval, in ppm, is what is assumed: replies would fit a steeper drift as well. */
+export function isAssumed(end: number): boolean {
+  return Math.abs(Math.abs(end) - MAX_DRIFT) < 1e-6;
 }
 
 /** The corners of a convex polygon, in order. */

@@ -3,7 +3,15 @@
  * the method. Offsets are in microseconds, moments in seconds on a monotonic clock, drift in ppm, which is
  * microseconds per second.
  */
-import { type Bounds, type ClockSample, FeasibleLines, lowerOf, SLACK, upperOf } from "./feasible_lines.ts";
+import {
+  type Bounds,
+  type ClockSample,
+  FeasibleLines,
+  lowerOf,
+  MAX_DRIFT,
+  SLACK,
+  upperOf,
+} from "./feasible_lines.ts";
 import { SampleArray } from "./samples.ts";
 import { type Baseline, Delays, Segment } from "./segment.ts";
 import type { Block } from "./time_blocks.ts";
@@ -48,8 +56,6 @@ export interface ClockEstimate {
  */
 export type Withdrawal = "rate" | "breaks" | "step" | "drift";
 
-/** The most that a computer's clock drifts, in ppm: the frequency tolerance of RFC 5905 (MAXFREQ). */
-export const MAX_DRIFT = 500;
 /** A clock that is off by more than half is no clock. Such drifts are considered only where steps explain less. */
 const WILD_DRIFT = 500_000;
 /** From this many breaks on, one steady, wild drift is the simpler explanation, if it is one. */

@@ -1,4 +1,5 @@
 /** Whether replies that leave some line of a clock's offset show all the same that it kept to none. */
+import { correlationLength } from "./direction.ts";
 import type { Minima, TimeBlocks } from "./time_blocks.ts";
 
 /** Why the offset's bound is withdrawn. */
@@ -6,10 +7,16 @@ export type Unsteady = "step" | "drift";
 
 /** So much likelier, as a logarithm, another account must be than a steady clock. */
 const STEP_EVIDENCE = 7;
-const DRIFT_EVIDENCE = 8;
+const DRIFT_EVIDENCE = 5;
 /** A step below this share of the bound does no harm, nor does a drift that explains less than this share of it. */
 const STEP_SHARE = 0.25;
-const DRIFT_SHARE = 0.02;
+const DRIFT_SHARE = 0.01;
+/** On a busy machine a direction is quicker by up to so many µs for a while: a step that small must be clearer. */
+const SMALL_STEP = 100;
+const SMALL_STEP_EVIDENCE = 9;
+const SMALL_STEP_SHARE = 0.7;
+/** A drift is told from delays that wander if these do not depend on each other over a run of so many stretches. */
+const DRIFT_STRETCHES = 4;
 /** Delays that clocks alone differ by, in µs: see CLOCK_LAG. */
 const LEAST_DELAY = 6;
 /** The spread of delays near the shortest is read off the shortest: a 16th of all, but so many at least. */
@@ -39,7 +46,8 @@ export function unsteadiness(blocks: TimeBlocks, maxDrift: number, wildDrift: nu
   if (Math.abs(wild) > maxDrift) {
     const gain = course.explained(wild) - least;
     const evidence = course.length * gain / course.spread(wild);
-    if (evidence > DRIFT_EVIDENCE && shareOf(gain) > DRIFT_SHARE) return "drift";
+    const clear = evidence > DRIFT_EVIDENCE && shareOf(gain) > DRIFT_SHARE;
+    if (clear && course.length >= DRIFT_STRETCHES * course.dependent(wild)) return "drift";
   }
   // A line that leans towards a step explains some of it.
   const lean = LEAN * course.shortest / course.span;
@@ -53,8 +61,11 @@ export function unsteadiness(blocks: TimeBlocks, maxDrift: number, wildDrift: nu
     }
     [from, to] = [Math.max(from, best.drift - width), Math.min(to, best.drift + width)];
   }
-  if (!(shareOf(best.gain) > STEP_SHARE)) return undefined;
-  return course.length * best.gain / course.spread(best.drift, best) > STEP_EVIDENCE ? "step" : undefined;
+  const [leastShare, leastEvidence] = best.gain > SMALL_STEP
+    ? [STEP_SHARE, STEP_EVIDENCE]
+    : [SMALL_STEP_SHARE, SMALL_STEP_EVIDENCE];
+  if (!(shareOf(best.gain) > leastShare)) return undefined;
+  return course.length * best.gain / course.spread(best.drift, best) > leastEvidence ? "step" : undefined;
 }
 
 /** Where a concave function is largest. */
@@ -151,6 +162,12 @@ class Course {
       return spreadOf(Float64Array.of(...values.subarray(0, step.block), ...later));
     };
     return (spread(this.#up, 1) + spread(this.#down, -1)) / 2;
+  }
+
+  /** Over how many blocks the delays above a line of this drift depend on each other. */
+  dependent(drift: number): number {
+    this.#lay(drift);
+    return Math.max(correlationLength(this.#up), correlationLength(this.#down));
   }
 
   #lay(drift: number): void {

@@ -1,4 +1,5 @@
 import type { Distribution } from "./distribution.ts";
+import { isAssumed, MAX_DRIFT } from "./feasible_lines.ts";
 import {
   type COUNTS,
   describeMetrics,
@@ -15,7 +16,7 @@ import {
   type Vocabulary,
 } from "./metrics.ts";
 import type { RunStats } from "./run_stats.ts";
-import type { Estimate } from "./summary.ts";
+import type { Estimate, ServerSummary } from "./summary.ts";
 import { seconds } from "./units.ts";
 
 /** A condition under which a run has failed. */
@@ -126,12 +127,14 @@ export interface Measured {
   upper?: number;
   /** Whether it is above every limit: `lower` is then the least that is proven. */
   beyond?: boolean;
+  /** Which ends of the interval are assumed: beyond them is what the replies do not exclude. */
+  assumed?: { lower: boolean; upper: boolean };
   /** What would tell more; or why it is beyond every limit. */
   help: string;
 }
 
 function verdictOn({ text, operator, limit }: Threshold, measured: Measured): Verdict {
-  const { tag, lower, upper, beyond = false, help } = measured;
+  const { tag, lower, upper, beyond = false, assumed, help } = measured;
   const holds = (value: number) => {
     switch (operator) {
       case "<":
@@ -149,7 +152,10 @@ function verdictOn({ text, operator, limit }: Threshold, measured: Measured): Ve
     return { threshold: text, verdict: "cannot tell", broken: false, ...none, tag, help };
   }
   // What holds at both ends of an interval holds within it.
-  const ends = [holds(beyond ? Infinity : lower), holds(upper)];
+  const ends = [
+    holds(beyond ? Infinity : assumed?.lower ? -Infinity : lower),
+    holds(assumed?.upper ? Infinity : upper),
+  ];
   const verdict = ends.every((it) => it) ? "broken" : ends.some((it) => it) ? "cannot tell" : "kept";
   return {
     threshold: text,
@@ -172,22 +178,33 @@ function measure(metric: PingThreshold["metric"], stats: RunStats): Measured[] {
     return [{ tag: null, lower: value, upper: value, help: "" }];
   }
   if (metric.of === "clock") {
-    return stats.summary().servers.map(({ tag, offset, drift }) => ({
-      tag,
-      ...rangeOf(metric.name === "offset" ? offset : drift, metric.absolute),
-      help: (metric.name === "offset" ? offset : drift) === null
-        ? UNTOLD
-        : metric.name === "offset"
-        ? "a path with shorter round trips tells more"
-        : "a longer run tells more",
-    }));
+    const rangeOf = metric.name === "offset" ? offsetRange : driftRange;
+    return stats.summary().servers.map((it) => ({ tag: it.tag, ...rangeOf(it, metric.absolute) }));
   }
   const { name, statistic } = metric;
   return stats.distributions(name).map(({ tag, values }) => ({ tag, ...statisticOf(statistic, values) }));
 }
 
-function rangeOf(estimate: Estimate | null, absolute: boolean): Pick<Measured, "lower" | "upper"> {
-  if (estimate === null) return {};
+type Range = Omit<Measured, "tag">;
+
+function offsetRange({ offset }: ServerSummary, absolute: boolean): Range {
+  if (offset === null) return { help: UNTOLD };
+  return { ...rangeOf(offset, absolute), help: "a path with shorter round trips tells more" };
+}
+
+function driftRange({ drift, withdrawn }: ServerSummary, absolute: boolean): Range {
+  if (drift === null) return { help: withdrawn === null ? UNTOLD : "what the replies proved is withdrawn" };
+  const { lower, upper } = rangeOf(drift, false);
+  const assumed = { lower: isAssumed(lower), upper: isAssumed(upper) };
+  const anyAssumed = assumed.lower || assumed.upper;
+  const help = anyAssumed
+    ? `a drift of at most ${MAX_DRIFT} ppm is assumed, and a longer run tells more`
+    : "a longer run tells more";
+  const ends = absolute ? { lower: false, upper: anyAssumed } : assumed;
+  return { ...rangeOf(drift, absolute), assumed: ends, help };
+}
+
+function rangeOf(estimate: Estimate, absolute: boolean): { lower: number; upper: number } {
   const [lower, upper] = [estimate.value - estimate.bound, estimate.value + estimate.bound];
   if (!absolute) return { lower, upper };
   return { lower: Math.max(0, lower, -upper), upper: Math.max(Math.abs(lower), Math.abs(upper)) };
@@ -197,7 +214,7 @@ function rangeOf(estimate: Estimate | null, absolute: boolean): Pick<Measured, "
 export function statisticOf(
   statistic: Statistic,
   values: Distribution | undefined,
-): Omit<Measured, "tag"> {
+): Range {
   if (values === undefined) return { help: UNTOLD };
   if (values.count === 0) return { help: "nothing of the kind was measured" };
   if (typeof statistic !== "number") {

@@ -1,7 +1,6 @@
 /** The command line: what is typed, and what each command is asked for by it. */
-import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { UsageError } from "../cli/parser.ts";
-import { formatSize, formatTime, parseSize, parseTime } from "../cli/values.ts";
 import { client } from "../commands/client.ts";
 import { load } from "../commands/load.ts";
 import { ping } from "../commands/ping.ts";
@@ -116,6 +115,17 @@ test("the server takes several endpoints", () => {
     { transport: "tcp", hostname: "::", port: 1 },
     { transport: "tcp", hostname: "::1", port: 2 },
     { transport: "tcp", hostname: "h", port: 3 },
+  ]);
+});
+
+test("a port of its own goes with an endpoint that has none", () => {
+  for (const argv of ["-p 7 web", "web --port 7", "tcp://web -p7"]) {
+    assertEquals(clientOptions(argv).endpoint, { transport: "tcp", hostname: "web", port: 7 });
+  }
+  assertEquals(clientOptions("-p 7 [::1]").endpoint, { transport: "tcp", hostname: "::1", port: 7 });
+  assertEquals(clientOptions("udp:// -p 7").endpoint, { transport: "udp", hostname: "localhost", port: 7 });
+  assertEquals(serverOptions("tls://h --cert c -p 7").options.listen, [
+    { transport: "tls", hostname: "h", port: 7 },
   ]);
 });
 
@@ -294,6 +304,9 @@ test("what is wrong on the command line is named, with its value and what was ex
       'Cannot use --framing "chunk": over UDP a datagram is a message',
     ],
     [["server", ":7", "--port", "7"], 'Cannot use endpoint ":7": --port is given too'],
+    [["client", "web:7", "-p", "8"], 'Cannot use endpoint "web:7": --port is given too'],
+    [["client", "unix:/s", "-p", "8"], 'Cannot use endpoint "unix:/s": --port is given too'],
+    [["server", "a", "b", "-p", "8"], 'Cannot use endpoint "a": --port is given too'],
     [["server", ":7", "--host", "h"], 'Cannot use endpoint ":7": --host is given too'],
     [["server", "--host", "a b"], 'Cannot use --host "a b": "a b" is not a host'],
     [
@@ -342,48 +355,5 @@ test("what is wrong on the command line is named, with its value and what was ex
     const error = await assertRejects(() => readCommandLine(argv), UsageError);
     assertEquals(error.message.slice(0, message.length), message);
     assert(!error.message.includes("\n"));
-  }
-});
-
-test("sizes and times are read in every unit", () => {
-  const size = (text: string) => parseSize(text, 1, 1e12);
-  assertEquals(["1", "65536", "64k", "64K", "64KiB", "2m", "2MiB", "3g"].map(size), [
-    1,
-    65536,
-    65536,
-    65536,
-    65536,
-    2 ** 21,
-    2 ** 21,
-    3 * 2 ** 30,
-  ]);
-  assertEquals(
-    ["0", "0.2", "5", ".5", "1ms", "500ms", "10s", "1.5s", "5m", "2H"].map((it) => parseTime(it)),
-    [
-      0,
-      200,
-      5000,
-      500,
-      1,
-      500,
-      10_000,
-      1500,
-      300_000,
-      7_200_000,
-    ],
-  );
-  for (const text of ["", ".", "ms", "-1s", "1d", "s1", "1 s", "1e3s", "Infinity", "NaN", "0.0001"]) {
-    assertThrows(() => parseTime(text), Error, "expected a time");
-  }
-  assertEquals([0, 200, 1500, 10_000, 600_000, 7_200_000].map(formatTime), [
-    "0s",
-    "200ms",
-    "1500ms",
-    "10s",
-    "10m",
-    "2h",
-  ]);
-  for (const bytes of [1, 1023, 1024, 65536, 2 ** 20, 3 * 2 ** 30]) {
-    assertEquals(size(formatSize(bytes)), bytes);
   }
 });

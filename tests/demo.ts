@@ -2,19 +2,10 @@
  * Shows the main job: a real server process, a conversation with it through a real client process, and a file sent
  * through. Run it with `deno task demo`; it needs no network but the machine's own, and leaves nothing behind.
  */
+import { TSECHO } from "./helpers.ts";
+
 const LINES = 12_000;
-const ROOT = new URL("..", import.meta.url).pathname;
-const TSECHO = [
-  "run",
-  "--quiet",
-  "--no-prompt",
-  "--allow-net",
-  "--allow-read",
-  "--allow-write",
-  "--allow-env=TERM",
-  "--allow-run=/usr/bin/getconf",
-  `${ROOT}main.ts`,
-];
+const [DENO = "", RUN = "", ...OPTIONS] = TSECHO;
 
 function say(text = ""): void {
   console.log(text);
@@ -22,8 +13,8 @@ function say(text = ""): void {
 
 /** Starts tsecho; its messages go to the terminal, its log does not. */
 function start(args: string[], stdin: "piped" | "null", stderr: "inherit" | "null"): Deno.ChildProcess {
-  return new Deno.Command(Deno.execPath(), { args: [...TSECHO, ...args], stdin, stdout: "piped", stderr })
-    .spawn();
+  const command = [RUN, "--quiet", ...OPTIONS, ...args];
+  return new Deno.Command(DENO, { args: command, stdin, stdout: "piped", stderr }).spawn();
 }
 
 async function fail(reason: string): Promise<never> {

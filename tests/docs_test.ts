@@ -20,6 +20,7 @@ const MAX_README_WORDS = 1000;
 const FOREIGN_OPTIONS = [
   ..."allow-net allow-read allow-write allow-run allow-all unstable-net no-lock global filter".split(" "),
   ..."now system no-create-home shell".split(" "), // systemctl, useradd
+  ..."v8-flags max-semi-space-size".split(" "), // V8
   "against", // the benchmarks
 ];
 /** Commands whose options are their own. */

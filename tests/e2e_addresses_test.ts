@@ -52,6 +52,7 @@ test("a link-local address keeps its zone, on both sides", {
       /^PING \w+:\/\/\[fe80::1%lo\]:7007 [^]* bytes from \w+:\/\/\[fe80::1%lo\]:7007: seq=1/,
     );
   }
+  assertMatch(server.stderr.text, / info open conn=1 peer=\[fe80::1%lo\]:\d+\n/);
   const table: [string[], string][] = [
     [["client", "[fe80::1%lo]:7", "-m", "x"], "connection refused; is a server running there?"],
     [["client", "[fe80::1]:7007", "-m", "x"], "a link-local address needs its interface, as in fe80::1%eth0"],

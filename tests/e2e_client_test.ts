@@ -156,7 +156,7 @@ test("a server that takes no more of a long line does not hold the client", asyn
   const { code, stderr } = await tsecho(args, "x".repeat(20_000_000));
   wake();
   assertEquals(
-    [code, stderr.includes("no reply in 300ms; 1 of 1 lines sent were not answered")],
+    [code, stderr.includes("no reply in 300ms; 1 of 1 line sent was not answered")],
     [1, true],
     stderr,
   );
@@ -240,6 +240,25 @@ test("into a pipe replies go byte for byte, control characters included", async 
   await using server = await ServerProcess.start();
   const { stdout } = await tsecho(["client", `127.0.0.1:${server.port}`], "\x1b[31mred\x00\r\n");
   assertEquals(unstamped(stdout), "\x1b[31mred\x00\r\n");
+});
+
+test("an error reply without a reason is told as what it is, with its LF and without", async () => {
+  for (const error of ["error: \n", "error: "]) {
+    await using server = fakeServer(async (conn) => {
+      await conn.read(buffer());
+      await conn.write(encode(error));
+    });
+    const said = "the server sent an error without a reason";
+    const one = await tsecho(["client", server.url, "-m", "x"]);
+    assertEquals(one.stderr, `tsecho: Cannot talk to "${server.url}": ${said}\n`);
+    const piped = await tsecho(["client", server.url], "x\n");
+    assertEquals(
+      piped.stderr,
+      `tsecho: Cannot get every line answered by "${server.url}": ${said}; 1 of 1 line sent was not answered\n`,
+    );
+    const pinged = await tsecho(["ping", server.url, "-c", "1"]);
+    assertStringIncludes(pinged.stdout, `no reply to seq=1: ${said}\n`);
+  }
 });
 
 test("an error reply's control characters are escaped on stderr", async () => {

@@ -197,6 +197,19 @@ test("no more than 256 connections are open at once, and lines that find them op
   assert(end.missed_by["256 connections are open"]! > 0, JSON.stringify(end));
 });
 
+test("corrupt replies in a row have one line and a count, and each is counted", async () => {
+  await withPeer(async (conn) => {
+    await conn.read(new Uint8Array(1000));
+    await conn.write(new TextEncoder().encode("<p>\n".repeat(300)));
+  }, async (port) => {
+    const { stdout } = await tsecho(["ping", `127.0.0.1:${port}`, "-c", "1"]);
+    assertMatch(
+      stdout,
+      /^PING .*\ncorrupt reply: .* It says "<p>"\n299 more corrupt replies\nno reply to seq=1: .*\n\n--- .*\n1 line transmitted, 0 received, 300 corrupt, 100% loss/,
+    );
+  });
+});
+
 test("the first reply of what is no tsecho server says what came, and only the first", async () => {
   await withPeer(async (conn) => {
     await conn.read(new Uint8Array(1000));
@@ -207,7 +220,7 @@ test("the first reply of what is no tsecho server says what came, and only the f
     assertStringIncludes(
       stdout,
       'corrupt reply: is it a tsecho server? It says "HTTP/1.1 400 Bad\\x1b Request"\n' +
-        "corrupt reply: not of this run, or changed\n",
+        "2 more corrupt replies\n",
     );
   });
 });
@@ -220,7 +233,7 @@ test("a server's error line is the reason of the lines that it costs", async () 
   const { code, stdout } = await tsecho(["ping", `127.0.0.1:${server.port}`, "-c", "1"]);
   assertEquals(code, 1);
   assertStringIncludes(stdout, "no reply to seq=1: the server says: too many connections (1)\n");
-  assertStringIncludes(stdout, "1 lines transmitted, 0 received, 100% loss");
+  assertStringIncludes(stdout, "1 line transmitted, 0 received, 100% loss");
 });
 
 test("signals are heeded before a connection is made: SIGQUIT tells, SIGINT and SIGHUP end with a summary", async () => {

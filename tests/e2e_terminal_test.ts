@@ -52,6 +52,15 @@ for (const [name, key] of [["Ctrl-D", "\x04"], ["Ctrl-C", "\x03"]] as const) {
   });
 }
 
+test("prompt: control keys that mean nothing type nothing", async () => {
+  await using server = await ServerProcess.start();
+  await using terminal = await startClient(server);
+  await terminal.write("a\x1cb\x1dc\r"); // Ctrl-\, Ctrl-]
+  await terminal.shows(new RegExp(`${STAMP}abc\r\n`));
+  await terminal.write("\x04");
+  assertEquals(await terminal.code(), 0);
+});
+
 test("prompt: Ctrl-C in the middle of a line ends it too", async () => {
   await using server = await ServerProcess.start();
   await using terminal = await startClient(server);

@@ -246,7 +246,7 @@ test("a lost message is said, and the next is sent all the same", async () => {
   assertEquals(
     stderr,
     "tsecho: no reply in 1s\n" +
-      `tsecho: Cannot get every line answered by "${server.url}": no reply in 1s; 1 of 3 lines sent were not answered\n`,
+      `tsecho: Cannot get every line answered by "${server.url}": no reply in 1s; 1 of 3 lines sent was not answered\n`,
   );
 });
 
@@ -306,7 +306,7 @@ test(
     await terminal.write("found\n");
     await terminal.shows(/found\r?\n/);
     await terminal.write("\n");
-    await terminal.shows("1 of 2 lines sent were not answered");
+    await terminal.shows("1 of 2 lines sent was not answered");
     assertEquals(await terminal.code(), 1);
   },
 );

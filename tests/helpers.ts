@@ -1,5 +1,6 @@
 /** What the tests share: processes with a deadline on each wait, and the command under test. */
 import { assert, assertEquals } from "@std/assert";
+import config from "../deno.json" with { type: "json" };
 import { parsePort } from "../net/endpoint.ts";
 import { granted } from "./harness.ts";
 
@@ -7,18 +8,10 @@ export const ROOT = new URL("..", import.meta.url).pathname;
 export const TESTDATA = new URL("testdata/", import.meta.url).pathname;
 
 const binary = granted("env") && granted("read") ? Deno.env.get("TSECHO_BIN") : undefined;
-/** The command under test: the binary that TSECHO_BIN names, or else `deno run` with the binary's permissions. */
-export const TSECHO: string[] = binary !== undefined ? [Deno.realPathSync(binary)] : [
-  Deno.execPath(),
-  "run",
-  "--no-prompt",
-  "--allow-net",
-  "--allow-read",
-  "--allow-write",
-  "--allow-env=TERM",
-  "--allow-run=/usr/bin/getconf",
-  `${ROOT}main.ts`,
-];
+/** The command under test: the binary that TSECHO_BIN names, or else what `deno task tsecho` runs. */
+export const TSECHO: string[] = binary !== undefined
+  ? [Deno.realPathSync(binary)]
+  : [Deno.execPath(), ...config.tasks.tsecho.command.split(" ").slice(1, -1), `${ROOT}main.ts`];
 
 /** No wait of a test is longer; the slowest step takes a tenth of it. */
 const DEADLINE_MS = 60_000;

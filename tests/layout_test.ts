@@ -1,5 +1,6 @@
 /** The checks of the layout and of lengths find each breach, and nothing else. */
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
+import config from "../deno.json" with { type: "json" };
 import { faultsOf } from "./check_imports.ts";
 import { test } from "./harness.ts";
 import lengths from "./lint_lengths.ts";
@@ -100,4 +101,12 @@ test("what is too long is named, unless its first comment says why", () => {
   for (const [file, source, messages] of table) {
     assertEquals(found(file, source), messages, source.slice(0, 60));
   }
+});
+
+test("tsecho is run, installed and compiled with the same permissions and flags", () => {
+  const options = (task: keyof typeof config.tasks) =>
+    config.tasks[task].command.split(" ").filter((it) => /^--(?:no-prompt|allow-|v8-flags=)/.test(it));
+  assert(options("tsecho").some((it) => it.startsWith("--v8-flags=")));
+  assertEquals(options("install"), options("tsecho"));
+  assertEquals(options("compile"), options("tsecho"));
 });

@@ -5,7 +5,7 @@ import { Admission, type AdmittedConnection } from "../net/admission.ts";
 import { CidrSet } from "../net/cidr.ts";
 import type { Rejection } from "../net/rejection.ts";
 import type { ServerTls, StreamListener } from "../net/transport.ts";
-import { acceptAllWaiting, endConnections } from "../server/drain.ts";
+import { acceptAllWaiting, admitAllAccepted, endConnections } from "../server/drain.ts";
 import { IdleClock } from "../server/idle_clock.ts";
 import { RejectionLog } from "../server/rejection_log.ts";
 import { test } from "./harness.ts";
@@ -129,21 +129,66 @@ test("the drain timeout ends who sends on, and a second later who does not read"
   );
 });
 
-test("a drain accepts who waits until none has come for 5 ms, for a second at most", async () => {
+test("a drain accepts who waits until none has come for 10 ms, for a second at most", async () => {
   const clock = new VirtualClock();
-  let accepted = 0;
-  let done = 0;
-  const waiting = acceptAllWaiting(() => accepted, clock).then(() => done = clock.now());
+  const arrivals = { accepted: 0, reads: 0, pending: 0, handshakes: 0 };
+  const moment = async (waiting: Promise<void>) => {
+    let done = false;
+    const begun = clock.now();
+    waiting.then(() => done = true);
+    for (; !done; await clock.advance(1));
+    return clock.now() - begun;
+  };
+  const waiting = acceptAllWaiting(() => ({ ...arrivals }), clock);
   await clock.advance(3);
-  accepted++;
+  arrivals.accepted++;
   await clock.advance(4); // found at 5
-  await clock.advance(10);
+  assertEquals(7 + await moment(waiting), 15);
+  const endless = () => ({ ...arrivals, accepted: arrivals.accepted++ });
+  assertEquals(await moment(acceptAllWaiting(endless, clock)), 1_000);
+  // Among many reads some connections may not have had their turn.
+  const crowded = () => ({ ...arrivals, reads: arrivals.reads += clock.now() % 100 < 50 ? 128 : 1 });
+  await clock.advance(100 - clock.now() % 100);
+  assertEquals(await moment(acceptAllWaiting(crowded, clock)), 55);
+});
+
+test("a drain waits for handshakes that have begun, and not for who is silent", async () => {
+  const clock = new VirtualClock();
+  const arrivals = { accepted: 9, reads: 0, pending: 2, handshakes: 1 };
+  const begun = clock.now();
+  let done = 0;
+  const waiting = admitAllAccepted(() => ({ ...arrivals }), clock).then(() => done = clock.now());
+  await clock.advance(300);
+  assertEquals(done, 0);
+  [arrivals.pending, arrivals.handshakes] = [1, 0];
+  await clock.advance(300);
   await waiting;
-  assertEquals(done, 10);
-  const endless = acceptAllWaiting(() => accepted++, clock).then(() => done = clock.now());
+  assertEquals(done, 355);
+  arrivals.handshakes = 1;
+  const stuck = admitAllAccepted(() => ({ ...arrivals }), clock).then(() => done = clock.now());
   await clock.advance(2_000);
-  await endless;
-  assertEquals(done, 17 + 1_000);
+  await stuck;
+  assertEquals(done - begun, 1_600);
+  arrivals.pending = 0;
+  await admitAllAccepted(() => ({ ...arrivals }), clock); // at once
+});
+
+test("silence is nobody's while the server has no time to read", async () => {
+  await using world = new World({}, { conns: 100 });
+  const crowd = Array.from({ length: 80 }, () => world.connect());
+  const waiting = world.connect();
+  const ending = endConnections(world.connections, 10_000, world.clock, world.idleClock);
+  for (let i = 0; i < 20; i++) {
+    for (const stream of crowd) stream.send("hello\n");
+    await world.clock.advance(10);
+  }
+  assertEquals(waiting.halfClosed, false);
+  await world.clock.advance(80);
+  for (const stream of [waiting, ...crowd]) {
+    assertEquals(stream.halfClosed, true);
+    stream.end();
+  }
+  await ending;
 });
 
 test("accepting again after a failure takes pauses from 10 to 500 ms, and one event", async () => {

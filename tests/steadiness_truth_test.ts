@@ -5,8 +5,10 @@ import type { ServerSummary } from "../stats/summary.ts";
 import { cases, test, volume } from "./harness.ts";
 import { JITTERS, logUniform, type Random, seeded, statsOf } from "./paths.ts";
 import { within } from "./simulation.ts";
+/** Delays in µs of runs over the loopback of a machine that others kept busy, and when their lines were sent. */
+import busyLoopback from "./testdata/busy_loopback.json" with { type: "json" };
 
-const RUNS = volume(cases(60), 1000);
+const RUNS = volume(cases(60), 4000);
 const LINES = [50, 100, 200];
 
 /** The delays of a run, and what they add up to: the offset cannot be told better than half of the least. */
@@ -103,6 +105,29 @@ test(`of ${RUNS} steps larger than the bound at most one in a hundred leaves it 
   assert(wordless < RUNS / 2, `${wordless} of ${RUNS}`);
 });
 
+test("over a busy machine's loopback the bound stands, and neither a step nor 1000 ppm passes without a word", () => {
+  for (const [seed, text] of busyLoopback.entries()) {
+    const [moments, up, down] = [text.moments, text.up, text.down].map((it) => it.split(" ").map(Number)) as [
+      number[],
+      number[],
+      number[],
+    ];
+    const end = Math.max(...moments.map((it, i) => it + (up[i]! + down[i]!) / 1e6));
+    const run = (offset: (moment: number) => number) =>
+      told({ moments, up, down, end, random: seeded(seed) }, offset);
+    const steady = run(() => 5000);
+    assert(steady.right && steady.server.withdrawn === null, JSON.stringify({ seed, ...steady }));
+    const bound = (Math.min(...up) + Math.min(...down)) / 2;
+    const middle = moments[Math.floor(moments.length / 2)]!;
+    for (const size of [1.3 * bound, -1.3 * bound]) {
+      const stepped = run((moment) => 5000 + (moment > middle ? size : 0));
+      assert(stepped.right || stepped.word, JSON.stringify({ seed, size, ...stepped }));
+      const drifting = run((moment) => 5000 + 1000 * Math.sign(size) * moment);
+      assert(drifting.right || drifting.word, JSON.stringify({ seed, size, ...drifting }));
+    }
+  }
+});
+
 test("a withdrawn bound is that of the latest reply, and the text says why", () => {
   const random = seeded(1);
   const moments = Array.from({ length: 60 }, (_, i) => i * 0.1);
@@ -149,7 +174,7 @@ test("the text says where a drift is limited by what is assumed, and not by repl
     const stats = statsOf({ moments, up: ways, down: ways, offset: (at) => drift * at }, seeded(1));
     return summaryLines(stats.summary()).find((it) => it.startsWith("clock drift"))!;
   };
-  const assumed = "; that it is at most 500 ppm is assumed";
+  const assumed = "; a drift of at most 500 ppm is assumed";
   assert(text(480).endsWith(`gains; the offset is the latest${assumed}`), text(480));
   assert(text(-480).endsWith(`loses; the offset is the latest${assumed}`), text(-480));
   assert(text(200).endsWith("gains; the offset is the latest"), text(200));

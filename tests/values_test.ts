@@ -1,0 +1,47 @@
+/** The values of options: sizes and times, as they are read and written. */
+import { assertEquals, assertThrows } from "@std/assert";
+import { formatSize, formatTime, parseSize, parseTime } from "../cli/values.ts";
+import { test } from "./harness.ts";
+
+test("sizes and times are read in every unit", () => {
+  const size = (text: string) => parseSize(text, 1, 1e12);
+  assertEquals(["1", "65536", "64k", "64K", "64KiB", "2m", "2MiB", "3g"].map(size), [
+    1,
+    65536,
+    65536,
+    65536,
+    65536,
+    2 ** 21,
+    2 ** 21,
+    3 * 2 ** 30,
+  ]);
+  assertEquals(
+    ["0", "0.2", "5", ".5", "1ms", "500ms", "10s", "1.5s", "5m", "2H"].map((it) => parseTime(it)),
+    [
+      0,
+      200,
+      5000,
+      500,
+      1,
+      500,
+      10_000,
+      1500,
+      300_000,
+      7_200_000,
+    ],
+  );
+  for (const text of ["", ".", "ms", "-1s", "1d", "s1", "1 s", "1e3s", "Infinity", "NaN", "0.0001"]) {
+    assertThrows(() => parseTime(text), Error, "expected a time");
+  }
+  assertEquals([0, 200, 1500, 10_000, 600_000, 7_200_000].map(formatTime), [
+    "0s",
+    "200ms",
+    "1500ms",
+    "10s",
+    "10m",
+    "2h",
+  ]);
+  for (const bytes of [1, 1023, 1024, 65536, 2 ** 20, 3 * 2 ** 30]) {
+    assertEquals(size(formatSize(bytes)), bytes);
+  }
+});
