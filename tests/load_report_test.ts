@@ -334,6 +334,20 @@ test("the first line says what kind of load it is", () => {
   }
 });
 
+test("where the clocks kept to no line, the delay of each direction is said to be unknown", () => {
+  const offset = { value: 0.001, bound: 0.0005 };
+  const unknown = (tags: (string | null)[]) => () =>
+    tags.map((tag) => ({ tag, up: undefined, down: undefined, offset }));
+  const told = (tags: (string | null)[]) =>
+    text(runOf(1, (it) => tags.forEach((tag) => answer(it, 100, 200, tag)), { directions: unknown(tags) }));
+  assertStringIncludes(
+    told([null]),
+    "\nupstream and downstream delay unknown: it looks as if a clock had been stepped, or drifted\n" +
+      "clock offset +1.000 ms ± 0.500 ms\n",
+  );
+  assertMatch(told(["a", "b"]), /^a +0 +100 \(50%\) +unknown +unknown$/m);
+});
+
 test("where no line was answered there are no figures, and no verdict on the generator", () => {
   const run = runOf(1, (interval) => {
     interval.planned = interval.sent = interval.lost = 10;
