@@ -327,8 +327,11 @@ const OUTCOMES: Record<LoadOutcome, Outcome> = {
 };
 
 async function run(options: LoadCommandOptions, signals: Signals): Promise<Outcome> {
-  let abort = () => {}; // there is nothing to end at once at first
-  const stop = signals.stop(true, () => abort()); // at SIGHUP too: what was measured is told and saved
+  let abort: (() => void) | undefined; // nothing can be ended at once before a run begins
+  const stop = signals.stop(true, () => { // at SIGHUP too: what was measured is told and saved
+    abort?.();
+    return abort !== undefined;
+  });
   await warnIfInsecure(options);
   const onAgain = (now: () => void) => abort = now;
   if (options.find !== undefined) {

@@ -28,10 +28,10 @@ export async function findRate(
   const { settings, find: search } = options;
   const { limit: condition, trial } = search!;
   const ending = new AbortController();
-  const plan = await planOf(options, ending.signal);
-  const outputs = await openOutputs(options);
   stop.addEventListener("abort", () => ending.abort());
   if (stop.aborted) ending.abort();
+  const plan = await planOf(options, ending.signal);
+  const outputs = await openOutputs(options);
   void outputs.failed.then(() => ending.abort());
   const start = startOf(options);
   /** Those of the latest trial, and of the latest that passed. */
