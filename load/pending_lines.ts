@@ -105,7 +105,7 @@ export class PendingLines {
     stamp: number | undefined,
   ): void {
     this.#recorder.receive(planned, handed, this.begun ?? written, written, now, lines, tag);
-    if (stamp !== undefined) this.#recorder.sample({ tag, written, stamp, read: now, lines }, planned);
+    if (stamp !== undefined) this.#recorder.sample(planned, tag, written, stamp, now, lines);
     if (this.answered) return;
     this.answered = true;
     this.#recorder.answeredBy(tag);

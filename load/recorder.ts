@@ -106,13 +106,19 @@ export class Recorder extends Intervals {
     interval.blocked.record((taken - handed) * 1000, lines);
   }
 
-  /** A reply tells of the way there and back. */
-  sample(sample: ExchangeSample, planned: number): void {
-    const { read } = sample;
+  /** A reply tells of the way there and back: as {@linkcode ExchangeSample}, of lines with this planned moment. */
+  sample(
+    planned: number,
+    tag: string | null,
+    written: number,
+    stamp: number,
+    read: number,
+    lines: number,
+  ): void {
     if (planned < this.from) return;
     if (!this.#isOpen && read - this.#sampledAt < MIN_SAMPLE_MS) return;
     this.#sampledAt = read;
-    this.#observer.onExchange(sample);
+    this.#observer.onExchange({ tag, written, stamp, read, lines });
   }
 
   /** A connection had its first reply from a server. */
