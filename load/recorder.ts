@@ -106,17 +106,13 @@ export class Recorder extends Intervals {
     interval.blocked.record((taken - handed) * 1000, lines);
   }
 
-  /** A reply tells of the way there and back: as {@linkcode ExchangeSample}, of lines with this planned moment. */
-  sample(
-    planned: number,
-    tag: string | null,
-    written: number,
-    stamp: number,
-    read: number,
-    lines: number,
-  ): void {
-    if (planned < this.from) return;
-    if (!this.#isOpen && read - this.#sampledAt < MIN_SAMPLE_MS) return;
+  /** Whether a reply to lines with this planned moment is to tell of the way there and back. */
+  wantsSample(planned: number, read: number): boolean {
+    return planned >= this.from && (this.#isOpen || read - this.#sampledAt >= MIN_SAMPLE_MS);
+  }
+
+  /** Tells of an exchange, as {@linkcode ExchangeSample} says. */
+  sample(tag: string | null, written: number, stamp: number, read: number, lines: number): void {
     this.#sampledAt = read;
     this.#observer.onExchange({ tag, written, stamp, read, lines });
   }

@@ -29,7 +29,7 @@ export class EventLoopClock implements PacingClock {
   #pair: SocketPair | undefined;
 
   now(): number {
-    return systemClock.now();
+    return performance.now();
   }
 
   sleep(millis: number, signal?: AbortSignal): Promise<void> {
