@@ -152,6 +152,12 @@ test("each trial of a search is a row, and what the search came to stands above 
     "",
     "--- tcp://web:21567 load statistics ---",
   ]);
+  const interrupted: LoadFound = {
+    outcome: "interrupted",
+    rate: null,
+    trials: [{ ...trial, passed: false }],
+  };
+  assertEquals(rows(interrupted)[2], "      1000      1000      0.200      1.000  interrupted");
   assertEquals(rows(found, false)[1], "highest rate that keeps p99<5ms: 1000 lines/s");
   const lines: [outcome: LoadFound["outcome"], rate: number | null, line: string][] = [
     ["at least", 500, "p99<5ms is kept at 500 lines/s at least: the generator could do no more"],
