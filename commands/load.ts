@@ -11,7 +11,8 @@ import {
   parseSize,
   parseTime,
 } from "../cli/values.ts";
-import { FIND_DEFAULTS, LOAD_DEFAULTS, type Stage } from "../load.ts";
+import { FIND_DEFAULTS, LOAD_DEFAULTS } from "../probe/load_defaults.ts";
+import type { Stage } from "../probe/schedule.ts";
 import { MAX_PAYLOAD } from "../protocol.ts";
 import { describeMetrics, LOAD_METRICS } from "../stats/metrics.ts";
 import { type LoadThreshold, parseThresholdOf } from "../stats/threshold.ts";
