@@ -1,9 +1,7 @@
 import { LoadInterval } from "../stats/load_interval.ts";
 import { Intervals } from "./intervals.ts";
+import { Thinning } from "./thinning.ts";
 import { MAX_TAGS, OTHER_TAGS } from "../stats/server_stats.ts";
-
-/** Between two exchanges of a closed loop that are told of, in ms: 5,000 a second say enough, and cost little. */
-const MIN_SAMPLE_MS = 0.2;
 
 /** An exchange that tells about the way there and back. Moments are in ms on the run's clock. */
 export interface ExchangeSample {
@@ -44,7 +42,7 @@ export class Recorder extends Intervals {
   readonly #observer: LoadObserver;
   readonly #isOpen: boolean;
   readonly #tags = new Set<string | null>();
-  #sampledAt = -Infinity;
+  readonly #thinning = new Thinning();
 
   /** @param isOpen whether lines follow a plan, so that they have a response time. */
   constructor(observer: LoadObserver, isOpen: boolean, first: LoadInterval = new LoadInterval()) {
@@ -108,12 +106,11 @@ export class Recorder extends Intervals {
 
   /** Whether a reply to lines with this planned moment is to tell of the way there and back. */
   wantsSample(planned: number, read: number): boolean {
-    return planned >= this.from && (this.#isOpen || read - this.#sampledAt >= MIN_SAMPLE_MS);
+    return planned >= this.from && (this.#isOpen || this.#thinning.takes(read));
   }
 
   /** Tells of an exchange, as {@linkcode ExchangeSample} says. */
   sample(tag: string | null, written: number, stamp: number, read: number, lines: number): void {
-    this.#sampledAt = read;
     this.#observer.onExchange({ tag, written, stamp, read, lines });
   }
 
