@@ -107,9 +107,10 @@ export class PendingLines {
   #receive(planned: number, handed: number, written: number, now: number, lines: number): void {
     const { tag } = this.#servers;
     this.#recorder.receive(planned, handed, this.begun ?? written, written, now, lines, tag);
-    if (this.#recorder.wantsSample(planned, now)) {
+    const wanted = this.#recorder.wanted(planned, lines, now);
+    if (wanted > 0) {
       const stamp = this.#servers.stamp();
-      if (stamp !== undefined) this.#recorder.sample(tag, written, stamp, now, lines);
+      if (stamp !== undefined) this.#recorder.sample(tag, written, stamp, now, wanted);
     }
     if (this.answered) return;
     this.answered = true;

@@ -104,9 +104,10 @@ export class Recorder extends Intervals {
     interval.blocked.record((taken - handed) * 1000, lines);
   }
 
-  /** Whether a reply to lines with this planned moment is to tell of the way there and back. */
-  wantsSample(planned: number, read: number): boolean {
-    return planned >= this.from && (this.#isOpen || this.#thinning.takes(read));
+  /** How many of these lines are to tell of the way there and back: all that follow a plan. */
+  wanted(planned: number, lines: number, read: number): number {
+    const taken = this.#isOpen ? lines : this.#thinning.take(lines, read);
+    return planned >= this.from ? taken : 0;
   }
 
   /** Tells of an exchange, as {@linkcode ExchangeSample} says. */

@@ -1,21 +1,29 @@
-/** Exchanges a second that say enough: more would cost the generator more than they tell. */
+/** Lines a second whose way says enough: more would cost the generator more than they tell. */
 const ENOUGH = 5000;
-/** After so many exchanges their rate is found anew. */
-const ROUND = 1024;
+/** The rate of lines is found anew after this time, in ms. */
+const ROUND_MS = 10;
 
-/** Takes every so manieth of many exchanges, whenever it comes: those that come together count as much as the others. */
+/** Takes every so manieth line of very many, whenever it comes: those that come together count as much as the others. */
 export class Thinning {
   #stride = 1;
-  #seen = 0;
-  #roundAt = -Infinity;
+  /** Lines since the one that was taken last, and since the rate was found. */
+  #passed = 0;
+  #lines = 0;
+  #roundAt = 0;
 
-  /** Whether the exchange that is read now is taken. @param now in ms. */
-  takes(now: number): boolean {
-    if (++this.#seen % ROUND === 0) {
-      const perSecond = ROUND * 1000 / Math.max(0.01, now - this.#roundAt);
+  /** How many of the lines that are read now are taken. @param now in ms. */
+  take(lines: number, now: number): number {
+    this.#lines += lines;
+    if (now - this.#roundAt >= ROUND_MS) {
+      const perSecond = this.#lines * 1000 / (now - this.#roundAt);
       this.#stride = Math.max(1, Math.round(perSecond / ENOUGH));
+      this.#lines = 0;
       this.#roundAt = now;
     }
-    return this.#seen % this.#stride === 0;
+    this.#passed += lines;
+    if (this.#passed < this.#stride) return 0;
+    const taken = Math.floor(this.#passed / this.#stride);
+    this.#passed -= taken * this.#stride;
+    return taken;
   }
 }
