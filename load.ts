@@ -21,7 +21,7 @@ import { cpuUsage } from "node:process";
 import { Failure } from "./failure.ts";
 import { Engine } from "./load/engine.ts";
 import { IntervalQueue } from "./load/interval_queue.ts";
-import { LOAD_DEFAULTS, type LoadOptions, type LoadPlan, planOf } from "./load/options.ts";
+import { type LoadOptions, type LoadPlan, planOf } from "./load/options.ts";
 import { pathsTo } from "./load/paths.ts";
 import type { LoadObserver } from "./load/recorder.ts";
 import type { Runner } from "./load/runner.ts";
@@ -29,6 +29,7 @@ import { Threads } from "./load/threads.ts";
 import type { DialOptions } from "./net/dial.ts";
 import { DEFAULT_PORT, type Endpoint, formatEndpoint } from "./net/endpoint.ts";
 import { parseEndpoint } from "./net/transports.ts";
+import { LOAD_DEFAULTS } from "./probe/load_defaults.ts";
 import { EventLoopClock } from "./probe/pacing_clock.ts";
 import { LoadDirections } from "./stats/load_directions.ts";
 import { LoadInterval } from "./stats/load_interval.ts";
@@ -45,7 +46,7 @@ export type { DialOptions } from "./net/dial.ts";
 export type { ProxyVersion } from "./net/proxy.ts";
 export type { Endpoint, HostEndpoint, PathEndpoint } from "./net/endpoint.ts";
 export type { LoadInterval, LoadSummary };
-export { find, FIND_DEFAULTS } from "./load/find.ts";
+export { find } from "./load/find.ts";
 export { LOAD_DEFAULTS, type LoadOptions };
 
 /**

@@ -21,7 +21,8 @@ const REPEAT_MS = 300;
 const SIGNALS: Signals = {
   stop(hangup = false, again) {
     const stop = new AbortController();
-    const steps = [() => stop.abort(), ...(again === undefined ? [] : [again]), () => Deno.exit(EXIT_FAILED)];
+    const exit = () => Deno.exit(EXIT_FAILED);
+    const steps = [() => stop.abort(), () => again?.() || exit(), exit];
     let before = -Infinity;
     const onSignal = () => {
       const now = performance.now();

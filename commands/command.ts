@@ -15,9 +15,9 @@ export interface Signals {
    * before anything is opened: registering the first listener without free descriptors crashes the process.
    *
    * @param hangup whether SIGHUP aborts it too, however often: when a terminal goes, several may come.
-   * @param again is called by the second SIGINT or SIGTERM; then it is the third that ends the process.
+   * @param again is called by the second SIGINT or SIGTERM; if it returns true, it is the third that ends the process.
    */
-  stop(hangup?: boolean, again?: () => void): AbortSignal;
+  stop(hangup?: boolean, again?: () => boolean): AbortSignal;
   /** Calls the listener at each signal of this name; never on Windows, which has no such signal. */
   on(signal: "SIGHUP" | "SIGQUIT", listener: () => void): void;
 }

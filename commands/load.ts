@@ -11,7 +11,8 @@ import {
   parseSize,
   parseTime,
 } from "../cli/values.ts";
-import { FIND_DEFAULTS, LOAD_DEFAULTS, type Stage } from "../load.ts";
+import { FIND_DEFAULTS, LOAD_DEFAULTS } from "../probe/load_defaults.ts";
+import type { Stage } from "../probe/schedule.ts";
 import { MAX_PAYLOAD } from "../protocol.ts";
 import { describeMetrics, LOAD_METRICS } from "../stats/metrics.ts";
 import { type LoadThreshold, parseThresholdOf } from "../stats/threshold.ts";
@@ -327,8 +328,11 @@ const OUTCOMES: Record<LoadOutcome, Outcome> = {
 };
 
 async function run(options: LoadCommandOptions, signals: Signals): Promise<Outcome> {
-  let abort = () => {}; // there is nothing to end at once at first
-  const stop = signals.stop(true, () => abort()); // at SIGHUP too: what was measured is told and saved
+  let abort: (() => void) | undefined; // nothing can be ended at once before a run begins
+  const stop = signals.stop(true, () => { // at SIGHUP too: what was measured is told and saved
+    abort?.();
+    return abort !== undefined;
+  });
   await warnIfInsecure(options);
   const onAgain = (now: () => void) => abort = now;
   if (options.find !== undefined) {

@@ -1,5 +1,6 @@
 /** `tsecho load --find`: joins a search to the terminal and to files. */
-import { find, load, LOAD_DEFAULTS } from "../load.ts";
+import { find, load } from "../load.ts";
+import { LOAD_DEFAULTS } from "../probe/load_defaults.ts";
 import type { LoadStats } from "../stats/load_stats.ts";
 import type { LoadFound } from "../stats/load_trial.ts";
 import { leastInFlight } from "./load_checks.ts";
@@ -28,9 +29,9 @@ export async function findRate(
   const { settings, find: search } = options;
   const { limit: condition, trial } = search!;
   const ending = new AbortController();
-  const plan = await planOf(options, ending.signal);
   stop.addEventListener("abort", () => ending.abort());
   if (stop.aborted) ending.abort();
+  const plan = await planOf(options, ending.signal);
   const outputs = await openOutputs(options, ending.signal);
   void outputs.failed.then(() => ending.abort());
   const start = startOf(options);

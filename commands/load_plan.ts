@@ -10,6 +10,7 @@ import { MAX_PAYLOAD } from "../protocol.ts";
 import { LOAD_VERSION, type LoadStart } from "../report/load_record.ts";
 import type { LoadThreshold } from "../stats/threshold.ts";
 import { wallMicros } from "../time/clock.ts";
+import { unlessAborted } from "../time/timers.ts";
 import type { OutputOptions } from "./load_outputs.ts";
 
 /** What is sent: what {@linkcode LoadOptions} has, with the defaults that the command shows. Durations are in ms. */
@@ -50,7 +51,12 @@ const DESCRIPTORS_PER_THREAD = 8;
 export async function planOf(options: LoadCommandOptions, stop: AbortSignal): Promise<LoadOptions> {
   const { settings, data, failIf: _, abortIf: __, endpoint: ___, find: ____, ...dial } = options;
   await checkDescriptors(settings);
-  return { ...dial, ...settings, ...(data !== undefined && { lines: await readData(data) }), signal: stop };
+  return {
+    ...dial,
+    ...settings,
+    ...(data !== undefined && { lines: await readData(data, stop) }),
+    signal: stop,
+  };
 }
 
 /** @throws {UsageError} for more connections than this process may have descriptors. */
@@ -64,10 +70,10 @@ async function checkDescriptors({ connections, threads }: LoadSettings): Promise
   throw new UsageError("use --connections", String(connections), reason);
 }
 
-/** The lines of a file. @throws {Failure} */
-async function readData(path: string): Promise<Uint8Array[]> {
+/** The lines of a file, which may be one that waits for its writer. @throws {Failure} */
+async function readData(path: string, stop: AbortSignal): Promise<Uint8Array[]> {
   try {
-    const lines = await readLines(path, MAX_DATA_SIZE);
+    const lines = await unlessAborted(readLines(path, MAX_DATA_SIZE), stop);
     if (lines.length === 0) throw new Error("there are none in it");
     const long = lines.findIndex((it) => it.length > MAX_PAYLOAD);
     if (long >= 0) {

@@ -1,4 +1,5 @@
 /** The search for the highest rate that keeps a condition. It runs trials, whatever they are, one after the other. */
+import { FIND_DEFAULTS } from "../probe/load_defaults.ts";
 import type { LoadStats } from "../stats/load_stats.ts";
 import { cannotPass, judgeTrial, type LoadFound, type LoadTrial } from "../stats/load_trial.ts";
 import type { LoadThreshold } from "../stats/threshold.ts";
@@ -14,13 +15,6 @@ export interface FindOptions {
   /** Ends the search. */
   signal?: AbortSignal | undefined;
 }
-
-/**
- * What is used where nothing is asked for.
- *
- * @ignore not for users of the library
- */
-export const FIND_DEFAULTS = { rate: 1000, trial: 10_000 };
 
 /**
  * Runs a load of an open loop on new connections, and resolves when nothing of it is in flight.

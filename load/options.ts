@@ -1,5 +1,5 @@
 import type { DialOptions } from "../net/dial.ts";
-import { DIAL_DEFAULTS } from "../net/dial.ts";
+import { LOAD_DEFAULTS } from "../probe/load_defaults.ts";
 import type { Stage } from "../probe/schedule.ts";
 import { MAX_PAYLOAD } from "../protocol.ts";
 
@@ -42,23 +42,6 @@ export interface LoadOptions extends Partial<Omit<DialOptions, "endpoint">> {
   /** Ends the sending. */
   signal?: AbortSignal;
 }
-
-/** The options that are used where none are given. */
-export const LOAD_DEFAULTS = {
-  ...DIAL_DEFAULTS,
-  connections: 50,
-  arrivals: "uniform",
-  depth: 1,
-  think: 0,
-  duration: 10_000,
-  warmup: 1000,
-  timeout: 5000,
-  maxInFlight: 100_000,
-  reconnect: false,
-  size: 56,
-  threads: 1,
-  udpRate: 500,
-} as const;
 
 /** A plan in which nothing is left open. It can be cloned to another thread. */
 export interface LoadPlan {

@@ -4,6 +4,10 @@ export class OwedReplies {
   #before = 0;
   #measured = 0;
 
+  get isEmpty(): boolean {
+    return this.#measured + this.#before === 0;
+  }
+
   add(lines: number, isMeasured: boolean): void {
     if (isMeasured) this.#measured += lines;
     else this.#before += lines;

@@ -38,6 +38,7 @@ export class PassedLines {
 
   /** Gives up the lines that were written before a moment. */
   expire(oldest: number, tell: (planned: number) => void): void {
+    if (this.#lines.size === 0) return;
     if (this.waiting > 0) {
       for (const line of this.#lines.values()) {
         if (line.isLost) continue;

@@ -1,9 +1,10 @@
-import { EchoMatcher, MAX_PREFIX_LENGTH, PrefixReader } from "../protocol.ts";
+import { EchoMatcher } from "../protocol.ts";
 import { type LineBatch, LineQueue } from "./line_queue.ts";
 import { OutgoingLines, type SharedLines } from "./outgoing_lines.ts";
 import { OwedReplies } from "./owed_replies.ts";
 import { type PassedLine, PassedLines } from "./passed_lines.ts";
 import type { Recorder } from "./recorder.ts";
+import { ServerPrefix } from "./server_prefix.ts";
 
 /** The lines of one connection, from being handed over until their fate is known. */
 export class PendingLines {
@@ -19,7 +20,7 @@ export class PendingLines {
   readonly #recorder: Recorder;
   readonly #matcher: EchoMatcher;
   readonly #queue = new LineQueue();
-  readonly #prefixes = new PrefixReader();
+  readonly #servers = new ServerPrefix();
   readonly #owed = new OwedReplies();
   readonly #passed = new PassedLines();
 
@@ -41,13 +42,16 @@ export class PendingLines {
     const matcher = this.#matcher;
     this.#recorder.turn(now);
     this.expire(now);
-    for (let at = 0;;) {
+    let at = 0;
+    while (at < end) {
       const kind = matcher.match(bytes, at, end, this.outgoing.end);
       at += matcher.taken;
-      if (kind === "partial") return at;
-      if (kind === "error") this.error = matcher.error;
+      if (kind === "echoes") this.#onEchoes(bytes, now);
+      else if (kind === "partial") return at;
+      else if (kind === "error") this.error = matcher.error;
       else this.#apply(kind, bytes, now);
     }
+    return at;
   }
 
   /** Takes a datagram. */
@@ -82,43 +86,35 @@ export class PendingLines {
   }
 
   #onEchoes(bytes: Uint8Array, now: number): void {
-    const { tag, stamp } = this.#readPrefix(bytes);
-    let lines = this.#matcher.lines;
-    const owed = this.#owed.take(lines);
-    if (owed.measured > 0) this.#recorder.late(now, owed.measured);
-    lines -= owed.all;
+    this.#servers.read(bytes, this.#matcher.prefixAt, this.#matcher.prefixLength);
+    let { lines } = this.#matcher;
+    if (!this.#owed.isEmpty) {
+      const owed = this.#owed.take(lines);
+      if (owed.measured > 0) this.#recorder.late(now, owed.measured);
+      lines -= owed.all;
+    }
+    const queue = this.#queue;
     while (lines > 0) {
-      const queue = this.#queue;
       const { planned, handed } = queue;
       const written = queue.oldestWritten!;
       const count = queue.shift(lines);
-      this.#receive({ planned, handed, written }, now, count, tag, stamp);
+      this.#receive(planned, handed, written, now, count);
       lines -= count;
     }
   }
 
-  #receive(
-    { planned, handed, written }: Omit<PassedLine, "isLost">,
-    now: number,
-    lines: number,
-    tag: string | null,
-    stamp: number | undefined,
-  ): void {
+  /** Replies came from the server whose prefix was read last. */
+  #receive(planned: number, handed: number, written: number, now: number, lines: number): void {
+    const { tag } = this.#servers;
     this.#recorder.receive(planned, handed, this.begun ?? written, written, now, lines, tag);
-    if (stamp !== undefined) this.#recorder.sample({ tag, written, stamp, read: now, lines }, planned);
+    const wanted = this.#recorder.wanted(planned, lines, now);
+    if (wanted > 0) {
+      const stamp = this.#servers.stamp();
+      if (stamp !== undefined) this.#recorder.sample(tag, written, stamp, now, wanted);
+    }
     if (this.answered) return;
     this.answered = true;
     this.#recorder.answeredBy(tag);
-  }
-
-  #readPrefix(bytes: Uint8Array): { tag: string | null; stamp: number | undefined } {
-    const { prefixAt, prefixLength } = this.#matcher;
-    if (prefixLength === 0) return NO_PREFIX;
-    const { tag = null, format, micros } = this.#prefixes.read(
-      bytes.subarray(prefixAt, prefixAt + Math.min(prefixLength, MAX_PREFIX_LENGTH)),
-    );
-    // Whole seconds tell nothing of the way.
-    return { tag, stamp: format === "ctime" ? undefined : micros };
   }
 
   /** The next lines are not answered in their turn. */
@@ -135,8 +131,8 @@ export class PendingLines {
   #onFound(bytes: Uint8Array, now: number): void {
     const passed = this.#passed.take(this.#matcher.line);
     if (passed === undefined || passed.isLost) return this.#recorder.late(passed?.planned ?? now, 1);
-    const { tag, stamp } = this.#readPrefix(bytes);
-    this.#receive(passed, now, 1, tag, stamp);
+    this.#servers.read(bytes, this.#matcher.prefixAt, this.#matcher.prefixLength);
+    this.#receive(passed.planned, passed.handed, passed.written, now, 1);
   }
 
   /** Something else came than the reply to a line that was passed over. */
@@ -204,5 +200,3 @@ export class PendingLines {
     this.settle((planned, lines) => this.#recorder.pend(planned, lines));
   }
 }
-
-const NO_PREFIX = { tag: null, stamp: undefined };

@@ -1,9 +1,7 @@
 import { LoadInterval } from "../stats/load_interval.ts";
 import { Intervals } from "./intervals.ts";
+import { Thinning } from "./thinning.ts";
 import { MAX_TAGS, OTHER_TAGS } from "../stats/server_stats.ts";
-
-/** Between two exchanges of a closed loop that are told of, in ms: 5,000 a second say enough, and cost little. */
-const MIN_SAMPLE_MS = 0.2;
 
 /** An exchange that tells about the way there and back. Moments are in ms on the run's clock. */
 export interface ExchangeSample {
@@ -44,7 +42,7 @@ export class Recorder extends Intervals {
   readonly #observer: LoadObserver;
   readonly #isOpen: boolean;
   readonly #tags = new Set<string | null>();
-  #sampledAt = -Infinity;
+  readonly #thinning = new Thinning();
 
   /** @param isOpen whether lines follow a plan, so that they have a response time. */
   constructor(observer: LoadObserver, isOpen: boolean, first: LoadInterval = new LoadInterval()) {
@@ -106,13 +104,15 @@ export class Recorder extends Intervals {
     interval.blocked.record((taken - handed) * 1000, lines);
   }
 
-  /** A reply tells of the way there and back. */
-  sample(sample: ExchangeSample, planned: number): void {
-    const { read } = sample;
-    if (planned < this.from) return;
-    if (!this.#isOpen && read - this.#sampledAt < MIN_SAMPLE_MS) return;
-    this.#sampledAt = read;
-    this.#observer.onExchange(sample);
+  /** How many of these lines are to tell of the way there and back: all that follow a plan. */
+  wanted(planned: number, lines: number, read: number): number {
+    const taken = this.#isOpen ? lines : this.#thinning.take(lines, read);
+    return planned >= this.from ? taken : 0;
+  }
+
+  /** Tells of an exchange, as {@linkcode ExchangeSample} says. */
+  sample(tag: string | null, written: number, stamp: number, read: number, lines: number): void {
+    this.#observer.onExchange({ tag, written, stamp, read, lines });
   }
 
   /** A connection had its first reply from a server. */

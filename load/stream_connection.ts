@@ -8,6 +8,8 @@ import { type ConnectionSignal, type ConnectionState, nextState, OPEN } from "./
 import type { OutgoingLines } from "./outgoing_lines.ts";
 import type { PendingLines } from "./pending_lines.ts";
 
+const NOTHING = new Uint8Array();
+
 /** A stream that lines are sent over. */
 export class StreamConnection implements LoadConnection {
   readonly lines: PendingLines;
@@ -18,6 +20,7 @@ export class StreamConnection implements LoadConnection {
   readonly #events: ConnectionEvents;
   #state: ConnectionState = OPEN;
   #isWriting = false;
+  #piece: Uint8Array = NOTHING;
   #buffer = acquireSlot(SMALL_SLOT);
   /** Bytes of a reply that is not whole, at the buffer's beginning. */
   #held = 0;
@@ -36,7 +39,11 @@ export class StreamConnection implements LoadConnection {
   }
 
   flush(): void {
-    if (!this.#isWriting && this.#state.phase === "open" && this.lines.outgoing.count > 0) void this.#write();
+    if (this.#isWriting || !this.isOpen) return;
+    const piece = this.outgoing.write(this.#clock.now());
+    if (piece === undefined) return;
+    this.#isWriting = true;
+    this.#write(piece);
   }
 
   close(): void {
@@ -44,26 +51,29 @@ export class StreamConnection implements LoadConnection {
     closeQuietly(this.#stream);
   }
 
-  async #write(): Promise<void> {
-    const { outgoing } = this.lines;
-    this.#isWriting = true;
-    try {
-      for (let bytes; this.isOpen && (bytes = outgoing.write(this.#clock.now())) !== undefined;) {
-        for (let piece: Uint8Array | undefined = bytes; piece !== undefined; piece = outgoing.nextPiece()) {
-          let written = await this.#stream.write(piece);
-          while (written < piece.length) {
-            const rest = piece.subarray(written);
-            outgoing.rewrite(rest.length, this.#clock.now());
-            written += await this.#stream.write(rest);
-          }
-        }
-      }
-    } catch (error) {
-      // What the peer said before it went is still to be read.
-      if (!isPeerGone(error)) this.#end(reasonOf(error));
-    }
-    this.#isWriting = false;
+  /** Writes a piece, then the others: without an async function, as most writes are one piece and done at once. */
+  #write(piece: Uint8Array): void {
+    this.#piece = piece;
+    this.#stream.write(piece).then(this.#onWritten, this.#onWriteFailed);
   }
+
+  readonly #onWritten = (written: number): void => {
+    if (written < this.#piece.length) {
+      const rest = this.#piece.subarray(written);
+      this.outgoing.rewrite(rest.length, this.#clock.now());
+      return this.#write(rest);
+    }
+    const next = this.outgoing.nextPiece();
+    if (next !== undefined) return this.#write(next);
+    this.#isWriting = false;
+    this.flush();
+  };
+
+  readonly #onWriteFailed = (error: unknown): void => {
+    this.#isWriting = false;
+    // What the peer said before it went is still to be read.
+    if (!isPeerGone(error)) this.#end(reasonOf(error));
+  };
 
   get isOpen(): boolean {
     return this.#state.phase === "open";

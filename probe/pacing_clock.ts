@@ -14,22 +14,28 @@ export interface PacingClock extends Clock {
 
 /** Timers fire up to this late, in ms: the rest of a wait is spent turning the event loop. */
 const TIMER_MS = 2;
-/** So many turns look at the timers and tasks of this process only; the next one looks at its sockets too. */
+/** So many turns at most look at the timers and tasks of this process only; the next one looks at its sockets too. */
 const TURNS = 8;
+/** What a look at the sockets is taken to cost at first, in ms, and how fast that is forgotten. */
+const LOOK_MS = 0.03;
+const FORGETTING = 1.01;
 
 /**
  * The process's clock. The last 2 ms of each wait it turns the event loop instead of sleeping, which keeps moments to
  * some microseconds, but uses the processor: all of it below a line each 4 ms or so.
  *
  * A loop that is turned by `setImmediate` looks at its sockets every 61st time only, and replies would seem to come 70 µs
- * late. A byte through a socket pair of its own makes it look: reading it is a wait like any other.
+ * late. A byte through a socket pair of its own makes it look: reading it is a wait like any other. That takes longer
+ * than a turn, and so it is done where there is time for it, and now and then where there is not.
  */
 export class EventLoopClock implements PacingClock {
   #turns = 0;
+  /** The least that a look at the sockets has cost lately, in ms. */
+  #lookMs = LOOK_MS;
   #pair: SocketPair | undefined;
 
   now(): number {
-    return systemClock.now();
+    return performance.now();
   }
 
   sleep(millis: number, signal?: AbortSignal): Promise<void> {
@@ -43,17 +49,24 @@ export class EventLoopClock implements PacingClock {
   async until(moment: number, signal: AbortSignal): Promise<void> {
     const asleep = moment - this.now() - TIMER_MS;
     if (asleep > 0) await this.sleep(asleep, signal);
-    do await this.#turn(); while (this.now() < moment && !signal.aborted);
+    let now = this.now();
+    do {
+      if (this.#pair !== undefined && (this.#turns === TURNS || moment - now > 2 * this.#lookMs)) {
+        this.#turns = 0;
+        await this.#pair.pass();
+        const passed = this.now();
+        this.#lookMs = Math.min(FORGETTING * this.#lookMs, passed - now);
+        now = passed;
+      } else {
+        this.#turns++;
+        await new Promise((resolve) => setImmediate(resolve));
+        now = this.now();
+      }
+    } while (now < moment && !signal.aborted);
   }
 
   close(): void {
     this.#pair?.close();
-  }
-
-  #turn(): Promise<void> {
-    this.#turns = (this.#turns + 1) % TURNS;
-    if (this.#turns === 0 && this.#pair !== undefined) return this.#pair.pass();
-    return new Promise((resolve) => setImmediate(resolve));
   }
 }
 

@@ -40,8 +40,9 @@ export class EchoMatcher {
   taken = 0;
   /** Lines it is about, for `echoes` and `passed`. */
   lines = 0;
-  /** Where the prefix of `echoes` and `found` begins in the bytes, and its length. */
+  /** Where the prefix of `echoes` and `found` begins in the bytes. */
   prefixAt = 0;
+  /** Its length. */
   prefixLength = 0;
   /** The line that was `found` or `spoilt`. */
   line = 0;
@@ -59,7 +60,11 @@ export class EchoMatcher {
   /** Whether the rest of a line that is no reply is to be dropped. */
   #skipping = false;
 
-  /** @param first the number of the first line that is sent. */
+  /**
+   * Nothing has been sent yet.
+   *
+   * @param first the number of the first line that is sent.
+   */
   constructor(ring: LineRing, first: number) {
     this.#ring = ring;
     this.#first = this.next = first;

@@ -123,6 +123,11 @@ function serverLines({ servers, received }: LoadSummary, timeout: number): strin
       lines.push(`${DIRECTIONS[direction]} delay above its best ${percentiles(values, timeout)}`);
     }
   }
+  if (only.up === null && only.offset !== null) {
+    lines.push(
+      "upstream and downstream delay unknown: it looks as if a clock had been stepped, or drifted",
+    );
+  }
   if (only.offset !== null) lines.push(`clock offset ${withBound(only.offset)}`);
   return lines;
 }

@@ -64,7 +64,7 @@ function trialRow({ rate, duration, received, p50, p99, generator, ...trial }: L
     ...[p50, p99].map((it) => (it === null ? "-" : millis(it)).padStart(9)),
   ];
   const verdict = [
-    passed ? "passed" : `failed: ${reasons.join(", ")}`,
+    passed ? "passed" : reasons.length === 0 ? "interrupted" : `failed: ${reasons.join(", ")}`,
     ...(cut_short ? ["cut short"] : []),
     ...(purpose === "confirm" ? [`for ${formatMillis(duration * 1000)}`] : []),
     ...(generator.verdict === "limited" ? ["generator limited"] : []),

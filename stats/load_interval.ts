@@ -4,6 +4,7 @@ import { type EncodedDistribution, mergeEncoded } from "./encoded_distribution.t
 
 /** The durations of a line and of the connections that carry lines. */
 export const LOAD_DURATIONS = ["response", "service", "sendLag", "blocked", "connect", "handshake"] as const;
+
 /** What one server answered. */
 export interface ServerPart {
   /** Lines. */

@@ -168,6 +168,7 @@ test("what is wrong on the command line is named, with its value and what was ex
   const table: [string[], string][] = [
     [["sever"], 'Cannot run "sever": there is no such command, did you mean server?'],
     [["clinet"], 'Cannot run "clinet": there is no such command, did you mean client?'],
+    [["laod"], 'Cannot run "laod": there is no such command, did you mean load?'],
     [
       ["web"],
       'Cannot run "web": there is no such command, expected server, client, ping or load; see tsecho --help',

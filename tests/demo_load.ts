@@ -16,7 +16,7 @@ if (lacking(["haproxy"]).length > 0) {
   Deno.exit(1);
 }
 
-/** Prints, with the terminal's own width in mind. */
+/** Prints lines of explanation. */
 function say(...lines: string[]): void {
   console.log(lines.join("\n"));
 }

@@ -4,6 +4,7 @@ import { LOAD_COLUMNS } from "../report/load_csv.ts";
 import type { LoadSummary } from "../stats/load_summary.ts";
 import { e2e as test } from "./harness.ts";
 import {
+  eventually,
   Folder,
   freePort,
   python,
@@ -239,6 +240,26 @@ test("load sends the lines of a file, and says what is wrong with one", async ()
     await Deno.writeTextFile(file, text!);
     const { code, stderr } = await tsecho(["load", "--data", file, address]);
     assertEquals([code, stderr], [1, `tsecho: Cannot read lines from "${file}": ${reason}\n`]);
+  }
+  if (Deno.build.os === "linux") {
+    const endless = await tsecho(["load", "--data", "/dev/zero", address]);
+    const why = endless.stderr.includes("has more than")
+      ? "it has more than 256 MiB"
+      : "tsecho may not use a file of this kind";
+    assertEquals([endless.code, endless.stderr], [1, `tsecho: Cannot read lines from "/dev/zero": ${why}\n`]);
+    const fifo = folder.file("fifo"); // nobody writes to it
+    assertEquals((await run(["mkfifo", fifo])).code, 0);
+    await using waiting = new Running([...TSECHO, "load", "--data", fifo, address]);
+    const caught = async () => {
+      const { stdout } = await run(["cat", `/proc/${waiting.pid}/status`]);
+      return (BigInt(`0x${/^SigCgt:\t(.*)$/m.exec(stdout)![1]}`) >> 14n & 1n) === 1n;
+    };
+    await eventually(caught, "load to catch SIGTERM");
+    waiting.kill("SIGTERM");
+    assertEquals([await waiting.code(), waiting.stderr.text], [
+      1,
+      `tsecho: Cannot read lines from "${fifo}": interrupted\n`,
+    ]);
   }
   const missing = await tsecho(["load", "--data", folder.file("none"), address]);
   assertMatch(

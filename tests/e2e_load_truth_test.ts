@@ -2,7 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { StagesSchedule } from "../probe/schedule.ts";
 import { BALANCED_PAIR_NEEDS, BalancedPair } from "./balanced_pair.ts";
-import { e2e as test } from "./harness.ts";
+import { e2e as test, volume } from "./harness.ts";
 import { ServerProcess } from "./helpers.ts";
 import {
   FaultyDatagrams,
@@ -12,27 +12,12 @@ import {
   SlowReader,
 } from "./load_peers.ts";
 import { LoadRun, type SavedLoad, sum } from "./load_runs.ts";
-import { DelayingRelay } from "./peers.ts";
 
 /** Connects that nobody listened for. */
 const refusals = ({ connect_errors }: SavedLoad["end"]) =>
   sum(Object.entries(connect_errors).map(([why, count]) => why.startsWith("connection refused") ? count : 0));
 
 const millis = (seconds: number | null | undefined) => (seconds ?? NaN) * 1000;
-
-test("a way back that keeps half of the replies for 20 ms is told as downstream delay", async () => {
-  await using server = await ServerProcess.start(["--tag", "web-1"]);
-  let turn = 0;
-  await using relay = new DelayingRelay(server.port, { up: () => 0, down: () => turn++ % 2 * 20 });
-  for (const loop of [["-R", "100"], ["--think", "40ms"]]) {
-    const { end } = await LoadRun.run([...loop, "-c", "4", "-t", "2", `127.0.0.1:${relay.port}`]);
-    const [{ tag, up, down }] = end.servers as [SavedLoad["end"]["servers"][number]];
-    const told = JSON.stringify({ up, down });
-    assertEquals([tag, up!.count > 0], ["web-1", true]);
-    assert(millis(down!.p90) > 19 && millis(up!.p50) < 10, told);
-    assert(millis((end.response ?? end.service)!.p90) > 20, told);
-  }
-});
 
 test("a reader that takes little is told as blocked and upstream, and not held against the generator", async () => {
   await using server = await ServerProcess.start();
@@ -51,7 +36,7 @@ test("a reader that takes little is told as blocked and upstream, and not held a
   if (late.length === 0) assertEquals(end.generator.verdict, "ok");
 });
 
-test("of two servers behind a balancer each gets its connections, its lines and its delay", {
+test("of two servers behind a balancer each gets its connections, its lines and its clock", {
   needs: BALANCED_PAIR_NEEDS,
 }, async () => {
   await using pair = await BalancedPair.start(60);
@@ -66,20 +51,20 @@ test("of two servers behind a balancer each gets its connections, its lines and 
     // The clock of web-2 is 1.5 s slow.
     assert(Math.abs(fast!.offset!.value) <= fast!.offset!.bound + 1e-4, told);
     assert(Math.abs(slow!.offset!.value + 1.5) <= slow!.offset!.bound + 1e-4, told);
-    assert(millis(slow!.down!.p50) > 20 && slow!.down!.p50! > 3 * slow!.up!.p50!, told);
-    assert(fast!.down!.p50! < slow!.down!.p50! / 2, told);
+    assert(slow!.down!.p50! > 0.02, told);
   }
   assertEquals(kept.end.servers.map((it) => it.connections), [10, 10]);
   assertEquals(kept.end.servers.map((it) => it.received), [300, 300]);
 });
 
-const LINES = 6000;
+const LINES = volume(6000, 60_000);
 
-async function assertExact(server: FaultyServer): Promise<void> {
-  const args = ["-R", "1500", "-c", "4", "-n", String(LINES), "--warmup", "0", server.url];
+async function assertExact(server: FaultyServer, rate: number): Promise<void> {
+  const args = ["-R", String(rate), "-c", "4", "-n", String(LINES), "--warmup", "0", server.url];
   const { end } = await LoadRun.run(args);
   const { arrived, dropped, duplicated, swapped, changed } = server.faults;
-  assertEquals([dropped, duplicated, swapped, changed], [6, 6, 6, 6]);
+  assertEquals(LINES / 1000, dropped);
+  assertEquals([duplicated, swapped, changed], [dropped, dropped, dropped]);
   const { planned, sent, received, lost, corrupt, duplicates, late } = end;
   const missing = LINES - arrived; // what the kernel had no room for
   assertEquals(
@@ -92,15 +77,17 @@ async function assertExact(server: FaultyServer): Promise<void> {
   );
 }
 
-test("replies that a server drops, repeats, swaps or changes are counted exactly over TCP", async () => {
+const FAULTS = "replies that a server drops, repeats, swaps or changes are counted exactly";
+
+test(`${FAULTS} over TCP, of ${LINES} lines`, { long: true }, async () => {
   await using server = new FaultyStreams();
-  await assertExact(server);
+  await assertExact(server, volume(1500, 6000));
   assertEquals(server.faults.arrived, LINES);
 });
 
-test("replies that a server drops, repeats, swaps or changes are counted exactly over UDP", async () => {
+test(`${FAULTS} over UDP`, async () => {
   await using server = new FaultyDatagrams();
-  await assertExact(server);
+  await assertExact(server, 1500);
 });
 
 test("no line is uncounted when the server dies and another takes its place", async () => {
@@ -157,7 +144,8 @@ test("no line is uncounted when each connection is reset again and again", async
 test("no line is uncounted when the run is broken off while the server stands still", async () => {
   await using server = await ServerProcess.start();
   const args = ["-R", "500", "-c", "5", "-t", "60", "--warmup", "0", "-W", "30"];
-  await using run = await LoadRun.start([...args, `127.0.0.1:${server.port}`]);
+  const room = ["--max-in-flight", "100"];
+  await using run = await LoadRun.start([...args, ...room, `127.0.0.1:${server.port}`]);
   await run.seconds(1);
   server.kill("SIGSTOP");
   await run.seconds(3);
@@ -166,7 +154,9 @@ test("no line is uncounted when the run is broken off while the server stands st
   await new Promise((resolve) => setTimeout(resolve, 400)); // two signals within 300 ms are one
   run.kill("SIGINT");
   const { end } = await run.saved();
-  assert(end.pending > 0 && end.received >= 500, JSON.stringify(end));
+  const told = JSON.stringify(end);
+  assertEquals([end.pending, end.unsent, end.lost], [100, 0, 0], told);
+  assert(end.dropped > 0 && end.received > 0, told);
   server.kill("SIGCONT");
 });
 

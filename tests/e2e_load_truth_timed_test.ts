@@ -4,10 +4,12 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { StagesSchedule } from "../probe/schedule.ts";
+import { BALANCED_PAIR_NEEDS, BalancedPair } from "./balanced_pair.ts";
 import { e2e as test } from "./harness.ts";
 import { cpuSeconds, run, Running, ServerProcess } from "./helpers.ts";
 import { QueueingRelay } from "./load_peers.ts";
 import { LoadRun, type SavedLoad, sum, valuesOf } from "./load_runs.ts";
+import { DelayingRelay } from "./peers.ts";
 
 /** How much of this machine's processors other programs use. */
 class OtherPrograms {
@@ -167,6 +169,44 @@ test("in front of a queue of one server each line waits as Lindley's recursion s
     const [{ up, down }] = end.servers as [SavedLoad["end"]["servers"][number]];
     assert(up!.p90! > 0.5 * end.response!.p90! && down!.p90! < 0.005, JSON.stringify({ up, down }));
   }));
+
+test("a way back that keeps half of the replies for 20 ms is told as downstream delay", () =>
+  undisturbed(async (others) => {
+    await using server = await ServerProcess.start(["--tag", "web-1"]);
+    let turn = 0;
+    await using relay = new DelayingRelay(server.port, { up: () => 0, down: () => turn++ % 2 * 20 });
+    for (const loop of [["-R", "100"], ["--think", "40ms"]]) {
+      await using load = await LoadRun.start([...loop, "-c", "4", "-t", "2", `127.0.0.1:${relay.port}`]);
+      await others.begin(server.pid, load.pid);
+      await load.seconds(1);
+      await others.end();
+      const { end } = await load.saved();
+      const [{ tag, up, down }] = end.servers as [SavedLoad["end"]["servers"][number]];
+      const told = JSON.stringify({ up, down });
+      assertEquals(tag, "web-1");
+      assert(down!.p90! > 0.019 && down!.p90! < 0.03, told);
+      assert(up!.p90! < 0.005, told);
+      assert((end.response ?? end.service)!.p90! > 0.02, told);
+    }
+  }));
+
+test(
+  "of two servers behind a balancer only the slow one is told as slow",
+  { needs: BALANCED_PAIR_NEEDS },
+  () =>
+    undisturbed(async (others) => {
+      await using pair = await BalancedPair.start(60);
+      await using load = await LoadRun.start(["-R", "200", "-c", "20", "-t", "3", `127.0.0.1:${pair.port}`]);
+      await others.begin(load.pid);
+      await load.seconds(2);
+      await others.end();
+      const { end: { servers } } = await load.saved();
+      const told = JSON.stringify(servers);
+      const [fast, slow] = servers;
+      assert(slow!.down!.p50! > 0.02 && slow!.up!.p90! < 0.01, told);
+      assert(fast!.down!.p90! < 0.01 && fast!.up!.p90! < 0.01, told);
+    }),
+);
 
 const RATE = ["-R", "2000", "-c", "20", "-t", "3"];
 const GENERATOR = ["taskset", "-c", "0"];

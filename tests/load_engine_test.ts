@@ -112,6 +112,21 @@ test("without a connection due lines fail at their planned moments, and connects
   assert(connects[0]! >= 5 && connects[0]! <= 8 && connects[1]! >= 1 && connects[1]! <= 3, `${connects}`);
 });
 
+test("lines that wait for the only connection fail when it ends, written or not", async () => {
+  const world = new LoadWorld({ block: 1, blockFor: 3000 }, randomFrom(5));
+  const sum = new LoadInterval();
+  const options = { connections: 1, rate: 100, count: 50, timeout: 5000 };
+  const intervals = await world.run(options, () => {
+    world.faults.refuse = 1;
+    void world.clock.sleep(200).then(() => {
+      for (const peer of world.peers) peer.push(new Deno.errors.ConnectionReset("reset"));
+    });
+  });
+  for (const it of intervals) sum.extend(it);
+  assertEquals([sum.planned, sum.sent, sum.unsent], [50, 50, 0]);
+  assertEquals(Object.fromEntries(sum.errors), { "connection reset": 1, "not connected": 49 });
+});
+
 test("think time and a depth set the pace of a closed loop", async () => {
   const { counts } = await run({ connections: 2, depth: 3, think: 99.5, duration: 1000 }, { delay: 0 });
   // Six lines each 100 ms, as a reply takes up to a ms.

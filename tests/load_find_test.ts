@@ -1,6 +1,7 @@
 /** The search for the highest rate, over servers of a known capacity in virtual time. */
 import { assert, assertEquals } from "@std/assert";
-import { find, FIND_DEFAULTS, type FindOptions, type RunTrial } from "../load/find.ts";
+import { find, type FindOptions, type RunTrial } from "../load/find.ts";
+import { FIND_DEFAULTS } from "../probe/load_defaults.ts";
 import { StagesSchedule } from "../probe/schedule.ts";
 import { LoadInterval } from "../stats/load_interval.ts";
 import { LoadStats } from "../stats/load_stats.ts";

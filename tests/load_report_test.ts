@@ -152,6 +152,12 @@ test("each trial of a search is a row, and what the search came to stands above 
     "",
     "--- tcp://web:21567 load statistics ---",
   ]);
+  const interrupted: LoadFound = {
+    outcome: "interrupted",
+    rate: null,
+    trials: [{ ...trial, passed: false }],
+  };
+  assertEquals(rows(interrupted)[2], "      1000      1000      0.200      1.000  interrupted");
   assertEquals(rows(found, false)[1], "highest rate that keeps p99<5ms: 1000 lines/s");
   const lines: [outcome: LoadFound["outcome"], rate: number | null, line: string][] = [
     ["at least", 500, "p99<5ms is kept at 500 lines/s at least: the generator could do no more"],
@@ -332,6 +338,20 @@ test("the first line says what kind of load it is", () => {
   for (const [start, line] of table) {
     assertEquals(text(ordinary(1), { ...START, ...start }).split("\n")[0], `LOAD tcp://web:21567 ${line}`);
   }
+});
+
+test("where the clocks kept to no line, the delay of each direction is said to be unknown", () => {
+  const offset = { value: 0.001, bound: 0.0005 };
+  const unknown = (tags: (string | null)[]) => () =>
+    tags.map((tag) => ({ tag, up: undefined, down: undefined, offset }));
+  const told = (tags: (string | null)[]) =>
+    text(runOf(1, (it) => tags.forEach((tag) => answer(it, 100, 200, tag)), { directions: unknown(tags) }));
+  assertStringIncludes(
+    told([null]),
+    "\nupstream and downstream delay unknown: it looks as if a clock had been stepped, or drifted\n" +
+      "clock offset +1.000 ms ± 0.500 ms\n",
+  );
+  assertMatch(told(["a", "b"]), /^a +0 +100 \(50%\) +unknown +unknown$/m);
 });
 
 test("where no line was answered there are no figures, and no verdict on the generator", () => {
