@@ -68,7 +68,8 @@ test(
         // And where neither lies in the kernel's memory.
         assertEquals(stampAll(slot.slice(), from, end, prefix, longest), expected);
       }),
-      { numRuns: RUNS },
+      // A line one byte too long, which chance finds in few of the runs.
+      { numRuns: RUNS, examples: [[Uint8Array.of(120, 120, 10), Uint8Array.of(91), 1, 0]] },
     );
     releaseSlot(slot);
     releaseSlot(inSlot);
