@@ -9,6 +9,10 @@ export function path(name: string): string {
   return here + name;
 }
 
+/** How tsecho is run from a checkout that is older than the task that says it. */
+const BEFORE_THE_TASK =
+  "deno run --no-prompt --allow-net --allow-read --allow-write --allow-env=TERM --allow-run=/usr/bin/getconf main.ts";
+
 /**
  * The command that runs tsecho: a binary, or the sources of a checkout under the Deno that runs this (those around this
  * folder, unless `from` names another).
@@ -19,7 +23,7 @@ export function tsecho(from: string | undefined, ...args: string[]): string[] {
   const folder = from ?? path("..");
   const { tasks } = JSON.parse(Deno.readTextFileSync(`${folder}/deno.json`));
   // Each as it is run from its folder, with its own permissions and flags.
-  const [, ...options] = tasks.tsecho.command.split(" ").slice(0, -1);
+  const [, ...options] = (tasks.tsecho?.command ?? BEFORE_THE_TASK).split(" ").slice(0, -1);
   return [Deno.execPath(), ...options, `${folder}/main.ts`, ...args];
 }
 

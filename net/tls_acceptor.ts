@@ -44,10 +44,10 @@ export class TlsAcceptor implements ServerTls {
       this.#closing.add(closing);
       closing.finally(() => this.#closing.delete(closing));
     });
-    await stream.handshake("secure", early);
-    const refusal = await verifier?.refusal(stream.socket);
+    const socket = await stream.handshake("secure", early);
+    const refusal = await verifier?.refusal(socket);
     if (refusal === undefined) return stream;
-    throw new ClientRefused(refusal, stream.socket.getPeerX509Certificate()?.subject, stream);
+    throw new ClientRefused(refusal, socket.getPeerX509Certificate()?.subject, stream);
   }
 
   async close(): Promise<void> {

@@ -53,7 +53,7 @@ export async function connectStrictly(
   const given = await parseCertificates(ca);
   const roots = [...given, ...await parseCertificates(systemRoots)];
   const trusted = [systemRoots, ca].filter((pem) => pem !== "");
-  const connected = await connectNode(endpoint, name, options, {
+  const { socket, ...connected } = await connectNode(endpoint, name, options, {
     rejectUnauthorized: true,
     ca: trusted,
     checkServerIdentity: () => undefined, // checkServer does
@@ -62,7 +62,7 @@ export async function connectStrictly(
     throw await specificError(error, () => connectDeno(endpoint, name, options, trusted));
   });
   try {
-    checkServer(connected.stream.socket, name, { roots, pinned: ownCertificates(given, name) });
+    checkServer(socket, name, { roots, pinned: ownCertificates(given, name) });
     return connected;
   } catch (error) {
     connected.stream.destroy();
@@ -103,8 +103,8 @@ export async function connectNode(
   const onAbort = () => stream.destroy();
   options.signal?.addEventListener("abort", onAbort);
   try {
-    await stream.handshake("secureConnect");
-    return { stream, connectMs, handshakeMs: performance.now() - start - connectMs };
+    const socket = await stream.handshake("secureConnect");
+    return { stream, socket, connectMs, handshakeMs: performance.now() - start - connectMs };
   } catch (error) {
     throw ofHandshake(error, name);
   } finally {

@@ -5,13 +5,13 @@ import { Failure } from "../failure.ts";
 import { serve } from "../server.ts";
 import {
   eventually,
+  failing,
   Folder,
   freePort,
   run,
   Running,
   ServerProcess,
   TSECHO,
-  tsecho,
   unstamped,
 } from "./helpers.ts";
 import { servesTls, withCertificates } from "./tls_helpers.ts";
@@ -100,28 +100,36 @@ test("SIGTERM ends what waits for a name", {
   }
 });
 
-test("names that cannot be hosts, and names that do not resolve, are told apart", async () => {
-  const table: [string, number, RegExp][] = [
-    ["a..b", 2, /Cannot use endpoint "a\.\.b": "a\.\.b" is not a host, expected a name or an IP address\n$/],
-    ["*.example", 2, /"\*\.example" is not a host/],
-    ["34567", 2, /Cannot use endpoint "34567": is it a port\? write :34567\n$/],
-    ["name.invalid:7", 1, /Cannot \w+ \w+ "tcp:\/\/name\.invalid:7": the name does not resolve\n$/],
-    ["bücher.invalid:7", 1, /Cannot \w+ \w+ "tcp:\/\/bücher\.invalid:7": the name does not resolve\n$/],
-    [`${"x".repeat(64)}.invalid:7`, 1, /: the name does not resolve\n$/],
-  ];
-  for (const [endpoint, expected, message] of table) {
-    for (const argv of [["server", endpoint], ["client", endpoint, "-m", "x"]]) {
-      const { code, stderr } = await tsecho(argv);
-      assertEquals(code, expected, stderr);
-      assertMatch(stderr, message);
+test(
+  "names that cannot be hosts, and names that do not resolve, are told apart",
+  { long: true },
+  async () => {
+    const table: [string, number, RegExp][] = [
+      [
+        "a..b",
+        2,
+        /Cannot use endpoint "a\.\.b": "a\.\.b" is not a host, expected a name or an IP address\n$/,
+      ],
+      ["*.example", 2, /"\*\.example" is not a host/],
+      ["34567", 2, /Cannot use endpoint "34567": is it a port\? write :34567\n$/],
+      ["name.invalid:7", 1, /Cannot \w+ \w+ "tcp:\/\/name\.invalid:7": the name does not resolve\n$/],
+      ["bücher.invalid:7", 1, /Cannot \w+ \w+ "tcp:\/\/bücher\.invalid:7": the name does not resolve\n$/],
+      [`${"x".repeat(64)}.invalid:7`, 1, /: the name does not resolve\n$/],
+    ];
+    for (const [endpoint, expected, message] of table) {
+      for (const argv of [["server", endpoint], ["client", endpoint, "-m", "x"]]) {
+        const { code, stderr } = await failing(argv);
+        assertEquals(code, expected, stderr);
+        assertMatch(stderr, message);
+      }
     }
-  }
-});
+  },
+);
 
 test("when one of several endpoints cannot be listened on, the server ends and says which", async () => {
   using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const url = `tcp://127.0.0.1:${taken.addr.port}`;
-  const { code, stdout, stderr } = await tsecho(["server", "udp://127.0.0.1:0", "tcp://127.0.0.1:0", url]);
+  const { code, stdout, stderr } = await failing(["server", "udp://127.0.0.1:0", "tcp://127.0.0.1:0", url]);
   assertEquals([code, stdout], [1, ""]);
   assertMatch(stderr, new RegExp(`^tsecho: Cannot listen on "${url}": the port is in use; [^\n]*\n$`));
 });

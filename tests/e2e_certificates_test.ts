@@ -1,10 +1,14 @@
 /** TLS: the server's certificate and the client's trust, and what is said when they cannot be used. */
 import { assertEquals, assertMatch } from "@std/assert";
 import { e2e as test } from "./harness.ts";
-import { run, ServerProcess, TSECHO, tsecho, unstamped, within } from "./helpers.ts";
-import { connect, needsTlsServer, tlsServer, withCertificates } from "./tls_helpers.ts";
+import { failing, run, ServerProcess, TSECHO, tsecho, unstamped, within } from "./helpers.ts";
+import { connect, needsTlsServer, serveCertificate, tlsServer, withCertificates } from "./tls_helpers.ts";
 
 const options = await needsTlsServer("openssl");
+const long = { ...options, long: true };
+
+/** What `openssl req -newkey` makes fastest. */
+const EC = ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"];
 
 /** The command that the client proposes. */
 function makesOne(san: string): string {
@@ -15,7 +19,7 @@ function makesOne(san: string): string {
 
 test(
   "what is wrong with the server's files is said at the start",
-  options,
+  long,
   () =>
     withCertificates(async (folder) => {
       await run([
@@ -67,7 +71,7 @@ test(
       ];
       for (const [cert, key, file, reason] of table) {
         const argv = ["server", "tls://127.0.0.1:0", "--cert", folder.file(cert), "--key", folder.file(key)];
-        const { code, stdout, stderr } = await tsecho(argv);
+        const { code, stdout, stderr } = await failing(argv);
         assertEquals({ code, stdout, stderr }, {
           code: 1,
           stdout: "",
@@ -83,26 +87,21 @@ test(
     }),
 );
 
-test("why a TLS connection cannot be had is said", options, () =>
-  withCertificates(async (folder) => {
-    const serve = (name: string) =>
-      ServerProcess.start([
-        ...["tls://127.0.0.1:0", "tcp://127.0.0.1:0", "--cert", folder.file(`${name}.pem`)],
-        ...["--key", folder.file(`${name}.key`)],
-      ]);
-    await using server = await serve("server");
-    await using other = await serve("other");
-    await using expired = await serve("expired");
-    await using self = await serve("self");
-    await using ca = await serve("ca");
+test("why a TLS connection cannot be had is said", long, () =>
+  withCertificates(async (folder, identity) => {
+    await using server = await ServerProcess.start(["tls://127.0.0.1:0", "tcp://127.0.0.1:0", ...identity]);
+    await using other = await serveCertificate(folder, "other");
+    await using expired = await serveCertificate(folder, "expired");
+    await using self = await serveCertificate(folder, "self");
+    await using ca = await serveCertificate(folder, "ca");
     const trust = ["--ca", folder.file("ca.pem")];
     const plain = server.url("tcp").replace("tcp", "tls");
     const table: [string, string[], string][] = [
       [server.url("tls"), [], "the certificate is not trusted; name the file of its CA with --ca"],
-      [self.url("tls"), [], "the certificate is not trusted; name the file of its CA with --ca"],
-      [self.url("tls"), trust, "the certificate is not trusted; name the file of its CA with --ca"],
+      [self.url, [], "the certificate is not trusted; name the file of its CA with --ca"],
+      [self.url, trust, "the certificate is not trusted; name the file of its CA with --ca"],
       [
-        other.url("tls"),
+        other.url,
         trust,
         "the certificate is for another name: other.example; --server-name tells which to expect",
       ],
@@ -111,9 +110,9 @@ test("why a TLS connection cannot be had is said", options, () =>
         [...trust, "--server-name", "other.example"],
         "the certificate is for another name: localhost or 127.0.0.1; --server-name tells which to expect",
       ],
-      [expired.url("tls"), trust, "the certificate has expired"],
+      [expired.url, trust, "the certificate has expired"],
       [
-        ca.url("tls"),
+        ca.url,
         trust,
         `the certificate is not trusted: it is a CA's own, not a server's; this makes one: ${
           makesOne("IP:127.0.0.1")
@@ -122,7 +121,7 @@ test("why a TLS connection cannot be had is said", options, () =>
       [plain, trust, "the peer does not speak TLS; is it a tcp:// endpoint?"],
     ];
     for (const [url, args, reason] of table) {
-      const { code, stdout, stderr } = await tsecho(["client", url, ...args, "-m", "hello"]);
+      const { code, stdout, stderr } = await failing(["client", url, ...args, "-m", "hello"]);
       assertEquals({ code, stdout, stderr }, {
         code: 1,
         stdout: "",
@@ -130,20 +129,20 @@ test("why a TLS connection cannot be had is said", options, () =>
       });
     }
     // And the ways to connect all the same.
-    const self127 = self.url("tls").replace("127.0.0.1", "localhost");
+    const self127 = self.url.replace("127.0.0.1", "localhost");
     const insecure = "tsecho: --insecure: the server's certificate is not verified, it may be anybody's\n";
     const ways: [string, string[], string][] = [
-      [other.url("tls"), [...trust, "--server-name", "other.example"], ""],
+      [other.url, [...trust, "--server-name", "other.example"], ""],
       [self127, ["--ca", folder.file("self.pem")], ""],
-      [self.url("tls"), ["--insecure"], insecure],
-      [other.url("tls"), ["--insecure"], insecure],
-      [expired.url("tls"), ["--insecure"], insecure],
+      [self.url, ["--insecure"], insecure],
+      [other.url, ["--insecure"], insecure],
+      [expired.url, ["--insecure"], insecure],
     ];
     for (const [url, args, said] of ways) {
       const { code, stdout, stderr } = await tsecho(["client", url, ...args, "-m", "hello"]);
       assertEquals([code, stderr, unstamped(stdout)], [0, said, "hello\n"], `${url} ${args.join(" ")}`);
     }
-    const wrong = await tsecho(["client", server.url("tls"), "--ca", folder.file("server.key"), "-m", "x"]);
+    const wrong = await failing(["client", server.url("tls"), "--ca", folder.file("server.key"), "-m", "x"]);
     assertEquals(
       wrong.stderr,
       `tsecho: Cannot use "${folder.file("server.key")}": there is not a certificate (PEM) in it\n`,
@@ -254,14 +253,14 @@ test(
   options,
   () =>
     withCertificates(async (folder) => {
-      const make = async (name: string) => {
+      const make = async (name: string, ...key: string[]) => {
         await run([
           ...[
             "openssl",
             "req",
             "-x509",
             "-newkey",
-            "rsa:2048",
+            ...key,
             "-nodes",
             "-subj",
             "/CN=localhost",
@@ -272,8 +271,8 @@ test(
           ...["-out", folder.file(`${name}.pem`)],
         ]);
       };
-      await make("typed");
-      await make("twin"); // of the same names
+      await make("typed", "rsa:2048");
+      await make("twin", ...EC); // of the same names
       await using server = await tlsServer([
         "--cert",
         folder.file("typed.pem"),
@@ -282,7 +281,7 @@ test(
       ]);
       await server.stderr.until(/warn certificate .*reason="the certificate is a CA's \(CA:TRUE\)/);
       const ask = (ca: string, ...more: string[]) =>
-        tsecho([
+        (ca === "typed.pem" && more.length === 0 ? tsecho : failing)([
           ...["client", server.url("tls").replace("127.0.0.1", "localhost"), "-4", "--ca", folder.file(ca)],
           ...[...more, "-m", "hello"],
         ]);
@@ -304,7 +303,7 @@ test(
           "req",
           "-x509",
           "-newkey",
-          "rsa:2048",
+          ...EC,
           "-nodes",
           "-subj",
           "/CN=localhost",
@@ -323,7 +322,7 @@ test(
       await bare.stderr.until(/warn certificate .*reason="the certificate has no subjectAltName/);
       const own = ["--cert", folder.file("alice-bundle.pem")];
       for (const way of [[], own]) {
-        const { stderr } = await tsecho([
+        const { stderr } = await failing([
           ...[
             "client",
             bare.url("tls"),

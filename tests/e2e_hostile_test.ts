@@ -99,7 +99,7 @@ test(
   },
 );
 
-const RESETS = volume(1000, 10_000);
+const RESETS = volume(400, 10_000);
 
 test(`${RESETS} peers that connect and reset leave the server whole`, { long: true }, async () => {
   await using server = await ServerProcess.start(["--quiet"]);

@@ -1,8 +1,9 @@
 /** The files that ping writes and reads back, and its memory. */
 import { assert, assertEquals, assertMatch, assertNotMatch, assertStringIncludes } from "@std/assert";
-import { e2e as test, volume } from "./harness.ts";
+import { e2e as test } from "./harness.ts";
 import {
   eventually,
+  failing,
   Folder,
   freePort,
   residentKiB,
@@ -194,7 +195,7 @@ test("ping ends with its summary at SIGHUP, and --from reads what is left of a r
   }
 });
 
-test("ping --from says what is wrong with a file", async () => {
+test("ping --from says what is wrong with a file", { long: true }, async () => {
   await using folder = await Folder.make();
   const file = folder.file("run.json");
   for (
@@ -206,17 +207,17 @@ test("ping --from says what is wrong with a file", async () => {
     ]
   ) {
     await Deno.writeTextFile(file, text!);
-    const { code, stderr } = await tsecho(["ping", "--from", file]);
+    const { code, stderr } = await failing(["ping", "--from", file]);
     assertEquals(code, 1);
     assertStringIncludes(stderr, `tsecho: Cannot read the run "${file}": ${reason}`);
   }
   await Deno.truncate(file, 501 * 1024 ** 2); // sparse: it takes no space
-  const huge = await tsecho(["ping", "--from", file]);
+  const huge = await failing(["ping", "--from", file]);
   assertEquals([huge.code, huge.stderr], [
     1,
     `tsecho: Cannot read the run "${file}": it has more than 500 MiB\n`,
   ]);
-  const missing = await tsecho(["ping", "--from", folder.file("none")]);
+  const missing = await failing(["ping", "--from", folder.file("none")]);
   assertMatch(missing.stderr, /^tsecho: Cannot read the run ".*none": [^\n]*no such file[^\n]*\n$/i);
 });
 
@@ -257,9 +258,10 @@ test("nothing follows the end of a JSON stream, however slow its reader", async 
 });
 
 test("what ping keeps in its heap does not grow with the run", {
+  long: "only",
   ignore: TSECHO[1] !== "run", // a binary takes no flags of V8
 }, async () => {
-  const exchanges = volume(60_000, 400_000);
+  const exchanges = 400_000;
   await using folder = await Folder.make();
   const look = folder.file("look.js");
   // What a full collection leaves: what the runtime throws away in between depends on when V8 collects.
@@ -279,8 +281,8 @@ test("what ping keeps in its heap does not grow with the run", {
   assert(growth < 12 * exchanges * 3 / 4, `${growth} bytes more: ${heap}`); // an object of each line has 24 or more
 });
 
-test("ping's resident memory does not grow with the run", async () => {
-  const exchanges = volume(100_000, 400_000);
+test("ping's resident memory does not grow with the run", { long: "only" }, async () => {
+  const exchanges = 400_000;
   await using server = await ServerProcess.start(["--tag", "web-1", "--quiet"]);
   const args = ["ping", `127.0.0.1:${server.port}`, "-i", "0", "-c", `${exchanges}`, "-q", "--json-stream"];
   await using ping = new Running([...TSECHO, ...args]);

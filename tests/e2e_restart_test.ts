@@ -4,8 +4,10 @@ import { e2e as test, volume } from "./harness.ts";
 import { eventually, Folder, readAll, ROOT, ServerProcess, startHaproxy, unstamped } from "./helpers.ts";
 
 const CLIENTS = volume(20, 50);
-const SECONDS = volume(2, 20);
+const SECONDS = volume(1, 20);
 const LINES = 10;
+/** The pause before each line: at full speed a client finds more moments of a restart, and takes a core. */
+const PAUSE_MS = volume(5, 0);
 /** Three health checks: the balancer has turned away when the server stops accepting. */
 const DELAY = ["--drain-delay", "300ms"];
 
@@ -25,6 +27,7 @@ async function converse(port: number, stopped: () => boolean, outcome: Outcome):
     try {
       using conn = await Deno.connect({ hostname: "127.0.0.1", port });
       for (let i = 0; i < LINES; i++) {
+        if (PAUSE_MS > 0) await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
         await conn.write(encoder.encode(`line ${i}\n`));
         while (replies.split("\n").length < i + 2) {
           const n = await conn.read(buffer);

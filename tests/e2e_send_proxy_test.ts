@@ -84,6 +84,7 @@ test("this server reads the header, of each version and over each transport", as
     for (const { url } of server.endpoints()) {
       const filter = await tsecho(["client", url, "--send-proxy", version], "one\ntwo");
       assertEquals([filter.code, filter.stdout.split("\n").length], [0, 3], filter.stderr);
+      if (version !== VERSIONS.at(-1)) continue; // they connect by the same function
       const ping = await tsecho([
         "ping",
         url,

@@ -131,10 +131,8 @@ test("the libraries work where deno.json is another, with the network alone, and
 
 test("the examples in the libraries' documentation run, and everything exported is documented", async () => {
   const faces = ["server.ts", "ping.ts", "load.ts", "protocol.ts"].map((name) => `${ROOT}${name}`);
-  const examples = await run([Deno.execPath(), "test", "--quiet", "-A", "--doc", ...faces]);
+  const examples = await run([Deno.execPath(), "test", "--no-check", "--quiet", "-A", "--doc", ...faces]);
   assertStringIncludes(examples.stdout, "ok | 4 passed", examples.stdout + examples.stderr);
-  for (const face of faces) {
-    const lint = await run([Deno.execPath(), "doc", "--lint", face]);
-    assertEquals(lint.code, 0, lint.stderr);
-  }
+  const lint = await run([Deno.execPath(), "doc", "--lint", ...faces]);
+  assertEquals(lint.code, 0, lint.stderr);
 });

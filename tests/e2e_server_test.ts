@@ -1,7 +1,7 @@
 /** The server as its clients see it: real processes, real sockets. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import fc from "fast-check";
-import { assertProperty, e2e as test, lacking } from "./harness.ts";
+import { assertProperty, e2e as test, lacking, volume } from "./harness.ts";
 import {
   assertServes,
   python,
@@ -71,7 +71,7 @@ test("any bytes, cut at any places, come back through a real socket", async () =
       assertEquals(received.pop(), "");
       assertEquals(received.map((line) => unstamped(line)), sent);
     }),
-    { numRuns: 100 },
+    { numRuns: volume(25, 100) },
   );
 });
 

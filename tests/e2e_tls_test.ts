@@ -129,7 +129,7 @@ test(
     }),
 );
 
-const VANISHING = volume(1000, 10_000);
+const VANISHING = volume(300, 10_000);
 
 test(
   `${VANISHING} clients that vanish in the middle of a handshake leave no descriptor behind`,

@@ -1,10 +1,10 @@
 /** TLS: chains of certificates that break a rule, and peers that do, with the words for them on either side. */
 import { assertEquals, assertMatch } from "@std/assert";
 import { e2e as test } from "./harness.ts";
-import { type Folder, run, Running, TSECHO, tsecho, unstamped, within } from "./helpers.ts";
-import { needsTlsServer, tlsServer, withCertificates } from "./tls_helpers.ts";
+import { failing, type Folder, run, Running, TSECHO, tsecho, unstamped, within } from "./helpers.ts";
+import { needsTlsServer, serveCertificate, tlsServer, withCertificates } from "./tls_helpers.ts";
 
-const options = await needsTlsServer();
+const options = { ...await needsTlsServer(), long: true };
 
 /**
  * Makes chains below the folder's `ca`, each in NAME-chain.pem with NAME.key, and `alice` for a client: `good` over an intermediate CA,
@@ -45,11 +45,10 @@ test(
         ["client", "certificate does not allow extended key usage for server authentication"],
       ];
       for (const [name, reason] of [["good", ""], ...table] as [string, string][]) {
-        const files = ["--cert", folder.file(`${name}-chain.pem`), "--key", folder.file(`${name}.key`)];
-        await using server = await tlsServer(files);
+        await using server = await serveCertificate(folder, name, `${name}-chain`);
         for (const way of [[], own]) {
-          const url = server.url("tls");
-          const asked = await tsecho(["client", url, "--ca", folder.file("ca.pem"), ...way, "-m", "hello"]);
+          const argv = ["client", server.url, "--ca", folder.file("ca.pem"), ...way, "-m", "hello"];
+          const asked = await (reason === "" ? tsecho : failing)(argv);
           if (reason === "") {
             assertEquals([asked.code, unstamped(asked.stdout)], [0, "hello\n"], asked.stderr);
             continue;
@@ -76,7 +75,7 @@ test(
       ];
       for (const [name, reason] of table) {
         const own = ["--cert", folder.file(`${name}-chain.pem`), "--key", folder.file(`${name}.key`)];
-        const asked = await tsecho([
+        const asked = await failing([
           "client",
           server.url("tls"),
           "--ca",
@@ -132,7 +131,7 @@ test("a certificate's file without end, and one that never comes, end by an erro
   ignore: options.ignore || Deno.build.os === "windows",
 }, () =>
   withCertificates(async (folder, [, cert]) => {
-    const endless = await tsecho(["server", "tls://127.0.0.1:0", "--cert", "/dev/zero"]);
+    const endless = await failing(["server", "tls://127.0.0.1:0", "--cert", "/dev/zero"]);
     assertEquals([endless.code, endless.stderr], [
       1,
       'tsecho: Cannot use "/dev/zero": it has more than 16 MiB\n',
@@ -150,7 +149,7 @@ test("a certificate's file without end, and one that never comes, end by an erro
       "it is a socket or a device, not a file",
     ]];
     for (const [file, reason] of table) {
-      const { stderr } = await tsecho(["client", "tls://127.0.0.1:1", "--ca", file!, "-m", "x"]);
+      const { stderr } = await failing(["client", "tls://127.0.0.1:1", "--ca", file!, "-m", "x"]);
       assertEquals(stderr, `tsecho: Cannot use "${file}": ${reason}\n`);
     }
     const fifo = folder.file("fifo");

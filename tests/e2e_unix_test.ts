@@ -1,9 +1,10 @@
 /** Unix sockets: the file, and who may have it. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { e2e as test } from "./harness.ts";
+import { e2e as test, volume } from "./harness.ts";
 import {
   Collected,
   eventually,
+  failing,
   Folder,
   readLine,
   run,
@@ -23,7 +24,10 @@ async function exists(path: string): Promise<boolean> {
 
 /** The error that a server on this endpoint ends with at once. */
 async function refusal(endpoint: string, wrap: string[] = []): Promise<string> {
-  const { code, stdout, stderr } = await run([...wrap, ...TSECHO, "server", endpoint]);
+  const argv = ["server", endpoint];
+  const { code, stdout, stderr } = wrap.length === 0
+    ? await failing(argv)
+    : await run([...wrap, ...TSECHO, ...argv]);
   assertEquals([code, stdout], [1, ""]);
   return stderr;
 }
@@ -95,28 +99,37 @@ test("a server that ends leaves the file of the one that has its path now", opti
   assertEquals([...Deno.readDirSync(folder.path)], []);
 });
 
-test("of servers that start at once where a file was left, one gets the path", options, async () => {
-  await using folder = await Folder.make();
-  const path = folder.file("s.sock");
-  for (let round = 0; round < 3; round++) {
-    await run(["python3", "-c", "import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])", path]);
-    await using stack = new AsyncDisposableStack();
-    const servers = Array.from(
-      { length: 6 },
-      () => stack.use(new Running([...TSECHO, "server", `unix:${path}`])),
-    );
-    const started = await Promise.all(
-      servers.map(({ stdout }) => stdout.until(/listening on/).then(() => true, () => false)),
-    );
-    assertEquals(started.filter((it) => it).length, 1);
-    for (const [i, server] of servers.entries()) {
-      if (started[i]) server.kill("SIGTERM");
-      assertEquals(await server.code(), started[i] ? 0 : 1);
-      if (!started[i]) assertStringIncludes(server.stderr.text, "another server listens on it\n");
+test(
+  "of servers that start at once where a file was left, one gets the path",
+  { ...options, long: true },
+  async () => {
+    await using folder = await Folder.make();
+    const path = folder.file("s.sock");
+    for (let round = 0; round < volume(1, 3); round++) {
+      await run([
+        "python3",
+        "-c",
+        "import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])",
+        path,
+      ]);
+      await using stack = new AsyncDisposableStack();
+      const servers = Array.from(
+        { length: 6 },
+        () => stack.use(new Running([...TSECHO, "server", `unix:${path}`])),
+      );
+      const started = await Promise.all(
+        servers.map(({ stdout }) => stdout.until(/listening on/).then(() => true, () => false)),
+      );
+      assertEquals(started.filter((it) => it).length, 1);
+      for (const [i, server] of servers.entries()) {
+        if (started[i]) server.kill("SIGTERM");
+        assertEquals(await server.code(), started[i] ? 0 : 1);
+        if (!started[i]) assertStringIncludes(server.stderr.text, "another server listens on it\n");
+      }
+      assertEquals([...Deno.readDirSync(folder.path)], []);
     }
-    assertEquals([...Deno.readDirSync(folder.path)], []);
-  }
-});
+  },
+);
 
 test("a file that is no socket is left alone", options, async () => {
   await using folder = await Folder.make();
@@ -132,11 +145,11 @@ test("a file that is no socket is left alone", options, async () => {
     `tsecho: Cannot listen on "unix:${folder.path}": it is a directory\n`,
   );
   for (const [file, reason] of [[path, "it is not a socket"], [folder.path, "it is a directory"]]) {
-    const { code, stderr } = await tsecho(["client", `unix:${file}`, "-m", "x"]);
+    const { code, stderr } = await failing(["client", `unix:${file}`, "-m", "x"]);
     assertEquals([code, stderr], [1, `tsecho: Cannot connect to "unix:${file}": ${reason}\n`]);
   }
   assertEquals(
-    await refusal("unix:/proc/tsecho"),
+    await refusal("unix:/proc/tsecho", ["env"]), // with its own permissions
     'tsecho: Cannot listen on "unix:/proc/tsecho": tsecho may not use a file of this kind\n',
   );
 });
@@ -152,13 +165,13 @@ test("what is wrong with a path is said", options, async () => {
   const missing = folder.file("missing/s.sock");
   const reason = "there is no such file or directory";
   assertEquals(await refusal(`unix:${missing}`), `tsecho: Cannot listen on "unix:${missing}": ${reason}\n`);
-  const client = await tsecho(["client", `unix:${missing}`, "-m", "x"]);
+  const client = await failing(["client", `unix:${missing}`, "-m", "x"]);
   assertEquals([client.code, client.stderr], [1, `tsecho: Cannot connect to "unix:${missing}": ${reason}\n`]);
   // Nobody listens: a socket file that was left.
   const path = folder.file("left.sock");
   await run(["python3", "-c", "import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])", path]);
   assertEquals(
-    (await tsecho(["client", `unix:${path}`, "-m", "x"])).stderr,
+    (await failing(["client", `unix:${path}`, "-m", "x"])).stderr,
     `tsecho: Cannot connect to "unix:${path}": connection refused; is a server running there?\n`,
   );
 });

@@ -75,7 +75,7 @@ test("IPv6 addresses share their answers exactly if their first 64 bits are the 
 test("a flood of forged sources is not answered without end", () => {
   const limited = guard({ rate: 1 });
   let answered = 0;
-  for (let i = 0; i < 200_000; i++) {
+  for (let i = 0; i < 120_000; i++) {
     const ip = `10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`;
     if (limited.check(address(ip), 0) === undefined) answered++;
   }

@@ -38,7 +38,8 @@ export function granted(name: Permission): boolean {
 }
 
 const environment = (name: string) => granted("env") ? Deno.env.get(name) : undefined;
-const longMode = environment("TSECHO_LONG") === "1";
+/** Whether this is `deno task test-long`. */
+export const LONG = environment("TSECHO_LONG") === "1";
 const path = environment("PATH")?.split(":") ?? [];
 
 function installed(program: string): boolean {
@@ -61,7 +62,7 @@ export function lacking(needs: readonly Need[]): Need[] {
 
 /** A size that proves more in `deno task test-long` than there is time for in every run. */
 export function volume(short: number, long: number): number {
-  return longMode ? long : short;
+  return LONG ? long : short;
 }
 
 /** So many random cases; a tenth without permissions, which is how the quick `deno task test-unit` runs. */
@@ -84,7 +85,7 @@ function register(base: readonly Need[], parts: (string | Options | Body)[]): vo
     else Object.assign(definition, part);
   }
   const { needs = [], long = false, fn, name = fn!.name, ...options } = definition;
-  if (longMode ? long === false : long === "only") return;
+  if (LONG ? long === false : long === "only") return;
   const missing = lacking([...base, ...needs]);
   Deno.test({
     ...options,

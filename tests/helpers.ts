@@ -2,7 +2,10 @@
 import { assert, assertEquals } from "@std/assert";
 import config from "../deno.json" with { type: "json" };
 import { parsePort } from "../net/endpoint.ts";
-import { granted } from "./harness.ts";
+import { UsageError } from "../cli/parser.ts";
+import { COMMANDS } from "../commands/tsecho.ts";
+import { escapeText, Failure } from "../failure.ts";
+import { granted, LONG } from "./harness.ts";
 
 export const ROOT = new URL("..", import.meta.url).pathname;
 export const TESTDATA = new URL("testdata/", import.meta.url).pathname;
@@ -75,17 +78,21 @@ export class Collected {
   }
 }
 
-let python3: string | undefined;
-
-/** Python's own path: `python3` may be a shim, whose search for it costs more than the script that it runs. */
-function pythonPath(): string {
-  if (python3 === undefined) {
+/**
+ * A command line whose program is Python, by its own path: `python3` may be a shim, whose search for it costs more than
+ * the script that it runs. The environment holds the path for all files of a run. None of the scripts needs what `site`
+ * loads, which costs as much again.
+ */
+function withPython(command: string[]): string[] {
+  let path = Deno.env.get("TSECHO_PYTHON");
+  if (path === undefined) {
     const args = ["-c", "import sys; print(sys.executable)"];
     const { success, stdout } = new Deno.Command("python3", { args, stderr: "inherit" }).outputSync();
     assert(success, "python3 does not run");
-    python3 = new TextDecoder().decode(stdout).trim();
+    path = new TextDecoder().decode(stdout).trim();
+    Deno.env.set("TSECHO_PYTHON", path);
   }
-  return python3;
+  return [path, "-S", ...command.slice(1)];
 }
 
 /** A process with pipes. At the end of its scope it is killed if it has not ended by itself. */
@@ -97,8 +104,8 @@ export class Running implements AsyncDisposable {
   #ended = false;
 
   constructor(command: string[], env: Record<string, string> = {}) {
-    const [program, ...args] = command;
-    this.#child = new Deno.Command(program === "python3" ? pythonPath() : program!, {
+    const [program, ...args] = command[0] === "python3" ? withPython(command) : command;
+    this.#child = new Deno.Command(program!, {
       args,
       env: { NO_COLOR: "1", ...env },
       stdin: "piped",
@@ -173,6 +180,24 @@ export async function run(command: string[], input = "", env: Record<string, str
 /** Runs tsecho to its end. */
 export function tsecho(args: string[], input = "", env: Record<string, string> = {}): Promise<Outcome> {
   return run([...TSECHO, ...args], input, env);
+}
+
+/**
+ * How tsecho fails when it prints nothing before: as its main function says it. A table of many such cases needs no
+ * process for each, but in `deno task test-long` and for a binary each has one.
+ */
+export async function failing(args: string[]): Promise<Outcome> {
+  if (LONG || binary !== undefined) return await tsecho(args);
+  const [name, ...argv] = args;
+  const command = await COMMANDS[name!]!();
+  try {
+    await command.run(argv, { stop: () => new AbortController().signal, on: () => {} });
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    const code = error instanceof UsageError ? 2 : 1;
+    return { code, stdout: "", stderr: `tsecho: ${escapeText(error.message)}\n` };
+  }
+  throw new Error(`"tsecho ${args.join(" ")}" has not failed`);
 }
 
 /** Runs one of the Python programs in testdata to its end, which must be a good one. */

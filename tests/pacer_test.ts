@@ -5,7 +5,7 @@ import { type DueLine, HELD, LATE, type Paced, Pacer } from "../probe/pacer.ts";
 import { EvenSchedule } from "../probe/schedule.ts";
 import { isVerdict } from "../stats/events.ts";
 import { RunStats } from "../stats/run_stats.ts";
-import { assertProperty, cases, test } from "./harness.ts";
+import { assertProperty, cases, test, volume } from "./harness.ts";
 import { missed, startRun } from "./probe_helpers.ts";
 import { VirtualClock } from "./virtual_clock.ts";
 
@@ -73,7 +73,9 @@ const PERIODS = fc.array(
 );
 const DELAYS = fc.array(fc.option(fc.nat(120), { nil: undefined }), { minLength: 1, maxLength: 8 });
 
-test("sent and missed are what was planned, each line has one fate, and no line is sent before its moment", async () => {
+test("sent and missed are what was planned, each line has one fate, and no line is sent before its moment", {
+  long: true,
+}, async () => {
   await assertProperty(
     fc.asyncProperty(
       fc.record({
@@ -129,6 +131,6 @@ test("sent and missed are what was planned, each line has one fate, and no line 
         }
       },
     ),
-    { numRuns: cases(300) },
+    { numRuns: volume(cases(60), 2000) },
   );
 });

@@ -1,6 +1,8 @@
 /** What the tests of TLS share: certificates, servers and connections. */
+import { formatEndpoint } from "../net/endpoint.ts";
+import { serve } from "../server.ts";
 import { E2E, lacking, type Options } from "./harness.ts";
-import { copyCertificates, Folder, ServerProcess, tsecho, within } from "./helpers.ts";
+import { copyCertificates, Folder, ServerProcess, TSECHO, tsecho, within } from "./helpers.ts";
 
 /** Test options for tests of a TLS server: left out, and said aloud, where there is none. */
 export async function needsTlsServer(...programs: string[]): Promise<Options> {
@@ -9,7 +11,9 @@ export async function needsTlsServer(...programs: string[]): Promise<Options> {
 
 /** Whether the command under test can be a TLS server: the Deno in it may be too old. */
 export async function servesTls(): Promise<boolean> {
-  const [, ...version] = /deno (\d+)\.(\d+)\.(\d+)/.exec((await tsecho(["--version"])).stdout)!;
+  const own = TSECHO[0] === Deno.execPath();
+  const text = own ? `deno ${Deno.version.deno}` : (await tsecho(["--version"])).stdout;
+  const [, ...version] = /deno (\d+)\.(\d+)\.(\d+)/.exec(text)!;
   const [major, minor, patch] = version.map(Number) as [number, number, number];
   const serves = major > 2 || major === 2 && (minor > 9 || minor === 9 && patch >= 5);
   if (!serves) console.log(`skipped: tests of a TLS server, which Deno ${version.join(".")} is too old for`);
@@ -41,4 +45,18 @@ export async function connect(folder: Folder, port: number, alpnProtocols?: stri
 /** A TLS server on a free port. */
 export function tlsServer(identity: string[], ...args: string[]): Promise<ServerProcess> {
   return ServerProcess.start(["tls://127.0.0.1:0", ...identity, ...args]);
+}
+
+/** A TLS server within the test, for what a client makes of a certificate of the folder: NAME.pem with NAME.key. */
+export async function serveCertificate(
+  folder: Folder,
+  name: string,
+  chain = name,
+): Promise<AsyncDisposable & { url: string }> {
+  const tls = { cert: folder.file(`${chain}.pem`), key: folder.file(`${name}.key`) };
+  const server = await serve({ listen: ["tls://127.0.0.1:0"], tls });
+  return {
+    url: formatEndpoint(server.endpoints[0]!),
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+  };
 }

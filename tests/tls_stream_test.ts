@@ -1,13 +1,16 @@
-/** TLS over a stream in memory: how the buffer for its reads grows and shrinks, and what a read gives. */
-import { assert, assertEquals } from "@std/assert";
+/** TLS over a stream in memory: how the buffer for its reads grows and shrinks, and what reads and writes give. */
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { concat } from "@std/bytes/concat";
+import nodeProcess from "node:process";
 import { connect, createSecureContext, TLSSocket } from "node:tls";
+import { TlsFailure } from "../net/errors.ts";
 import { type Stream, writeAll } from "../net/stream.ts";
 import { TlsStream } from "../net/tls_stream.ts";
 import cert from "./testdata/certificates/server.pem" with { type: "text" };
 import key from "./testdata/certificates/server.key" with { type: "text" };
 
 const MIN_READ_SIZE = 512;
+const process = nodeProcess as unknown as { _getActiveHandles(): unknown[] };
 /** What a TLS record holds at most. */
 const RECORD = 16 * 1024;
 
@@ -15,6 +18,9 @@ const RECORD = 16 * 1024;
 class End implements Stream {
   readonly readSizes: number[] = [];
   peer: End | undefined;
+  /** Whether a write takes a turn of the event loop longer than its bytes. */
+  slow = false;
+  #writing = false;
   #arrived: Uint8Array[] = [];
   #arrival: PromiseWithResolvers<void> | undefined;
 
@@ -28,10 +34,18 @@ class End implements Stream {
     return n;
   }
 
-  write(bytes: Uint8Array): Promise<number> {
-    this.peer!.#arrived.push(bytes.slice());
-    this.peer!.#arrival?.resolve();
-    return Promise.resolve(bytes.length);
+  async write(bytes: Uint8Array): Promise<number> {
+    assert(!this.#writing, "two writes at a time");
+    this.peer!.arrive(bytes.slice());
+    this.#writing = true;
+    if (this.slow) await new Promise((resolve) => setTimeout(resolve, 0));
+    this.#writing = false;
+    return bytes.length;
+  }
+
+  arrive(bytes: Uint8Array): void {
+    this.#arrived.push(bytes);
+    this.#arrival?.resolve();
   }
 
   closeWrite(): Promise<void> {
@@ -41,17 +55,18 @@ class End implements Stream {
   close(): void {}
 }
 
-/** Both sides of a TLS connection, and the server's end of what it runs over. */
-async function pair(): Promise<{ client: TlsStream; server: TlsStream; raw: End }> {
+/** Both sides of a TLS connection, what they run over, and the server's socket. */
+async function pair({ slow = false } = {}) {
   const [near, raw] = [new End(), new End()];
+  raw.slow = slow;
   near.peer = raw;
   raw.peer = near;
   const secureContext = createSecureContext({ cert, key });
   const server = new TlsStream(raw, (wire) => new TLSSocket(wire, { isServer: true, secureContext }));
   const client = new TlsStream(near, (socket) => connect({ socket, rejectUnauthorized: false }));
-  await Promise.all([server.handshake("secure"), client.handshake("secureConnect")]);
+  const [socket] = await Promise.all([server.handshake("secure"), client.handshake("secureConnect")]);
   raw.readSizes.length = 0;
-  return { client, server, raw };
+  return { client, server, raw, socket: socket as TLSSocket & { _handle: object | null } };
 }
 
 /** Sends bytes and reads until they are there. */
@@ -72,21 +87,36 @@ function pattern(length: number): Uint8Array {
   return Uint8Array.from({ length }, (_, i) => i * 31 >> 3);
 }
 
-Deno.test("a record that is a little longer than a power of two does not make the read buffer swing", async () => {
+/** Tests the native part of node:tls's sockets, and the sockets themselves, as on a Deno whose native part is another. */
+function both(name: string, test: () => Promise<void>): void {
+  Deno.test(name, test);
+  Deno.test(`${name}, by the sockets' public methods`, async () => {
+    const native = Object.getPrototypeOf((await pair()).socket._handle);
+    const { useUserBuffer } = native;
+    native.useUserBuffer = undefined;
+    try {
+      await test();
+    } finally {
+      native.useUserBuffer = useUserBuffer;
+    }
+  });
+}
+
+both("a record that is a little longer than a power of two does not make the read buffer swing", async () => {
   const { client, server, raw } = await pair();
   for (let batch = 0; batch < 20; batch++) await pass(client, server, pattern(RECORD));
   const sizes = raw.readSizes.slice(-10);
   assertEquals(sizes, new Array(10).fill(2 * RECORD), "each record of the end in one read, of one size");
 });
 
-Deno.test("a read buffer that grew becomes small again once the reads are short", async () => {
+both("a read buffer that grew becomes small again once the reads are short", async () => {
   const { client, server, raw } = await pair();
   for (let batch = 0; batch < 5; batch++) await pass(client, server, pattern(RECORD));
   for (let line = 0; line < 40; line++) await pass(client, server, pattern(20));
   assertEquals(raw.readSizes.at(-1), MIN_READ_SIZE);
 });
 
-Deno.test("a read with a small buffer takes its part of the plaintext, and the next ones the rest", async () => {
+both("a read with a small buffer takes its part of the plaintext, and the next ones the rest", async () => {
   const { client, server } = await pair();
   const bytes = pattern(1000);
   await writeAll(client, bytes);
@@ -97,4 +127,47 @@ Deno.test("a read with a small buffer takes its part of the plaintext, and the n
     assertEquals(part.subarray(0, parts.at(-1)), bytes.subarray(length, length + parts.at(-1)!));
   }
   assertEquals(parts, [300, 300, 300, 100]);
+});
+
+both("more than is encrypted at once arrives whole, both ways", async () => {
+  const { client, server } = await pair();
+  await pass(client, server, pattern(300_000));
+  await pass(server, client, pattern(300_000));
+});
+
+both("a first reply waits until the last bytes of the handshake are written", async () => {
+  const { client, server } = await pair({ slow: true });
+  await pass(server, client, pattern(100));
+});
+
+both("bytes that are no TLS end a connection, and the peer is told", async () => {
+  const { client, server, raw } = await pair();
+  await pass(client, server, pattern(100));
+  const refused = assertRejects(() => server.read(new Uint8Array(100)), TlsFailure);
+  raw.arrive(new TextEncoder().encode("GET / HTTP/1.1\r\n\r\n"));
+  await refused;
+  await assertRejects(() => server.read(new Uint8Array(100)), TlsFailure);
+  await assertRejects(() => server.write(pattern(1)), TlsFailure);
+  const alert = await assertRejects(() => client.read(new Uint8Array(100)), TlsFailure);
+  assertEquals(alert.message, "the peer refused the TLS handshake (DecodeError)"); // which the alert names
+});
+
+both("a close_notify ends a stream, after what came before it", async () => {
+  const { client, server } = await pair();
+  await writeAll(client, pattern(100));
+  await client.closeWrite();
+  assertEquals(await server.read(new Uint8Array(1000)), 100);
+  assertEquals(await server.read(new Uint8Array(1000)), null);
+  await pass(server, client, pattern(50));
+  server.close();
+  assertEquals(await client.read(new Uint8Array(1000)), null);
+  client.close();
+});
+
+Deno.test("after the first read the socket is garbage", async () => {
+  const { client, server, socket } = await pair();
+  assert(process._getActiveHandles().includes(socket));
+  await pass(client, server, pattern(100));
+  assertEquals(socket._handle, null);
+  assert(!process._getActiveHandles().includes(socket));
 });
