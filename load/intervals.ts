@@ -2,6 +2,8 @@ import { LoadInterval } from "../stats/load_interval.ts";
 
 /** How long an interval is, in ms. */
 const INTERVAL_MS = 1000;
+/** An interval that would be shorter, in ms, is none: rounding has made it of an end that two computed. */
+const MIN_INTERVAL_MS = 0.001;
 
 /** Ends an interval of a run each second, at its end, and when nothing is in flight any more. */
 export class Intervals {
@@ -50,7 +52,9 @@ export class Intervals {
     if (now < this.until) {
       this.until = Math.max(now, this.from);
       this.#duration = this.until - this.from;
-      if (this.#duration === 0) {
+      // It may end where the latest interval did: what has happened since is after it.
+      if (this.#isOver(this.current.from)) {
+        this.#duration = this.current.from;
         this.current.tail = true;
         this.#cutAt = Infinity;
       } else if (this.#cutAt > this.until) {
@@ -69,6 +73,11 @@ export class Intervals {
     this.#emit();
   }
 
+  /** Whether nothing of the plan is left after a moment of the measured part. */
+  #isOver(at: number): boolean {
+    return at > this.#duration - MIN_INTERVAL_MS;
+  }
+
   #setCut(to: number): void {
     this.#to = Math.min(to, this.#duration);
     this.#cutAt = this.from + this.#to;
@@ -76,7 +85,7 @@ export class Intervals {
 
   #cut(): void {
     this.#emit();
-    if (this.#to >= this.#duration) this.#cutAt = Infinity;
+    if (this.#isOver(this.#to)) this.#cutAt = Infinity;
     else this.#setCut(this.#to + INTERVAL_MS);
   }
 
@@ -85,7 +94,7 @@ export class Intervals {
     interval.to = this.#to;
     this.current = new LoadInterval();
     this.current.from = interval.to;
-    this.current.tail = interval.to >= this.#duration;
+    this.current.tail = this.#isOver(interval.to);
     this.#onInterval(interval, this.current);
   }
 }

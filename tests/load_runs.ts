@@ -122,6 +122,7 @@ export function assertSums({ seconds, end }: SavedLoad): void {
   let before = 0;
   for (const { from, to } of seconds) {
     assertEquals(from, before);
+    assert(to > from, `an interval from ${from} to ${to}`);
     before = to;
   }
 }
