@@ -50,12 +50,10 @@ test("ping --from tells the same of a saved run, whether saved at once or as it 
   assertEquals([again.code, summary(again.stdout)], [0, summary(live.stdout)]);
   const stream = await tsecho([...args, "--json-stream"]);
   const objects = stream.stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
-  assertEquals(objects.map(({ type }) => type).filter((type, i, all) => type !== all[i - 1]), [
-    "start",
-    "reply",
-    "interval",
-    "end",
-  ]);
+  const types = objects.map(({ type }) => type);
+  assertEquals([types[0], ...types.slice(-2)], ["start", "interval", "end"]);
+  // A busy machine may take more than a second for it, and then there is more than one interval.
+  assertEquals(new Set(types.slice(1, -1)), new Set(["reply", "interval"]));
   const synced = await tsecho(["ping", "--from", file, "--json", "-", "--clocks-synced"]);
   const { start, end: whole } = JSON.parse(synced.stdout);
   assertEquals([start.clocks_synced, whole.servers[0].one_way.up.count], [true, 120]);
