@@ -111,6 +111,9 @@ function percentiles(values: LoadDurations, timeout: number): string {
   return parts.join(", ");
 }
 
+/** What it looks as if a clock had done. */
+const CLOCK_DID = { step: "was stepped in the run", drift: "drifted by more than 500 ppm" };
+
 /** What the stamps tell: of one server in lines, of several in a table. */
 function serverLines({ servers, received }: LoadSummary, timeout: number): string[] {
   const [only] = servers;
@@ -123,11 +126,7 @@ function serverLines({ servers, received }: LoadSummary, timeout: number): strin
       lines.push(`${DIRECTIONS[direction]} delay above its best ${percentiles(values, timeout)}`);
     }
   }
-  if (only.up === null && only.offset !== null) {
-    lines.push(
-      "upstream and downstream delay unknown: it looks as if a clock had been stepped, or drifted",
-    );
-  }
+  if (only.unsteady !== null) lines.push(`these delays hold only if no clock ${CLOCK_DID[only.unsteady]}`);
   if (only.offset !== null) lines.push(`clock offset ${withBound(only.offset)}`);
   return lines;
 }
@@ -140,18 +139,20 @@ function serverTable(servers: LoadServer[], received: number): string[] {
     share(server.received, received),
     ...(["up", "down"] as const).map((direction) => {
       const values = server[direction];
-      return values === null
-        ? "unknown"
-        : [values.p50, values.p99].map((it) => it === null ? "-" : millis(it)).join("/");
+      if (values === null) return "unknown";
+      const told = [values.p50, values.p99].map((it) => it === null ? "-" : millis(it)).join("/");
+      return server.unsteady === null ? told : `${told} ?`;
     }),
   ]);
   const table = [["server", "connections", "lines", "upstream p50/p99", "downstream p50/p99, ms"], ...rows];
   const widths = table[0]!.map((_, column) => Math.max(...table.map((row) => row[column]!.length)));
-  return table.map((row) =>
+  const lines = table.map((row) =>
     row.map((cell, column) => column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!)).join(
       "  ",
     )
   );
+  const did = new Set(servers.flatMap(({ unsteady }) => unsteady === null ? [] : [CLOCK_DID[unsteady]]));
+  return did.size === 0 ? lines : [...lines, `? these hold only if no clock ${[...did].join(" or ")}`];
 }
 
 function share(part: number, whole: number): string {

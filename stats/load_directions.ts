@@ -3,6 +3,7 @@ import type { LoadInterval } from "./load_interval.ts";
 import type { Baseline } from "./segment.ts";
 import { ServerClock } from "./server_clock.ts";
 import { MAX_TAGS, OTHER_TAGS } from "./server_stats.ts";
+import type { Unsteady } from "./steadiness.ts";
 import { type Estimate, estimated } from "./summary.ts";
 
 /** What the stamps of one server tell. */
@@ -14,6 +15,8 @@ export interface ServerDirections {
   down: Distribution | undefined;
   /** Server minus client at the end, in seconds. */
   offset: Estimate | null;
+  /** What it looks as if a clock had done: then the delays hold only if it did not. Null for nothing. */
+  unsteady: Unsteady | null;
 }
 
 /** Exchanges are put into the interval's distributions when there are so many of a server. */
@@ -113,11 +116,13 @@ class Server {
   directions(): ServerDirections {
     const { tag } = this;
     const estimate = this.#clock.estimate();
-    if (estimate === undefined) return { tag, up: undefined, down: undefined, offset: null };
-    // Without a line that the clocks kept to there is none above which delays could be told.
-    const unsteady = estimate.withdrawn === "step" || estimate.withdrawn === "drift";
-    const delays = unsteady ? undefined : this.#clock.delays().all;
-    return { tag, up: delays?.up, down: delays?.down, offset: estimated(estimate.offset, 1e-6) };
+    if (estimate === undefined) {
+      return { tag, up: undefined, down: undefined, offset: null, unsteady: null };
+    }
+    const { offset, withdrawn } = estimate;
+    // A queue that grows, on a machine that the run itself keeps busy, can look like a clock that does not keep time.
+    const unsteady = withdrawn === "step" || withdrawn === "drift" ? withdrawn : null;
+    return { tag, ...this.#clock.delays().all, offset: estimated(offset, 1e-6), unsteady };
   }
 
   #record(begin: number, end: number, { from, drift, up, down }: Baseline, interval: LoadInterval): void {

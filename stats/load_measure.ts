@@ -14,6 +14,8 @@ const FIELDS: Record<Exclude<LoadDurationName, "latency" | "up" | "down">, typeo
   handshake: "handshake",
 };
 
+const UNSTEADY = "it looks as if a clock had not kept time";
+
 /** Compares a load, or what is known of it so far, with a threshold. */
 export function judgeLoad(threshold: LoadThreshold, stats: LoadStats): Verdict {
   return decide(threshold, measure(threshold.metric, stats));
@@ -30,7 +32,10 @@ function measure(metric: LoadThreshold["metric"], stats: LoadStats): Measured[] 
     case "duration": {
       const { name, statistic } = metric;
       if (name === "up" || name === "down") {
-        return stats.directions().map((it) => ({ tag: it.tag, ...statisticOf(statistic, it[name]) }));
+        return stats.directions().map((it) => ({
+          tag: it.tag,
+          ...it.unsteady === null ? statisticOf(statistic, it[name]) : { help: UNSTEADY },
+        }));
       }
       const open = stats.context.loop === "open";
       const kind = name === "latency" ? (open ? "response" : "service") : FIELDS[name];

@@ -112,6 +112,7 @@ export class LoadStats {
         up: up.count > 0 ? up : undefined,
         down: down.count > 0 ? down : undefined,
         offset: null,
+        unsteady: null,
       })),
     ].sort((a, b) => (a.tag ?? "") < (b.tag ?? "") ? -1 : 1);
   }
@@ -153,7 +154,7 @@ export class LoadStats {
     return loadDurations(this.total[kind], this.neverCame(kind), batches);
   }
 
-  #server({ tag, up, down, offset }: ServerDirections): LoadServer {
+  #server({ tag, up, down, offset, unsteady }: ServerDirections): LoadServer {
     const told = (direction: "up" | "down", values: Distribution | undefined) => {
       if (values === undefined) return null;
       const place = direction === "up" ? 2 : 3;
@@ -167,6 +168,7 @@ export class LoadStats {
       up: told("up", up),
       down: told("down", down),
       offset,
+      unsteady,
     };
   }
 

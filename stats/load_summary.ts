@@ -1,4 +1,5 @@
 /** What a run of `tsecho load` amounts to, under the names that docs/json.md promises: times are in seconds. */
+import type { Unsteady } from "./steadiness.ts";
 import type { Durations, Estimate } from "./summary.ts";
 
 /** The percentiles that are told. */
@@ -46,6 +47,8 @@ export interface LoadServer {
   down: LoadDurations | null;
   /** Server minus client at the end, in seconds; null where the stamps cannot tell. */
   offset: Estimate | null;
+  /** What it looks as if a clock had done: then `up` and `down` hold only if it did not. Null for nothing. */
+  unsteady: Unsteady | null;
 }
 
 /** A whole run, or what is known of it so far. */

@@ -63,8 +63,10 @@ async function assertExact(server: FaultyServer, rate: number): Promise<void> {
   const args = ["-R", String(rate), "-c", "4", "-n", String(LINES), "--warmup", "0", server.url];
   const { end } = await LoadRun.run(args);
   const { arrived, dropped, duplicated, swapped, changed } = server.faults;
-  assertEquals(LINES / 1000, dropped);
-  assertEquals([duplicated, swapped, changed], [dropped, dropped, dropped]);
+  // Of datagrams for which the kernel had no room there are none to make faults of.
+  for (const count of [dropped, duplicated, swapped, changed]) {
+    assert(count <= LINES / 1000 && count >= Math.floor(arrived / 1000), JSON.stringify(server.faults));
+  }
   const { planned, sent, received, lost, corrupt, duplicates, late } = end;
   const missing = LINES - arrived; // what the kernel had no room for
   assertEquals(
@@ -92,7 +94,7 @@ test(`${FAULTS} over UDP`, async () => {
 
 test("no line is uncounted when the server dies and another takes its place", async () => {
   for (const loop of [["-R", "500"], ["--depth", "4", "--think", "20ms"]]) {
-    const args = [...loop, "-c", "10", "-t", "4", "--warmup", "0"];
+    const args = [...loop, "-c", "10", "-t", "60", "--warmup", "0"];
     const server = await ServerProcess.start(["--tag", "first"]);
     const { port } = server;
     await using run = await LoadRun.start([...args, `127.0.0.1:${port}`]);
@@ -100,32 +102,31 @@ test("no line is uncounted when the server dies and another takes its place", as
     await server[Symbol.asyncDispose](); // SIGKILL
     await run.seconds(2);
     await using _second = await ServerProcess.start(["--port", String(port), "--tag", "second"]);
+    await run.stdout.until(/"tag":"second"/);
+    run.kill("SIGINT");
     const { end } = await run.saved();
     const [first, second] = end.servers;
     const told = JSON.stringify(end);
-    assertEquals(
-      [first!.tag, second!.tag, first!.connections, end.ended],
-      ["first", "second", 10, null],
-      told,
-    );
+    assertEquals([first!.tag, second!.tag, first!.connections], ["first", "second", 10], told);
     assert(
       first!.received > 0 && second!.received > 0 && refusals(end) > 0,
       told,
     );
-    if (end.loop === "open") assert(end.planned === 2000 && end.errors["not connected"]! > 0, told);
+    if (end.loop === "open") assert(end.errors["not connected"]! > 0, told);
   }
 });
 
 test("no line is uncounted when a server drains, and then refuses to the end", async () => {
-  await using server = await ServerProcess.start();
-  const args = ["-R", "1000", "-c", "10", "-t", "3", "--warmup", "0", `127.0.0.1:${server.port}`];
+  await using server = await ServerProcess.start(["--drain-timeout", "300ms"]);
+  const args = ["-R", "1000", "-c", "10", "-t", "60", "--warmup", "0", `127.0.0.1:${server.port}`];
   await using run = await LoadRun.start(args);
   await run.seconds(1);
   assertEquals(await server.stop(), 0);
+  await run.stdout.until(/"not connected"/);
+  run.kill("SIGINT");
   const { end } = await run.saved();
   const told = JSON.stringify(end);
-  assertEquals([end.planned, end.ended], [3000, null], told);
-  assert(end.received >= 1000 && end.errors["not connected"]! > 0, told);
+  assert(end.received >= 900 && end.errors["not connected"]! > 0, told);
   assert(refusals(end) > 0, told);
 });
 

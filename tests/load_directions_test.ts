@@ -128,5 +128,11 @@ test("a server of ever new tags fills no memory: those beyond 32 are counted as 
   assertEquals([names.size, names.has(OTHER_TAGS)], [33, true]);
   directions.add("tag999", 1, ORIGIN + 1100, 2);
   assertEquals(directions.servers().length, 32);
-  assertEquals(directions.servers()[0], { tag: "tag0", up: undefined, down: undefined, offset: null });
+  assertEquals(directions.servers()[0], {
+    tag: "tag0",
+    up: undefined,
+    down: undefined,
+    offset: null,
+    unsteady: null,
+  });
 });

@@ -7,6 +7,7 @@ import { HdrLog } from "../report/load_hdr.ts";
 import { LoadDocument, loadStream } from "../report/load_json.ts";
 import { LoadLive } from "../report/load_live.ts";
 import { LoadText } from "../report/load_text.ts";
+import { Distribution } from "../stats/distribution.ts";
 import type { LoadFound, LoadTrial } from "../stats/load_trial.ts";
 import { decodeHdr } from "./hdr_reader.ts";
 import { test } from "./harness.ts";
@@ -340,18 +341,24 @@ test("the first line says what kind of load it is", () => {
   }
 });
 
-test("where the clocks kept to no line, the delay of each direction is said to be unknown", () => {
+test("where a clock may not have kept time, the delays are said to hold only if it did", () => {
   const offset = { value: 0.001, bound: 0.0005 };
-  const unknown = (tags: (string | null)[]) => () =>
-    tags.map((tag) => ({ tag, up: undefined, down: undefined, offset }));
-  const told = (tags: (string | null)[]) =>
-    text(runOf(1, (it) => tags.forEach((tag) => answer(it, 100, 200, tag)), { directions: unknown(tags) }));
-  assertStringIncludes(
-    told([null]),
-    "\nupstream and downstream delay unknown: it looks as if a clock had been stepped, or drifted\n" +
-      "clock offset +1.000 ms ± 0.500 ms\n",
+  const delays = new Distribution();
+  delays.record(250, 100);
+  const told = (...servers: [tag: string | null, unsteady: "step" | "drift" | null][]) =>
+    text(runOf(1, (it) => servers.forEach(([tag]) => answer(it, 100, 200, tag)), {
+      directions: () =>
+        servers.map(([tag, unsteady]) => ({ tag, up: delays, down: delays, offset, unsteady })),
+    }));
+  assertMatch(
+    told([null, "step"]),
+    /delay above its best .*\nthese delays hold only if no clock was stepped in the run\nclock offset \+1.000/,
   );
-  assertMatch(told(["a", "b"]), /^a +0 +100 \(50%\) +unknown +unknown$/m);
+  assert(!told([null, null]).includes("only if"));
+  const table = told(["a", null], ["b", "drift"]);
+  assertMatch(table, /^a +0 +100 \(50%\) +0\.250\/0\.250 +0\.250\/0\.250$/m);
+  assertMatch(table, /^b +0 +100 \(50%\) +0\.250\/0\.250 \? +0\.250\/0\.250 \?$/m);
+  assertMatch(table, /^\? these hold only if no clock drifted by more than 500 ppm$/m);
 });
 
 test("where no line was answered there are no figures, and no verdict on the generator", () => {
