@@ -25,17 +25,29 @@ interface Second {
   unsent?: number;
   errors?: number;
   corrupt?: number;
+  pending?: number;
   response?: (line: number) => number;
   lag?: (line: number) => number;
 }
 
 function intervalOf(from: number, second: Second): LoadInterval {
-  const { planned = 100, lost = 0, dropped = 0, unsent = 0, errors = 0, corrupt = 0 } = second;
+  const { planned = 100, lost = 0, dropped = 0, unsent = 0, errors = 0, corrupt = 0, pending = 0 } = second;
   const { response = () => 1000, lag = () => 1 } = second;
   const interval = new LoadInterval();
   const sent = planned - dropped - unsent;
-  const received = sent - lost - errors - corrupt;
-  Object.assign(interval, { from, to: from + 1000, planned, sent, received, lost, dropped, unsent, corrupt });
+  const received = sent - lost - errors - corrupt - pending;
+  Object.assign(interval, {
+    from,
+    to: from + 1000,
+    planned,
+    sent,
+    received,
+    lost,
+    dropped,
+    unsent,
+    corrupt,
+    pending,
+  });
   if (errors > 0) interval.errors.set("connection reset", errors);
   for (let line = 0; line < sent; line++) {
     interval.sendLag.record(lag(line));
@@ -180,6 +192,38 @@ test("a percentile that lost lines leave no room for is beyond the time-out, and
     verdictLine(verdictOf("p50>5ms", nothing), LOAD_METRICS),
     "Threshold broken: p50>5ms: it is at least 5000.000 ms: 300 of 300 lines never came",
   );
+});
+
+test("a percentile is not known if lines that were broken off might have made the difference", () => {
+  for (
+    const [second, known] of [[{ pending: 10 }, true], [{ pending: 11 }, false], [
+      { lost: 4, pending: 7 },
+      false,
+    ]] as const
+  ) {
+    const stats = statsOf(1, () => ({ planned: 1000, ...second }));
+    const { response, service } = stats.summary();
+    for (const values of [response!, service!]) {
+      assertEquals([values.p90 !== null, values.p99 !== null, values.beyond.includes("p99")], [
+        true,
+        known,
+        false,
+      ]);
+    }
+    assertEquals(verdictOf("p99>1h", stats).verdict, known ? "kept" : "cannot tell");
+    assertEquals(verdictOf("p99<1h", stats).verdict, known ? "broken" : "cannot tell");
+  }
+});
+
+test("lines that never came are above the maximum too, and those broken off may be", () => {
+  for (
+    const [second, verdict] of [[{}, "kept"], [{ lost: 1 }, "broken"], [
+      { pending: 1 },
+      "cannot tell",
+    ]] as const
+  ) {
+    assertEquals(verdictOf("max>1h", statsOf(1, () => second)).verdict, verdict);
+  }
 });
 
 test("conditions are judged on the counts, and on response in an open loop, service in a closed one", () => {
