@@ -35,7 +35,7 @@ import { LoadDirections } from "./stats/load_directions.ts";
 import { LoadInterval } from "./stats/load_interval.ts";
 import { LoadStats } from "./stats/load_stats.ts";
 import type { LoadSummary } from "./stats/load_summary.ts";
-import { wallMicros } from "./time/clock.ts";
+import { wallOrigin } from "./time/clock.ts";
 
 export type { Stage } from "./probe/schedule.ts";
 export type { GeneratorVerdict, LoadDurations, LoadServer, PercentileName } from "./stats/load_summary.ts";
@@ -95,7 +95,7 @@ export class Load implements AsyncIterable<LoadInterval>, AsyncDisposable {
     this.endpoint = formatEndpoint(dial.endpoint);
     this.loop = this.#plan.stages === undefined ? "closed" : "open";
     const first = new LoadInterval();
-    const directions = new LoadDirections(wallMicros() - 1000 * this.#clock.now(), first);
+    const directions = new LoadDirections(wallOrigin(() => this.#clock.now()), first);
     this.#cpu = new CpuMeter(this.#plan.threads);
     this.stats = new LoadStats({
       loop: this.loop,

@@ -114,7 +114,7 @@ export class PendingLines {
     }
     if (this.answered) return;
     this.answered = true;
-    this.#recorder.answeredBy(tag);
+    this.#recorder.answeredBy(tag, this.begun === undefined ? Infinity : planned);
   }
 
   /** The next lines are not answered in their turn. */

@@ -115,8 +115,9 @@ export class Recorder extends Intervals {
     this.#observer.onExchange({ tag, written, stamp, read, lines });
   }
 
-  /** A connection had its first reply from a server. */
-  answeredBy(tag: string | null): void {
+  /** A connection had its first reply from a server. @param planned when its line was planned, if it is for one line. */
+  answeredBy(tag: string | null, planned = Infinity): void {
+    if (planned < this.from) return;
     this.#observer.onServer(this.#nameOf(tag));
   }
 

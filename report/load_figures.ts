@@ -73,7 +73,7 @@ function errorLines({ errors, connect_errors }: LoadSummary): string[] {
 }
 
 /** The percentiles of what a user of the path waits, each with its interval. */
-function headlineLines({ loop }: LoadSummary, values: LoadDurations, timeout: number): string[] {
+function headlineLines({ loop, pending }: LoadSummary, values: LoadDurations, timeout: number): string[] {
   const { intervals, beyond, max } = values;
   const some = Object.values(intervals).some((it) => it !== null);
   const rows = TOLD.flatMap(([name, field]): [string, string, string][] => {
@@ -83,7 +83,7 @@ function headlineLines({ loop }: LoadSummary, values: LoadDurations, timeout: nu
     const between = interval === null ? SHORT : `${interval.map(millis).join(" to ")} ms`;
     return [[name, `${millis(values[field])} ms`, some ? between : ""]];
   });
-  rows.push(["max", `${millis(max)} ms`, values.never > 0 ? "of received lines" : ""]);
+  rows.push(["max", `${millis(max)} ms`, values.never + pending > 0 ? "of received lines" : ""]);
   const width = Math.max(...rows.map(([, value]) => value.length));
   const title = loop === "open" ? "response, from planned moment to reply" : CLOSED_LOOP;
   return [

@@ -36,7 +36,7 @@ export class LoadDirections {
   #interval: LoadInterval;
 
   /**
-   * @param origin the wall clock where the run's clock is 0: µs since the epoch, as `wallMicros` reads it.
+   * @param origin the wall clock where the run's clock is 0: µs since the epoch, as `wallOrigin` finds it.
    * @param interval the first interval, which takes the delays until the next one begins.
    */
   constructor(origin: number, interval: LoadInterval) {

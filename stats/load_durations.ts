@@ -7,15 +7,22 @@ import { seconds } from "./units.ts";
 /** Lines without a duration, among all of which there might have been one. */
 export interface NeverCame {
   never: number;
+  /** Those that were broken off, of which nobody knows. */
+  pending: number;
   lines: number;
 }
 
 /** No line is missing. */
-export const ALL_CAME: NeverCame = { never: 0, lines: 0 };
+export const ALL_CAME: NeverCame = { never: 0, pending: 0, lines: 0 };
 
 /** Whether so many lines never came that a percentile of all is one of theirs: it is above the time-out then. */
 export function isBeyond(percent: number, { never, lines }: NeverCame): boolean {
   return never > lines * (100 - percent) / 100 + 1e-9;
+}
+
+/** Whether those that were broken off may be why: the percentile of all is not known then. */
+export function isOpen(percent: number, { never, pending, lines }: NeverCame): boolean {
+  return pending > 0 && isBeyond(percent, { never: never + pending, pending: 0, lines });
 }
 
 /**
@@ -43,6 +50,8 @@ export function loadDurations(
     if (isBeyond(percent, came)) {
       result[name] = null;
       result.beyond.push(name);
+    } else if (isOpen(percent, came)) {
+      result[name] = null;
     } else if (result[name] !== null) {
       result.intervals[name] = intervalOf(percent, result[name], batches);
     }

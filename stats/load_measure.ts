@@ -1,4 +1,4 @@
-import { isBeyond } from "./load_durations.ts";
+import { isBeyond, isOpen } from "./load_durations.ts";
 import type { LOAD_DURATIONS } from "./load_interval.ts";
 import type { LoadStats } from "./load_stats.ts";
 import type { LoadCountName, LoadDurationName } from "./metrics.ts";
@@ -39,7 +39,8 @@ function measure(metric: LoadThreshold["metric"], stats: LoadStats): Measured[] 
       }
       const open = stats.context.loop === "open";
       const kind = name === "latency" ? (open ? "response" : "service") : FIELDS[name];
-      const beyond = typeof statistic === "number" ? beyondOf(statistic, kind, stats) : undefined;
+      const percent = statistic === "max" ? 100 : statistic; // what never came is above all that did
+      const beyond = typeof percent === "number" ? beyondOf(percent, kind, stats) : undefined;
       return [beyond ?? { tag: null, ...statisticOf(statistic, stats.total[kind]) }];
     }
   }
@@ -77,6 +78,9 @@ function beyondOf(
   stats: LoadStats,
 ): Measured | undefined {
   const came = stats.neverCame(kind);
+  if (isOpen(percent, came) && !isBeyond(percent, came)) {
+    return { tag: null, help: `${came.pending} of ${came.lines} lines were not waited for` };
+  }
   if (!isBeyond(percent, came)) return undefined;
   const help = `${came.never} of ${came.lines} lines never came`;
   return { tag: null, lower: stats.context.timeout / 1000, upper: Infinity, beyond: true, help };

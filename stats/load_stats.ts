@@ -83,12 +83,12 @@ export class LoadStats {
    * has no service time either.
    */
   neverCame(kind: typeof LOAD_DURATIONS[number]): NeverCame {
-    const { planned, sent, lost, dropped, unsent } = this.total;
+    const { planned, sent, lost, dropped, unsent, corrupt, pending } = this.total;
     switch (kind) {
       case "response":
-        return { never: lost + this.errors + dropped + unsent, lines: planned };
+        return { never: lost + this.errors + corrupt + dropped + unsent, pending, lines: planned };
       case "service":
-        return { never: lost + this.errors, lines: sent };
+        return { never: lost + this.errors + corrupt, pending, lines: sent };
       default:
         return ALL_CAME;
     }

@@ -1,6 +1,7 @@
 /** What load counts of lines and connections, exactly: in virtual time, with servers that fail as they are told. */
 import { assert, assertEquals } from "@std/assert";
 import type { LoadOptions } from "../load/options.ts";
+import { Recorder } from "../load/recorder.ts";
 import { LoadInterval } from "../stats/load_interval.ts";
 import { test } from "./harness.ts";
 import { type Faults, LoadWorld } from "./load_world.ts";
@@ -160,4 +161,18 @@ test("a line whose own connection is not made fails, and one for which it takes 
   );
   assert(slow.counts.lost > 30 && slow.counts.received > 30);
   assertEquals(slow.counts.lost + slow.counts.received, 100);
+});
+
+test("a connection for one line of the warm-up is not among those that a server answered on", () => {
+  const told: (string | null)[] = [];
+  const nothing = () => {};
+  const recorder = new Recorder(
+    { onInterval: nothing, onExchange: nothing, onBegin: nothing, onServer: (tag) => told.push(tag) },
+    true,
+  );
+  recorder.begin(1000, 5000);
+  recorder.answeredBy("warm-up", 999);
+  recorder.answeredBy("own", 1000);
+  recorder.answeredBy("shared");
+  assertEquals(told, ["own", "shared"]);
 });

@@ -1,4 +1,5 @@
 /** A load's figures from its intervals: sums, percentiles with what they leave unknown, verdicts, conditions. */
+import { inflateSync } from "node:zlib";
 import { assert, assertEquals } from "@std/assert";
 import { verdictLine } from "../report/text.ts";
 import { linesOfBatch } from "../stats/batches.ts";
@@ -23,17 +24,30 @@ interface Second {
   dropped?: number;
   unsent?: number;
   errors?: number;
+  corrupt?: number;
+  pending?: number;
   response?: (line: number) => number;
   lag?: (line: number) => number;
 }
 
 function intervalOf(from: number, second: Second): LoadInterval {
-  const { planned = 100, lost = 0, dropped = 0, unsent = 0, errors = 0 } = second;
+  const { planned = 100, lost = 0, dropped = 0, unsent = 0, errors = 0, corrupt = 0, pending = 0 } = second;
   const { response = () => 1000, lag = () => 1 } = second;
   const interval = new LoadInterval();
   const sent = planned - dropped - unsent;
-  const received = sent - lost - errors;
-  Object.assign(interval, { from, to: from + 1000, planned, sent, received, lost, dropped, unsent });
+  const received = sent - lost - errors - corrupt - pending;
+  Object.assign(interval, {
+    from,
+    to: from + 1000,
+    planned,
+    sent,
+    received,
+    lost,
+    dropped,
+    unsent,
+    corrupt,
+    pending,
+  });
   if (errors > 0) interval.errors.set("connection reset", errors);
   for (let line = 0; line < sent; line++) {
     interval.sendLag.record(lag(line));
@@ -127,6 +141,21 @@ test("a distribution goes through HDR's format with equal counts and percentiles
   assertEquals(decodeHdr(encodeHdr(new Distribution())).count, 0);
 });
 
+test("the header of HDR's format has no index offset, and a ratio of 1: libraries for C and Rust rely on it", () => {
+  for (const micros of [[], [0], [0.1, 7, 250_000, 3.6e9]]) {
+    const values = new Distribution();
+    for (const it of micros) values.record(it);
+    const whole = Uint8Array.fromBase64(encodeHdr(values));
+    const outer = new DataView(whole.buffer);
+    assertEquals([outer.getUint32(0), outer.getInt32(4)], [0x1c849314, whole.length - 8]);
+    const inner = new Uint8Array(inflateSync(whole.subarray(8)));
+    const header = new DataView(inner.buffer);
+    assertEquals([0, 4, 8, 12].map((at) => header.getInt32(at)), [0x1c849313, inner.length - 40, 0, 3]);
+    assertEquals([header.getBigInt64(16), header.getFloat64(32)], [1n, 1]);
+    assert(Number(header.getBigInt64(24)) >= 999 * Math.max(0, values.max));
+  }
+});
+
 test("a percentile that lost lines leave no room for is beyond the time-out, and above every limit", () => {
   for (
     const [second, beyond] of [
@@ -134,6 +163,7 @@ test("a percentile that lost lines leave no room for is beyond the time-out, and
       [{ lost: 11 }, ["p99"]],
       [{ dropped: 11 }, ["p99"]],
       [{ errors: 11 }, ["p99"]],
+      [{ corrupt: 11 }, ["p99"]],
       [{ lost: 4, dropped: 4, errors: 2, unsent: 1 }, ["p99"]],
       [{ lost: 51 }, ["p95", "p99"]],
       [{ lost: 100 }, ["p95", "p99"]],
@@ -162,6 +192,38 @@ test("a percentile that lost lines leave no room for is beyond the time-out, and
     verdictLine(verdictOf("p50>5ms", nothing), LOAD_METRICS),
     "Threshold broken: p50>5ms: it is at least 5000.000 ms: 300 of 300 lines never came",
   );
+});
+
+test("a percentile is not known if lines that were broken off might have made the difference", () => {
+  for (
+    const [second, known] of [[{ pending: 10 }, true], [{ pending: 11 }, false], [
+      { lost: 4, pending: 7 },
+      false,
+    ]] as const
+  ) {
+    const stats = statsOf(1, () => ({ planned: 1000, ...second }));
+    const { response, service } = stats.summary();
+    for (const values of [response!, service!]) {
+      assertEquals([values.p90 !== null, values.p99 !== null, values.beyond.includes("p99")], [
+        true,
+        known,
+        false,
+      ]);
+    }
+    assertEquals(verdictOf("p99>1h", stats).verdict, known ? "kept" : "cannot tell");
+    assertEquals(verdictOf("p99<1h", stats).verdict, known ? "broken" : "cannot tell");
+  }
+});
+
+test("lines that never came are above the maximum too, and those broken off may be", () => {
+  for (
+    const [second, verdict] of [[{}, "kept"], [{ lost: 1 }, "broken"], [
+      { pending: 1 },
+      "cannot tell",
+    ]] as const
+  ) {
+    assertEquals(verdictOf("max>1h", statsOf(1, () => second)).verdict, verdict);
+  }
 });
 
 test("conditions are judged on the counts, and on response in an open loop, service in a closed one", () => {

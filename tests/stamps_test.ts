@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { systemMicros, wallMicros } from "../time/clock.ts";
+import { systemMicros, wallMicros, wallOrigin } from "../time/clock.ts";
 import { Prefix, prefixLength, PrefixReader, STAMP_FORMATS, type StampFormat } from "../protocol.ts";
 import { test } from "./harness.ts";
 import { run } from "./helpers.ts";
@@ -119,5 +119,15 @@ test("the reader takes nothing for a stamp that is none", () => {
   assertEquals(read("[Sat Feb 28 10:00:00 2026] x").format, "ctime");
   for (const text of ["Tue Mar 31 24:00:00 2026", "Sat Feb 31 10:00:00 2026", "Tue Feb 28 10:00:00 2026"]) {
     assertEquals(read(`[${text}] x`), { length: 27 }, text); // no such day, or not that day of the week
+  }
+});
+
+test("what another clock's 0 is on the wall clock is right although the process is held up between two readings", () => {
+  for (const held of [[7], [0, 0, 0.2, 40], [3, 3, 3, 3, 3]]) {
+    let at = 5;
+    const hold = () => at += held.shift() ?? 0.0001;
+    const now = () => (hold(), at);
+    const origin = wallOrigin(now, () => (hold(), 1e9 + Math.floor(at * 1000)));
+    assert(Math.abs(origin - 1e9) < 2, `${origin}`);
   }
 });

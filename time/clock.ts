@@ -45,3 +45,20 @@ function anchor(): void {
     anchoredAt = after;
   }
 }
+
+/**
+ * The wall clock (µs since the Unix epoch) when another clock, in ms, is 0: the tightest of some readings of both. Between
+ * the readings of a pair this process may have had to wait for a processor, for milliseconds.
+ */
+export function wallOrigin(now: () => number, wall: () => number = systemMicros): number {
+  let [narrowest, origin] = [Infinity, NaN];
+  for (let i = 0; i < MAX_TRIES && narrowest > SHORT_MS; i++) {
+    const before = now();
+    const micros = wall();
+    const after = now();
+    if (after - before >= narrowest) continue;
+    narrowest = after - before;
+    origin = micros - 1000 * after;
+  }
+  return origin;
+}
