@@ -3,11 +3,14 @@
 // deno-lint-ignore no-import-prefix
 import hdr from "npm:hdr-histogram-js@3.0.1/dist/Float64Histogram.js";
 // deno-lint-ignore no-import-prefix
-import "npm:hdr-histogram-js@3.0.1/dist/JsHistogram.encoding.js";
-import type { Distribution } from "./distribution.ts";
+import encoding from "npm:hdr-histogram-js@3.0.1/dist/JsHistogram.encoding.js";
+import { Distribution } from "./distribution.ts";
 
 /** Nanoseconds in a unit of a distribution's histogram. */
 const NANOS_PER_UNIT = 100;
+const NANOS_PER_MICRO = 1000;
+/** Counts are read into doubles. */
+const BITS_OF_COUNT = 64;
 /** Significant digits, and the bins of both histograms: half as many for each doubling from this value on. */
 const DIGITS = 3;
 const HALF = 1024;
@@ -41,4 +44,20 @@ function middleOf(bin: number): number {
 function binOf(value: number): number {
   const doublings = value < 2 * HALF ? 0 : Math.floor(Math.log2(value)) - 10;
   return doublings * HALF + Math.floor(value / 2 ** doublings);
+}
+
+/**
+ * The distribution in a text that {@linkcode encodeHdr} made, to the histogram's precision.
+ *
+ * @throws {Error} for other texts.
+ */
+export function decodeHdr(text: string): Distribution {
+  const values = new Distribution();
+  const histogram = encoding.doDecode(encoding.decompress(Uint8Array.fromBase64(text)), BITS_OF_COUNT);
+  for (let index = 0; index < histogram.countsArrayLength; index++) {
+    const count = histogram.getCountAtIndex(index);
+    if (count === 0) continue;
+    values.record(histogram.medianEquivalentValue(histogram.valueFromIndex(index)) / NANOS_PER_MICRO, count);
+  }
+  return values;
 }
