@@ -19,13 +19,20 @@ import { COMPARED, parseChange } from "../stats/compared_metrics.ts";
 import { compareRuns, type Figures, judgeChange } from "../stats/comparison.ts";
 import type { ProbeEvent } from "../stats/events.ts";
 import { RunStats } from "../stats/run_stats.ts";
-import { test } from "./harness.ts";
+import { type Options, test } from "./harness.ts";
 import { answer, type Fill, runOf, START, written } from "./load_helpers.ts";
+import { inlineCode, readMarkdown, section } from "./markdown.ts";
 
-/** A load's document: `level` is of its latencies, `lost` of every 1,000 lines of a second. */
-function saved(
-  { seconds = 60, level = 1, lost = (_: number) => 0, start = {}, ended = null as string | null } = {},
-): string {
+const READ: Options = { needs: ["--allow-read"] };
+
+/** A load's document: `level` is of its latencies, `lost` of the lines of a second. */
+function saved({
+  seconds = 60,
+  level = 1,
+  lost = (_: number) => 0,
+  start = {},
+  ended = null as string | null,
+} = {}): string {
   const fill: Fill = (interval, place) => {
     const micros = 200 * level * (1 + 0.01 * (Math.floor(place / 12) * 7 % 5));
     const gone = lost(place);
@@ -100,6 +107,28 @@ test("a stream of load is read as its document is, and neighbours merged into on
   assertEquals(stream, document);
   const long = figuresOf(saved({ seconds: 610 }));
   assertEquals(long.rate.parts, [1000, 1000, 1000, 1000, 1000]);
+});
+
+test("the latency of a closed loop is its service time, and its lines in flight are a setting", () => {
+  const run = runOf(40, (interval, place) => {
+    answer(interval, 1000, 205 + place % 7);
+    interval.response.clear();
+  }, { loop: "closed", cpu: () => 0.99 });
+  const start: LoadStart = { ...START, loop: "closed", rate: null, arrivals: null, depth: 8, think: 2 };
+  const { settings, figures, generator } = readComparedRun(
+    written((sink) => new LoadDocument(sink), run, start),
+  );
+  assertEquals(settings, {
+    command: "load",
+    loop: "closed loop",
+    connections: "50 connections",
+    depth: "8 in flight",
+    think: "2s between",
+    size: "56 bytes a line",
+    timeout: "5s time-out",
+  });
+  assertAlmostEquals(figures.p50.value!, 0.000203, 1e-6);
+  assertEquals([figures.p50.parts!.length, generator!.verdict], [5, "limited"]);
 });
 
 test("what came after the planned end is in the last part, and in no rate", () => {
@@ -316,6 +345,45 @@ test("a comparison's JSON has its figures by name", () => {
     "1000 lines/s",
   ]);
   assertEquals(record.thresholds[0].verdict, "broken");
+});
+
+test("docs/json.md lists the fields of a comparison, all of them and no others", READ, () => {
+  const text = section(Deno.readTextFileSync(new URL("../docs/json.md", import.meta.url)), "## Compare");
+  const tables: string[][] = [];
+  for (const [field] of readMarkdown(text).rows) {
+    if (field === "field") tables.push([]);
+    else tables.at(-1)!.push(...inlineCode(field!));
+  }
+  const record = comparisonRecord(reportOf([saved()], [saved()])) as Record<string, unknown>;
+  const { metrics, before } = record as { metrics: { p99: object }; before: object[] };
+  assertEquals(
+    tables.map((it) => it.toSorted()),
+    [record, metrics.p99].map((it) => Object.keys(it).toSorted()),
+  );
+  const told = inlineCode(text);
+  assertEquals(Object.keys(before[0]!).filter((it) => !told.includes(it)), []);
+});
+
+test("docs/compare.md shows what is printed", READ, () => {
+  const [{ text: shown }] = readMarkdown(
+    Deno.readTextFileSync(new URL("../docs/compare.md", import.meta.url)),
+  )
+    .code as [{ text: string }];
+  const strained = (level: number) => {
+    const run = runOf(60, (interval, place) => {
+      const part = Math.floor(place / 12);
+      answer(interval, 194, 200 * level * (1 + part / 100));
+      answer(interval, 6, 600 * level * (1 + 2 * part % 5));
+      interval.sendLag.record(990, 5);
+    });
+    return written((sink) => new LoadDocument(sink), run);
+  };
+  const report = reportOf([strained(1)], [strained(1.4)]);
+  const files = [report.before, report.after].flat();
+  ["before.json", "after.json"].forEach((file, place) => files[place]!.file = file);
+  const masked = (text: string) => text.replaceAll(/[\d.∞-]+/g, "N").replaceAll(/[ \t]+/g, " ");
+  const [, ...output] = shown.split("\n");
+  assertEquals(masked(textOf(report)), masked(output.join("\n")));
 });
 
 test("text from a file is escaped", () => {

@@ -114,16 +114,9 @@ test("compare writes JSON to a file beside the text, or to stdout alone, and nev
   assertEquals(over.code, 2);
   assertStringIncludes(over.stderr, "it is the file that BEFORE names");
   assertEquals(await Deno.readTextFile(before), saved);
-  for (
-    const [path, reason] of [["/dev/full", "there is no space left"], [
-      folder.path,
-      "it is a directory",
-    ]] as const
-  ) {
-    const full = await tsecho(["compare", before, after, "--json", path]);
-    assertEquals([full.code, full.stderr], [1, `tsecho: Cannot write "${path}": ${reason}\n`]);
-    assertMatch(full.stdout, /^COMPARE/);
-  }
+  const full = await tsecho(["compare", before, after, "--json", folder.path]);
+  assertEquals([full.code, full.stderr], [1, `tsecho: Cannot write "${folder.path}": it is a directory\n`]);
+  assertMatch(full.stdout, /^COMPARE/);
 });
 
 test("compare takes five runs a side", async () => {

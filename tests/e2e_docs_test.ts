@@ -55,7 +55,15 @@ async function blocksOf(document: string, heading?: string): Promise<CodeBlock[]
   return readMarkdown(heading === undefined ? text : section(text, heading)).code;
 }
 
-const DOCUMENTS = ["README", "docs/clock", "docs/deploy", "docs/json", "docs/load", "docs/protocol"].map((
+const DOCUMENTS = [
+  "README",
+  "docs/clock",
+  "docs/compare",
+  "docs/deploy",
+  "docs/json",
+  "docs/load",
+  "docs/protocol",
+].map((
   it,
 ) => `${it}.md`);
 
