@@ -11,6 +11,7 @@ import { comparisonRecord } from "../report/compare_json.ts";
 import { comparisonLines } from "../report/compare_text.ts";
 import { readComparedRun } from "../report/compared_run.ts";
 import { type ComparisonReport, differencesOf } from "../report/comparison_report.ts";
+import type { PingExporter, Sink } from "../report/exporter.ts";
 import { JsonDocument, jsonStreamOf } from "../report/json.ts";
 import { LoadDocument, loadStream } from "../report/load_json.ts";
 import type { LoadStart } from "../report/load_record.ts";
@@ -29,7 +30,7 @@ const READ: Options = { needs: ["--allow-read"] };
 function saved({
   seconds = 60,
   level = 1,
-  lost = (_: number) => 0,
+  lost = (_: number): number => 0,
   start = {},
   ended = null as string | null,
 } = {}): string {
@@ -99,11 +100,8 @@ test("a load is read back: its figures, and those of five equal parts from the s
 
 test("a stream of load is read as its document is, and neighbours merged into one second count alike", () => {
   const run = runOf(60, (interval, place) => answer(interval, 1000, 200 + place));
-  const [document, stream] = [
-    (sink: never) => new LoadDocument(sink),
-    (sink: never) => loadStream(sink, true),
-  ]
-    .map((make) => figuresOf(written(make, run)));
+  const document = figuresOf(written((sink) => new LoadDocument(sink), run));
+  const stream = figuresOf(written((sink) => loadStream(sink, true), run));
   assertEquals(stream, document);
   const long = figuresOf(saved({ seconds: 610 }));
   assertEquals(long.rate.parts, [1000, 1000, 1000, 1000, 1000]);
@@ -159,9 +157,9 @@ test("a run of ping is read back from its replies", () => {
     interval: 0.01,
     pace: 0.01,
   };
-  for (const make of [(sink: never) => new JsonDocument(sink), (sink: never) => jsonStreamOf(sink, true)]) {
+  for (const make of [(sink: Sink) => new JsonDocument(sink), (sink: Sink) => jsonStreamOf(sink, true)]) {
     let text = "";
-    const exporter = make({ write: (more: string) => text += more } as never);
+    const exporter: PingExporter = make({ write: (more) => text += more });
     const rest = { size: 56, timeout: 5, clocks_synced: false, connect: null, handshake: null };
     exporter.start!({ ...start, ...rest } as never);
     events.forEach((it) => exporter.event!(it));
@@ -365,10 +363,8 @@ test("docs/json.md lists the fields of a comparison, all of them and no others",
 });
 
 test("docs/compare.md shows what is printed", READ, () => {
-  const [{ text: shown }] = readMarkdown(
-    Deno.readTextFileSync(new URL("../docs/compare.md", import.meta.url)),
-  )
-    .code as [{ text: string }];
+  const { code } = readMarkdown(Deno.readTextFileSync(new URL("../docs/compare.md", import.meta.url)));
+  const [, ...output] = code[0]!.text.split("\n");
   const strained = (level: number) => {
     const run = runOf(60, (interval, place) => {
       const part = Math.floor(place / 12);
@@ -382,7 +378,6 @@ test("docs/compare.md shows what is printed", READ, () => {
   const files = [report.before, report.after].flat();
   ["before.json", "after.json"].forEach((file, place) => files[place]!.file = file);
   const masked = (text: string) => text.replaceAll(/[\d.∞-]+/g, "N").replaceAll(/[ \t]+/g, " ");
-  const [, ...output] = shown.split("\n");
   assertEquals(masked(textOf(report)), masked(output.join("\n")));
 });
 
