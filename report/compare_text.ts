@@ -32,11 +32,11 @@ function settingsText({ run: { settings } }: NamedRun): string {
 
 /** A run, or several: where and how long, and what speaks against believing it. */
 function sideLines(side: string, runs: readonly NamedRun[]): string[] {
-  const [{ file, run }] = runs as [NamedRun];
-  const name = runs.length === 1 ? file : `${runs.length} runs`;
-  const lengths = [...new Set(runs.map((it) => formatMillis(it.run.duration * 1000)))].join(", ");
+  const name = runs.length === 1 ? runs[0]!.file : `${runs.length} runs`;
+  const endpoints = runs.map((it) => it.run.endpoint);
+  const lengths = runs.map((it) => formatMillis(it.run.duration * 1000));
   return [
-    `${side}: ${name}, ${run.endpoint}, ${lengths}`,
+    `${side}: ${[name, ...new Set([...endpoints, ...lengths])].join(", ")}`,
     ...runs.flatMap(({ file, run: { generator, ended } }) => [
       ...(generator === null || generator.verdict === "ok"
         ? []
