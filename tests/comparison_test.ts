@@ -262,6 +262,28 @@ test("words are Holm's over the metrics that were judged", () => {
   assertAlmostEquals(Math.min(...judged.map(({ p_holm }) => p_holm!)), Math.min(1, 5 * least), 1e-12);
 });
 
+test("an interval without 1 gives a word only if Holm's correction does", () => {
+  const spread = [0.9, 0.95, 1, 1.05, 1.1];
+  const figures = (p50: number, others: number): Figures => {
+    const figure = (level: number) => ({ value: level, parts: spread.map((it) => it * level), help: null });
+    return Object.fromEntries(
+      COMPARED.map((it) => [it, figure(it === "p50" ? p50 : others)]),
+    ) as unknown as Figures;
+  };
+  const alone = compareRuns([figures(1, 1)], [figures(1.14, 1)]).metrics.p50;
+  assert(alone.interval![0] > 1 && alone.p! < 0.05 && alone.p_holm! > 0.05, JSON.stringify(alone));
+  assertEquals(alone.verdict, "no difference");
+  const all = compareRuns([figures(1, 1)], [figures(1.3, 1.3)]).metrics;
+  assertEquals(COMPARED.map((it) => all[it].verdict), [
+    "worse",
+    "worse",
+    "worse",
+    "worse",
+    "better",
+    "worse",
+  ]);
+});
+
 test("five runs a side are judged as wholes, two to four are shown", () => {
   const side = (factor: number, runs: number) =>
     Array.from({ length: runs }, (_, place) => saved({ seconds: 10, level: factor * (1 + 0.02 * place) }));
