@@ -1,6 +1,6 @@
 /** `tsecho compare`: its options, and the checks between them. */
 import { type OptionTable, type Parsed, UsageError } from "../cli/parser.ts";
-import { parseOutputPath, parsePath } from "../cli/values.ts";
+import { parseInputPath, parseOutputPath, STDIN } from "../cli/values.ts";
 import { COMPARED, nameOfCompared, parseChange } from "../stats/compared_metrics.ts";
 import { Command, INFO_OPTIONS, type Outcome } from "./command.ts";
 import type { CompareOptions } from "./compare_run.ts";
@@ -38,7 +38,7 @@ const OPTIONS = {
 
 /** Reads the names of files between commas. @throws {Error} for what can be no file's name. */
 function parseFiles(text: string): string[] {
-  const files = text.split(",").map(parsePath);
+  const files = text.split(",").map(parseInputPath);
   const again = files.find((it, place) => files.indexOf(it) < place);
   if (again !== undefined) throw new Error(`"${again}" is named twice`);
   if (files.length > MAX_RUNS) throw new Error(`expected at most ${MAX_RUNS} files`);
@@ -70,7 +70,9 @@ function sidesOf(
     if (one === undefined) throw new UsageError("run", "compare", expected);
     if (other === undefined) throw new UsageError("compare", one, expected);
     if (stray !== undefined) throw new UsageError("use argument", stray, expected);
-    return { before: [checked(one)], after: [checked(other)] };
+    const sides = { before: [checked(one)], after: [checked(other)] };
+    if (one === STDIN && other === STDIN) throw new UsageError("use argument", other, "stdin has one run");
+    return sides;
   }
   const [stray] = files;
   if (stray !== undefined) {
@@ -86,7 +88,7 @@ function sidesOf(
 /** @throws {UsageError} for what can be no file's name. */
 function checked(file: string): string {
   try {
-    return parsePath(file);
+    return parseInputPath(file);
   } catch (error) {
     throw new UsageError("use argument", file, (error as Error).message);
   }
@@ -126,7 +128,7 @@ export const compare = new Command({
   about: ABOUT,
   table: OPTIONS,
   placeholders: {
-    BEFORE: "the file of a run that --json or --json-stream of load or ping wrote",
+    BEFORE: "the file of a run that --json or --json-stream of load or ping wrote; - for stdin",
     AFTER: "the file of another, measured in the same way",
     FILES: "files with commas between them: a1.json,a2.json",
     FILE: "a path",

@@ -83,9 +83,11 @@ async function write(report: ComparisonReport, json: string | undefined, used: U
       outputs.add(() => stdout.write(`${comparisonLines(report).join("\n")}\n`));
     }
     const document = () => `${JSON.stringify(comparisonRecord(report))}\n`;
-    const failure = await outputs.file(json, "--json", (sink) => () => sink.write(document())).catch((it) =>
-      it
-    );
+    const open = async () => {
+      await outputs.file(json, "--json", (sink) => () => sink.write(document()));
+      await outputs.begin();
+    };
+    const failure = await open().then(() => undefined, (error) => error);
     if (failure instanceof UsageError) throw failure;
     outputs.each((it) => it());
     await outputs.flush();

@@ -46,6 +46,7 @@ test("compare says what is wrong with its command line", () => {
   const table: [argv: string, message: string][] = [
     ["", 'Cannot run "compare": expected two runs, BEFORE and AFTER, or --before and --after'],
     ["a", 'Cannot compare "a": expected two runs, BEFORE and AFTER, or --before and --after'],
+    ["- -", 'Cannot use argument "-": stdin has one run'],
     ["a b c", 'Cannot use argument "c": expected two runs'],
     ["--before a", 'Cannot use option "--before": it needs --after'],
     ["--after a", 'Cannot use option "--after": it needs --before'],

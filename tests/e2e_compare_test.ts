@@ -131,6 +131,14 @@ test("compare takes five runs a side", async () => {
   assertMatch(stdout, /^p50 +0\.208 ms +0\.312 ms +1\.5\d\d +1\.\d{3} to 1\.\d{3} +worse$/m);
 });
 
+test("compare reads a run from stdin", async () => {
+  await using folder = await Folder.make();
+  const [before, after] = [await save(folder.file("a"), 1, 3), await save(folder.file("b"), 1.3, 3)];
+  const { code, stdout, stderr } = await tsecho(["compare", before, "-"], await Deno.readTextFile(after));
+  assertEquals([code, stderr], [0, ""]);
+  assertMatch(stdout, /^after: -, tcp:\/\/web:21567, 3s$/m);
+});
+
 test("compare says what is wrong with a file", async () => {
   await using folder = await Folder.make();
   const good = await save(folder.file("a"), 1, 3);
