@@ -11,7 +11,7 @@ export const LONG_ENOUGH = 30_000;
 /** What 95 % of Student's t distribution lies within, with a degree of freedom less than batches. */
 const T_OF_BATCHES = 2.7764;
 /** A duration of 0 has no logarithm: half the clock's step stands for it, in µs. */
-export const LEAST_MICROS = 0.05;
+const LEAST_MICROS = 0.05;
 /** How probable it may be that a batch has no line beyond its percentile: on each side as much as the interval leaves. */
 const ONE_SIDE = 0.025;
 

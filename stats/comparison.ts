@@ -1,5 +1,4 @@
 /** Runs before a change and after it: what differs, and whether that is more than chance gives. */
-import { LEAST_MICROS } from "./batches.ts";
 import { COMPARED, type ComparedMetric } from "./compared_metrics.ts";
 import type { ChangeThreshold } from "./compared_metrics.ts";
 import { holm } from "./holm.ts";
@@ -13,8 +12,6 @@ import { median } from "./trend.ts";
 export const JUDGED_RUNS = 5;
 /** How often chance may make a word of nothing, all metrics together; and how often an interval may miss. */
 const CHANCE = 0.05;
-/** Half the clock's step, which stands for a duration of 0: it has no logarithm. */
-const LEAST_SECONDS = LEAST_MICROS / 1e6;
 
 /** What is said of a metric. */
 export type ComparisonWord = "better" | "worse" | "no difference" | "too short to tell";
@@ -24,8 +21,10 @@ export interface MetricComparison {
   /** Of the one run, or the median of several; null where it is not known. */
   before: number | null;
   after: number | null;
-  /** After divided by before, Infinity for something against nothing; null where it is not known. Of several runs the
-   * Hodges–Lehmann estimate. */
+  /**
+   * After divided by before, Infinity for something against nothing; null where it is not known. Of several runs the
+   * Hodges–Lehmann estimate.
+   */
   ratio: number | null;
   /** The 95 % interval of the ratio, of this metric alone. */
   interval: [lower: number, upper: number] | null;
@@ -115,10 +114,7 @@ function differenceOf(
   after: readonly number[],
 ): RatioEstimate & { p: number } | undefined {
   if ([...before, ...after].every((it) => it > 0)) {
-    const [one, other] = [before, after].map((it) =>
-      it.map((value) => Math.log(Math.max(value, LEAST_SECONDS)))
-    );
-    const found = welch(one!, other!, CHANCE);
+    const found = welch(before.map(Math.log), after.map(Math.log), CHANCE);
     if (found === undefined) return undefined;
     const { value, lower, upper, p } = found;
     return { value: Math.exp(value), lower: Math.exp(lower), upper: Math.exp(upper), p };
