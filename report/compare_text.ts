@@ -68,7 +68,7 @@ function metricTable({ before, after, comparison: { metrics, method } }: Compari
   return tableLines([["", ...sides, "ratio", "95 % interval", ""], ...rows], 5);
 }
 
-/** @param left how many columns the last of which is to the left besides the first. */
+/** @param left the column besides the first whose text begins at the left. */
 function tableLines(rows: string[][], left = Infinity): string[] {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
   return rows.map((row) =>
