@@ -17,6 +17,7 @@ declare module "@std/assert" {
   export class AssertionError extends Error {}
   export function assert(condition: unknown, message?: string): asserts condition;
   export function assertEquals<T>(actual: T, expected: T, message?: string): void;
+  export function assertAlmostEquals(actual: number, expected: number, tolerance?: number): void;
   export function assertLess(actual: number, expected: number, message?: string): void;
   export function assertMatch(actual: string, expected: RegExp, message?: string): void;
   export function assertNotMatch(actual: string, expected: RegExp, message?: string): void;

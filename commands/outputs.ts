@@ -1,4 +1,4 @@
-/** Where the runs of ping and load are written to: text for people on stdout, or data, and files. */
+/** Where runs of ping and load, and what compares them, are written to: text for people on stdout, or data, and files. */
 import { TextOutput, type UsedFile } from "../cli/output.ts";
 import { UsageError } from "../cli/parser.ts";
 import { parseOutputPath, parseTime, STDERR, STDOUT } from "../cli/values.ts";
@@ -49,9 +49,9 @@ export class Outputs<Exporter> {
   readonly #used: UsedFile[];
   readonly #stop: AbortSignal | undefined;
 
-  /** @param source the file that the run is read from. @param stop gives up the opening of files. */
-  constructor({ source, stop }: { source?: UsedFile | undefined; stop?: AbortSignal | undefined } = {}) {
-    this.#used = source === undefined ? [] : [source];
+  /** @param sources the files that runs are read from. @param stop gives up the opening of files. */
+  constructor({ sources = [], stop }: { sources?: UsedFile[]; stop?: AbortSignal | undefined } = {}) {
+    this.#used = [...sources];
     this.#stop = stop;
   }
 

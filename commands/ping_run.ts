@@ -2,9 +2,8 @@
 import type { UsedFile } from "../cli/output.ts";
 import { note, tell } from "../cli/stdio.ts";
 import { canMoveCursor } from "../cli/terminal.ts";
-import { STDIN, STDOUT } from "../cli/values.ts";
-import { escapeText, Failure, reasonOfFile } from "../failure.ts";
-import { decodeText, readText } from "../net/file.ts";
+import { STDOUT } from "../cli/values.ts";
+import { escapeText, Failure } from "../failure.ts";
 import { type Ping, ping } from "../ping.ts";
 import type { DialOptions, Setup } from "../probe/channel.ts";
 import { CsvTable } from "../report/csv.ts";
@@ -14,7 +13,7 @@ import { LiveLine } from "../report/live.ts";
 import { type Start, VERSION } from "../report/record.ts";
 import { interimLine } from "../report/summary.ts";
 import { type TextOptions, TextReport, verdictLine } from "../report/text.ts";
-import { newStats, readRun, type SavedRun } from "../report/transcript.ts";
+import { newStats, readRun } from "../report/transcript.ts";
 import { IntervalStats } from "../stats/interval.ts";
 import type { RunStats } from "../stats/run_stats.ts";
 import { judge, type PingThreshold } from "../stats/threshold.ts";
@@ -22,6 +21,7 @@ import { seconds } from "../stats/units.ts";
 import { wallMicros } from "../time/clock.ts";
 import { formatMillis } from "../time/duration.ts";
 import { Outputs } from "./outputs.ts";
+import { readSaved } from "./saved.ts";
 
 /** Where a run is written to. */
 export interface OutputOptions {
@@ -74,8 +74,6 @@ export interface ReplayOptions extends OutputOptions {
 export type PingOutcome = "replies" | "no replies" | "broken";
 
 const LIVE_MS = 100;
-/** Bytes of a saved run, some 2 million replies: the engine's strings end at 512 MiB. */
-const MAX_RUN_SIZE = 500 * 1024 ** 2;
 const INTERVAL_MS = 1000;
 
 /**
@@ -136,10 +134,10 @@ export async function runPing(
  */
 export async function replayPing(options: ReplayOptions): Promise<PingOutcome> {
   const { from } = options;
-  const { saved, file } = await readSaved(from);
+  const { run: saved, files: sources } = await readSaved(from, "--from", readRun);
   const start = { ...saved.start, clocks_synced: saved.start.clocks_synced || options.clocksSynced };
   const text = { header: false, events: false, timestamps: false };
-  const outputs = await openOutputs({ ...options, jsonStream: false, live: false }, text, { source: file });
+  const outputs = await openOutputs({ ...options, jsonStream: false, live: false }, text, { sources });
   try {
     await outputs.begin();
     const stats = newStats(start);
@@ -154,16 +152,6 @@ export async function replayPing(options: ReplayOptions): Promise<PingOutcome> {
     return await conclude(stats, saved.ended, start.endpoint, options, outputs);
   } finally {
     await outputs.close();
-  }
-}
-
-async function readSaved(from: string): Promise<{ saved: SavedRun; file?: UsedFile }> {
-  try {
-    if (from === STDIN) return { saved: readRun(await decodeText(Deno.stdin.readable, MAX_RUN_SIZE)) };
-    const saved = readRun(await readText(from, MAX_RUN_SIZE));
-    return { saved, file: { name: "--from", info: await Deno.stat(from) } };
-  } catch (error) {
-    throw new Failure("read the run", from, reasonOfFile(error), { cause: error });
   }
 }
 
@@ -254,9 +242,9 @@ interface PingOutputs extends Outputs<PingExporter> {
 async function openOutputs(
   { json, csv, jsonStream, live }: { live: boolean; json?: string; csv?: string; jsonStream: boolean },
   text: TextOptions,
-  { source, stop }: { source?: UsedFile | undefined; stop?: AbortSignal },
+  { sources = [], stop }: { sources?: UsedFile[]; stop?: AbortSignal },
 ): Promise<PingOutputs> {
-  const outputs: PingOutputs = new Outputs<PingExporter>({ source, stop });
+  const outputs: PingOutputs = new Outputs<PingExporter>({ sources, stop });
   if (!(jsonStream || json === STDOUT || csv === STDOUT)) {
     const stdout = outputs.stdout();
     if (live && canMoveCursor()) {

@@ -10,6 +10,7 @@ export const COMMANDS: Record<string, () => Promise<Runnable>> = {
   client: async () => (await import("./client.ts")).client,
   ping: async () => (await import("./ping.ts")).ping,
   load: async () => (await import("./load.ts")).load,
+  compare: async () => (await import("./compare.ts")).compare,
 };
 
 const NAMES = Object.keys(COMMANDS);
@@ -21,11 +22,13 @@ usage: tsecho server [ENDPOINT...] [options]
        tsecho client [ENDPOINT] [options]
        tsecho ping [ENDPOINT] [options]
        tsecho load [ENDPOINT] [options]
+       tsecho compare BEFORE AFTER [options]
 
   server   answers each line with its clock in front
   client   talks to a server: a prompt on a terminal, a filter in a pipe
   ping     measures round trips, loss, clock offset and the direction of delay
   load     puts a server under load: throughput, latency and where lines wait
+  compare  says what changed between saved runs, and whether chance explains it
 
   help COMMAND    print the help of a command, as its --help does
   -h, --help      print this help and exit
@@ -39,6 +42,7 @@ Examples:
   tsecho client web < access.log     send a file, print the replies
   tsecho ping web                    a line a second; Ctrl-C for the summary
   tsecho load -R 5000 web            5,000 lines a second by plan, for 10 s
+  tsecho compare old.json new.json   two saved runs of load or ping
 
 Exit codes: 0 success, 1 it ran and failed, 2 usage error, 3 a --fail-if
 condition held`;

@@ -1,6 +1,6 @@
 import { counted, escapeText } from "../failure.ts";
 import type { ProbeEvent, ReplyEvent } from "../stats/events.ts";
-import { kindOf, PING_METRICS, type Vocabulary } from "../stats/metrics.ts";
+import { type Kind, kindOf, PING_METRICS, type Vocabulary } from "../stats/metrics.ts";
 import { parseThresholdOf, type Verdict } from "../stats/threshold.ts";
 import { wallMicros } from "../time/clock.ts";
 import { formatMillis } from "../time/duration.ts";
@@ -108,36 +108,42 @@ function replyLine({ fate, seq, rtt, tag, connect, handshake }: ReplyEvent, star
 
 /** Why a run has failed: `Threshold broken: p99>5ms: it is 7.123 ms`; undefined if it has not, for this threshold. */
 export function verdictLine(verdict: Verdict, vocabulary: Vocabulary = PING_METRICS): string | undefined {
-  const { threshold, tag, help } = verdict;
+  const { metric } = parseThresholdOf(vocabulary, verdict.threshold);
+  return verdictText(verdict, (value) => valueText(value, kindOf(metric)));
+}
+
+/** Likewise, for values that `text` puts into words. */
+export function verdictText(verdict: Verdict, text: (value: number) => string): string | undefined {
+  const { threshold, tag, help, lower, upper } = verdict;
   const whose = tag === null ? "" : ` for ${tag}`;
+  const range = () =>
+    upper === null
+      ? `at least ${text(lower!)}`
+      : upper === lower
+      ? text(upper)
+      : `from ${text(lower!)} to ${text(upper)}`;
   switch (verdict.verdict) {
     case "kept":
       return undefined;
     case "broken":
-      return `Threshold broken: ${threshold}: it is ${rangeText(verdict, vocabulary)}${whose}` +
-        (help === null ? "" : `: ${help}`);
+      return `Threshold broken: ${threshold}: it is ${range()}${whose}` + (help === null ? "" : `: ${help}`);
     case "cannot tell": {
-      const known = verdict.lower === null ? "" : `it is ${rangeText(verdict, vocabulary)}${whose}; `;
+      const known = lower === null ? "" : `it is ${range()}${whose}; `;
       return `Cannot tell whether "${threshold}" holds: ${known}${help}`;
     }
   }
 }
 
-/** What is known of a threshold's metric, in its unit. */
-function rangeText({ threshold, lower, upper }: Verdict, vocabulary: Vocabulary): string {
-  const kind = kindOf(parseThresholdOf(vocabulary, threshold).metric);
-  const text = (value: number) => {
-    switch (kind) {
-      case "share":
-        return percent(value);
-      case "drift":
-        return `${value.toFixed(3)} ppm`;
-      case "count":
-        return String(value);
-      case "time":
-        return `${millis(value)} ms`;
-    }
-  };
-  if (upper === null) return `at least ${text(lower!)}`;
-  return upper === lower ? text(upper) : `from ${text(lower!)} to ${text(upper)}`;
+/** A value of a threshold's metric, in its unit. */
+function valueText(value: number, kind: Kind): string {
+  switch (kind) {
+    case "share":
+      return percent(value);
+    case "drift":
+      return `${value.toFixed(3)} ppm`;
+    case "count":
+      return String(value);
+    case "time":
+      return `${millis(value)} ms`;
+  }
 }

@@ -3,23 +3,7 @@ import { isInTime } from "../stats/line_counters.ts";
 import { RunStats } from "../stats/run_stats.ts";
 import { micros } from "../stats/units.ts";
 import { type Json, REPLY_FIELD_NAMES, REPLY_FIELDS, type Start, VERSION } from "./record.ts";
-
-/** The most of a duration, a moment or a reading of a clock, in seconds: far beyond any real one. */
-const MAX_SECONDS = 1e12;
-
-/** A number of seconds, or a count. @throws {Error} when the field holds something else. */
-function numberOf(record: Json, whose: string, field: string, least: number): number {
-  const value = record[field];
-  if (typeof value !== "number") throw new Error(`${whose} "${field}" is no number`);
-  if (!(value >= least && value <= MAX_SECONDS)) throw new Error(`${whose} "${field}" is out of range`);
-  return value;
-}
-
-function textOf(record: Json, whose: string, field: string): string {
-  const value = record[field];
-  if (typeof value !== "string") throw new Error(`${whose} "${field}" is no string`);
-  return value;
-}
+import { MAX_SECONDS, numberOf, readRecords, textOf } from "./saved_records.ts";
 
 /** The event of an object that {@linkcode toRecord} made. @throws {Error} when it is something else. */
 function fromRecord(record: Json): ProbeEvent {
@@ -85,7 +69,7 @@ export interface SavedRun {
  * @throws {Error} whose message says what the text is not.
  */
 export function readRun(text: string): SavedRun {
-  const records = readRecords(text);
+  const records = readRecords(text, "tsecho ping");
   const start = records.find(({ type }) => type === "start");
   if (start === undefined) throw new Error("it has no start; is it of tsecho ping?");
   checkStart(start);
@@ -122,37 +106,4 @@ function checkStart(start: Json): asserts start is Json & Start {
     if ((start[field] ?? null) !== null) numberOf(start, whose, field, 0);
   }
   if (typeof start.clocks_synced !== "boolean") throw new Error(`${whose} "clocks_synced" is no boolean`);
-}
-
-function readRecords(text: string): Json[] {
-  let document;
-  try {
-    document = JSON.parse(text);
-  } catch {
-    return readLines(text);
-  }
-  const { start, replies, end } = objectOf(document);
-  if (start === undefined) return [objectOf(document)];
-  return [start, ...(Array.isArray(replies) ? replies : []), ...(end === undefined ? [] : [end])].map(
-    objectOf,
-  );
-}
-
-/** The objects of a stream, one a line; or of a document whose end is missing, which has a reply a line. */
-function readLines(text: string): Json[] {
-  const lines = text.split("\n").map((line) => line.trim()).filter((line) => line !== "");
-  return lines.flatMap((line, i) => {
-    const object = line.replace(/^\{"start":(.*),"replies":\[$/, "$1").replace(/,$/, "");
-    try {
-      return [objectOf(JSON.parse(object))];
-    } catch {
-      if (i > 0 && i === lines.length - 1) return [];
-      throw new Error(`line ${i + 1} is not a JSON object`);
-    }
-  });
-}
-
-function objectOf(value: unknown): Json {
-  if (typeof value !== "object" || value === null) throw new Error("it is not of tsecho ping");
-  return value as Json;
 }

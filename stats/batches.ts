@@ -6,6 +6,8 @@
 
 /** How many batches a run is cut into. */
 export const BATCHES = 5;
+/** From this length on a run supports intervals and a judgement of its steadiness, in ms. */
+export const LONG_ENOUGH = 30_000;
 /** What 95 % of Student's t distribution lies within, with a degree of freedom less than batches. */
 const T_OF_BATCHES = 2.7764;
 /** A duration of 0 has no logarithm: half the clock's step stands for it, in µs. */

@@ -1,4 +1,4 @@
-import { BATCHES } from "./batches.ts";
+import { BATCHES, LONG_ENOUGH } from "./batches.ts";
 import type { Distribution } from "./distribution.ts";
 import type { EncodedDistribution } from "./encoded_distribution.ts";
 import { verdictOfClosedLoop, verdictOfOpenLoop } from "./generator_verdict.ts";
@@ -10,8 +10,6 @@ import type { GeneratorVerdict, LoadDurations, LoadServer, LoadSummary } from ".
 import { rises } from "./trend.ts";
 import { nanos } from "./units.ts";
 
-/** From this length on a run supports intervals and a judgement of its steadiness, in ms. */
-const LONG_ENOUGH = 30_000;
 /** Steadiness is judged on so many equal parts, each with so many lines at least. */
 const PARTS = 10;
 const LINES_OF_PART = 100;

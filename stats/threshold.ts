@@ -19,14 +19,18 @@ import type { RunStats } from "./run_stats.ts";
 import type { Estimate, ServerSummary } from "./summary.ts";
 import { seconds } from "./units.ts";
 
-/** A condition under which a run has failed. */
-export interface Threshold<Count extends string = string, Of extends string = string> {
+/** What a condition says of its metric. */
+export interface Condition {
   /** As the user wrote it. */
   text: string;
-  metric: Metric<Count, Of>;
   operator: "<" | "<=" | ">" | ">=";
   /** In seconds, as a share of 1, in ppm, or a plain number: as the metric is. */
   limit: number;
+}
+
+/** A condition under which a run has failed. */
+export interface Threshold<Count extends string = string, Of extends string = string> extends Condition {
+  metric: Metric<Count, Of>;
 }
 
 /** One of ping's. */
@@ -78,15 +82,7 @@ export function parseThresholdOf<Count extends string, Of extends string>(
   vocabulary: Vocabulary<Count, Of>,
   text: string,
 ): Threshold<Count, Of> {
-  const match = /^\s*(\S+?)\s*([<>]=?)\s*([+-]?(?:\d+(?:\.\d*)?|\.\d+))\s*(\D*?)\s*$/.exec(text);
-  if (match === null) throw new Error("expected a metric, >, >=, < or <=, and a value, such as p99>5ms");
-  const [, name, operator, number, unit] = match as unknown as [
-    string,
-    string,
-    Threshold["operator"],
-    string,
-    string,
-  ];
+  const { name, operator, number, unit } = splitCondition(text, "a value, such as p99>5ms");
   const metric = parseMetric(name, vocabulary);
   if (metric === undefined) {
     throw new Error(`there is no metric "${name}", expected ${describeMetrics(vocabulary)}`);
@@ -96,6 +92,28 @@ export function parseThresholdOf<Count extends string, Of extends string>(
   if (!none && !Object.hasOwn(UNITS[kind], unit)) throw new Error(`expected ${EXPECTED[kind]}`);
   const [times, per] = none ? [1, 1] : UNITS[kind][unit]!;
   return { text, metric, operator, limit: Number(number) * times / per };
+}
+
+/** A condition taken apart, as far as the text alone tells. */
+interface ConditionParts {
+  name: string;
+  operator: Condition["operator"];
+  /** With its sign, if it has one. */
+  number: string;
+  unit: string;
+}
+
+/**
+ * Splits a condition: `p99>5ms`, `p99 > +10%`.
+ *
+ * @param value what is expected behind the operator, in words. @throws {Error} whose message says what was expected.
+ */
+export function splitCondition(text: string, value: string): ConditionParts {
+  const { groups } =
+    /^\s*(?<name>\S+?)\s*(?<operator>[<>]=?)\s*(?<number>[+-]?(?:\d+(?:\.\d*)?|\.\d+))\s*(?<unit>\D*?)\s*$/
+      .exec(text) ?? {};
+  if (groups === undefined) throw new Error(`expected a metric, >, >=, < or <=, and ${value}`);
+  return groups as unknown as ConditionParts;
 }
 
 /** Reads a threshold of ping's, like {@linkcode parseThresholdOf}. */
@@ -112,7 +130,7 @@ export function judge(threshold: PingThreshold, stats: RunStats): Verdict {
  * The verdict on what was measured of each server: the first that breaks the threshold decides, or else the first of
  * which it cannot be told, or else the last.
  */
-export function decide(threshold: Threshold, measured: Measured[]): Verdict {
+export function decide(threshold: Condition, measured: Measured[]): Verdict {
   const verdicts = measured.map((it) => verdictOn(threshold, it));
   return verdicts.find((it) => it.broken) ?? verdicts.find((it) => it.verdict === "cannot tell") ??
     verdicts.at(-1) ?? verdictOn(threshold, { tag: null, help: "no reply has come" });
@@ -133,7 +151,7 @@ export interface Measured {
   help: string;
 }
 
-function verdictOn({ text, operator, limit }: Threshold, measured: Measured): Verdict {
+function verdictOn({ text, operator, limit }: Condition, measured: Measured): Verdict {
   const { tag, lower, upper, beyond = false, assumed, help } = measured;
   const holds = (value: number) => {
     switch (operator) {

@@ -171,14 +171,17 @@ test("what is wrong on the command line is named, with its value and what was ex
     [["laod"], 'Cannot run "laod": there is no such command, did you mean load?'],
     [
       ["web"],
-      'Cannot run "web": there is no such command, expected server, client, ping or load; see tsecho --help',
+      'Cannot run "web": there is no such command, expected server, client, ping, load or compare; see tsecho --help',
     ],
     [["help", "pong"], 'Cannot run "pong": there is no such command, did you mean ping?'],
     [["help", "ping", "c"], 'Cannot use argument "c": help takes one command'],
     [["-"], 'Cannot run "-": there is no such command'],
-    [["--"], 'Cannot run "--": expected a command, server, client, ping or load'],
-    [["--", "server"], 'Cannot use argument "server": expected server, client, ping or load in its place'],
-    [["-V", "x"], 'Cannot use argument "x": expected server, client, ping or load in its place'],
+    [["--"], 'Cannot run "--": expected a command, server, client, ping, load or compare'],
+    [
+      ["--", "server"],
+      'Cannot use argument "server": expected server, client, ping, load or compare in its place',
+    ],
+    [["-V", "x"], 'Cannot use argument "x": expected server, client, ping, load or compare in its place'],
     [["--port", "7"], 'Cannot use option "--port": there is no such option; see tsecho --help'],
     [["server", "--prot", "7"], 'Cannot use option "--prot": there is no such option; did you mean --port?'],
     [

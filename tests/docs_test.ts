@@ -1,6 +1,7 @@
 /** The documents against the code: links, files and symbols, options, fields, and the form of a page. */
 import { assert, assertEquals } from "@std/assert";
 import { client } from "../commands/client.ts";
+import { compare } from "../commands/compare.ts";
 import { load } from "../commands/load.ts";
 import { ping } from "../commands/ping.ts";
 import { server } from "../commands/server.ts";
@@ -134,7 +135,7 @@ test("every line of code that a document shows from a file is in it", READ, () =
   assertEquals(faults, []);
 });
 
-const COMMANDS = { server, client, ping, load } as const;
+const COMMANDS = { server, client, ping, load, compare } as const;
 const TABLES = Object.values(COMMANDS).map(({ definition }): OptionTable => definition.table);
 const OPTION_NAMES = new Set([...TABLES.flatMap(Object.keys), ...FOREIGN_OPTIONS]);
 
@@ -149,13 +150,16 @@ test("every option that a document names exists", READ, () => {
   assertEquals(faults, []);
 });
 
-test("every option of the server and of load is told in a document", READ, () => {
-  for (
-    const [{ definition }, names] of [[server, Object.keys(documents)], [load, ["docs/load.md"]]] as const
-  ) {
+test("every option of the server, of load and of compare is told in a document", READ, () => {
+  const places = [
+    [server, Object.keys(documents)],
+    [load, ["docs/load.md"]],
+    [compare, ["docs/compare.md"]],
+  ] as const;
+  for (const [{ definition }, names] of places) {
     const told = names.map((it) => documents[it]).join("\n");
     const untold = Object.entries<Option>(definition.table).filter(([name, { short, group }]) =>
-      !(definition === load.definition && ["Endpoints", "TLS", "Help"].includes(group)) &&
+      !(definition !== server.definition && ["Endpoints", "TLS", "Help"].includes(group)) &&
       ![`--${name}`, ...short === undefined ? [] : [`-${short}`]].some((it) =>
         new RegExp(`[\\s\`]${it}(?![\\w-])`).test(told)
       )
@@ -254,7 +258,8 @@ test("every command that a document shows is one that the parser takes", READ, (
 
 /** What a shell would hand to tsecho, if the line runs it; undefined if it does not. */
 function tsechoWords(line: string): string[] | undefined {
-  const [, command] = /^(?:\$ |.*?[|;] | *)tsecho ((?:server|client|ping|load)\b.*)$/.exec(line) ?? [];
+  const [, command] = /^(?:\$ |.*?[|;] | *)tsecho ((?:server|client|ping|load|compare)\b.*)$/.exec(line) ??
+    [];
   const words = command?.match(/'[^']*'|"[^"]*"|[^\s'"|;&<>]+|[|;&<>#].*/g) ?? undefined;
   const end = words?.findIndex((word) => /^[|;&<>#]/.test(word)) ?? -1;
   return words?.slice(0, end < 0 ? undefined : end).map((word) => word.replace(/^(['"])(.*)\1$/, "$2"));

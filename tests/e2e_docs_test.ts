@@ -55,7 +55,15 @@ async function blocksOf(document: string, heading?: string): Promise<CodeBlock[]
   return readMarkdown(heading === undefined ? text : section(text, heading)).code;
 }
 
-const DOCUMENTS = ["README", "docs/clock", "docs/deploy", "docs/json", "docs/load", "docs/protocol"].map((
+const DOCUMENTS = [
+  "README",
+  "docs/clock",
+  "docs/compare",
+  "docs/deploy",
+  "docs/json",
+  "docs/load",
+  "docs/protocol",
+].map((
   it,
 ) => `${it}.md`);
 
@@ -168,7 +176,7 @@ function inOneOfThree(test: () => Promise<void>): () => Promise<void> {
 }
 
 /** Documents whose transcripts have a test of their own, by the command. */
-const OTHERWISE = /--reconnect|^for |-c 200|--find|load .*(?:-s 32|-R 600)/;
+const OTHERWISE = /--reconnect|^for |-c 200|--find|load .*(?:-s 32|-R 600)|tsecho compare/;
 
 e2e("a document's transcript is what its commands print", async () => {
   let shown = 0;

@@ -1,0 +1,98 @@
+/** `tsecho compare`: reads saved runs, compares them, and writes what came of it. */
+import type { UsedFile } from "../cli/output.ts";
+import { UsageError } from "../cli/parser.ts";
+import { note } from "../cli/stdio.ts";
+import { STDOUT } from "../cli/values.ts";
+import { Failure } from "../failure.ts";
+import { comparisonRecord } from "../report/compare_json.ts";
+import { changeText, comparisonLines } from "../report/compare_text.ts";
+import { readComparedRun } from "../report/compared_run.ts";
+import { type ComparisonReport, differencesOf, type NamedRun } from "../report/comparison_report.ts";
+import { verdictText } from "../report/text.ts";
+import { compareRuns, judgeChange } from "../stats/comparison.ts";
+import type { ChangeThreshold } from "../stats/compared_metrics.ts";
+import type { Outcome } from "./command.ts";
+import { Outputs } from "./outputs.ts";
+import { readSaved } from "./saved.ts";
+
+/** What `tsecho compare` was asked for. */
+export interface CompareOptions {
+  /** The files of the runs: one or more of each. */
+  before: string[];
+  after: string[];
+  /** Whether runs that measured different things are compared. */
+  anyway: boolean;
+  /** Conditions under which the comparison has failed. */
+  thresholds: ChangeThreshold[];
+  /** Whether it passes if one of these cannot be decided. */
+  lenient: boolean;
+  /** A file for the comparison as JSON, by `parseOutputPath`. */
+  json?: string;
+}
+
+/** Compares runs. @throws {Failure} when one cannot be read, or measured something else; or nothing can be written. */
+export async function compareSaved(options: CompareOptions): Promise<Outcome> {
+  const used: UsedFile[] = [];
+  const before = await readRuns(options.before, "BEFORE", used);
+  const after = await readRuns(options.after, "AFTER", used);
+  const differences = differencesOf([...before, ...after]);
+  if (!options.anyway) refuse(before[0]!, differences);
+  const sides = [before, after].map((runs) => runs.map(({ run }) => run.figures));
+  const comparison = compareRuns(sides[0]!, sides[1]!);
+  const thresholds = options.thresholds.map((it) => judgeChange(it, sides[0]!, sides[1]!, comparison));
+  await write({ before, after, differences, comparison, thresholds }, options.json, used);
+  for (const verdict of thresholds) {
+    const line = verdictText(verdict, changeText);
+    if (line !== undefined) await note(line);
+  }
+  const failed = thresholds.some((it) => it.broken || (it.verdict === "cannot tell" && !options.lenient));
+  return failed ? "threshold broken" : "succeeded";
+}
+
+/** @param name what names the files on the command line; what writes is kept from them. */
+async function readRuns(files: string[], name: string, used: UsedFile[]): Promise<NamedRun[]> {
+  const runs: NamedRun[] = [];
+  for (const path of files) {
+    const { run, files: read } = await readSaved(
+      path,
+      files.length === 1 ? name : `--${name.toLowerCase()}`,
+      readComparedRun,
+    );
+    used.push(...read);
+    runs.push({ file: path, run });
+  }
+  return runs;
+}
+
+/** @throws {Failure} where a run measured something else than the first. */
+function refuse(first: NamedRun, [difference]: ComparisonReport["differences"]): void {
+  if (difference === undefined) return;
+  const { file, texts } = difference;
+  const reason = `it measured something else than "${first.file}": ${
+    texts.join(", ")
+  }; --anyway compares them still`;
+  throw new Failure("compare", file, reason);
+}
+
+/** Writes the comparison. Where its file cannot be written, the text is on stdout nevertheless. */
+async function write(report: ComparisonReport, json: string | undefined, used: UsedFile[]): Promise<void> {
+  const outputs = new Outputs<() => void>({ sources: used });
+  try {
+    if (json !== STDOUT) {
+      const stdout = outputs.stdout();
+      outputs.add(() => stdout.write(`${comparisonLines(report).join("\n")}\n`));
+    }
+    const document = () => `${JSON.stringify(comparisonRecord(report))}\n`;
+    const open = async () => {
+      await outputs.file(json, "--json", (sink) => () => sink.write(document()));
+      await outputs.begin();
+    };
+    const failure = await open().then(() => undefined, (error) => error);
+    if (failure instanceof UsageError) throw failure;
+    outputs.each((it) => it());
+    await outputs.flush();
+    if (failure !== undefined) throw failure;
+  } finally {
+    await outputs.close();
+  }
+}

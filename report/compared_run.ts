@@ -1,0 +1,248 @@
+/** A saved run of load or ping, read for a comparison. */
+import { BATCHES } from "../stats/batches.ts";
+import { COMPARED, COMPARED_PERCENTILES, type ComparedMetric } from "../stats/compared_metrics.ts";
+import type { Figures } from "../stats/comparison.ts";
+import { Distribution } from "../stats/distribution.ts";
+import type { ProbeEvent } from "../stats/events.ts";
+import { decodeHdr } from "../stats/hdr_decoder.ts";
+import { isInTime } from "../stats/line_counters.ts";
+import type { GeneratorVerdict } from "../stats/load_summary.ts";
+import { valuesFor } from "../stats/metrics.ts";
+import { type Figure, figureOf, lossOf, RunParts } from "../stats/run_parts.ts";
+import { formatMillis } from "../time/duration.ts";
+import { neverText, perSecond } from "./load_figures.ts";
+import { LOAD_VERSION } from "./load_record.ts";
+import type { Json } from "./record.ts";
+import { numberOf, objectOf, readRecords, textOf } from "./saved_records.ts";
+import { newStats, readRun } from "./transcript.ts";
+
+/** Which commands' runs can be compared, in words. */
+const COMMANDS = "tsecho ping or tsecho load";
+
+/** What a saved run tells. */
+export interface ComparedRun {
+  endpoint: string;
+  /** The wall clock when it began, in seconds. */
+  time: number;
+  /** In seconds. */
+  duration: number;
+  /** What was measured, by name and in words: runs that differ in one of these measured different things. */
+  settings: Record<string, string>;
+  /** Whether load kept to its plan; null for ping. */
+  generator: GeneratorVerdict | null;
+  /** Why it ended before it was meant to; null if it did not. */
+  ended: string | null;
+  figures: Figures;
+}
+
+/** Reads a saved run. @throws {Error} whose message says what the text is not. */
+export function readComparedRun(text: string): ComparedRun {
+  const records = readRecords(text, COMMANDS);
+  const start = records.find(({ type }) => type === "start");
+  if (start === undefined) throw new Error(`it has no start; is it of ${COMMANDS}?`);
+  return start.command === undefined ? fromPing(text) : fromLoad(start, records);
+}
+
+/** Each metric's figure. @param values by metric; those that are null have a reason. */
+function figuresFrom(
+  values: Record<ComparedMetric, number | null>,
+  parts: RunParts,
+  why: (metric: ComparedMetric) => Pick<Figure, "atLeast"> & { help: string },
+): Figures {
+  const figures = COMPARED.map((metric) => {
+    const value = values[metric];
+    return [metric, figureOf(metric, value, parts, value === null ? why(metric) : { help: "" })];
+  });
+  return Object.fromEntries(figures) as Figures;
+}
+
+/** Why a percentile or a loss is not known. */
+function fewReplies(metric: ComparedMetric, replies: number): string {
+  if (replies === 0) return "no reply came";
+  if (metric === "rate" || metric === "loss") return "no line was answered or lost";
+  return `that takes ${valuesFor(COMPARED_PERCENTILES[metric])} replies`;
+}
+
+function fromPing(text: string): ComparedRun {
+  const { start, events, ended, cut } = readRun(text);
+  const stats = newStats(start);
+  for (const event of events) stats.add(event);
+  const { duration, rtt, loss, received } = stats.summary();
+  const { p50 = null, p90 = null, p99 = null, p99_9 = null } = rtt ?? {};
+  const rate = duration > 0 ? received / duration : null;
+  return {
+    endpoint: start.endpoint,
+    time: start.time,
+    duration,
+    settings: {
+      command: "ping",
+      interval: formatMillis(start.interval * 1000),
+      size: bytesText(start.size),
+      timeout: formatMillis(start.timeout * 1000),
+    },
+    generator: null,
+    ended: cut ? "its end is missing" : ended,
+    figures: figuresFrom({ p50, p90, p99, p99_9, rate, loss }, partsOfPing(events, duration), (metric) => ({
+      help: fewReplies(metric, received),
+    })),
+  };
+}
+
+function partsOfPing(events: readonly ProbeEvent[], duration: number): RunParts {
+  const parts = new RunParts(duration);
+  const time = duration / BATCHES;
+  const counts = Array.from({ length: BATCHES }, () => ({
+    latency: new Distribution(),
+    ...{ received: 0, failed: 0, time },
+  }));
+  for (const event of events) {
+    const part = counts[Math.min(BATCHES - 1, Math.floor(event.at / time))]!;
+    if (event.fate === "lost") part.failed++;
+    if (!isInTime(event)) continue;
+    part.received++;
+    if (event.rtt !== undefined) part.latency.record(event.rtt);
+  }
+  counts.forEach((part, place) => parts.add((place + 0.5) * time, part, part.latency));
+  return parts;
+}
+
+function fromLoad(start: Json, records: Json[]): ComparedRun {
+  const whose = "the start's";
+  if (start.command !== "load") throw new Error(`it is of another command, ${JSON.stringify(start.command)}`);
+  if (start.version !== LOAD_VERSION) {
+    throw new Error(`its version is ${start.version}, and only ${LOAD_VERSION} is known here`);
+  }
+  const end = records.find(({ type }) => type === "end");
+  if (end === undefined) throw new Error("it has no end: the run was killed");
+  const seconds = records.filter(({ type }) => type === undefined || type === "interval");
+  const duration = numberOf(end, "the end's", "duration", 0);
+  if (seconds.length === 0 && duration > 0) {
+    throw new Error("it has no seconds; was it a --json-stream with -q?");
+  }
+  const loop = textOf(end, "the end's", "loop");
+  const headline = loop === "open" ? "response" : "service";
+  const latency = isObject(end[headline]) ? end[headline] : null;
+  return {
+    endpoint: textOf(start, whose, "endpoint"),
+    time: numberOf(start, whose, "time", 0),
+    duration,
+    settings: settingsOf(start, end, loop),
+    generator: generatorOf(end),
+    ended: typeof end.ended === "string" ? end.ended : null,
+    figures: figuresFrom(
+      { ...percentilesOf(latency), ...sharesOf(end, duration) },
+      partsOfLoad(seconds, duration, headline),
+      (metric) => whyUnknown(metric, latency, numberOf(start, whose, "timeout", 0)),
+    ),
+  };
+}
+
+/** What a load measured. Where one of these differs, so may the figures. */
+function settingsOf(start: Json, end: Json, loop: string): Record<string, string> {
+  const { reconnect, arrivals, stages, data, find } = start;
+  const number = (field: string) => numberOf(start, "the start's", field, 0);
+  const found = isObject(end.found) && typeof end.found.rate === "number" ? end.found.rate : start.rate;
+  const rate = typeof found === "number" ? { rate: `${perSecond(found)} lines/s` } : {};
+  return {
+    command: "load",
+    loop: `${loop} loop`,
+    ...rate,
+    ...(Array.isArray(stages) && { stages: stages.map(stageText).join(",") }),
+    ...(typeof arrivals === "string" && { arrivals }),
+    connections: reconnect === true
+      ? `a connection for each line, ${number("connections")} at once`
+      : `${number("connections")} connections`,
+    ...(typeof start.depth === "number" && { depth: `${start.depth} in flight` }),
+    ...(typeof start.think === "number" && start.think > 0 && {
+      think: `${formatMillis(start.think * 1000)} between`,
+    }),
+    size: typeof data === "string" ? `lines of ${data}` : bytesText(number("size")),
+    timeout: `${formatMillis(number("timeout") * 1000)} time-out`,
+    ...(typeof find === "string" && { find: `search for ${find}` }),
+  };
+}
+
+function stageText(stage: unknown): string {
+  const it = objectOf(stage, COMMANDS);
+  const number = (field: string) => numberOf(it, "a stage's", field, 0);
+  return `${formatMillis(number("duration") * 1000)}:${number("rate")}`;
+}
+
+function generatorOf(end: Json): GeneratorVerdict {
+  if (!isObject(end.generator)) throw new Error('the end\'s "generator" is no object');
+  const { verdict, reasons } = end.generator;
+  if (verdict !== "ok" && verdict !== "strained" && verdict !== "limited") {
+    throw new Error('the generator\'s "verdict" is unknown');
+  }
+  return { verdict, reasons: Array.isArray(reasons) ? reasons.map(String) : [] };
+}
+
+function percentilesOf(latency: Json | null): Record<keyof typeof COMPARED_PERCENTILES, number | null> {
+  const names = Object.keys(COMPARED_PERCENTILES) as (keyof typeof COMPARED_PERCENTILES)[];
+  const values = names.map((name) => [
+    name,
+    (latency?.[name] ?? null) === null ? null : numberOf(latency!, "the end's", name, 0),
+  ]);
+  return Object.fromEntries(values);
+}
+
+function sharesOf(end: Json, duration: number): { rate: number | null; loss: number | null } {
+  const count = (field: string) => numberOf(end, "the end's", field, 0);
+  const [received, corrupt] = [count("received"), count("corrupt")];
+  const errors = isObject(end.errors) ? end.errors : {};
+  const failed = Object.keys(errors).reduce(
+    (sum, it) => sum + numberOf(errors, "the errors'", it, 0),
+    count("lost"),
+  );
+  if (!isObject(end.rate)) throw new Error('the end\'s "rate" is no object');
+  return {
+    rate: duration === 0 ? null : numberOf(end.rate, "the rate's", "received", 0),
+    loss: lossOf({ received, failed, corrupt }),
+  };
+}
+
+function partsOfLoad(seconds: readonly Json[], duration: number, headline: "response" | "service"): RunParts {
+  const parts = new RunParts(duration);
+  const whose = "a second's";
+  for (const second of seconds) {
+    const number = (field: string) => numberOf(second, whose, field, 0);
+    const [from, to] = [number("from"), number("to")];
+    const latency = second[headline];
+    parts.add((from + to) / 2, {
+      received: number("received"),
+      failed: number("lost") + number("errors"),
+      corrupt: number("corrupt"),
+      time: from < duration ? to - from : 0,
+    }, isObject(latency) ? histogramOf(latency) : undefined);
+  }
+  return parts;
+}
+
+function histogramOf(latency: Json): Distribution {
+  const text = textOf(latency, "a second's", "histogram");
+  try {
+    return decodeHdr(text);
+  } catch (error) {
+    throw new Error("a second's histogram is none that load has written", { cause: error });
+  }
+}
+
+/** Why a figure of load's is not known; of lines that never came, what it is no less than. */
+function whyUnknown(
+  metric: ComparedMetric,
+  latency: Json | null,
+  timeout: number,
+): Pick<Figure, "atLeast"> & { help: string } {
+  if (latency !== null && Array.isArray(latency.beyond) && latency.beyond.includes(metric)) {
+    return { help: neverText({ never: numberOf(latency, "the end's", "never", 0) }), atLeast: timeout };
+  }
+  return { help: fewReplies(metric, latency === null ? 0 : numberOf(latency, "the end's", "count", 0)) };
+}
+
+function bytesText(size: number): string {
+  return `${size} bytes a line`;
+}
+
+function isObject(value: unknown): value is Json {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,41 @@
+/** What a comparison of saved runs came to, for those who write it. */
+import type { Comparison } from "../stats/comparison.ts";
+import type { Verdict } from "../stats/threshold.ts";
+import type { ComparedRun } from "./compared_run.ts";
+
+/** A saved run, and the file that has it. */
+export interface NamedRun {
+  file: string;
+  run: ComparedRun;
+}
+
+/** What a run measured otherwise than the first. */
+export interface Difference {
+  file: string;
+  /** Each setting in words: `rate 3000 lines/s instead of 2000 lines/s`. */
+  texts: string[];
+}
+
+/** A comparison, and what it was made of. */
+export interface ComparisonReport {
+  before: NamedRun[];
+  after: NamedRun[];
+  /** Empty if all runs measured the same thing. */
+  differences: Difference[];
+  comparison: Comparison;
+  thresholds: Verdict[];
+}
+
+/** What runs measured otherwise than the first of them. */
+export function differencesOf([first, ...others]: readonly NamedRun[]): Difference[] {
+  const expected = first!.run.settings;
+  return others.flatMap(({ file, run: { settings } }) => {
+    // The commands' settings have names of their own.
+    const names = settings.command === expected.command
+      ? [...new Set([...Object.keys(expected), ...Object.keys(settings)])]
+      : ["command"];
+    const texts = names.filter((it) => settings[it] !== expected[it])
+      .map((it) => `${it} ${settings[it] ?? "none"} instead of ${expected[it] ?? "none"}`);
+    return texts.length === 0 ? [] : [{ file, texts }];
+  });
+}

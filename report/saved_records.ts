@@ -1,0 +1,59 @@
+/** The objects of a saved run, whatever its command, and their fields. */
+import type { Json } from "./record.ts";
+
+/** The most of a duration, a moment or a reading of a clock, in seconds: far beyond any real one. */
+export const MAX_SECONDS = 1e12;
+
+/** A number of seconds, or a count. @throws {Error} when the field holds something else. */
+export function numberOf(record: Json, whose: string, field: string, least: number): number {
+  const value = record[field];
+  if (typeof value !== "number") throw new Error(`${whose} "${field}" is no number`);
+  if (!(value >= least && value <= MAX_SECONDS)) throw new Error(`${whose} "${field}" is out of range`);
+  return value;
+}
+
+/** @throws {Error} when the field holds no text. */
+export function textOf(record: Json, whose: string, field: string): string {
+  const value = record[field];
+  if (typeof value !== "string") throw new Error(`${whose} "${field}" is no string`);
+  return value;
+}
+
+/**
+ * The objects of a run: of the document of `--json`, or of the lines of `--json-stream`. The end may be missing, and the
+ * last line be cut, as after a crash.
+ *
+ * @param command that has saved it, in words. @throws {Error} whose message says what the text is not.
+ */
+export function readRecords(text: string, command: string): Json[] {
+  let document;
+  try {
+    document = JSON.parse(text);
+  } catch {
+    return readLines(text, command);
+  }
+  const { start, replies, seconds, end } = objectOf(document, command);
+  if (start === undefined) return [objectOf(document, command)];
+  const events = [replies, seconds].flatMap((it) => Array.isArray(it) ? it : []);
+  return [start, ...events, ...(end === undefined ? [] : [end])].map((it) => objectOf(it, command));
+}
+
+/** The objects of a stream, one a line; or of a document whose end is missing, which has a reply a line. */
+function readLines(text: string, command: string): Json[] {
+  const lines = text.split("\n").map((line) => line.trim()).filter((line) => line !== "");
+  return lines.flatMap((line, i) => {
+    const object = line.replace(/^\{"start":(.*),"(?:replies|seconds)":\[$/, "$1").replace(/,$/, "");
+    try {
+      return [objectOf(JSON.parse(object), command)];
+    } catch {
+      if (i > 0 && i === lines.length - 1) return [];
+      throw new Error(`line ${i + 1} is not a JSON object`);
+    }
+  });
+}
+
+/** The value as an object. @throws {Error} when it is none. */
+export function objectOf(value: unknown, command: string): Json {
+  if (typeof value !== "object" || value === null) throw new Error(`it is not of ${command}`);
+  return value as Json;
+}
