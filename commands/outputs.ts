@@ -49,7 +49,7 @@ export class Outputs<Exporter> {
   readonly #used: UsedFile[];
   readonly #stop: AbortSignal | undefined;
 
-  /** @param source the file that the run is read from. @param stop gives up the opening of files. */
+  /** @param source the file that the command reads. @param stop gives up the opening of files. */
   constructor({ source, stop }: { source?: UsedFile | undefined; stop?: AbortSignal | undefined } = {}) {
     this.#used = source === undefined ? [] : [source];
     this.#stop = stop;
