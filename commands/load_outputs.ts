@@ -19,6 +19,8 @@ export interface OutputOptions {
   jsonStream: boolean;
   /** Shows and streams nothing but the beginning and the end. */
   quiet: boolean;
+  /** The file whose lines are sent, which no output may replace. */
+  data?: string;
 }
 
 /** The exporters of a load. */
@@ -29,8 +31,12 @@ export interface LoadOutputs extends Outputs<LoadExporter> {
 
 /** Opens the outputs: text for people unless stdout is wanted for data, and files. */
 export async function openOutputs(options: OutputOptions, stop: AbortSignal): Promise<LoadOutputs> {
-  const { json, csv, hdr, jsonStream, quiet } = options;
-  const outputs: LoadOutputs = new Outputs<LoadExporter>({ stop });
+  const { json, csv, hdr, jsonStream, quiet, data } = options;
+  const info = data === undefined ? undefined : await Deno.stat(data).catch(() => undefined); // gone since it was read
+  const outputs: LoadOutputs = new Outputs<LoadExporter>({
+    sources: info === undefined ? [] : [{ name: "--data", info }],
+    stop,
+  });
   if (!jsonStream && ![json, csv, hdr].includes(STDOUT)) {
     const stdout = outputs.stdout();
     const columns = () => Deno.consoleSize().columns;

@@ -25,8 +25,6 @@ export interface LoadSettings extends Omit<LoadOptions, keyof DialOptions | "sig
 /** What `tsecho load` was asked for. */
 export interface LoadCommandOptions extends DialOptions, OutputOptions {
   settings: LoadSettings;
-  /** The file whose lines are sent. */
-  data?: string;
   /** What a search has to keep, and the length of its trials in ms. */
   find?: { limit: LoadThreshold; trial: number };
   /** Conditions under which the run has failed, and those that end it. */

@@ -49,7 +49,7 @@ export class Outputs<Exporter> {
   readonly #used: UsedFile[];
   readonly #stop: AbortSignal | undefined;
 
-  /** @param sources the files that runs are read from. @param stop gives up the opening of files. */
+  /** @param sources the files that the command reads. @param stop gives up the opening of files. */
   constructor({ sources = [], stop }: { sources?: UsedFile[]; stop?: AbortSignal | undefined } = {}) {
     this.#used = [...sources];
     this.#stop = stop;

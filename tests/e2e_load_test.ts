@@ -261,6 +261,17 @@ test("load sends the lines of a file, and says what is wrong with one", async ()
       `tsecho: Cannot read lines from "${fifo}": interrupted\n`,
     ]);
   }
+  await Deno.writeTextFile(file, "mine\n");
+  const link = folder.file("link");
+  await Deno.link(file, link);
+  for (const option of ["--json", "--csv", "--hdr"]) {
+    const { code, stderr } = await tsecho(["load", "--data", file, option, link, address]);
+    assertEquals([code, stderr], [
+      2,
+      `tsecho: Cannot use ${option} "${link}": it is the file that --data names\n`,
+    ]);
+    assertEquals(await Deno.readTextFile(file), "mine\n");
+  }
   const missing = await tsecho(["load", "--data", folder.file("none"), address]);
   assertMatch(
     missing.stderr,

@@ -28,7 +28,7 @@ test(
   { long: true },
   () => {
     // M/D/1: 10 ms and a wait of 10 ms × 0.9 / (2 × 0.1).
-    const [seeds, lines, truth] = [volume(10, 100), 1_000_000, 55];
+    const [seeds, lines, truth] = [volume(3, 100), 1_000_000, 55];
     let covered = 0;
     for (let seed = 1; seed <= seeds; seed++) {
       const sums = new Float64Array(100);
@@ -48,7 +48,7 @@ test(
   "the interval of a percentile covers that of the queue in the long run, where one of all lines would not",
   { long: true },
   () => {
-    const [seeds, lines] = [volume(30, 400), 90 * 600];
+    const [seeds, lines] = [volume(15, 400), 90 * 600];
     const long = new Distribution();
     queue(12_345, 2_000_000, (response) => long.record(1000 * response));
     let [covered, naive] = [0, 0];
