@@ -48,7 +48,7 @@ test(
   "the interval of a percentile covers that of the queue in the long run, where one of all lines would not",
   { long: true },
   () => {
-    const [seeds, lines] = [volume(15, 400), 90 * 600];
+    const [seeds, lines] = [volume(30, 400), 90 * 600];
     const long = new Distribution();
     queue(12_345, 2_000_000, (response) => long.record(1000 * response));
     let [covered, naive] = [0, 0];
