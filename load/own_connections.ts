@@ -145,7 +145,11 @@ export class OwnConnections implements Outlets, Outlet, ConnectionEvents {
       this.#work(connection.ended);
       if (!this.#exchanges.has(lines)) return connection.close();
       exchange.connection = connection;
-      if (times !== undefined) this.#recorder.connected(times, planned);
+      if (times !== undefined) {
+        // All that the line has waited for it, so that the parts of its response make the whole.
+        const connectMs = this.#clock.now() - begun - (times.handshakeMs ?? 0);
+        this.#recorder.connected({ ...times, connectMs }, planned);
+      }
       connection.flush();
     } catch (error) {
       if (!(error instanceof Failure)) throw error;

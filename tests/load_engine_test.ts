@@ -142,6 +142,8 @@ test("a line with its own connection waits for that in its response, and for its
   assertEquals(counts.received, 50);
   assert(sum.service.max <= 1000 && sum.response.max > 200_000 && sum.response.max < 402_000);
   assertEquals([sum.blocked.max, sum.connect.count], [0, 50]);
+  const parts = [sum.sendLag, sum.blocked, sum.connect, sum.service].reduce((all, it) => all + it.avg, 0);
+  assert(Math.abs(sum.response.avg - parts) < 1, `${sum.response.avg} of ${parts}`);
 });
 
 test("a line whose own connection is not made fails, and one for which it takes too long is lost", async () => {
