@@ -108,7 +108,7 @@ export class Load implements AsyncIterable<LoadInterval>, AsyncDisposable {
     const observer: LoadObserver = {
       onInterval: (interval, next) => {
         directions.endInterval(next);
-        if (interval.tail === false) this.#cpu.read(interval.to);
+        if (interval.tail === false) this.#cpu.read();
         this.stats.add(interval);
         this.#intervals.push(interval);
       },
@@ -204,19 +204,21 @@ class CpuMeter {
   /** The share of a core that each thread used in the measured time. */
   share = 0;
   readonly #threads: number;
-  #before = 0;
+  #began: { used: number; at: number } | undefined;
 
   constructor(threads: number) {
     this.#threads = threads;
   }
 
   begin(): void {
-    this.#before = usedMicros();
+    this.#began = { used: usedMicros(), at: performance.now() };
   }
 
-  /** @param elapsed since it began, in ms. */
-  read(elapsed: number): void {
-    this.share = (usedMicros() - this.#before) / (1000 * elapsed * this.#threads);
+  /** Reads what was used up to now. A run of a few ms may end before it is told that its measured time began. */
+  read(): void {
+    if (this.#began === undefined) return;
+    const elapsed = performance.now() - this.#began.at;
+    if (elapsed > 0) this.share = (usedMicros() - this.#began.used) / (1000 * elapsed * this.#threads);
   }
 }
 

@@ -66,6 +66,17 @@ test("load counts lines in a closed loop, as many as asked for", async () => {
   assertNotMatch(stdout, /\x1b|\r/);
 });
 
+test("load's generator uses no more cores than there are, however short the run", async () => {
+  await using server = await ServerProcess.start();
+  const short = ["-n", "200", "-c", "3", "--depth", "100", "--warmup", "0s"];
+  for (let run = 0; run < 3; run++) { // the last line is sent some 3 ms after the first
+    const { code, stdout } = await tsecho(["load", ...short, `127.0.0.1:${server.port}`]);
+    assertEquals(code, 0);
+    const [, used] = /it used ([\d.]+) % of a core/.exec(stdout) ?? [];
+    assert(Number(used ?? 0) < 110 * navigator.hardwareConcurrency, stdout); // the processor's clock ticks
+  }
+});
+
 test("load's summary is what its seconds, its table and its HDR log give", async () => {
   await using server = await ServerProcess.start(["--tag", "web-1"]);
   await using folder = await Folder.make();
