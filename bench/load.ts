@@ -132,7 +132,7 @@ async function memory({ bin, endpoint }: Setting, lines: number): Promise<number
   const running = start(loadCommand(bin, endpoint, "-c", "50", "--depth", "32", "-n", `${lines}`));
   let most = 0;
   const timer = setInterval(async () => {
-    most = Math.max(most, await residentKib(running.pid).catch(() => 0)); // it may have ended
+    most = Math.max(most, await residentKib(running.pid).catch(() => 0) || 0); // it may have ended
   }, 100);
   while (await running.line() !== null);
   const { success } = await running.end();
