@@ -1,6 +1,7 @@
 /** `tsecho load --find`: joins a search to the terminal and to files. */
-import { find, load } from "../load.ts";
+import { find, type Load, load } from "../load.ts";
 import { LOAD_DEFAULTS } from "../probe/load_defaults.ts";
+import type { LoadLive } from "../report/load_live.ts";
 import type { LoadStats } from "../stats/load_stats.ts";
 import type { LoadFound } from "../stats/load_trial.ts";
 import { leastInFlight } from "./load_checks.ts";
@@ -35,8 +36,8 @@ export async function findRate(
   const outputs = await openOutputs(options, ending.signal);
   void outputs.failed.then(() => ending.abort());
   const start = startOf(options);
-  /** Those of the latest trial, and of the latest that passed. */
-  const runs: { latest?: LoadStats; best?: LoadStats } = {};
+  /** The latest trial, the latest that passed, and why there was no connection for a further one. */
+  const runs: { latest?: LoadStats; best?: LoadStats; failure?: Error } = {};
   try {
     const found = await find(
       { condition, rate: settings.rate, trial, signal: ending.signal },
@@ -46,21 +47,22 @@ export async function findRate(
         await using run = load(options.endpoint, { ...plan, rate, duration, maxInFlight });
         void outputs.failed.then(() => run.abort());
         onAgain(() => run.abort());
-        if (!await open(run, ending.signal)) return run.stats;
+        try {
+          if (!await open(run, ending.signal)) return run.stats;
+        } catch (error) {
+          if (runs.latest === undefined) throw error;
+          // What was found until the server went is told first.
+          runs.failure = error as Error;
+          ending.abort();
+          return run.stats;
+        }
         if (runs.latest === undefined) await begin(outputs, start);
         outputs.live?.start({ ...start, rate });
         const hide = showProgress(
           outputs,
           () => progressOf(run, { ...settings, rate, duration }, ending.signal),
         );
-        try {
-          for await (const interval of run) {
-            outputs.live?.interval(interval);
-            if (hopeless(run.stats)) run.stop();
-          }
-        } finally {
-          hide();
-        }
+        await follow(run, hopeless, outputs.live).finally(hide);
         return runs.latest = run.stats;
       },
       (trial) => {
@@ -70,11 +72,24 @@ export async function findRate(
     );
     const stats = runs.best ?? runs.latest;
     if (stats === undefined) return "no replies";
-    const ended = found.outcome === "interrupted" ? "stopped" : null;
+    const ended = runs.failure?.message ?? (found.outcome === "interrupted" ? "stopped" : null);
     outputs.each((it) => it.end?.({ ended, stats, summary: stats.summary(), thresholds: [], found }));
     await outputs.flush();
+    if (runs.failure !== undefined) throw runs.failure;
     return outcomeOf(found, stats);
   } finally {
     await outputs.close();
+  }
+}
+
+/** Shows a trial's intervals until it ends, or cannot pass any more. */
+async function follow(
+  run: Load,
+  hopeless: (stats: LoadStats) => boolean,
+  live: LoadLive | undefined,
+): Promise<void> {
+  for await (const interval of run) {
+    live?.interval(interval);
+    if (hopeless(run.stats)) run.stop();
   }
 }

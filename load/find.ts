@@ -88,6 +88,8 @@ class Search {
         }
         return this.#end("at least");
       }
+      // Who answers nothing at all does not do so at a lower rate either.
+      if (decision === "fails" && this.#trials.every((it) => it.received === 0)) return this.#end("none");
       bracket[decision === "passes" ? "low" : "high"] = rate;
     }
     if (bracket.high === Infinity) return this.#end("at least");
@@ -136,7 +138,7 @@ class Search {
       condition,
     );
     // What the user broke off proves nothing.
-    if (this.#interrupted) judged.passed = false;
+    if (this.#interrupted) Object.assign(judged, { passed: false, reasons: ["it was interrupted"] });
     this.#trials.push(judged);
     this.#report(judged);
     return judged;

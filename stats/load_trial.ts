@@ -67,7 +67,11 @@ export function judgeTrial(
   }
   // The condition is what shall hold, not what must not.
   if (verdict.verdict === "kept") reasons.push(`not ${condition.text}`);
-  if (verdict.verdict === "cannot tell") reasons.push(verdict.help ?? `${condition.text} cannot be told`);
+  if (verdict.verdict === "cannot tell" && reasons.length === 0) {
+    reasons.push(
+      received === 0 ? "nothing was answered" : verdict.help ?? `${condition.text} cannot be told`,
+    );
+  }
   const { headline } = stats;
   const percentile = (percent: number) =>
     headline.hasPercentile(percent) ? seconds(headline.percentile(percent)) : null;

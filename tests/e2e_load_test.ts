@@ -187,6 +187,30 @@ test("load --find prints each trial, and fails where no rate keeps the limit", a
   assertEquals([piped.stdout.split("\n").length, piped.stderr], [3, ""]);
 });
 
+test("load --find tells what it had found when the server goes, and gives up one that answers nothing", async () => {
+  await using folder = await Folder.make();
+  const file = folder.file("run.json");
+  const args = ["load", "--find", "max<1h", "--trial", "0.3", "--warmup", "0", "-c", "2", "-R", "5"];
+  const server = await ServerProcess.start();
+  await using searching = new Running([...TSECHO, ...args, "--json", file, `127.0.0.1:${server.port}`]);
+  await searching.stdout.until(/^ +5 +\d/m); // a trial has passed
+  await server[Symbol.asyncDispose]();
+  assertEquals(await searching.code(), 1);
+  assertMatch(searching.stderr.text, /^tsecho: Cannot connect to [^\n]*connection refused[^\n]*\n$/);
+  const { end } = JSON.parse(await Deno.readTextFile(file));
+  assertStringIncludes(end.ended, "connection refused");
+  assertEquals([end.found.outcome, end.trials[0].passed, end.trials.at(-1).passed], [
+    "interrupted",
+    true,
+    false,
+  ]);
+  await silentPeer(async (address) => {
+    const { code, stdout } = await tsecho([...args, "-W", "0.2", address]);
+    assertEquals(code, 1);
+    assertEquals(stdout.match(/failed: /g)?.length, 2, stdout);
+  });
+});
+
 test("load fails with one line where nobody listens, and where nobody answers", async () => {
   const refused = await tsecho(["load", `127.0.0.1:${freePort()}`]);
   assertEquals([refused.code, refused.stdout], [1, ""]);
