@@ -19,7 +19,9 @@ const refusals = ({ connect_errors }: SavedLoad["end"]) =>
 
 const millis = (seconds: number | null | undefined) => (seconds ?? NaN) * 1000;
 
-test("a reader that takes little is told as blocked and upstream, and not held against the generator", async () => {
+test("a reader that takes little is told as blocked and upstream, and not held against the generator", {
+  long: "only",
+}, async () => {
   await using server = await ServerProcess.start();
   // 5 MB a second of the 12 that are sent: more waits than the kernel takes.
   await using reader = new SlowReader(server.port, 50_000, 10);
@@ -38,6 +40,7 @@ test("a reader that takes little is told as blocked and upstream, and not held a
 
 test("of two servers behind a balancer each gets its connections, its lines and its clock", {
   needs: BALANCED_PAIR_NEEDS,
+  long: "only",
 }, async () => {
   await using pair = await BalancedPair.start(60);
   const url = `127.0.0.1:${pair.port}`;
@@ -81,7 +84,7 @@ async function assertExact(server: FaultyServer, rate: number): Promise<void> {
 
 const FAULTS = "replies that a server drops, repeats, swaps or changes are counted exactly";
 
-test(`${FAULTS} over TCP, of ${LINES} lines`, { long: true }, async () => {
+test(`${FAULTS} over TCP, of ${LINES} lines`, { long: "only" }, async () => {
   await using server = new FaultyStreams();
   await assertExact(server, volume(1500, 6000));
   assertEquals(server.faults.arrived, LINES);
