@@ -1,4 +1,4 @@
-/** The command line of ping: its options and their bad values. */
+/** The command line of ping: its defaults, its options, and what is wrong with them. */
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { UsageError } from "../cli/parser.ts";
 import { ping } from "../commands/ping.ts";
@@ -113,6 +113,7 @@ test("what is wrong with ping's options is said", () => {
       ["--udp-rate 5", 'Cannot use option "--udp-rate": it is for udp endpoints, and there is none'],
       ["a b", 'Cannot use argument "b": ping takes one endpoint and has "a" already'],
       ["--json=", 'Cannot use --json "": expected a file, or - for stdout'],
+      ["--from=", 'Cannot use --from "": expected a file, or - for stdin'],
     ]
   ) {
     assertThrows(() => pingOptions(argv!), UsageError, message!);
