@@ -1,15 +1,13 @@
 /** `tsecho client`: its options. */
 import { type Parsed, UsageError } from "../cli/parser.ts";
-import { formatTime, parseChoice, parseCount, parseText, parseTime } from "../cli/values.ts";
+import { formatTime, parseChoice, parseText, parseTime } from "../cli/values.ts";
 import { CLIENT_DEFAULTS, type ClientOptions, runClient } from "../client.ts";
 import { DEFAULT_PORT } from "../net/endpoint.ts";
 import { STREAM_TRANSPORTS, transportOf } from "../net/transports.ts";
 import { type Framing, FRAMINGS } from "../protocol.ts";
 import { Command, INFO_OPTIONS, type Outcome, type Signals } from "./command.ts";
 import { DIAL_OPTIONS, DIAL_TLS_OPTIONS, readDial, warnIfInsecure } from "./dial.ts";
-import type { TransportOptionTable } from "./endpoints.ts";
-
-const MAX_RATE = 10_000_000;
+import { type TransportOptionTable, UDP_RATE } from "./endpoints.ts";
 
 const OPTIONS = {
   ...DIAL_OPTIONS,
@@ -42,10 +40,7 @@ const OPTIONS = {
   },
   ...DIAL_TLS_OPTIONS,
   "udp-rate": {
-    group: "UDP",
-    value: "N",
-    read: (text) => parseCount(text, 0, MAX_RATE),
-    transports: ["udp"],
+    ...UDP_RATE,
     help: "most lines a second that a filter sends as datagrams; 0 = no limit",
     default: CLIENT_DEFAULTS.udpRate,
   },

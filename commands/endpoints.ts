@@ -1,5 +1,6 @@
 /** Endpoints on the command line, and the options that are for endpoints of some transports alone. */
 import { type Option, type Parsed, UsageError } from "../cli/parser.ts";
+import { parseCount } from "../cli/values.ts";
 import {
   type Endpoint,
   type EndpointDefaults,
@@ -29,6 +30,16 @@ export const PLACEHOLDERS: Record<string, string> = {
   NAME: "a host name or an IP address",
   TEXT: "any text, as one argument",
   CIDR: "an address or a block of them, as in 10.0.0.0/8,::1",
+};
+
+/** The most lines a second that an option may ask for. */
+export const MAX_RATE = 10_000_000;
+/** --udp-rate; each command says what it limits. */
+export const UDP_RATE = {
+  group: "UDP",
+  value: "N",
+  read: (text: string): number => parseCount(text, 0, MAX_RATE),
+  transports: ["udp"],
 };
 
 /** --host and --port. */

@@ -18,14 +18,13 @@ import { describeMetrics, LOAD_METRICS } from "../stats/metrics.ts";
 import { type LoadThreshold, parseThresholdOf } from "../stats/threshold.ts";
 import { Command, INFO_OPTIONS, type Outcome, type Signals } from "./command.ts";
 import { DIAL_OPTIONS, DIAL_TLS_OPTIONS, readDial, warnIfInsecure } from "./dial.ts";
-import type { TransportOptionTable } from "./endpoints.ts";
+import { MAX_RATE, type TransportOptionTable, UDP_RATE } from "./endpoints.ts";
 import { checkCondition, checkSettings, checkTogether, leastInFlight, MIN_ROOM_MS } from "./load_checks.ts";
 import type { LoadCommandOptions, LoadSettings } from "./load_plan.ts";
 import type { LoadOutcome } from "./load_run.ts";
 import { checkFileNames, checkStreams, JSON_FILE, LENIENT, TIMEOUT } from "./outputs.ts";
 
 const MAX_COUNT = 1_000_000_000_000;
-const MAX_RATE = 10_000_000;
 const MAX_CONNECTIONS = 1_000_000;
 const MAX_DEPTH = 100_000;
 const MAX_THREADS = 256;
@@ -187,10 +186,7 @@ const OPTIONS = {
   },
   ...DIAL_TLS_OPTIONS,
   "udp-rate": {
-    group: "UDP",
-    value: "N",
-    read: (text) => parseCount(text, 0, MAX_RATE),
-    transports: ["udp"],
+    ...UDP_RATE,
     help: "most lines a second over UDP in a closed loop; 0 = no limit",
     default: LOAD_DEFAULTS.udpRate,
   },

@@ -14,12 +14,11 @@ import { describeMetrics, PING_METRICS, valuesFor } from "../stats/metrics.ts";
 import { parseThreshold, type PingThreshold } from "../stats/threshold.ts";
 import { Command, INFO_OPTIONS, type Outcome, type Signals } from "./command.ts";
 import { DIAL_OPTIONS, DIAL_TLS_OPTIONS, readDial, warnIfInsecure } from "./dial.ts";
-import type { TransportOptionTable } from "./endpoints.ts";
+import { type TransportOptionTable, UDP_RATE } from "./endpoints.ts";
 import { checkFileNames, checkStreams, JSON_FILE, LENIENT, TIMEOUT } from "./outputs.ts";
 import type { PingCommandOptions, PingOutcome, ReplayOptions } from "./ping_run.ts";
 
 const MAX_COUNT = 1_000_000_000;
-const MAX_RATE = 10_000_000;
 
 const { count: _, ...DEFAULTS } = PLAN_DEFAULTS;
 
@@ -97,10 +96,7 @@ const OPTIONS = {
   lenient: { group: "Summary", help: LENIENT },
   ...DIAL_TLS_OPTIONS,
   "udp-rate": {
-    group: "UDP",
-    value: "N",
-    read: (text) => parseCount(text, 0, MAX_RATE),
-    transports: ["udp"],
+    ...UDP_RATE,
     help: "most lines a second over UDP with an interval of 0; 0 = no limit",
     default: DEFAULTS.udpRate,
   },

@@ -21,13 +21,19 @@ import { CHUNK_SIZE, FRAMINGS, STAMP_FORMATS } from "../protocol.ts";
 import { isTag, MAX_CONNS, serve, type Server, SERVER_DEFAULTS, type ServerOptions } from "../server.ts";
 import { Command, INFO_OPTIONS, type Outcome, type Signals } from "./command.ts";
 import { readCertAndKey } from "./dial.ts";
-import { checkTransports, HOST, PORT, readEndpoints, type TransportOptionTable } from "./endpoints.ts";
+import {
+  checkTransports,
+  HOST,
+  PORT,
+  readEndpoints,
+  type TransportOptionTable,
+  UDP_RATE,
+} from "./endpoints.ts";
 import { logEvent } from "./server_log.ts";
 
 const MAX_MAX_LINE = 64 * 1024 * 1024;
 const MAX_MAX_MEMORY = 1024 ** 4;
 const MAX_MAX_CONNS = 1_000_000;
-const MAX_RATE = 10_000_000;
 /** How long the last lines of the log may take when nobody reads them. */
 const LOG_FLUSH_MS = 1000;
 
@@ -186,10 +192,7 @@ const OPTIONS = {
     default: formatTime(SERVER_DEFAULTS.handshakeTimeout),
   },
   "udp-rate": {
-    group: "UDP",
-    value: "N",
-    read: (text) => parseCount(text, 0, MAX_RATE),
-    transports: ["udp"],
+    ...UDP_RATE,
     help: "most answers a second to one source of datagrams; 0 = no limit",
     default: SERVER_DEFAULTS.udpRate,
   },

@@ -6,7 +6,7 @@ import type { LoadLoop, Outlets } from "./connection.ts";
 import { Connections } from "./connections.ts";
 import { LineQueue } from "./line_queue.ts";
 import { OpenLoop } from "./open_loop.ts";
-import type { LoadPlan } from "./options.ts";
+import { type LoadPlan, shareOf } from "./options.ts";
 import { OutgoingLines, type SharedLines } from "./outgoing_lines.ts";
 import { OwnConnections } from "./own_connections.ts";
 import type { Paths } from "./paths.ts";
@@ -177,9 +177,4 @@ export class Engine implements Runner {
     if (this.#state.phase === "draining" || this.#state.phase === "over") this.#sending.abort();
     if (this.#state.phase === "over") this.#over.abort();
   }
-}
-
-/** How many of so many things a thread has where they are dealt to all in turn. */
-function shareOf(count: number, thread: number, threads: number): number {
-  return Math.max(0, Math.ceil((count - thread) / threads));
 }

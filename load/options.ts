@@ -133,3 +133,8 @@ function checkRanges(options: LoadOptions): void {
     }
   }
 }
+
+/** How many of so many things a thread has where they are dealt to all in turn. */
+export function shareOf(count: number, thread: number, threads: number): number {
+  return Math.max(0, Math.ceil((count - thread) / threads));
+}

@@ -1,5 +1,5 @@
 import { type Schedule, StagesSchedule } from "../probe/schedule.ts";
-import type { LoadPlan } from "./options.ts";
+import { type LoadPlan, shareOf } from "./options.ts";
 
 /**
  * When the lines of an open loop are planned, in ms since the measured part begins: those of the warm-up, whose moments
@@ -25,7 +25,7 @@ export class LoadPlanSchedule implements Schedule {
       ? StagesSchedule.constant(rate, warmup, { ...options, seed: seed + 1 })
       : undefined;
     this.#measured = new StagesSchedule(stages, { ...options, seed });
-    this.#left = Math.max(0, Math.ceil((count - thread) / threads));
+    this.#left = shareOf(count, thread, threads);
   }
 
   next(): number | undefined {

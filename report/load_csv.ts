@@ -1,10 +1,10 @@
 import type { Distribution } from "../stats/distribution.ts";
-import type { LoadInterval } from "../stats/load_interval.ts";
+import { type LoadInterval, sumOf } from "../stats/load_interval.ts";
 import { LOAD_COUNTS } from "../stats/metrics.ts";
 import { seconds } from "../stats/units.ts";
 import { csvRow } from "./csv.ts";
 import type { Sink } from "./exporter.ts";
-import { type LoadExporter, sumOf } from "./load_record.ts";
+import type { LoadExporter } from "./load_record.ts";
 
 const PERCENTILES = { p50: 50, p90: 90, p95: 95, p99: 99, p99_9: 99.9 };
 const DURATIONS = {

@@ -1,4 +1,5 @@
 /** The figures of a load as lines of text. */
+import { MAX_DRIFT } from "../stats/feasible_lines.ts";
 import type { LoadDurations, LoadServer, LoadSummary } from "../stats/load_summary.ts";
 import { formatMillis } from "../time/duration.ts";
 import { millis, withBound } from "./format.ts";
@@ -112,7 +113,7 @@ function percentiles(values: LoadDurations, timeout: number): string {
 }
 
 /** What it looks as if a clock had done. */
-const CLOCK_DID = { step: "was stepped in the run", drift: "drifted by more than 500 ppm" };
+const CLOCK_DID = { step: "was stepped in the run", drift: `drifted by more than ${MAX_DRIFT} ppm` };
 
 /** What the stamps tell: of one server in lines, of several in a table. */
 function serverLines({ servers, received }: LoadSummary, timeout: number): string[] {

@@ -1,10 +1,10 @@
-import type { LoadInterval } from "../stats/load_interval.ts";
+import { type LoadInterval, sumOf } from "../stats/load_interval.ts";
 import type { Sink } from "./exporter.ts";
 import { fitColumns, Footer } from "./footer.ts";
 import { millisOfMicros } from "./format.ts";
 import { sparkline } from "./live.ts";
 import { perSecond } from "./load_figures.ts";
-import { type LoadExporter, type LoadStart, sumOf } from "./load_record.ts";
+import type { LoadExporter, LoadStart } from "./load_record.ts";
 
 /** The most seconds that the sparkline shows. */
 const SPARKS = 60;

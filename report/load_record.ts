@@ -2,7 +2,7 @@
 import type { Distribution } from "../stats/distribution.ts";
 import { encodeHdr } from "../stats/hdr.ts";
 import { ALL_CAME, loadDurations } from "../stats/load_durations.ts";
-import type { LoadInterval } from "../stats/load_interval.ts";
+import { type LoadInterval, sumOf } from "../stats/load_interval.ts";
 import type { LoadStats } from "../stats/load_stats.ts";
 import type { LoadSummary } from "../stats/load_summary.ts";
 import type { LoadFound, LoadTrial } from "../stats/load_trial.ts";
@@ -98,9 +98,4 @@ function figuresOf(values: Distribution): object | null {
   if (told === null) return null;
   const { intervals: _, never: __, beyond: ___, ...figures } = told;
   return { ...figures, histogram: encodeHdr(values) };
-}
-
-/** The sum of counts by reason. */
-export function sumOf(counts: ReadonlyMap<string, number>): number {
-  return [...counts.values()].reduce((sum, it) => sum + it, 0);
 }

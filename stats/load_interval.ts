@@ -207,3 +207,8 @@ function mergedCounts(one: [string, number][], other: [string, number][]): [stri
 function addCounts(to: Map<string, number>, from: Iterable<readonly [string, number]>): void {
   for (const [reason, count] of from) to.set(reason, (to.get(reason) ?? 0) + count);
 }
+
+/** The sum of counts by reason. */
+export function sumOf(counts: ReadonlyMap<string, number>): number {
+  return [...counts.values()].reduce((sum, it) => sum + it, 0);
+}

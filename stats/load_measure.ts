@@ -1,5 +1,5 @@
 import { isBeyond, isOpen } from "./load_durations.ts";
-import type { LOAD_DURATIONS } from "./load_interval.ts";
+import { type LOAD_DURATIONS, sumOf } from "./load_interval.ts";
 import type { LoadStats } from "./load_stats.ts";
 import type { LoadCountName, LoadDurationName } from "./metrics.ts";
 import { decide, type LoadThreshold, type Measured, statisticOf, type Verdict } from "./threshold.ts";
@@ -55,7 +55,7 @@ function countOf(name: LoadCountName, stats: LoadStats): number {
     case "errors":
       return stats.errors;
     case "connect_errors":
-      return [...stats.total.connectErrors.values()].reduce((sum, it) => sum + it, 0);
+      return sumOf(stats.total.connectErrors);
     case "rate":
       return stats.receivedRate;
     default:

@@ -5,7 +5,7 @@ import { verdictOfClosedLoop, verdictOfOpenLoop } from "./generator_verdict.ts";
 import { LoadCourse } from "./load_course.ts";
 import type { ServerDirections } from "./load_directions.ts";
 import { ALL_CAME, loadDurations, type NeverCame } from "./load_durations.ts";
-import { type EncodedLoadInterval, type LOAD_DURATIONS, LoadInterval } from "./load_interval.ts";
+import { type EncodedLoadInterval, type LOAD_DURATIONS, LoadInterval, sumOf } from "./load_interval.ts";
 import type { GeneratorVerdict, LoadDurations, LoadServer, LoadSummary } from "./load_summary.ts";
 import { rises } from "./trend.ts";
 import { nanos } from "./units.ts";
@@ -184,8 +184,4 @@ export class LoadStats {
     if (!parts.every((it) => it.count >= LINES_OF_PART)) return null;
     return !rises(parts.map((it) => it.percentile(99)));
   }
-}
-
-function sumOf(counts: ReadonlyMap<string, number>): number {
-  return [...counts.values()].reduce((sum, it) => sum + it, 0);
 }
