@@ -213,8 +213,8 @@ for each, "listening on tcp://host:port" goes to stdout. The log goes to stderr.
 answer.
 
 SIGTERM and SIGINT drain it: it stops accepting, serves each connection until it is quiet, and closes it. A second \
-signal, at least 300 ms later, ends it at once. SIGQUIT skips --drain-delay. SIGHUP reads the TLS files again, for new \
-connections; without TLS it does nothing.`;
+one of them, at least 300 ms later, ends it at once. SIGQUIT drains too, without --drain-delay, and is not counted. \
+SIGHUP reads the TLS files again, for new connections; without TLS it does nothing.`;
 
 const EXAMPLES: [string, string][] = [
   ["tsecho server", `port ${DEFAULT_PORT}, all interfaces`],
