@@ -53,6 +53,7 @@ class LineEditor {
   readonly #process: Process;
   readonly #terminal: ReturnType<Readline["createInterface"]>;
   readonly #lines: string[] = [];
+  #isClosed = false;
   #typed = Promise.withResolvers<"typed">();
 
   private constructor(readline: Readline, process: Process) {
@@ -70,7 +71,12 @@ class LineEditor {
     });
     terminal.on("SIGINT", () => terminal.close());
     terminal.on("SIGTSTP", () => this.#suspend());
-    this.closed = new Promise((resolve) => terminal.on("close", () => resolve("closed")));
+    this.closed = new Promise((resolve) => {
+      terminal.on("close", () => {
+        this.#isClosed = true;
+        resolve("closed");
+      });
+    });
   }
 
   /** Loads what it needs, which takes longer than all the rest of the client. */
@@ -99,8 +105,9 @@ class LineEditor {
     return line;
   }
 
-  /** Shows the prompt, and what has been typed behind it. */
+  /** Shows the prompt, and what has been typed behind it; not when the user has ended the conversation meanwhile. */
   prompt(): void {
+    if (this.#isClosed) return;
     this.prompting = true;
     this.#terminal.prompt(true);
   }

@@ -57,8 +57,20 @@ test("prompt: control keys that mean nothing type nothing", async () => {
   await using terminal = await startClient(server);
   await terminal.write("a\x1cb\x1dc\r"); // Ctrl-\, Ctrl-]
   await terminal.shows(new RegExp(`${STAMP}abc\r\n`));
+  await terminal.shows(PROMPT);
   await terminal.write("\x04");
   assertEquals(await terminal.code(), 0);
+});
+
+test("prompt: Ctrl-D between a reply and the next prompt ends it with 0", async () => {
+  await using server = await ServerProcess.start();
+  for (let i = 0; i < 5; i++) { // the key comes before the prompt in some of them
+    await using terminal = await startClient(server);
+    await terminal.write("hello\r");
+    await terminal.shows(new RegExp(`${STAMP}hello\r\n`));
+    await terminal.write("\x04");
+    assertEquals([await terminal.code(), terminal.stdout.text.includes("tsecho:")], [0, false]);
+  }
 });
 
 test("prompt: Ctrl-C in the middle of a line ends it too", async () => {
