@@ -1,0 +1,17 @@
+import { escapeText } from "../../failure.ts";
+
+const ENTITIES: Record<string, string> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&quot;",
+  "'": "&#39;",
+};
+
+/**
+ * Any text as it may stand in an element or a quoted attribute of HTML or SVG. What could reorder or hide other text is
+ * shown as in the text report: `\u202e`.
+ */
+export function markup(text: string): string {
+  return escapeText(text).replaceAll(/[&<>"']/g, (char) => ENTITIES[char]!);
+}
