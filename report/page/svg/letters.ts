@@ -1,0 +1,51 @@
+/** How wide text will be: an estimate on the wide side, since the reader's font is not known. */
+
+/** Widths in parts of the font's size. */
+const NARROW = 0.34;
+const USUAL = 0.6;
+const WIDE = 0.92;
+/** Of East Asian characters and pictures. */
+const FULL = 1.1;
+const BOLD = 1.07;
+
+/** @param size of the font. */
+export function textWidth(text: string, size: number, bold = false): number {
+  let width = 0;
+  for (const char of text) {
+    if (char > "\u2e7f") width += FULL;
+    else if (/[ .,:;'|!()[\]ijlt/]/.test(char)) width += NARROW;
+    else if (/[mwMW@%—…]/.test(char)) width += WIDE;
+    else width += /[A-Z]/.test(char) ? 0.7 : USUAL;
+  }
+  return width * size * (bold ? BOLD : 1);
+}
+
+/** Text cut to a width, with an ellipsis where something is missing. */
+export function cutText(text: string, width: number, size: number, bold = false): string {
+  if (textWidth(text, size, bold) <= width) return text;
+  const chars = [...text];
+  let kept = 0;
+  let used = textWidth("…", size, bold);
+  for (const char of chars) {
+    used += textWidth(char, size, bold);
+    if (used > width) break;
+    kept++;
+  }
+  return `${chars.slice(0, kept).join("").trimEnd()}…`;
+}
+
+/** Text as lines of at most this width; what does not fit into this many lines is cut. */
+export function wrapText(text: string, width: number, size: number, lines: number, bold = false): string[] {
+  const wrapped: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    const longer = line === "" ? word : `${line} ${word}`;
+    if (line === "" || wrapped.length === lines - 1 || textWidth(longer, size, bold) <= width) line = longer;
+    else {
+      wrapped.push(line);
+      line = word;
+    }
+  }
+  wrapped.push(line);
+  return wrapped.map((it) => cutText(it, width, size, bold));
+}
