@@ -1,13 +1,18 @@
 import { createHash } from "node:crypto";
 import { markup } from "./markup.ts";
-import type { Page, Part, Section, Table } from "./model.ts";
+import type { Page, PageVerdict, Part, Section, Table } from "./model.ts";
 import { STYLE } from "./style.ts";
+import { drawPlot } from "./svg/plot.ts";
 
 /** A page as one HTML file, which asks for nothing from anywhere. */
 export function renderPage(page: Page): string {
-  const policy = `default-src 'none'; style-src '${
-    hashOf(STYLE)
-  }'; img-src data:; base-uri 'none'; form-action 'none'`;
+  const policy = [
+    "default-src 'none'",
+    `style-src '${hashOf(STYLE)}'`,
+    "img-src data:",
+    "base-uri 'none'",
+    "form-action 'none'",
+  ].join("; ");
   return `<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -19,22 +24,12 @@ export function renderPage(page: Page): string {
 <style>${STYLE}</style>
 </head>
 <body>
+<main>
 <h1>${markup(page.title)}</h1>
-<dl>
-${
-    page.facts.map(({ name, value }) => `<div><dt>${markup(name)}</dt><dd>${markup(value)}</dd></div>`).join(
-      "\n",
-    )
-  }
-</dl>
-<ul>
-${
-    page.verdicts.map(({ topic, tone, text }) =>
-      `<li class="${tone}"><b>${markup(topic)}</b> ${markup(text)}</li>`
-    ).join("\n")
-  }
-</ul>
+${renderFacts(page)}
+${renderVerdicts(page)}
 ${page.sections.map(renderSection).join("\n")}
+</main>
 </body>
 </html>
 `;
@@ -43,6 +38,35 @@ ${page.sections.map(renderSection).join("\n")}
 /** What a Content-Security-Policy names a script or a style by. */
 function hashOf(text: string): string {
   return `sha256-${createHash("sha256").update(text).digest("base64")}`;
+}
+
+function renderFacts({ facts }: Page): string {
+  if (facts.length === 0) return "";
+  const shown = facts.map(({ name, value }) =>
+    `<div><dt>${markup(name)}</dt><dd>${markup(value)}</dd></div>`
+  );
+  return `<dl class="facts">\n${shown.join("\n")}\n</dl>`;
+}
+
+/** A verdict's tone is told by a sign as well as by its colour. */
+const SIGNS: Record<PageVerdict["tone"], { sign: string; word: string }> = {
+  good: { sign: "✓", word: "good" },
+  bad: { sign: "✗", word: "bad" },
+  unsure: { sign: "?", word: "unsure" },
+  plain: { sign: "–", word: "" },
+};
+
+function renderVerdicts({ verdicts }: Page): string {
+  if (verdicts.length === 0) return "";
+  const shown = verdicts.map(({ topic, tone, text }) => {
+    const { sign, word } = SIGNS[tone];
+    const spoken = word === "" ? "" : `<span class="unseen">${word}: </span>`;
+    return `<li class="${tone}"><span class="mark" aria-hidden="true">${sign}</span> <b>${
+      markup(topic)
+    }</b> ` +
+      `<span>${spoken}${markup(text)}</span></li>`;
+  });
+  return `<ul class="verdicts">\n${shown.join("\n")}\n</ul>`;
 }
 
 function renderSection({ heading, parts }: Section): string {
@@ -56,12 +80,11 @@ function renderPart(part: Part): string {
     case "table":
       return renderTable(part.table);
     case "plot":
-      return `<figure><figcaption>${markup(part.plot.title)}</figcaption><p>${
-        markup(part.plot.description)
-      }</p></figure>`;
+      return `<figure>\n${drawPlot(part.plot)}\n</figure>`;
   }
 }
 
+/** A table in a box of its own, in which it can be scrolled, also by keyboard. */
 function renderTable({ caption, columns, rows }: Table): string {
   const kind = (column: number) => columns[column]?.isNumber ? ' class="number"' : "";
   const head = columns.map(({ name }, i) => `<th scope="col"${kind(i)}>${markup(name)}</th>`).join("");
@@ -70,7 +93,7 @@ function renderTable({ caption, columns, rows }: Table): string {
       cells.map((cell, i) => `<td${kind(i + 1)}>${markup(cell)}</td>`).join("")
     }</tr>`
   );
-  return `<div class="scroll"><table>
+  return `<div class="table" role="region" tabindex="0" aria-label="${markup(caption)}"><table>
 <caption>${markup(caption)}</caption>
 <thead><tr>${head}</tr></thead>
 <tbody>
