@@ -111,8 +111,11 @@ export class OutgoingLines {
     this.#queue.rewrite(lines, now);
   }
 
-  /** Gives up the lines handed over before a moment: nobody would wait for them. */
-  expire(oldest: number): void {
+  /** Gives up the lines whose time-out has passed: nobody would wait for them. */
+  expire(now: number): void {
+    // In a closed loop each line that is given up would have to be replaced.
+    if (this.#recorder.isPatient(now)) return;
+    const oldest = now - this.#shared.timeout;
     for (let handed; (handed = this.#queue.nextHanded) !== undefined && handed < oldest;) this.#unsend();
   }
 

@@ -102,7 +102,7 @@ export class OwnConnections implements Outlets, Outlet, ConnectionEvents {
   }
 
   expire(now: number): void {
-    this.outgoing.expire(now - this.#timeout);
+    this.outgoing.expire(now);
     for (const exchange of this.#exchanges.values()) {
       if (now - exchange.begun <= this.#timeout) continue;
       exchange.lines.settleAll((planned, lines) => this.#recorder.lose(planned, lines));

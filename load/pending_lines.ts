@@ -158,7 +158,7 @@ export class PendingLines {
       this.#recorder.lose(planned, lines);
       if (!this.#shared.datagrams) this.#owed.add(lines, planned >= this.#recorder.from);
     }
-    this.outgoing.expire(oldest);
+    this.outgoing.expire(now);
     this.#passed.expire(oldest, (planned) => this.#recorder.lose(planned, 1));
   }
 

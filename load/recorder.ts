@@ -59,6 +59,11 @@ export class Recorder extends Intervals {
     return planned >= this.from && planned < this.until;
   }
 
+  /** Whether lines wait to be written for as long as that takes: where they follow no plan, until it is over. */
+  isPatient(now: number): boolean {
+    return !this.#isOpen && now < this.until;
+  }
+
   plan(planned: number, lines: number): void {
     if (planned >= this.from) this.current.planned += lines;
   }

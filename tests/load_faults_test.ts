@@ -120,3 +120,16 @@ test("each line is counted once, whatever servers and the user do", { long: true
   };
   for (const [name, count] of Object.entries(counts)) assert(count > 0, `${name} happened`);
 });
+
+test("a closed loop goes on after a standstill that is longer than the time-out", async () => {
+  for (const path of [{}, { reconnect: true }]) {
+    for (let seed = 0; seed < 10; seed++) {
+      const faults = { block: 0.05, blockFor: 400, connect: 200, partial: true };
+      const world = new LoadWorld(faults, randomFrom(seed));
+      const run = { ...path, depth: 3, count: 100, connections: 1, timeout: 50 };
+      const sum = checkSums(await world.run(run), false);
+      // Of the last lines those that could not be written in time are given up: nothing comes after them.
+      assert(sum.planned <= 100 && sum.planned >= 100 - run.depth, `${sum.planned} sent`);
+    }
+  }
+});
