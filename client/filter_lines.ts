@@ -174,7 +174,8 @@ export class LineFilter {
     const interrupted = this.#stop.aborted ? "interrupted" : undefined;
     const why = error !== undefined ? serversWord(error) : interrupted ?? this.#end;
     const missing = sent - answered;
-    const count = missing > 0 ? `; ${notAnswered(missing, sent)}` : "";
-    throw new Failure("get every line answered by", this.#server, why + count);
+    // With all answered so far, it is what stdin still holds that gets no reply.
+    if (missing <= 0) throw new Failure("talk to", this.#server, why);
+    throw new Failure("get every line answered by", this.#server, `${why}; ${notAnswered(missing, sent)}`);
   }
 }

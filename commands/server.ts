@@ -13,6 +13,7 @@ import {
   parseSize,
   parseTime,
 } from "../cli/values.ts";
+import { Failure } from "../failure.ts";
 import { CidrSet } from "../net/cidr.ts";
 import { DEFAULT_PORT, type Endpoint, formatEndpoint } from "../net/endpoint.ts";
 import { ALL_INTERFACES } from "../net/hosts.ts";
@@ -321,8 +322,10 @@ async function run({ options, log: format }: Request, signals: Signals): Promise
   try {
     running = await serve({ ...options, signal: stop.signal, onEvent: (event) => logEvent(event, log) });
     for (const endpoint of running.endpoints) {
-      // A script may read the first line and close: the server serves on.
-      void print(`listening on ${formatEndpoint(endpoint)}`).catch(() => {});
+      // A script may read the first line and close: the server serves on, as it does on a full disk.
+      void print(`listening on ${formatEndpoint(endpoint)}`).catch((error: Error) => {
+        if (error instanceof Failure) log.warn("listen", { reason: error.message });
+      });
     }
     return await running.finished === "drained" ? "succeeded" : "failed";
   } finally {

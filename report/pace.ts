@@ -43,8 +43,10 @@ function missedLine(summary: Summary, interval: number): string {
   const why = Object.entries(missed_by).map(([reason, count]) =>
     count === missed ? reason : `${reason} (${count})`
   );
-  const pace = summary.interval === null
+  // Of the whole plan: an average from the first line to the last would leave out a tail in which none was sent.
+  const { sent } = summary;
+  const pace = sent === 0
     ? ""
-    : `; one every ${millis(summary.interval)} ms instead of ${millis(interval)} ms`;
+    : `; one every ${millis(interval * (sent + missed) / sent)} ms instead of ${millis(interval)} ms`;
   return `${counted(missed, "line was", "lines were")} due and not sent: ${why.join(", ")}${pace}`;
 }

@@ -131,7 +131,7 @@ test("a server that goes while the input is still open ends the client with 1", 
   await client.stdout.until(/\] hello\n/);
   server.kill("SIGTERM");
   assertEquals(await client.code(), 1);
-  assertMatch(client.stderr.text, /by "[^"]+": the server closed the connection\n$/);
+  assertMatch(client.stderr.text, /^tsecho: Cannot talk to "[^"]+": the server closed the connection\n$/);
 });
 
 test("no reply within --timeout ends the client with 1", async () => {
@@ -211,7 +211,7 @@ test("SIGINT ends the input: what is under way is still answered", async () => {
   client.kill("SIGINT");
   assertEquals(await client.code(), 1); // it cannot be told from a complete run otherwise
   assertMatch(client.stdout.text, /\] half a line\n$/);
-  assertMatch(client.stderr.text, /^tsecho: Cannot get every line answered by "[^"]+": interrupted\n$/);
+  assertMatch(client.stderr.text, /^tsecho: Cannot talk to "[^"]+": interrupted\n$/);
 });
 
 test("SIGINT ends the wait for a reply to a message", async () => {

@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import config from "../deno.json" with { type: "json" };
 import { e2e as test } from "./harness.ts";
-import { ROOT, run, Running, ServerProcess, TSECHO, tsecho } from "./helpers.ts";
+import { Folder, ROOT, run, Running, ServerProcess, TSECHO, tsecho } from "./helpers.ts";
 
 test("what is wrong is said in one line, with the exit code of its kind", async () => {
   const table: [string[], number, string][] = [
@@ -164,4 +164,17 @@ test("the demo shows the main job and succeeds", async () => {
   assertEquals([code, stderr], [0, ""]);
   assertStringIncludes(stdout, "12,000 lines went out and came back");
   assertStringIncludes(stdout, "byte for byte and in order");
+});
+
+test("a server whose stdout is full says so, and serves", async () => {
+  if (Deno.build.os !== "linux") return;
+  await using folder = await Folder.make();
+  const url = `unix:${folder.file("socket")}`;
+  await using server = new Running(["sh", "-c", 'exec "$@" > /dev/full', "sh", ...TSECHO, "server", url]);
+  await server.stderr.until(/listen reason="Cannot write 'standard output': No space left on device"\n/);
+  const { code, stdout } = await tsecho(["client", url, "-m", "hello"]);
+  assertEquals(code, 0);
+  assertMatch(stdout, /\] hello\n$/);
+  server.kill("SIGTERM");
+  assertEquals(await server.code(), 0);
 });

@@ -34,9 +34,28 @@ test("the interval told is that of the lines that were sent, wherever others wer
   };
   const after = statsOf(first!, second!, third!, missed).summary();
   assertEquals(after.interval, 0.02);
-  assertStringIncludes(paceLines(after, 0.02).join("\n"), "; one every 20.000 ms instead of 20.000 ms");
   const between = statsOf(first!, missed, line(2, 5.12, "received"), line(3, 6.02, "received"));
   assertEquals(between.summary().interval, 3);
+});
+
+test("the pace told is that of the whole plan, a tail without lines included", () => {
+  const missed = {
+    fate: "missed" as const,
+    seq: 0 as const,
+    at: 6,
+    count: 7,
+    reason: "the connection took no more",
+  };
+  const lines = [1, 2, 3].map((seq) => line(seq, seq * 0.02, "received"));
+  for (const events of [[...lines, missed], [lines[0]!, missed, ...lines.slice(1)]]) {
+    assertStringIncludes(
+      paceLines(statsOf(...events).summary(), 0.03).join("\n"),
+      "; one every 100.000 ms instead of 30.000 ms",
+    );
+  }
+  assertEquals(paceLines(statsOf(missed).summary(), 0.03), [
+    "7 lines were due and not sent: the connection took no more",
+  ]);
 });
 
 test("the interval is told of lines without a reply, in whatever order their fates become known", () => {
