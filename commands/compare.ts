@@ -68,8 +68,8 @@ function sidesOf(
     const [one, other, stray] = files;
     const expected = "expected two runs, BEFORE and AFTER, or --before and --after";
     if (one === undefined) throw new UsageError("run", "compare", expected);
-    if (other === undefined) throw new UsageError("compare", one, expected);
     if (stray !== undefined) throw new UsageError("use argument", stray, expected);
+    if (other === undefined) return { before: [checked(one)], after: [] };
     const sides = { before: [checked(one)], after: [checked(other)] };
     if (one === STDIN && other === STDIN) throw new UsageError("use argument", other, "stdin has one run");
     return sides;
@@ -107,6 +107,8 @@ const EXAMPLES: [string, string][] = [
   ["tsecho compare a.json b.json", "... and see what differs"],
   ["tsecho compare --fail-if 'p99>+10%' a.json b.json", "in CI"],
   ["tsecho compare --before a1,a2,a3,a4,a5 --after b1,b2,b3,b4,b5", ""],
+  ["tsecho load -R 2000 --against web:21568 --json ab.json web", "two servers in turn ..."],
+  ["tsecho compare ab.json", "... compared again"],
   ["tsecho compare --anyway --json - a.json b.json", ""],
 ];
 
@@ -124,12 +126,13 @@ async function run(options: CompareOptions): Promise<Outcome> {
 
 export const compare = new Command({
   name: "compare",
-  usage: ["BEFORE AFTER [options]", "--before FILES --after FILES [options]"],
+  usage: ["BEFORE AFTER [options]", "--before FILES --after FILES [options]", "BOTH [options]"],
   about: ABOUT,
   table: OPTIONS,
   placeholders: {
     BEFORE: "the file of a run that --json or --json-stream of load or ping wrote; - for stdin",
     AFTER: "the file of another, measured in the same way",
+    BOTH: "a file that load --against --json wrote, which has the runs of both sides; - for stdin",
     FILES: "files with commas between them: a1.json,a2.json",
     FILE: "a path",
     CHANGE: CHANGES,

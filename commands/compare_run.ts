@@ -7,17 +7,18 @@ import { Failure } from "../failure.ts";
 import { comparisonRecord } from "../report/compare_json.ts";
 import { changeText, comparisonLines } from "../report/compare_text.ts";
 import { readComparedRun } from "../report/compared_run.ts";
-import { type ComparisonReport, differencesOf, type NamedRun } from "../report/comparison_report.ts";
+import { type ComparisonReport, comparisonReport, type NamedRun } from "../report/comparison_report.ts";
+import { readSeries, type SavedSeries } from "../report/saved_series.ts";
 import { verdictText } from "../report/text.ts";
-import { compareRuns, judgeChange } from "../stats/comparison.ts";
 import type { ChangeThreshold } from "../stats/compared_metrics.ts";
+import type { Verdict } from "../stats/threshold.ts";
 import type { Outcome } from "./command.ts";
 import { Outputs } from "./outputs.ts";
 import { readSaved } from "./saved.ts";
 
 /** What `tsecho compare` was asked for. */
 export interface CompareOptions {
-  /** The files of the runs: one or more of each. */
+  /** The files of the runs: one or more of each; or one that has the runs of both sides, and none after. */
   before: string[];
   after: string[];
   /** Whether runs that measured different things are compared. */
@@ -33,20 +34,38 @@ export interface CompareOptions {
 /** Compares runs. @throws {Failure} when one cannot be read, or measured something else; or nothing can be written. */
 export async function compareSaved(options: CompareOptions): Promise<Outcome> {
   const used: UsedFile[] = [];
-  const before = await readRuns(options.before, "BEFORE", used);
-  const after = await readRuns(options.after, "AFTER", used);
-  const differences = differencesOf([...before, ...after]);
-  if (!options.anyway) refuse(before[0]!, differences);
-  const sides = [before, after].map((runs) => runs.map(({ run }) => run.figures));
-  const comparison = compareRuns(sides[0]!, sides[1]!);
-  const thresholds = options.thresholds.map((it) => judgeChange(it, sides[0]!, sides[1]!, comparison));
-  await write({ before, after, differences, comparison, thresholds }, options.json, used);
+  const [both] = options.after.length === 0 ? options.before : [];
+  const { before, after, ended = null } = both !== undefined ? await readBoth(both, used) : {
+    before: await readRuns(options.before, "BEFORE", used),
+    after: await readRuns(options.after, "AFTER", used),
+  };
+  const report = comparisonReport(before, after, options.thresholds, ended === null ? [] : [ended]);
+  if (!options.anyway) refuse(before[0]!, report.differences);
+  await write(report, options.json, used);
+  return await judgeAll(report.thresholds, options.lenient) ? "succeeded" : "threshold broken";
+}
+
+/** Says which conditions failed a comparison. @returns whether it passes. */
+export async function judgeAll(thresholds: readonly Verdict[], lenient: boolean): Promise<boolean> {
   for (const verdict of thresholds) {
     const line = verdictText(verdict, changeText);
     if (line !== undefined) await note(line);
   }
-  const failed = thresholds.some((it) => it.broken || (it.verdict === "cannot tell" && !options.lenient));
-  return failed ? "threshold broken" : "succeeded";
+  return !thresholds.some((it) => it.broken || (it.verdict === "cannot tell" && !lenient));
+}
+
+/** The runs in one file. @throws {UsageError} where it has those of one side. */
+async function readBoth(path: string, used: UsedFile[]): Promise<SavedSeries> {
+  const { run, files } = await readSaved(path, "BOTH", (text) => {
+    const series = readSeries(text);
+    if (series === undefined) readComparedRun(text); // what is wrong with it comes first
+    return series;
+  });
+  used.push(...files);
+  if (run === undefined) {
+    throw new UsageError("compare", path, "it has one run; name another one to compare it with");
+  }
+  return run;
 }
 
 /** @param name what names the files on the command line; what writes is kept from them. */

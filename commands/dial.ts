@@ -95,13 +95,15 @@ function hostWithPort(host: string, port: string): string | undefined {
 /**
  * Checks what these options gave, and parts it from the values of the command's own options.
  *
- * @param command for messages: `the client`. @param table all options of the command. @throws {UsageError}
+ * @param command for messages: `the client`. @param table all options of the command. @param others further endpoints
+ * that are connected to. @throws {UsageError}
  */
 export function readDial<Values extends DialValues>(
   command: string,
   parsed: Given,
   table: TransportOptionTable,
   values: Values,
+  others: readonly Endpoint[] = [],
 ): { dial: DialOptions; own: Omit<Values, keyof DialValues> } {
   const { host, port, ca, serverName, insecure, cert, key, sendProxy, ipv4, ipv6, connectTimeout, ...own } =
     values;
@@ -118,8 +120,8 @@ export function readDial<Values extends DialValues>(
   }
   if (ipv4 && ipv6) throw new UsageError("use option", "-6", "-4 is given too");
   const family = ipv4 ? 4 : ipv6 ? 6 : undefined;
-  if (family !== undefined) checkFamily(family, endpoint);
-  checkTransports(parsed, table, [endpoint]);
+  if (family !== undefined) checkFamily(family, [endpoint, ...others]);
+  checkTransports(parsed, table, [endpoint, ...others]);
   if (insecure && ca !== undefined) {
     throw new UsageError("use option", "--insecure", "--ca is given too, and would not be used");
   }
@@ -152,14 +154,16 @@ export async function warnIfInsecure({ insecure }: DialOptions): Promise<void> {
   if (insecure) await note("--insecure: the server's certificate is not verified, it may be anybody's");
 }
 
-/** @throws {UsageError} when the endpoint has no address of this IP version. */
-function checkFamily(family: 4 | 6, endpoint: Endpoint): void {
-  if (transportOf(endpoint).addressing === "path") {
+/** @throws {UsageError} when an endpoint has no address of this IP version, or none has any. */
+function checkFamily(family: 4 | 6, endpoints: readonly Endpoint[]): void {
+  if (endpoints.every((it) => transportOf(it).addressing === "path")) {
     throw new UsageError("use option", `-${family}`, "a Unix socket has no IP version");
   }
-  if (!("hostname" in endpoint)) return;
-  const { hostname } = endpoint;
-  const version = isIpv4(hostname) ? 4 : isIpv6(hostname) ? 6 : family;
-  if (version === family) return;
-  throw new UsageError("use option", `-${family}`, `"${hostname}" is an IPv${version} address`);
+  for (const endpoint of endpoints) {
+    if (!("hostname" in endpoint)) continue;
+    const { hostname } = endpoint;
+    const version = isIpv4(hostname) ? 4 : isIpv6(hostname) ? 6 : family;
+    if (version === family) continue;
+    throw new UsageError("use option", `-${family}`, `"${hostname}" is an IPv${version} address`);
+  }
 }

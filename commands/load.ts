@@ -9,6 +9,7 @@ import {
   parsePath,
   parseRate,
   parseSize,
+  parseText,
   parseTime,
 } from "../cli/values.ts";
 import { FIND_DEFAULTS, LOAD_DEFAULTS } from "../probe/load_defaults.ts";
@@ -16,6 +17,7 @@ import type { Stage } from "../probe/schedule.ts";
 import { MAX_PAYLOAD } from "../protocol.ts";
 import { describeMetrics, LOAD_METRICS } from "../stats/metrics.ts";
 import { type LoadThreshold, parseThresholdOf } from "../stats/threshold.ts";
+import { AGAINST_OPTIONS, type AgainstOptions, readAgainst, readOption } from "./against.ts";
 import { Command, INFO_OPTIONS, type Outcome, type Signals } from "./command.ts";
 import { DIAL_OPTIONS, DIAL_TLS_OPTIONS, readDial, warnIfInsecure } from "./dial.ts";
 import { MAX_RATE, type TransportOptionTable, UDP_RATE } from "./endpoints.ts";
@@ -145,12 +147,15 @@ const OPTIONS = {
     read: (text) => parseTime(text, 1),
     help: `length of a trial of --find (default ${formatTime(FIND_DEFAULTS.trial)})`,
   },
+  ...AGAINST_OPTIONS,
   "fail-if": {
     group: "Conditions",
     value: "CONDITION",
-    read: parseCondition,
+    read: parseText, // with --against it is another's
     repeat: true,
-    help: "exit with 3 if this holds at the end, or cannot be decided, such as 'p99>5ms'; may repeat",
+    help:
+      "exit with 3 if this holds at the end, or cannot be decided, such as 'p99>5ms', with --against a change " +
+      "such as 'p99>+10%'; may repeat",
   },
   "abort-if": {
     group: "Conditions",
@@ -200,16 +205,21 @@ function read(parsed: Parsed<typeof OPTIONS>): LoadCommandOptions {
     hdr,
     jsonStream = false,
     quiet = false,
-    failIf = [],
+    failIf: conditions = [],
     abortIf = [],
     lenient = false,
+    against: other,
+    repeat,
     ...rest
   } = parsed.values();
   checkTogether(parsed);
   const files = definedOf({ json, csv, hdr });
   checkStreams(files, jsonStream);
   if (parsed.positionals.length === 0 && rest.host === undefined) checkFileNames(files);
-  const { dial, own } = readDial("load", parsed, OPTIONS, rest);
+  const { against, failIf } = readConditions(other, repeat, rest.port, conditions);
+  const others = against === undefined ? [] : [against.endpoint];
+  const { dial, own } = readDial("load", parsed, OPTIONS, rest, others);
+  const isUdp = [dial.endpoint, ...others].some((it) => it.transport === "udp");
   const { find: limit, trial = FIND_DEFAULTS.trial, data, rate, stages, depth, think, udpRate, ...given } =
     own;
   const open = limit !== undefined || rate !== undefined || stages !== undefined;
@@ -220,7 +230,7 @@ function read(parsed: Parsed<typeof OPTIONS>): LoadCommandOptions {
   const settings: LoadSettings = {
     ...{ connections, warmup, timeout, threads, reconnect },
     ...(data === undefined && { size }),
-    ...(!open && dial.endpoint.transport === "udp" && { udpRate: udpRate ?? LOAD_DEFAULTS.udpRate }),
+    ...(!open && isUdp && { udpRate: udpRate ?? LOAD_DEFAULTS.udpRate }),
     ...loop,
     ...given,
   };
@@ -239,9 +249,21 @@ function read(parsed: Parsed<typeof OPTIONS>): LoadCommandOptions {
     settings,
     ...definedOf({ data }),
     ...(limit !== undefined && { find: { limit, trial } }),
+    ...definedOf({ against }),
     ...files,
     ...{ jsonStream, quiet, failIf, abortIf, lenient },
   };
+}
+
+/** What --fail-if is about: the comparison with another endpoint, or the run. @throws {UsageError} */
+function readConditions(
+  against: string | undefined,
+  repeat: number | undefined,
+  port: number | undefined,
+  conditions: readonly string[],
+): { against?: AgainstOptions; failIf: LoadThreshold[] } {
+  if (against !== undefined) return { against: readAgainst(against, repeat, port, conditions), failIf: [] };
+  return { failIf: conditions.map((it) => readOption("--fail-if", it, parseOwnCondition)) };
 }
 
 /** Those that are not undefined. */
@@ -256,6 +278,12 @@ function definedOf<T extends Record<string, unknown>>(
 /** Reads a threshold of load's. @throws {Error} whose message says what was expected. */
 function parseCondition(text: string): LoadThreshold {
   return parseThresholdOf(LOAD_METRICS, text);
+}
+
+/** Likewise, for a run without another to compare it with. */
+function parseOwnCondition(text: string): LoadThreshold {
+  if (/[<>]=?\s*[+-].*%\s*$/.test(text)) throw new Error("a change needs --against");
+  return parseCondition(text);
 }
 
 /** Reads what a rate must keep. @throws {Error} whose message says what was expected. */
@@ -301,6 +329,7 @@ const EXAMPLES: [string, string][] = [
   ["tsecho load --reconnect -R 500 tls://web:21568 --ca ca.pem", ""],
   ["tsecho load -R 5000 --fail-if 'p99>5ms' --fail-if 'lost>0' web", ""],
   ["tsecho load -R 5000 --json run.json --hdr run.hlog web", "save it"],
+  ["tsecho load -R 5000 -t 30s --against web:21568 web", "eight runs of each in turn, compared"],
 ];
 
 const METRICS = `\
@@ -331,6 +360,11 @@ async function run(options: LoadCommandOptions, signals: Signals): Promise<Outco
   });
   await warnIfInsecure(options);
   const onAgain = (now: () => void) => abort = now;
+  const { against } = options;
+  if (against !== undefined) {
+    const { loadAgainst } = await import("./load_against.ts");
+    return OUTCOMES[await loadAgainst({ ...options, against }, stop, onAgain)];
+  }
   if (options.find !== undefined) {
     const { findRate } = await import("./load_find.ts");
     return OUTCOMES[await findRate(options, stop, onAgain)];

@@ -36,6 +36,14 @@ const CONTRADICTIONS: [option: string, others: string[], why: string][] = [
     ["find"],
     "--find makes several runs: use it in a run at the rate that was found, with -R",
   ]),
+  ["find", ["against"], "find the rate that each endpoint keeps, and compare them at one rate, with -R"],
+  ...(["abort-if", "csv", "hdr", "json-stream"] as const).map((
+    option,
+  ): [string, string[], string] => [
+    option,
+    ["against"],
+    "--against makes several runs: save them with --json, or make them one by one",
+  ]),
 ];
 
 /** Options that have a meaning only with others, of which one must be given. */
@@ -48,6 +56,7 @@ const NEEDS: [option: string, one: string[], why: string][] = [
   ],
   ["trial", ["find"], "it needs --find"],
   ["lenient", ["fail-if"], "it needs --fail-if"],
+  ["repeat", ["against"], "it needs --against, the endpoint to compare with"],
 ];
 
 /** @throws {UsageError} */

@@ -59,7 +59,7 @@ export async function findRate(
         if (runs.latest === undefined) await begin(outputs, start);
         outputs.live?.start({ ...start, rate });
         const hide = showProgress(
-          outputs,
+          outputs.live,
           () => progressOf(run, { ...settings, rate, duration }, ending.signal),
         );
         await follow(run, hopeless, outputs.live).finally(hide);

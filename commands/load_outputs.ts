@@ -1,4 +1,5 @@
 /** Where a load is shown, and where it is written to. */
+import type { UsedFile } from "../cli/output.ts";
 import { canMoveCursor } from "../cli/terminal.ts";
 import { STDOUT } from "../cli/values.ts";
 import { LoadTable } from "../report/load_csv.ts";
@@ -32,11 +33,7 @@ export interface LoadOutputs extends Outputs<LoadExporter> {
 /** Opens the outputs: text for people unless stdout is wanted for data, and files. */
 export async function openOutputs(options: OutputOptions, stop: AbortSignal): Promise<LoadOutputs> {
   const { json, csv, hdr, jsonStream, quiet, data } = options;
-  const info = data === undefined ? undefined : await Deno.stat(data).catch(() => undefined); // gone since it was read
-  const outputs: LoadOutputs = new Outputs<LoadExporter>({
-    sources: info === undefined ? [] : [{ name: "--data", info }],
-    stop,
-  });
+  const outputs: LoadOutputs = new Outputs<LoadExporter>({ sources: await sourcesOf(data), stop });
   if (!jsonStream && ![json, csv, hdr].includes(STDOUT)) {
     const stdout = outputs.stdout();
     const columns = () => Deno.consoleSize().columns;
@@ -55,6 +52,12 @@ export async function openOutputs(options: OutputOptions, stop: AbortSignal): Pr
   return outputs;
 }
 
+/** The files that load reads. */
+export async function sourcesOf(data: string | undefined): Promise<UsedFile[]> {
+  const info = data === undefined ? undefined : await Deno.stat(data).catch(() => undefined); // gone since it was read
+  return info === undefined ? [] : [{ name: "--data", info }];
+}
+
 /** Empties the files, and tells everybody that the run begins. @throws {Failure} when a file cannot be written. */
 export async function begin(outputs: LoadOutputs, start: LoadStart): Promise<void> {
   await outputs.begin();
@@ -64,7 +67,7 @@ export async function begin(outputs: LoadOutputs, start: LoadStart): Promise<voi
 const LIVE_MS = 250;
 
 /** Shows how far a load is, four times a second, on a terminal. @returns what ends that. */
-export function showProgress({ live }: LoadOutputs, progress: () => LoadProgress): () => void {
+export function showProgress(live: LoadLive | undefined, progress: () => LoadProgress): () => void {
   if (live === undefined) return () => {};
   const timer = setInterval(() => live.show(progress()), LIVE_MS);
   return () => clearInterval(timer);

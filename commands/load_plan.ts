@@ -11,6 +11,7 @@ import { LOAD_VERSION, type LoadStart } from "../report/load_record.ts";
 import type { LoadThreshold } from "../stats/threshold.ts";
 import { wallMicros } from "../time/clock.ts";
 import { unlessAborted } from "../time/timers.ts";
+import type { AgainstOptions } from "./against.ts";
 import type { OutputOptions } from "./load_outputs.ts";
 
 /** What is sent: what {@linkcode LoadOptions} has, with the defaults that the command shows. Durations are in ms. */
@@ -27,6 +28,8 @@ export interface LoadCommandOptions extends DialOptions, OutputOptions {
   settings: LoadSettings;
   /** What a search has to keep, and the length of its trials in ms. */
   find?: { limit: LoadThreshold; trial: number };
+  /** The other endpoint of a series of runs. */
+  against?: AgainstOptions;
   /** Conditions under which the run has failed, and those that end it. */
   failIf: LoadThreshold[];
   abortIf: LoadThreshold[];
@@ -47,7 +50,8 @@ const DESCRIPTORS_PER_THREAD = 8;
  * @throws {UsageError} for more connections than this process may have; {@linkcode Failure} for a file of no lines.
  */
 export async function planOf(options: LoadCommandOptions, stop: AbortSignal): Promise<LoadOptions> {
-  const { settings, data, failIf: _, abortIf: __, endpoint: ___, find: ____, ...dial } = options;
+  const { settings, data, failIf: _, abortIf: __, endpoint: ___, find: ____, against: _____, ...dial } =
+    options;
   await checkDescriptors(settings);
   return {
     ...dial,

@@ -36,7 +36,7 @@ export async function runLoad(
     const isOpen = await open(run, stop);
     await begin(outputs, startOf(options));
     if (!isOpen) return await conclude(run, null, options, outputs);
-    hide = showProgress(outputs, () => progressOf(run, options.settings, stop));
+    hide = showProgress(outputs.live, () => progressOf(run, options.settings, stop));
     const aborted = await follow(run, options, outputs);
     hide(); // nothing follows the end
     return await conclude(run, aborted, options, outputs);

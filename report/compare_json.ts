@@ -7,7 +7,7 @@ const VERSION = 1;
 
 /** A comparison as it is written. */
 export function comparisonRecord(
-  { before, after, differences, comparison, thresholds }: ComparisonReport,
+  { before, after, differences, notes, comparison, thresholds }: ComparisonReport,
 ): object {
   return {
     type: "compare",
@@ -16,6 +16,7 @@ export function comparisonRecord(
     before: before.map(runRecord),
     after: after.map(runRecord),
     differences: differences.map(({ file, texts }) => ({ file, differs: texts })),
+    notes,
     metrics: comparison.metrics,
     thresholds,
   };

@@ -10,12 +10,13 @@ import { perSecond, timeoutText } from "./load_figures.ts";
 
 /** What a comparison prints. What came from files and servers is escaped. */
 export function comparisonLines(report: ComparisonReport): string[] {
-  const { before, after, differences, comparison: { method } } = report;
+  const { before, after, differences, notes, comparison: { method } } = report;
   return [
     `COMPARE ${before[0]!.run.settings.command}: ${settingsText(before[0]!)}`,
     ...sideLines("before", before),
     ...sideLines("after", after),
     ...differences.map(({ file, texts }) => `measured something else: ${file}: ${texts.join(", ")}`),
+    ...notes,
     "",
     ...(method === "parts" ? [] : [...runTable(before, after), ""]),
     ...metricTable(report),
@@ -48,12 +49,15 @@ function sideLines(side: string, runs: readonly NamedRun[]): string[] {
 
 /** Each of several runs. */
 function runTable(before: readonly NamedRun[], after: readonly NamedRun[]): string[] {
-  const heading = ["run", ...COMPARED.map(labelOf)];
-  const rows = [...before, ...after].map(({ file, run: { figures } }) => [
-    file,
-    ...COMPARED.map((metric) => figureText(metric, figures[metric])),
-  ]);
-  return tableLines([heading, ...rows]);
+  return tableLines([RUN_HEADING, ...[...before, ...after].map(runCells)]);
+}
+
+/** The heading of a table of runs. */
+export const RUN_HEADING: string[] = ["run", ...COMPARED.map(labelOf)];
+
+/** A run's row in it. */
+export function runCells({ file, run: { figures } }: NamedRun): string[] {
+  return [file, ...COMPARED.map((metric) => figureText(metric, figures[metric]))];
 }
 
 function metricTable({ before, after, comparison: { metrics, method } }: ComparisonReport): string[] {
@@ -130,8 +134,8 @@ function legend({ comparison: { metrics, method } }: ComparisonReport): string[]
   if (judged) lines.push("words are corrected for all metrics together (Holm), intervals are of each alone");
   if (method === "parts") {
     lines.push(
-      `two runs of the same thing may differ more than their parts do: --before and --after with ${JUDGED_RUNS} runs ` +
-        "each would tell",
+      `two runs of the same thing may differ more than their parts do: ${JUDGED_RUNS} runs of each would tell, by ` +
+        `load --against --repeat ${JUDGED_RUNS}, or --before and --after`,
     );
   }
   return lines;

@@ -1,5 +1,6 @@
 /** What a comparison of saved runs came to, for those who write it. */
-import type { Comparison } from "../stats/comparison.ts";
+import type { ChangeThreshold } from "../stats/compared_metrics.ts";
+import { compareRuns, type Comparison, judgeChange } from "../stats/comparison.ts";
 import type { Verdict } from "../stats/threshold.ts";
 import type { ComparedRun } from "./compared_run.ts";
 
@@ -22,8 +23,23 @@ export interface ComparisonReport {
   after: NamedRun[];
   /** Empty if all runs measured the same thing. */
   differences: Difference[];
+  /** What else speaks against believing it, in words. */
+  notes: string[];
   comparison: Comparison;
   thresholds: Verdict[];
+}
+
+/** Compares runs. @param before one at least, as `after`. @param conditions on what changed. */
+export function comparisonReport(
+  before: NamedRun[],
+  after: NamedRun[],
+  conditions: readonly ChangeThreshold[],
+  notes: string[] = [],
+): ComparisonReport {
+  const [one, other] = [before, after].map((runs) => runs.map(({ run }) => run.figures));
+  const comparison = compareRuns(one!, other!);
+  const thresholds = conditions.map((it) => judgeChange(it, one!, other!, comparison));
+  return { before, after, differences: differencesOf([...before, ...after]), notes, comparison, thresholds };
 }
 
 /** What runs measured otherwise than the first of them. */

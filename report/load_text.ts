@@ -94,7 +94,7 @@ function foundLine({ outcome, rate }: LoadFound, condition: string): string {
 }
 
 /** What is about to be measured. */
-function headerLine(start: LoadStart): string {
+export function headerLine(start: LoadStart): string {
   const { endpoint, connections, rate, stages, depth, size, data, reconnect, threads } = start;
   const over = reconnect
     ? "a connection for each line"

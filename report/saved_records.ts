@@ -26,16 +26,51 @@ export function textOf(record: Json, whose: string, field: string): string {
  * @param command that has saved it, in words. @throws {Error} whose message says what the text is not.
  */
 export function readRecords(text: string, command: string): Json[] {
-  let document;
-  try {
-    document = JSON.parse(text);
-  } catch {
-    return readLines(text, command);
+  const document = parsed(text);
+  if (document === undefined && !SERIES_BEGINS.test(text)) return readLines(text, command);
+  const records = document === undefined ? {} : objectOf(document, command);
+  if (document === undefined || Array.isArray(records.runs)) {
+    throw new Error("it has the runs of load --against: compare reads it, without another file");
   }
-  const { start, replies, seconds, end } = objectOf(document, command);
-  if (start === undefined) return [objectOf(document, command)];
+  return recordsOf(records, command);
+}
+
+/** The objects of a document. @param command that has saved it, in words. @throws {Error} */
+export function recordsOf(document: Json, command: string): Json[] {
+  const { start, replies, seconds, end } = document;
+  if (start === undefined) return [document];
   const events = [replies, seconds].flatMap((it) => Array.isArray(it) ? it : []);
   return [start, ...events, ...(end === undefined ? [] : [end])].map((it) => objectOf(it, command));
+}
+
+/** The first line of a series of runs. */
+const SERIES_BEGINS = /^\{"start":.*,"runs":\[\n/;
+
+/**
+ * The runs in the document of a series, whose end may be missing: then the whole ones; and why the series ended early,
+ * in words.
+ *
+ * @returns undefined for a text that is none.
+ */
+export function parseSeries(text: string): { runs: unknown[]; ended: string | null } | undefined {
+  const document = parsed(text);
+  if (document !== undefined) {
+    const { runs, ended } = (document ?? {}) as Json;
+    if (!Array.isArray(runs)) return undefined;
+    return { runs, ended: typeof ended === "string" ? ended : null };
+  }
+  if (!SERIES_BEGINS.test(text)) return undefined;
+  const runs = text.split("\n").slice(1).map((line) => parsed(line.replace(/,$/, "")));
+  return { runs: runs.filter((it) => it !== undefined), ended: "the end of the file is missing" };
+}
+
+/** What the JSON is of; undefined for what is none. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** The objects of a stream, one a line; or of a document whose end is missing, which has a reply a line. */

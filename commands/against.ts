@@ -1,0 +1,60 @@
+/** `tsecho load --against`: its options, which add a second endpoint to the first. */
+import { UsageError } from "../cli/parser.ts";
+import { parseCount, parseText } from "../cli/values.ts";
+import { DEFAULT_PORT, type Endpoint } from "../net/endpoint.ts";
+import { parseEndpoint } from "../net/transports.ts";
+import { type ChangeThreshold, parseChange } from "../stats/compared_metrics.ts";
+import type { TransportOptionTable } from "./endpoints.ts";
+
+/** What finds 20 % at a spread of 10 % in 9 of 10 cases; an even number balances a steady drift. */
+const DEFAULT_REPEAT = 8;
+/** As many as compare takes. */
+const MAX_REPEAT = 100;
+
+export const AGAINST_OPTIONS = {
+  against: {
+    group: "Comparison",
+    value: "ENDPOINT",
+    read: parseText, // its port may be that of --port
+    help: "load this endpoint and the other in turn, and compare them: this one is after, the other before",
+  },
+  repeat: {
+    group: "Comparison",
+    value: "N",
+    read: (text: string) => parseCount(text, 1, MAX_REPEAT),
+    help: `runs of each endpoint; fewer than 5 are not judged, but one alone is (default ${DEFAULT_REPEAT})`,
+  },
+} as const satisfies TransportOptionTable;
+
+/** What --against was asked for. */
+export interface AgainstOptions {
+  endpoint: Endpoint;
+  /** How many runs each endpoint has. */
+  repeat: number;
+  /** Conditions under which the comparison has failed. */
+  changes: ChangeThreshold[];
+}
+
+/** @param port of an endpoint that has none. @param conditions of --fail-if, as they were typed. @throws {UsageError} */
+export function readAgainst(
+  against: string,
+  repeat = DEFAULT_REPEAT,
+  port = DEFAULT_PORT,
+  conditions: readonly string[] = [],
+): AgainstOptions {
+  const endpoint = readOption("--against", against, (text) => {
+    const found = parseEndpoint(text, { hostname: "localhost", port });
+    if ("port" in found && found.port === 0) throw new Error("expected the port of a server, 1 to 65535");
+    return found;
+  });
+  return { endpoint, repeat, changes: conditions.map((it) => readOption("--fail-if", it, parseChange)) };
+}
+
+/** Reads the value of an option whose reader depends on other options. @throws {UsageError} */
+export function readOption<Value>(option: string, text: string, read: (text: string) => Value): Value {
+  try {
+    return read(text);
+  } catch (error) {
+    throw new UsageError(`use ${option}`, text, (error as Error).message);
+  }
+}
