@@ -107,8 +107,7 @@ const EXAMPLES: [string, string][] = [
   ["tsecho compare a.json b.json", "... and see what differs"],
   ["tsecho compare --fail-if 'p99>+10%' a.json b.json", "in CI"],
   ["tsecho compare --before a1,a2,a3,a4,a5 --after b1,b2,b3,b4,b5", ""],
-  ["tsecho load -R 2000 --against web:21568 --json ab.json web", "two servers in turn ..."],
-  ["tsecho compare ab.json", "... compared again"],
+  ["tsecho compare ab.json", "a file of load --against"],
   ["tsecho compare --anyway --json - a.json b.json", ""],
 ];
 

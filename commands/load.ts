@@ -329,7 +329,7 @@ const EXAMPLES: [string, string][] = [
   ["tsecho load --reconnect -R 500 tls://web:21568 --ca ca.pem", ""],
   ["tsecho load -R 5000 --fail-if 'p99>5ms' --fail-if 'lost>0' web", ""],
   ["tsecho load -R 5000 --json run.json --hdr run.hlog web", "save it"],
-  ["tsecho load -R 5000 -t 30s --against web:21568 web", "eight runs of each in turn, compared"],
+  ["tsecho load -R 5000 --against web:21568 web", "runs of each in turn, compared"],
 ];
 
 const METRICS = `\

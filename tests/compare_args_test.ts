@@ -42,10 +42,15 @@ test("compare takes a run on each side, or several", () => {
   ]);
 });
 
+test("compare takes one file that has the runs of both sides", () => {
+  const { before, after } = optionsOf("ab.json");
+  assertEquals([before, after], [["ab.json"], []]);
+  assertEquals(optionsOf("-").before, ["-"]);
+});
+
 test("compare says what is wrong with its command line", () => {
   const table: [argv: string, message: string][] = [
     ["", 'Cannot run "compare": expected two runs, BEFORE and AFTER, or --before and --after'],
-    ["a", 'Cannot compare "a": expected two runs, BEFORE and AFTER, or --before and --after'],
     ["- -", 'Cannot use argument "-": stdin has one run'],
     ["a b c", 'Cannot use argument "c": expected two runs'],
     ["--before a", 'Cannot use option "--before": it needs --after'],

@@ -134,6 +134,7 @@ class Reader implements AsyncDisposable {
     if (/\btsecho load\b/.test(line)) {
       line = line.replace(/ -t \S+/, "").replace(/ -R \S+/, " -R 1500").replace(/ -n \S+/, "")
         .replace(/ --stages \S+/, " --stages 0s:50,1s:50").replace(/ -c \S+/, " -c 5")
+        .replace(/ --repeat \S+/, "").replace(/(?= --against )/, " --repeat 1")
         .replace(/(?<=tsecho load)/, ` --warmup 0.1${/ --stages | --find /.test(line) ? "" : " -t 1"}`);
     }
     const script = `cd '${this.folder.path}' && PATH="$PWD/bin:$PATH" && { ${line}; } 2>&1`;
@@ -176,7 +177,7 @@ function inOneOfThree(test: () => Promise<void>): () => Promise<void> {
 }
 
 /** Documents whose transcripts have a test of their own, by the command. */
-const OTHERWISE = /--reconnect|^for |-c 200|--find|load .*(?:-s 32|-R 600)|tsecho compare/;
+const OTHERWISE = /--reconnect|^for |-c 200|--find|load .*(?:-s 32|-R 600)|tsecho compare|--against/;
 
 e2e("a document's transcript is what its commands print", async () => {
   let shown = 0;
@@ -278,7 +279,7 @@ e2e(
       const { code, output } = await reader.run(command, 0);
       const codes = command.includes("--fail-if") ? [0, 3] : [0];
       assert(codes.includes(code), `${command}: exit code ${code}, ${output}`);
-      assertMatch(output, /\[.*\] |statistics/, command);
+      assertMatch(output, /\[.*\] |statistics|COMPARE/, command);
     });
   },
 );

@@ -91,6 +91,61 @@ test("each option of a closed loop, of stages and of a search is read", () => {
   assertEquals(loadOptions("--find up.p99<=1ms").find?.trial, 10_000);
 });
 
+test("--against adds an endpoint, and then --fail-if is about what changed", () => {
+  const { endpoint, against, failIf, lenient, insecure } = loadOptions(
+    "tls://a:7 --against b:8 --repeat 3 --fail-if p99>+10% --lenient -k",
+  );
+  assertEquals([endpoint.transport, failIf, lenient, insecure], ["tls", [], true, true]);
+  assertEquals(against, {
+    endpoint: { transport: "tcp", hostname: "b", port: 8 },
+    repeat: 3,
+    changes: [{ text: "p99>+10%", metric: "p99", operator: ">", limit: 0.1 }],
+  });
+  assertEquals(loadOptions("a --against b").against?.repeat, 8);
+  assertEquals(loadOptions("a -p 7 --against b").against?.endpoint, {
+    transport: "tcp",
+    hostname: "b",
+    port: 7,
+  });
+  // An option is needed by one of both, and does not apply to the other.
+  assertEquals(loadOptions("unix:/s --against tls://[::1]:7 -6 --ca f").caFile, "f");
+  assertEquals(loadOptions("a --against udp://b --udp-rate 9").settings.udpRate, 9);
+  assertEquals(loadOptions("a --against udp://b -R 9").settings.udpRate, undefined);
+});
+
+test("--against and its options are refused where they make no sense", () => {
+  const table: [argv: string, message: string][] = [
+    ["a --repeat 3", 'Cannot use option "--repeat": it needs --against, the endpoint to compare with'],
+    ["a --against b --repeat 0", 'Cannot use --repeat "0": expected a whole number from 1 to 100'],
+    ["a --against=", 'Cannot use --against "": expected '],
+    ["a --against b:x", 'Cannot use --against "b:x": expected '],
+    ["a --against b:0", 'Cannot use --against "b:0": expected the port of a server, 1 to 65535'],
+    ["a --against b --find p99<5ms", 'Cannot use option "--find": --against is given too; find the rate'],
+    ...["--abort-if lost>0", "--csv ./f", "--hdr ./f", "--json-stream"].map((it): [string, string] => [
+      `a --against b ${it}`,
+      `Cannot use option "${
+        it.split(" ")[0]
+      }": --against is given too; --against makes several runs: save them`,
+    ]),
+    [
+      "a --against b --fail-if p99>5ms",
+      'Cannot use --fail-if "p99>5ms": expected a change with its sign, such as p99>+10%',
+    ],
+    [
+      "a --against b --fail-if lost>0",
+      'Cannot use --fail-if "lost>0": there is no metric "lost", expected p50',
+    ],
+    ["a --fail-if p99>+10%", 'Cannot use --fail-if "p99>+10%": a change needs --against'],
+    ["a --against unix:/s --ca f", 'Cannot use option "--ca": it is for tls endpoints, and there is none'],
+    ["unix:/r --against unix:/s -4", 'Cannot use option "-4": a Unix socket has no IP version'],
+    ["a --against [::1] -4", 'Cannot use option "-4": "::1" is an IPv6 address'],
+  ];
+  for (const [argv, message] of table) {
+    const error = assertThrows(() => loadOptions(argv), UsageError);
+    assertEquals(error.message.slice(0, message.length), message, argv);
+  }
+});
+
 test("a rate that needs room for many lines in flight has it", () => {
   assertEquals(loadOptions("-R 1000").settings.maxInFlight, 100_000);
   assertEquals(loadOptions("-R 5e6").settings.maxInFlight, 500_000);
