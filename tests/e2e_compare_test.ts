@@ -34,7 +34,7 @@ test("compare prints both values, the ratio with its interval and a word, and ex
   assertMatch(stdout, /^received +1000\/s +1000\/s +1\.000 +- +too short to tell$/m);
   assertMatch(
     stdout,
-    /^two runs of the same thing may differ more than their parts do: --before and --after /m,
+    /^two runs of the same thing may differ more than their parts do: 5 runs of each would tell, by load --against --/m,
   );
 });
 
