@@ -10,14 +10,14 @@ import {
 import { comparisonRecord } from "../report/compare_json.ts";
 import { comparisonLines } from "../report/compare_text.ts";
 import { readComparedRun } from "../report/compared_run.ts";
-import { type ComparisonReport, differencesOf } from "../report/comparison_report.ts";
+import { type ComparisonReport, comparisonReport } from "../report/comparison_report.ts";
 import type { PingExporter, Sink } from "../report/exporter.ts";
 import { JsonDocument, jsonStreamOf } from "../report/json.ts";
 import { LoadDocument, loadStream } from "../report/load_json.ts";
 import type { LoadStart } from "../report/load_record.ts";
 import { VERSION } from "../report/record.ts";
 import { COMPARED, parseChange } from "../stats/compared_metrics.ts";
-import { compareRuns, type Figures, judgeChange } from "../stats/comparison.ts";
+import { compareRuns, type Figures } from "../stats/comparison.ts";
 import type { ProbeEvent } from "../stats/events.ts";
 import { RunStats } from "../stats/run_stats.ts";
 import { type Options, test } from "./harness.ts";
@@ -57,16 +57,7 @@ function reportOf(before: string[], after: string[], conditions: string[] = []):
     file: `${side}${place + 1}.json`,
     run: readComparedRun(text),
   });
-  const [one, other] = [before.map(name("a")), after.map(name("b"))];
-  const figures = [one, other].map((runs) => runs.map(({ run }) => run.figures)) as [Figures[], Figures[]];
-  const comparison = compareRuns(...figures);
-  return {
-    before: one,
-    after: other,
-    differences: differencesOf([...one, ...other]),
-    comparison,
-    thresholds: conditions.map((it) => judgeChange(parseChange(it), ...figures, comparison)),
-  };
+  return comparisonReport(before.map(name("a")), after.map(name("b")), conditions.map(parseChange));
 }
 
 const textOf = (report: ComparisonReport) => comparisonLines(report).join("\n");
