@@ -11,6 +11,13 @@ export const JSON_FILE = {
   read: parseOutputPath,
   help: "write the run as one JSON document; - for stdout",
 };
+/** --html. */
+export const HTML_FILE = {
+  group: "Output",
+  value: "FILE",
+  read: parseOutputPath,
+  help: "write the run as a page to look at, one HTML file with its charts; - for stdout",
+};
 export const LENIENT = "let a run pass if a --fail-if condition cannot be decided";
 
 /** -W. */

@@ -15,7 +15,7 @@ import { parseThreshold, type PingThreshold } from "../stats/threshold.ts";
 import { Command, INFO_OPTIONS, type Outcome, type Signals } from "./command.ts";
 import { DIAL_OPTIONS, DIAL_TLS_OPTIONS, readDial, warnIfInsecure } from "./dial.ts";
 import { type TransportOptionTable, UDP_RATE } from "./endpoints.ts";
-import { checkFileNames, checkStreams, JSON_FILE, LENIENT, TIMEOUT } from "./outputs.ts";
+import { checkFileNames, checkStreams, HTML_FILE, JSON_FILE, LENIENT, TIMEOUT } from "./outputs.ts";
 import type { PingCommandOptions, PingOutcome, ReplayOptions } from "./ping_run.ts";
 
 const MAX_COUNT = 1_000_000_000;
@@ -76,6 +76,7 @@ const OPTIONS = {
     read: parseOutputPath,
     help: "write a row for each reply; - for stdout",
   },
+  html: HTML_FILE,
   from: {
     group: "Summary",
     value: "FILE",
@@ -108,6 +109,7 @@ const REPLAY_OPTIONS: readonly string[] = [
   "from",
   "json",
   "csv",
+  "html",
   "fail-if",
   "lenient",
   "quiet",
@@ -127,6 +129,7 @@ const EXAMPLES: [string, string][] = [
   ["tsecho ping -c 100 -i 0.1 --fail-if 'p99>5ms' --fail-if 'loss>1%' web", ""],
   ["tsecho ping -c 60 --json run.json web", "save a run ..."],
   ["tsecho ping --from run.json", "... and summarise it again"],
+  ["tsecho ping -c 60 --html run.html web", "a page of tables and charts"],
 ];
 
 const METRICS = `\
@@ -147,6 +150,7 @@ function read(parsed: Parsed<typeof OPTIONS>): PingRequest {
   const {
     json,
     csv,
+    html,
     jsonStream = false,
     clocksSynced = false,
     failIf: thresholds = [],
@@ -158,10 +162,14 @@ function read(parsed: Parsed<typeof OPTIONS>): PingRequest {
     throw new UsageError("use option", "--lenient", "it needs --fail-if");
   }
   if (from !== undefined) checkReplay(parsed);
-  checkStreams({ json, csv }, jsonStream);
-  const files = { ...(json !== undefined && { json }), ...(csv !== undefined && { csv }) };
+  checkStreams({ json, csv, html }, jsonStream);
+  const files = {
+    ...(json !== undefined && { json }),
+    ...(csv !== undefined && { csv }),
+    ...(html !== undefined && { html }),
+  };
   if (from !== undefined) return { replay: { from, ...files, clocksSynced, thresholds, lenient } };
-  if (parsed.positionals.length === 0 && rest.host === undefined) checkFileNames({ json, csv });
+  if (parsed.positionals.length === 0 && rest.host === undefined) checkFileNames({ json, csv, html });
   const { dial, own } = readDial("ping", parsed, OPTIONS, rest);
   for (const it of thresholds) checkLines(it, own);
   const { quiet = false, timestamps = false, noTty = false, ...given } = own;

@@ -10,9 +10,9 @@ import { CsvTable } from "../report/csv.ts";
 import type { PingExporter } from "../report/exporter.ts";
 import { JsonDocument, jsonStreamOf } from "../report/json.ts";
 import { LiveLine } from "../report/live.ts";
-import { type Start, VERSION } from "../report/record.ts";
+import { type Start, VERSION as JSON_VERSION } from "../report/record.ts";
 import { interimLine } from "../report/summary.ts";
-import { type TextOptions, TextReport, verdictLine } from "../report/text.ts";
+import { endedLine, type TextOptions, TextReport, verdictLine } from "../report/text.ts";
 import { newStats, readRun } from "../report/transcript.ts";
 import { IntervalStats } from "../stats/interval.ts";
 import type { RunStats } from "../stats/run_stats.ts";
@@ -20,14 +20,16 @@ import { judge, type PingThreshold } from "../stats/threshold.ts";
 import { seconds } from "../stats/units.ts";
 import { wallMicros } from "../time/clock.ts";
 import { formatMillis } from "../time/duration.ts";
+import { VERSION } from "./command.ts";
 import { Outputs } from "./outputs.ts";
 import { readSaved } from "./saved.ts";
 
 /** Where a run is written to. */
 export interface OutputOptions {
-  /** Files for the run as one JSON document, and as CSV, by `parseOutputPath`. */
+  /** Files for the run as one JSON document, as CSV, and as a page, by `parseOutputPath`. */
   json?: string;
   csv?: string;
+  html?: string;
   /** Conditions under which the run has failed. */
   thresholds: PingThreshold[];
   /** Whether a run passes of which a threshold cannot be told. */
@@ -100,7 +102,8 @@ export async function runPing(
     await outputs.begin();
     const start = startOf(run, options, setup ?? {});
     outputs.each((it) => it.start?.(start));
-    if (setup === undefined) return await conclude(run.stats, null, start.endpoint, options, outputs);
+    if (options.html !== undefined) run.stats.keepCourse(start.timeout);
+    if (setup === undefined) return await conclude(run.stats, { ended: null, start }, options, outputs);
     await outputs.whenRoom();
     const intervals = new IntervalStats();
     const endInterval = () => {
@@ -119,7 +122,7 @@ export async function runPing(
     }
     timers.forEach(clearInterval); // nothing follows the end
     if (options.jsonStream) endInterval();
-    return await conclude(run.stats, run.ended, start.endpoint, options, outputs);
+    return await conclude(run.stats, { ended: run.ended, start }, options, outputs);
   } finally {
     timers.forEach(clearInterval);
     await outputs.close();
@@ -141,6 +144,7 @@ export async function replayPing(options: ReplayOptions): Promise<PingOutcome> {
   try {
     await outputs.begin();
     const stats = newStats(start);
+    if (options.html !== undefined) stats.keepCourse(start.timeout);
     outputs.each((it) => it.start?.(start));
     for (const event of saved.events) {
       stats.add(event);
@@ -149,7 +153,7 @@ export async function replayPing(options: ReplayOptions): Promise<PingOutcome> {
       if (full !== undefined) await full;
     }
     if (saved.cut) await note(`The run in "${from}" has no end: this is what was saved of it`);
-    return await conclude(stats, saved.ended, start.endpoint, options, outputs);
+    return await conclude(stats, { ...saved, start }, options, outputs);
   } finally {
     await outputs.close();
   }
@@ -174,9 +178,12 @@ async function open(
 function startOf(run: Ping, options: PingCommandOptions, { connect, handshake }: Setup): Start {
   return {
     type: "start",
-    version: VERSION,
+    version: JSON_VERSION,
     time: wallMicros() / 1e6,
     endpoint: run.endpoint,
+    count: options.count ?? null,
+    deadline: options.deadline > 0 ? options.deadline / 1000 : null,
+    reconnect: options.reconnect,
     interval: options.interval / 1000,
     pace: run.interval > 0 ? run.interval / 1000 : null,
     size: options.size,
@@ -205,19 +212,19 @@ function showLive(
   live?.show({ sent: run.sent, count, secondsLeft, ...run.stats.snapshot() });
 }
 
-/** Writes the end of a run, and says why it failed. @param ended why it ended before it was meant to. */
+/** Writes the end of a run, and says why it failed. */
 async function conclude(
   stats: RunStats,
-  ended: string | null,
-  endpoint: string,
+  { start: { endpoint }, ended, cut = false }: { start: Start; ended: string | null; cut?: boolean },
   { thresholds, lenient }: OutputOptions,
   outputs: PingOutputs,
 ): Promise<PingOutcome> {
   const summary = stats.summary();
   const verdicts = thresholds.map((it) => judge(it, stats));
-  outputs.each((it) => it.end?.({ ended, summary, rtt: stats.rtt, thresholds: verdicts }));
+  const { rtt, course } = stats;
+  outputs.each((it) => it.end?.({ ended, cut, summary, rtt, thresholds: verdicts, course }));
   await outputs.flush();
-  if (ended !== null) await note(`Cannot ping "${endpoint}" any further: ${ended}`);
+  if (ended !== null) await note(endedLine(endpoint, ended));
   // Without a reply most metrics cannot be told: that there is none says it all.
   const told = verdicts.filter((it) => it.lower !== null || summary.received > 0);
   for (const verdict of told) {
@@ -226,6 +233,12 @@ async function conclude(
   }
   if (told.some((it) => it.broken || (it.verdict === "cannot tell" && !lenient))) return "broken";
   return summary.received > 0 ? "replies" : "no replies";
+}
+
+/** What of a run goes to stdout besides. */
+interface OutputFlags {
+  jsonStream: boolean;
+  live: boolean;
 }
 
 /** Where a run is shown, and where it is written to. */
@@ -240,12 +253,12 @@ interface PingOutputs extends Outputs<PingExporter> {
  * @param source the file that the run is read from. @param stop gives up.
  */
 async function openOutputs(
-  { json, csv, jsonStream, live }: { live: boolean; json?: string; csv?: string; jsonStream: boolean },
+  { json, csv, html, jsonStream, live }: Pick<OutputOptions, "json" | "csv" | "html"> & OutputFlags,
   text: TextOptions,
   { sources = [], stop }: { sources?: UsedFile[]; stop?: AbortSignal },
 ): Promise<PingOutputs> {
   const outputs: PingOutputs = new Outputs<PingExporter>({ sources, stop });
-  if (!(jsonStream || json === STDOUT || csv === STDOUT)) {
+  if (!jsonStream && ![json, csv, html].includes(STDOUT)) {
     const stdout = outputs.stdout();
     if (live && canMoveCursor()) {
       outputs.live = new LiveLine(stdout, () => Deno.consoleSize().columns);
@@ -256,6 +269,10 @@ async function openOutputs(
   }
   await outputs.file(json, "--json", (sink) => new JsonDocument(sink));
   await outputs.file(csv, "--csv", (sink) => new CsvTable(sink));
+  if (html !== undefined) {
+    const { PingPage } = await import("../report/ping_page.ts"); // most runs need none of what draws it
+    await outputs.file(html, "--html", (sink) => new PingPage(sink, VERSION));
+  }
   if (jsonStream) outputs.add(jsonStreamOf(outputs.stdout(), text.events));
   return outputs;
 }

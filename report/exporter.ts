@@ -1,6 +1,7 @@
 import type { Distribution } from "../stats/distribution.ts";
 import type { ProbeEvent } from "../stats/events.ts";
 import type { IntervalSummary } from "../stats/interval.ts";
+import type { RunCourse } from "../stats/run_stats.ts";
 import type { Summary } from "../stats/summary.ts";
 import type { Verdict } from "../stats/threshold.ts";
 import type { Start } from "./record.ts";
@@ -14,10 +15,14 @@ export interface Sink {
 export interface End {
   /** Why it ended before it was meant to; null if it did not. */
   ended: string | null;
+  /** Whether the end of a saved run is missing. */
+  cut?: boolean;
   summary: Summary;
   /** All round trips. */
   rtt: Distribution;
   thresholds: Verdict[];
+  /** The course of the run; undefined if no exporter asked for it. */
+  course?: RunCourse | undefined;
 }
 
 /** Writes a run in one format to a sink. A format leaves out the methods that it has no use for. */

@@ -20,17 +20,13 @@ const EIGHTHS = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
  */
 export function histogramLines(values: Distribution, title: string, columns = 0): string[] {
   if (values.count < MIN_VALUES) return [];
-  const rows = Math.min(MAX_ROWS, Math.ceil(Math.log2(values.count)) + 1);
-  const low = Math.max(values.min, 0.1);
-  const factor = Math.max((values.max / low) ** (1 / rows), 1.001);
-  const counts = new Array<number>(rows).fill(0);
-  for (const [micros, count] of values.values()) {
-    const row = Math.floor(Math.log(Math.max(micros, low) / low) / Math.log(factor));
-    counts[Math.min(row, rows - 1)]! += count;
-  }
+  const { edges, counts } = logBins(
+    values,
+    Math.min(MAX_ROWS, Math.ceil(Math.log2(values.count)) + 1),
+  );
   const most = Math.max(...counts);
   const last = counts.findLastIndex((count) => count > 0);
-  const edge = (row: number) => millisOfMicros(low * factor ** row);
+  const edge = (row: number) => millisOfMicros(edges[row]!);
   const width = edge(last + 1).length;
   const labels = counts.slice(0, last + 1).map((count, row) =>
     `${edge(row).padStart(width)} to ${edge(row + 1).padStart(width)} ms ${
@@ -40,6 +36,43 @@ export function histogramLines(values: Distribution, title: string, columns = 0)
   const room = (columns || DEFAULT_COLUMNS) - labels[0]!.length - 1;
   const cells = room < MIN_BAR_CELLS ? 0 : Math.min(room, MAX_BAR_CELLS);
   return [title, ...labels.map((label, row) => `${label} ${bar(counts[row]! / most, cells)}`.trimEnd())];
+}
+
+/**
+ * Counts values in bins that grow by the same factor from one to the next, from the least value to the largest.
+ *
+ * @returns the edges in µs, one more than there are counts.
+ */
+export function logBins(values: Distribution, bins: number): { edges: number[]; counts: number[] } {
+  const scale = new LogScale(values, bins);
+  const counts = new Array<number>(bins).fill(0);
+  for (const [micros, count] of values.values()) counts[scale.binOf(micros)]! += count;
+  return { edges: scale.edges(), counts };
+}
+
+/** Bins that grow by the same factor from one to the next, and hold all values of a distribution. */
+export class LogScale {
+  readonly bins: number;
+  readonly #low: number;
+  readonly #factor: number;
+
+  /** @param of which is not empty. */
+  constructor(of: { min: number; max: number }, bins: number) {
+    this.bins = bins;
+    this.#low = Math.max(of.min, 0.1);
+    this.#factor = Math.max((of.max / this.#low) ** (1 / bins), 1.001);
+  }
+
+  /** The bin of a value in µs; of one beyond the ends, the bin there. */
+  binOf(micros: number): number {
+    const bin = Math.floor(Math.log(Math.max(micros, this.#low) / this.#low) / Math.log(this.#factor));
+    return Math.min(bin, this.bins - 1);
+  }
+
+  /** The edges in µs, one more than there are bins. */
+  edges(): number[] {
+    return Array.from({ length: this.bins + 1 }, (_, bin) => this.#low * this.#factor ** bin);
+  }
 }
 
 function bar(share: number, cells: number): string {

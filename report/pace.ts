@@ -12,10 +12,18 @@ const NOTABLE_SHARE = 0.1;
  * @param interval from one planned line to the next, in seconds; null without a plan.
  */
 export function paceLines(summary: Summary, interval: number | null): string[] {
+  return [...lateLines(summary), ...planLines(summary, interval)];
+}
+
+/** That late replies are in no figure, where there are any. */
+export function lateLines({ late, received }: Summary): string[] {
+  if (late === 0 || received === 0) return [];
+  return ["round trips are those of received lines: late replies are in none of the figures"];
+}
+
+/** Where the plan was not kept. @param interval as for {@linkcode paceLines}. */
+export function planLines(summary: Summary, interval: number | null): string[] {
   const lines: string[] = [];
-  if (summary.late > 0 && summary.received > 0) {
-    lines.push("round trips are those of received lines: late replies are in none of the figures");
-  }
   if (interval === null) return lines;
   if (summary.missed > 0) lines.push(missedLine(summary, interval));
   const { response, lag, blocked } = summary;

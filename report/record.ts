@@ -13,6 +13,11 @@ export interface Start {
   /** The client's wall clock, since the Unix epoch. */
   time: number;
   endpoint: string;
+  /** Lines to send, and seconds after which to stop; null for no limit. Earlier files do not have them ... */
+  count?: number | null;
+  deadline?: number | null;
+  /** ... nor whether each line has a connection of its own. */
+  reconnect?: boolean;
   interval: number;
   /** From one planned line to the next; null where each reply calls for the next line. */
   pace: number | null;

@@ -5,8 +5,11 @@ import { MANY_BREAKS, MAX_BREAKS, type Withdrawal } from "../stats/server_clock.
 import type { BreakSummary, Durations, ServerSummary, Summary } from "../stats/summary.ts";
 import { lossText, millis, withBound } from "./format.ts";
 
-const PERCENTILES = [["p50", "p50"], ["p90", "p90"], ["p99", "p99"], ["p99.9", "p99_9"]] as const;
-const DIRECTIONS = { up: "upstream", down: "downstream" } as const;
+/** The percentiles that are told, and the fields that hold them. */
+export const PERCENTILES = [["p50", "p50"], ["p90", "p90"], ["p99", "p99"], ["p99.9", "p99_9"]] as const;
+export const DIRECTIONS = { up: "upstream", down: "downstream" } as const;
+/** What the delays of a direction are measured from. */
+export const ABOVE_BEST = "delay above its best";
 const WITHDRAWN: Record<Withdrawal, string> = {
   rate: "the clocks changed their rate, or were stepped a little",
   breaks: "the clocks changed too often",
@@ -16,7 +19,7 @@ const WITHDRAWN: Record<Withdrawal, string> = {
 
 /** What ping(8) prints at the end, and what the stamps add to it. */
 export function summaryLines(summary: Summary): string[] {
-  const lines = [countLine(summary), ...lossLines(summary)];
+  const lines = lossLines(summary);
   for (
     const [name, values] of [["connect", summary.connect], ["TLS handshake", summary.handshake]] as const
   ) {
@@ -53,6 +56,11 @@ export function interimLine({ servers, ...summary }: Summary): string {
   return `${summary.received}/${known} lines, ${lossText(summary.loss)}${times}${offsets.join("")}`;
 }
 
+/** How many lines there were, and how the lost ones lie among the others. */
+export function lossLines(summary: Summary): string[] {
+  return [countLine(summary), ...burstLines(summary)];
+}
+
 function countLine(summary: Summary): string {
   const counts = [`${counted(summary.sent, "line")} transmitted`, `${summary.received} received`];
   if (summary.duplicates > 0) counts.push(`+${counted(summary.duplicates, "duplicate")}`);
@@ -65,7 +73,7 @@ function countLine(summary: Summary): string {
 }
 
 /** How lost lines lie among the others. One lost line has no pattern. */
-function lossLines({ lost, loss_pattern }: Summary): string[] {
+function burstLines({ lost, loss_pattern }: Summary): string[] {
   if (loss_pattern === null || lost < 2) return [];
   const { bursts, longest: { from, lines, duration } } = loss_pattern;
   const where = bursts === 1 ? "lost in one burst" : `lost in ${bursts} bursts`;
@@ -90,21 +98,20 @@ function percentiles(values: Durations): string {
 }
 
 function serverLines(server: ServerSummary): string[] {
-  const { one_way, note } = server;
-  const lines = [...clockLines(server), ...directionLines(server)];
-  if (one_way !== null) {
-    for (const direction of ["up", "down"] as const) {
-      lines.push(
-        `one-way ${DIRECTIONS[direction]} min/avg/max/mdev = ${fourMillis(one_way[direction])} ms ` +
-          `± ${millis(one_way.bound)} ms, if the clocks agree`,
-      );
-    }
-  }
-  if (note !== null) lines.push(note);
-  return lines;
+  return [
+    ...offsetLines(server),
+    ...driftLines(server),
+    ...breakLines(server),
+    ...delayLines(server),
+    ...busyLines(server),
+    ...directionLines(server),
+    ...oneWayLines(server),
+    ...(server.note === null ? [] : [server.note]),
+  ];
 }
 
-function clockLines({ offset, ahead, withdrawn, drift, breaks, break_count }: ServerSummary): string[] {
+/** How far the server's clock is from this machine's, if that is known, and how far that is proven. */
+export function offsetLines({ offset, ahead, withdrawn }: ServerSummary): string[] {
   const lines: string[] = [];
   if (offset !== null) {
     const how = withdrawn === null ? "" : " by the latest reply alone";
@@ -112,18 +119,23 @@ function clockLines({ offset, ahead, withdrawn, drift, breaks, break_count }: Se
     lines.push(`clock offset ${withBound(offset)}${how}, ${who}`);
   }
   if (withdrawn !== null) lines.push(`what all replies proved is withdrawn: ${WITHDRAWN[withdrawn]}`);
-  if (drift?.proven) {
-    const which = drift.value > 0 ? "gains" : "loses";
-    const assumed = isAssumed(Math.abs(drift.value) + drift.bound)
-      ? `; a drift of at most ${MAX_DRIFT} ppm is assumed`
-      : "";
-    lines.push(
-      `clock drift ${
-        withBound(drift, 1, "ppm")
-      }: the server's clock ${which}; the offset is the latest${assumed}`,
-    );
-  }
-  lines.push(...breaks.map(breakLine));
+  return lines;
+}
+
+/** How the clocks drift apart, if they are proven to. */
+export function driftLines({ drift }: ServerSummary): string[] {
+  if (!drift?.proven) return [];
+  const which = drift.value > 0 ? "gains" : "loses";
+  const assumed = isAssumed(Math.abs(drift.value) + drift.bound)
+    ? `; a drift of at most ${MAX_DRIFT} ppm is assumed`
+    : "";
+  const value = withBound(drift, 1, "ppm");
+  return [`clock drift ${value}: the server's clock ${which}; the offset is the latest${assumed}`];
+}
+
+/** Where a clock was stepped, or changed its rate. */
+export function breakLines({ breaks, break_count }: ServerSummary): string[] {
+  const lines = breaks.map(breakLine);
   if (break_count > MAX_BREAKS) lines.push(`... and ${break_count - MAX_BREAKS} more of these`);
   if (break_count >= MANY_BREAKS) {
     lines.push("so many changes look like several servers; --tag on each of them tells them apart");
@@ -131,25 +143,37 @@ function clockLines({ offset, ahead, withdrawn, drift, breaks, break_count }: Se
   return lines;
 }
 
-function directionLines({ up, down, busy, carries, leans }: ServerSummary): string[] {
+function delayLines({ up, down }: ServerSummary): string[] {
   if (up === null || down === null || up.count < 2) return [];
-  const lines: string[] = [];
-  for (const [direction, delays] of [["up", up], ["down", down]] as const) {
-    lines.push(`${DIRECTIONS[direction]} delay above its best ${percentiles(delays)}`);
-  }
-  if (busy > 0) {
-    const what = busy === 1 ? "it says" : "they say";
-    lines.push(`this machine was busy during ${counted(busy, "line")}: ${what} nothing about the path`);
-  }
+  return [`upstream ${ABOVE_BEST} ${percentiles(up)}`, `downstream ${ABOVE_BEST} ${percentiles(down)}`];
+}
+
+/** How many lines tell less of the path than of this machine. */
+export function busyLines({ up, busy }: ServerSummary): string[] {
+  if (up === null || up.count < 2 || busy === 0) return [];
+  const what = busy === 1 ? "it says" : "they say";
+  return [`this machine was busy during ${counted(busy, "line")}: ${what} nothing about the path`];
+}
+
+/** Which direction has the delay, if one has. */
+export function directionLines({ up, down, busy, carries, leans }: ServerSummary): string[] {
+  if (up === null || down === null || up.count < 2) return [];
   if (carries !== null) {
     const [more, less] = carries === "up" ? [up, down] : [down, up];
     const [large, small] = [more, less].map((it) => millis(it.p90!));
-    lines.push(`the delay is ${DIRECTIONS[carries]}: p90 ${large} ms against ${small} ms`);
-  } else if (leans !== null) {
-    const why = up.count - busy < CLAIM_REPLIES ? `that takes ${CLAIM_REPLIES} lines` : "it came and went";
-    lines.push(`whether the delay is ${DIRECTIONS[leans]} is not proven: ${why}`);
+    return [`the delay is ${DIRECTIONS[carries]}: p90 ${large} ms against ${small} ms`];
   }
-  return lines;
+  if (leans === null) return [];
+  const why = up.count - busy < CLAIM_REPLIES ? `that takes ${CLAIM_REPLIES} lines` : "it came and went";
+  return [`whether the delay is ${DIRECTIONS[leans]} is not proven: ${why}`];
+}
+
+function oneWayLines({ one_way }: ServerSummary): string[] {
+  if (one_way === null) return [];
+  return (["up", "down"] as const).map((direction) =>
+    `one-way ${DIRECTIONS[direction]} min/avg/max/mdev = ${fourMillis(one_way[direction])} ms ` +
+    `± ${millis(one_way.bound)} ms, if the clocks agree`
+  );
 }
 
 function breakLine({ kind, whose, after, by, size }: BreakSummary): string {

@@ -106,32 +106,50 @@ function replyLine({ fate, seq, rtt, tag, connect, handshake }: ReplyEvent, star
   return `${start.size} bytes from ${from}: seq=${seq}${times.join("")}${MARKS[fate]}`;
 }
 
+/** Why a run has ended before it was meant to. */
+export function endedLine(endpoint: string, ended: string): string {
+  return `Cannot ping "${endpoint}" any further: ${ended}`;
+}
+
 /** Why a run has failed: `Threshold broken: p99>5ms: it is 7.123 ms`; undefined if it has not, for this threshold. */
 export function verdictLine(verdict: Verdict, vocabulary: Vocabulary = PING_METRICS): string | undefined {
   const { metric } = parseThresholdOf(vocabulary, verdict.threshold);
   return verdictText(verdict, (value) => valueText(value, kindOf(metric)));
 }
 
+/** A verdict in words, that of a kept threshold too: `Threshold kept: p99>5ms: it is 1.234 ms`. */
+export function thresholdText(verdict: Verdict, vocabulary: Vocabulary = PING_METRICS): string {
+  const { threshold } = verdict;
+  const { metric } = parseThresholdOf(vocabulary, threshold);
+  const text = (value: number) => valueText(value, kindOf(metric));
+  return verdictText(verdict, text) ?? `Threshold kept: ${threshold}: it is ${rangeText(verdict, text)}`;
+}
+
 /** Likewise, for values that `text` puts into words. */
 export function verdictText(verdict: Verdict, text: (value: number) => string): string | undefined {
-  const { threshold, tag, help, lower, upper } = verdict;
-  const whose = tag === null ? "" : ` for ${tag}`;
-  const range = () =>
-    upper === null
-      ? `at least ${text(lower!)}`
-      : upper === lower
-      ? text(upper)
-      : `from ${text(lower!)} to ${text(upper)}`;
+  const { threshold, help, lower } = verdict;
+  const range = () => rangeText(verdict, text);
   switch (verdict.verdict) {
     case "kept":
       return undefined;
     case "broken":
-      return `Threshold broken: ${threshold}: it is ${range()}${whose}` + (help === null ? "" : `: ${help}`);
+      return `Threshold broken: ${threshold}: it is ${range()}` + (help === null ? "" : `: ${help}`);
     case "cannot tell": {
-      const known = lower === null ? "" : `it is ${range()}${whose}; `;
+      const known = lower === null ? "" : `it is ${range()}; `;
       return `Cannot tell whether "${threshold}" holds: ${known}${help}`;
     }
   }
+}
+
+/** The interval in which a metric is known to lie, and whose it is. */
+function rangeText({ tag, lower, upper }: Verdict, text: (value: number) => string): string {
+  const whose = tag === null ? "" : ` for ${tag}`;
+  const range = upper === null
+    ? `at least ${text(lower!)}`
+    : upper === lower
+    ? text(upper)
+    : `from ${text(lower!)} to ${text(upper)}`;
+  return range + whose;
 }
 
 /** A value of a threshold's metric, in its unit. */

@@ -76,7 +76,9 @@ export function readRun(text: string): SavedRun {
   const replies = records.filter(({ type }) => type === "reply");
   const end = records.find(({ type }) => type === "end");
   if (replies.length === 0 && end?.sent !== 0) {
-    throw new Error("it has no replies; was it a --json-stream with -q?");
+    throw new Error(
+      "it has no replies; was it a --json-stream with -q, or saved from the page of a long run?",
+    );
   }
   const events = replies.map(fromRecord);
   const { version, timeout } = start as { version: number; timeout: number };
@@ -102,8 +104,11 @@ function checkStart(start: Json): asserts start is Json & Start {
   }
   textOf(start, whose, "endpoint");
   for (const field of ["time", "interval", "size", "timeout"]) numberOf(start, whose, field, 0);
-  for (const field of ["connect", "handshake", "pace"]) {
+  for (const field of ["count", "deadline", "connect", "handshake", "pace"]) {
     if ((start[field] ?? null) !== null) numberOf(start, whose, field, 0);
   }
-  if (typeof start.clocks_synced !== "boolean") throw new Error(`${whose} "clocks_synced" is no boolean`);
+  const { clocks_synced, reconnect = false } = start;
+  for (const [field, value] of Object.entries({ clocks_synced, reconnect })) {
+    if (typeof value !== "boolean") throw new Error(`${whose} "${field}" is no boolean`);
+  }
 }

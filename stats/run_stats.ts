@@ -1,4 +1,5 @@
 import { ClientClock } from "./client_clock.ts";
+import { Course, type ServerCourse } from "./course.ts";
 import { Distribution } from "./distribution.ts";
 import { isVerdict, type ProbeEvent, type ReplyEvent } from "./events.ts";
 import { isInTime, LineCounters } from "./line_counters.ts";
@@ -7,6 +8,12 @@ import { SendingPace } from "./sending_pace.ts";
 import { MAX_TAGS, OTHER_TAGS, ServerStats } from "./server_stats.ts";
 import { durations, estimated, type OffsetOfServer, type Summary } from "./summary.ts";
 import { nanos } from "./units.ts";
+
+/** The course of a run, and of its servers' replies. */
+export interface RunCourse {
+  run: Course;
+  servers: { tag: string | null; rtt: Distribution; course: ServerCourse }[];
+}
 
 /** The figures of a run, from one event after the other, in memory that does not depend on their number. */
 export class RunStats {
@@ -24,6 +31,7 @@ export class RunStats {
   readonly #missedBy = new Map<string, number>();
   readonly #clocksSynced: boolean;
   #latest = 0;
+  #course: Course | undefined;
 
   /**
    * Begins without events.
@@ -32,6 +40,30 @@ export class RunStats {
    */
   constructor(clocksSynced: boolean) {
     this.#clocksSynced = clocksSynced;
+  }
+
+  /**
+   * Keeps the course of the run as well, for charts. To be called before the first event.
+   *
+   * @param timeout of a line, in seconds.
+   * @ignore not for users of the library
+   */
+  keepCourse(timeout: number): void {
+    this.#course = new Course(timeout);
+  }
+
+  /**
+   * The course of the run, of its lines and of each server's; undefined if it is not kept.
+   *
+   * @ignore not for users of the library
+   */
+  get course(): RunCourse | undefined {
+    if (this.#course === undefined) return undefined;
+    const servers = [...this.#servers.values()].map(({ tag, rtt, course }) => ({
+      ...{ tag, rtt },
+      course: course!,
+    }));
+    return { run: this.#course, servers };
   }
 
   /** The round trips of the whole run. */
@@ -72,6 +104,7 @@ export class RunStats {
     this.#latest = Math.max(this.#latest, event.at);
     this.#counters.add(event);
     this.#losses.add(event);
+    this.#course?.add(event);
     if (event.fate === "missed") {
       this.#missedBy.set(event.reason, (this.#missedBy.get(event.reason) ?? 0) + event.count);
     }
@@ -92,7 +125,7 @@ export class RunStats {
     let server = this.#servers.get(tag);
     if (server === undefined) {
       const key = this.#servers.size < MAX_TAGS ? tag : OTHER_TAGS;
-      server = this.#servers.get(key) ?? new ServerStats(key, this.#clocksSynced);
+      server = this.#servers.get(key) ?? new ServerStats(key, this.#clocksSynced, this.#course !== undefined);
       this.#servers.set(key, server);
     }
     const { at, sent, received } = event;

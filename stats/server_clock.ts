@@ -97,9 +97,10 @@ export class ServerClock {
   /** How far the client's clock was stepped since the reply before, in µs. */
   #clientStep: Bounds | undefined;
 
-  add(sample: ClockSample): void {
+  /** Adds a reply; false, and no change, if it proves nothing. */
+  add(sample: ClockSample): boolean {
     // The client's wall clock stepped back during this exchange, which therefore proves nothing.
-    if (upperOf(sample) - lowerOf(sample) < WILD_DRIFT * (sample.receivedAt - sample.sentAt)) return;
+    if (upperOf(sample) - lowerOf(sample) < WILD_DRIFT * (sample.receivedAt - sample.sentAt)) return false;
     if (this.#segment === undefined) {
       this.#segment = new Segment(sample, MAX_DRIFT);
       this.#wild = new FeasibleLines(sample, WILD_DRIFT);
@@ -110,6 +111,7 @@ export class ServerClock {
     if (!(this.#latest !== undefined && sample.receivedAt < this.#latest.receivedAt)) this.#latest = sample;
     this.#recent.set(this.#next, sample);
     this.#next = (this.#next + 1) % MAX_RECENT;
+    return true;
   }
 
   /** The client's clock was stepped before the next reply: what was proven of the offset holds no more. */
@@ -134,6 +136,14 @@ export class ServerClock {
       breakCount: wild ? 0 : this.#breakCount,
       withdrawn,
     };
+  }
+
+  /**
+   * What the replies prove of the offset so far: all together, if it turns out that the clocks kept to a line, and the
+   * latest alone, if they did not. {@linkcode estimate} tells which it is so far, but takes some ms for it.
+   */
+  bounds(): { together: Bounds; alone: Bounds } {
+    return { together: this.#lines().at(this.#segment!.until), alone: boundsOf(this.#latest!) };
   }
 
   /** The delays of all replies. */

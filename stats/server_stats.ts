@@ -2,6 +2,7 @@ import { Distribution } from "./distribution.ts";
 import { type ReplyEvent, STAMP_STEPS, type StampFormat } from "./events.ts";
 import { CLIENT_STEP, CLOCK_LAG } from "./feasible_lines.ts";
 import type { ClientClock } from "./client_clock.ts";
+import { ServerCourse } from "./course.ts";
 import { CLAIM_REPLIES, isConsistent, STRETCH_MICROS, STRETCH_SHARE } from "./direction.ts";
 import type { Delays } from "./segment.ts";
 import { type ClockEstimate, ServerClock } from "./server_clock.ts";
@@ -35,18 +36,20 @@ export class ServerStats {
   /** Steps of the client's clock that are known here. */
   #clientSteps = 0;
 
-  /** @param clocksSynced whether the clocks are said to agree. */
-  constructor(readonly tag: string | null, clocksSynced: boolean) {
+  /** Undefined unless somebody wants charts. */
+  readonly course: ServerCourse | undefined;
+
+  /** @param clocksSynced whether the clocks are said to agree. @param charted whether the course is kept too. */
+  constructor(readonly tag: string | null, clocksSynced: boolean, charted = false) {
+    if (charted) this.course = new ServerCourse(this.clock);
     if (clocksSynced) this.#oneWay = { up: new Distribution(), down: new Distribution() };
   }
 
   /** @param client the client's clock. @param whole whether it ran on during the exchange, rather than be set back. */
-  add(
-    { seq, at, rtt, sent, received, stamp, format, busy = 0 }: ReplyEvent,
-    client: ClientClock,
-    whole: boolean,
-  ): void {
+  add(event: ReplyEvent, client: ClientClock, whole: boolean): void {
+    const { seq, at, rtt, sent, received, stamp, format, busy = 0 } = event;
     this.received++;
+    this.course?.add(event);
     if (rtt === undefined) return;
     this.rtt.record(rtt);
     if (this.rtt.count === 1) this.format = format;
@@ -60,7 +63,7 @@ export class ServerStats {
     if (this.#clientSteps !== client.steps) this.clock.clientStepped(client.latest);
     this.#clientSteps = client.steps;
     if (!whole) return;
-    this.clock.add({
+    const sample = {
       seq,
       sentAt: at - rtt / 1e6,
       receivedAt: at,
@@ -69,7 +72,8 @@ export class ServerStats {
       resolution: STAMP_STEPS[format!],
       // Between the readings of the two clocks at either end the process was held up too.
       busy: Math.max(busy, received - sent - rtt) > Math.max(BUSY_MICROS, BUSY_SHARE * rtt),
-    });
+    };
+    if (this.clock.add(sample)) this.course?.addSample(sample);
   }
 
   /** The delays of each direction; undefined if the replies cannot tell them. */

@@ -34,7 +34,7 @@ test("ping's defaults are those of the help text", () => {
 test("each option of ping is read, its times as ping(8) has them", () => {
   const options = pingOptions(
     "udp://web:7 -c 100 -i .2 -s 1k -W 300ms -w 2m -q -D -6 --udp-rate 0 --reconnect --clocks-synced --no-tty " +
-      "--json a --csv b --fail-if p99>5ms --fail-if loss>1% --lenient",
+      "--json a --csv b --html c --fail-if p99>5ms --fail-if loss>1% --lenient",
   );
   assertEquals(options, {
     endpoint: { transport: "udp", hostname: "web", port: 7 },
@@ -54,6 +54,7 @@ test("each option of ping is read, its times as ping(8) has them", () => {
     live: false,
     json: "a",
     csv: "b",
+    html: "c",
     jsonStream: false,
     thresholds: [
       {
@@ -105,6 +106,10 @@ test("what is wrong with ping's options is said", () => {
       ["--csv web -c 3", 'Cannot use --csv "web": is web the endpoint? for a file, ./web'],
       ["--json /dev/stdout --csv -", 'Cannot write to "-": more than one output is to go to stdout'],
       ["--json /dev/stderr --csv /dev/stderr", 'Cannot write to "/dev/stderr": more than one output'],
+      ["--html web", 'Cannot use --html "web": is web the endpoint? for a file, ./web'],
+      ["--json - --html -", 'Cannot write to "-": more than one output is to go to stdout'],
+      ["--json-stream --html -", 'Cannot write to "-": more than one output is to go to stdout'],
+      ["--html=", 'Cannot use --html "": expected a file, or - for stdout'],
       ["--from a -c5", 'Cannot use option "--count": with --from there is no new run'],
       ["--from a --no-tty", 'Cannot use option "--no-tty": with --from there is no new run'],
       ["--from a --json-stream", 'Cannot use option "--json-stream": with --from there is no new run'],

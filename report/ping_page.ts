@@ -1,0 +1,107 @@
+/** A run of ping's as a page: what was measured, what was found, and the figures as tables and charts. */
+import { counted } from "../failure.ts";
+import type { ProbeEvent } from "../stats/events.ts";
+import type { End, PingExporter, Sink } from "./exporter.ts";
+import { JsonDocument } from "./json.ts";
+import { renderPage } from "./page/document.ts";
+import type { Page, Part, Section, Table } from "./page/model.ts";
+import { factsOf, verdictsOf } from "./ping_page/facts.ts";
+import { countTable, durationTable, serverTable } from "./ping_page/tables.ts";
+import type { Start } from "./record.ts";
+
+/** The most characters of a run in JSON that a page holds with its replies. */
+const MAX_JSON = 400_000;
+
+/** Writes a run as one HTML file. */
+export class PingPage implements PingExporter {
+  readonly #sink: Sink;
+  readonly #version: string;
+  readonly #run = new SavedText();
+  #start: Start | undefined;
+
+  /** @param version of the program, which the page names. */
+  constructor(sink: Sink, version: string) {
+    this.#sink = sink;
+    this.#version = version;
+  }
+
+  start(start: Start): void {
+    this.#start = start;
+    this.#run.start(start);
+  }
+
+  event(event: ProbeEvent): void {
+    this.#run.event(event);
+  }
+
+  end(end: End): void {
+    this.#sink.write(renderPage(pingPage(this.#start!, end, this.#run.end(end), this.#version)));
+  }
+}
+
+/** A run's JSON as far as a page holds it. */
+export interface PageRun {
+  json: string;
+  /** Whether its replies are in it. */
+  whole: boolean;
+}
+
+/** Gathers the JSON of a run; of one that is long only how it began and how it ended. */
+class SavedText {
+  #text = "";
+  #whole = true;
+  #start: Start | undefined;
+  readonly #document = new JsonDocument({ write: (text) => this.#write(text) });
+
+  start(start: Start): void {
+    this.#start = start;
+    this.#document.start(start);
+  }
+
+  event(event: ProbeEvent): void {
+    if (this.#whole) this.#document.event(event);
+  }
+
+  end(end: End): PageRun {
+    if (this.#whole) this.#document.end(end);
+    if (this.#whole) return { json: this.#text, whole: true };
+    let json = "";
+    const short = new JsonDocument({ write: (text) => json += text });
+    short.start(this.#start!);
+    short.end(end);
+    return { json, whole: false };
+  }
+
+  #write(text: string): void {
+    this.#text += text;
+    if (this.#text.length <= MAX_JSON) return;
+    this.#whole = false;
+    this.#text = "";
+  }
+}
+
+/** The page of a run. @param version of the program. */
+export function pingPage(start: Start, end: End, { json, whole }: PageRun, version: string): Page {
+  const { summary } = end;
+  const saved = whole
+    ? "The JSON that this page saves is the whole run: tsecho ping --from reads it."
+    : "The JSON that this page saves has how the run began and how it ended, without its " +
+      `${counted(summary.sent, "line")}, which are too many for a page: tsecho ping --json keeps them.`;
+  const sections: Section[] = [
+    { heading: "Percentiles", parts: summary.rtt === null ? [] : [tablePart(durationTable(summary))] },
+    { heading: "Servers", parts: summary.servers.length > 0 ? [tablePart(serverTable(summary))] : [] },
+    { heading: "Lines", parts: [tablePart(countTable(summary))] },
+    { heading: "The run's data", parts: [{ kind: "text", text: saved }] },
+  ];
+  return {
+    title: `tsecho ping ${start.endpoint}`,
+    facts: factsOf(start, summary, version),
+    verdicts: verdictsOf(start, end),
+    sections: sections.filter(({ parts }) => parts.length > 0),
+    document: { name: `ping-${Math.trunc(start.time)}.json`, json },
+  };
+}
+
+function tablePart(table: Table): Part {
+  return { kind: "table", table };
+}

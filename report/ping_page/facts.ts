@@ -1,0 +1,115 @@
+/** What was measured, and what was found, in words. */
+import type { ServerSummary, Summary } from "../../stats/summary.ts";
+import type { Verdict } from "../../stats/threshold.ts";
+import { formatMillis } from "../../time/duration.ts";
+import type { End } from "../exporter.ts";
+import { millis } from "../format.ts";
+import { lateLines, planLines } from "../pace.ts";
+import type { Fact, PageVerdict } from "../page/model.ts";
+import type { Start } from "../record.ts";
+import {
+  ABOVE_BEST,
+  breakLines,
+  busyLines,
+  directionLines,
+  DIRECTIONS,
+  driftLines,
+  lossLines,
+  offsetLines,
+} from "../summary.ts";
+import { endedLine, thresholdText } from "../text.ts";
+
+type Tone = PageVerdict["tone"];
+
+/** What was measured. @param version of the program that makes the page. */
+export function factsOf(start: Start, { duration }: Summary, version: string): Fact[] {
+  const { count = null, deadline = null, reconnect = false } = start;
+  const facts: [name: string, value: string | null][] = [
+    ["Endpoint", start.endpoint],
+    ["Began", momentText(start.time)],
+    ["Measured", formatMillis(duration * 1000)],
+    ["Interval", intervalText(start)],
+    ["Lines asked for", count === null ? null : String(count)],
+    ["Deadline", deadline === null ? null : formatMillis(deadline * 1000)],
+    ["Payload", `${start.size} bytes a line`],
+    ["Time-out", formatMillis(start.timeout * 1000)],
+    ["Connection", reconnect ? "one for each line (--reconnect)" : null],
+    ["Clocks", start.clocks_synced ? "said to agree (--clocks-synced)" : null],
+    ["Made by", version],
+  ];
+  return facts.flatMap(([name, value]) => value === null ? [] : [{ name, value }]);
+}
+
+/** A moment in seconds since 1970, at most MAX_SECONDS, which is a date yet. */
+function momentText(seconds: number): string {
+  return `${new Date(seconds * 1000).toISOString().replace("T", " ").slice(0, -5)} UTC`;
+}
+
+function intervalText({ interval, pace }: Start): string {
+  if (pace === null) return "0: each reply calls for the next line";
+  const paced = Math.abs(pace - interval) < 1e-9 ? "" : `, paced at ${millis(pace)} ms`;
+  return formatMillis(interval * 1000) + paced;
+}
+
+/** What was found: first what fails a run, then what became of its lines, then what the stamps tell. */
+export function verdictsOf(start: Start, { ended, cut = false, summary, thresholds }: End): PageVerdict[] {
+  const verdicts: PageVerdict[] = [];
+  const say = (topic: string, tone: Tone, lines: string[]) => {
+    if (lines.length > 0) verdicts.push({ topic, tone, text: lines.join("; ") });
+  };
+  say("Ended early", "bad", ended === null ? [] : [endedLine(start.endpoint, ended)]);
+  say("Saved in part", "unsure", cut ? ["the saved run has no end: this is what was saved of it"] : []);
+  for (const verdict of thresholds) say("Condition", toneOf(verdict), [thresholdText(verdict)]);
+  const lossTone = summary.loss === null ? "unsure" : summary.loss > 0 ? "bad" : "good";
+  say("Loss", lossTone, [...lossLines(summary), ...lateLines(summary)]);
+  for (const server of summary.servers) {
+    const topic = (name: string) => topicOf(name, server, summary.servers);
+    say(topic("Direction"), directionTone(server), [directionText(server), ...busyLines(server)]);
+    say(topic("Clock"), server.withdrawn === null ? "plain" : "unsure", offsetLines(server));
+    say(topic("Drift"), "plain", driftLines(server));
+    say(topic("Clock changes"), "bad", breakLines(server));
+    // Where the direction cannot be told the note is its text.
+    if (server.up !== null && server.note !== null) say(topic("Note"), "unsure", [server.note]);
+  }
+  say("Ping itself", ...paceVerdict(start, summary));
+  return verdicts;
+}
+
+function toneOf({ verdict }: Verdict): Tone {
+  return verdict === "kept" ? "good" : verdict === "broken" ? "bad" : "unsure";
+}
+
+function topicOf(name: string, { tag }: ServerSummary, servers: ServerSummary[]): string {
+  return servers.length > 1 ? `${name}, ${tag ?? "without a tag"}` : name;
+}
+
+/** Whether ping kept its plan. */
+function paceVerdict({ pace }: Start, summary: Summary): [tone: Tone, lines: string[]] {
+  if (pace === null) {
+    return ["plain", ["each reply calls for the next line: waits that slow replies cause are in no figure"]];
+  }
+  const faults = planLines(summary, pace);
+  if (faults.length > 0) return ["unsure", faults];
+  return summary.sent === 0 ? ["plain", []] : ["good", ["each line was sent when it was due"]];
+}
+
+function directionTone({ up, carries, leans }: ServerSummary): Tone {
+  return carries !== null ? "bad" : leans !== null || up === null ? "unsure" : "plain";
+}
+
+/** Which direction has the delay, or why that is not told. */
+export function directionText(server: ServerSummary): string {
+  const { up, down, note, withdrawn } = server;
+  if (up === null || down === null) {
+    return note ??
+      (withdrawn === null
+        ? "no reply tells the direction of the delay"
+        : "the direction of the delay cannot be told: what all replies proved is withdrawn");
+  }
+  const [line] = directionLines(server);
+  if (line !== undefined) return line;
+  if (up.p90 === null || down.p90 === null) return "too few replies to tell which direction has the delay";
+  const p90s = ([["up", up.p90], ["down", down.p90]] as const)
+    .map(([direction, p90]) => `${millis(p90)} ms ${DIRECTIONS[direction]}`);
+  return `neither direction has clearly more of the delay: p90 of the ${ABOVE_BEST} is ${p90s.join(", ")}`;
+}

@@ -1,0 +1,319 @@
+/** What the page of a run of ping's says: the text report's figures and sentences, and nothing lost. */
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { escapeText } from "../failure.ts";
+import type { End } from "../report/exporter.ts";
+import type { Page, Table } from "../report/page/model.ts";
+import { PingPage, pingPage } from "../report/ping_page.ts";
+import type { Start } from "../report/record.ts";
+import { TextReport } from "../report/text.ts";
+import { newStats } from "../report/transcript.ts";
+import type { ProbeEvent, ReplyEvent } from "../stats/events.ts";
+import type { RunStats } from "../stats/run_stats.ts";
+import { judge, parseThreshold } from "../stats/threshold.ts";
+import { test } from "./harness.ts";
+import { seeded } from "./paths.ts";
+
+const START: Start = {
+  type: "start",
+  version: 2,
+  time: 1795405020,
+  endpoint: "tcp://web:21567",
+  count: 100,
+  deadline: null,
+  reconnect: false,
+  interval: 0.01,
+  pace: 0.01,
+  size: 56,
+  timeout: 5,
+  clocks_synced: false,
+  connect: 0.003,
+  handshake: null,
+};
+
+/** What a synthetic run is made of. */
+interface World {
+  lines: number;
+  /** Tags of the servers, which answer in turn. */
+  tags?: (string | undefined)[];
+  /** How much later each server's replies come back, in µs on average. */
+  slow?: number[];
+  /** How far each server's clock is ahead, in µs. */
+  offsets?: number[];
+  isLost?: (seq: number) => boolean;
+}
+
+function* eventsOf(
+  { lines, tags = [undefined], slow = [], offsets = [], isLost }: World,
+): Generator<ProbeEvent> {
+  const random = seeded(7);
+  for (let seq = 1; seq <= lines; seq++) {
+    const begun = seq * 0.01;
+    const sent = START.time * 1e6 + seq * 10_000;
+    if (isLost?.(seq)) {
+      yield { fate: "lost", seq, at: begun + 5, sent };
+      continue;
+    }
+    const server = seq % tags.length;
+    const up = 100 + Math.round(60 * random());
+    const down = 150 + Math.round(60 * random() - (slow[server] ?? 0) * Math.log(1 - random()));
+    const reply: ReplyEvent = { fate: "received", seq, at: begun + (up + down) / 1e6, rtt: up + down };
+    const stamp = sent + up + (offsets[server] ?? 0);
+    yield {
+      ...reply,
+      sent,
+      stamp,
+      received: sent + up + down,
+      format: "iso",
+      tag: tags[server],
+      lag: 5,
+      blocked: 2,
+    };
+  }
+}
+
+function runOf(world: World, start: Start = START): { stats: RunStats; events: ProbeEvent[] } {
+  const stats = newStats(start);
+  stats.keepCourse(start.timeout);
+  const events = [...eventsOf(world)];
+  events.forEach((it) => stats.add(it));
+  return { stats, events };
+}
+
+function endOf(stats: RunStats, thresholds: string[] = [], ended: string | null = null): End {
+  const verdicts = thresholds.map((it) => judge(parseThreshold(it), stats));
+  return { ended, summary: stats.summary(), rtt: stats.rtt, thresholds: verdicts, course: stats.course };
+}
+
+function pageOf(
+  world: World,
+  { thresholds = [] as string[], start = START } = {},
+): { page: Page; text: string } {
+  const { stats } = runOf(world, start);
+  const end = endOf(stats, thresholds);
+  let text = "";
+  const report = new TextReport({ write: (it) => text += it }, {
+    header: true,
+    events: false,
+    timestamps: false,
+  });
+  report.start(start);
+  report.end(end);
+  return { page: pingPage(start, end, { json: "{}", whole: true }, "tsecho 1"), text };
+}
+
+function verdictOf({ verdicts }: Page, topic: string): string {
+  const found = verdicts.find((it) => it.topic === topic);
+  assert(found !== undefined, `no ${topic} in ${verdicts.map((it) => it.topic)}`);
+  return `${found.tone}: ${found.text}`;
+}
+
+function tableOf({ sections }: Page, caption: string): Table {
+  const parts = sections.flatMap((it) => it.parts);
+  const tables = parts.flatMap((it) =>
+    it.kind === "table" && it.table.caption.startsWith(caption) ? [it.table] : []
+  );
+  assertEquals(tables.length, 1, caption);
+  return tables[0]!;
+}
+
+const PAIR: World = {
+  lines: 400,
+  tags: ["web-1", "web-2"],
+  slow: [0, 20_000],
+  offsets: [0, -1.5e6],
+  isLost: (seq) => seq === 40 || (seq > 100 && seq < 111),
+};
+
+test("a page's verdicts are sentences of the text report", () => {
+  const { page, text } = pageOf(PAIR, { thresholds: ["p99>5ms", "loss>50%", "abs(offset)>10us"] });
+  for (const { topic, text: said } of page.verdicts) {
+    if (topic === "Condition" || topic === "Direction, web-1" || topic === "Ping itself") continue;
+    for (const sentence of said.split("; ")) assertStringIncludes(text, escapeText(sentence), topic);
+  }
+  assertStringIncludes(
+    verdictOf(page, "Loss"),
+    "bad: 400 lines transmitted, 389 received, 2.75% loss",
+  );
+  assertStringIncludes(verdictOf(page, "Loss"), "lost in 2 bursts, longest outage 100.");
+  assertStringIncludes(
+    verdictOf(page, "Direction, web-1"),
+    "plain: neither direction has clearly more of the delay",
+  );
+  assertStringIncludes(verdictOf(page, "Direction, web-2"), "bad: the delay is downstream: p90 ");
+  assertStringIncludes(verdictOf(page, "Clock, web-1"), "no measurable difference");
+  assertStringIncludes(verdictOf(page, "Clock, web-2"), "plain: clock offset -1500.");
+  assertStringIncludes(verdictOf(page, "Clock, web-2"), "client ahead");
+  assertEquals(verdictOf(page, "Ping itself"), "good: each line was sent when it was due");
+  const conditions = page.verdicts.filter(({ topic }) => topic === "Condition").map(({ tone, text }) =>
+    `${tone}: ${text.replace(/\d+\.\d+ ms/g, "N ms")}`
+  );
+  assertEquals(conditions, [
+    "bad: Threshold broken: p99>5ms: it is N ms",
+    "good: Threshold kept: loss>50%: it is 2.75%",
+    "bad: Threshold broken: abs(offset)>10us: it is from N ms to N ms for web-2",
+  ]);
+});
+
+test("a page's tables have the summary's figures, as the text report writes them", () => {
+  const { page, text } = pageOf(PAIR);
+  const { summary } = endOf(runOf(PAIR).stats);
+  const table = tableOf(page, "Durations in ms");
+  const columns = table.columns.map(({ name }) => name);
+  assertEquals(columns, ["duration", "min", "p50", "p90", "p99", "p99.9", "max", "avg", "mdev", "count"]);
+  const rows = new Map(table.rows.map(([name, ...cells]) => [name, cells]));
+  const [one, two] = summary.servers;
+  const durations = {
+    "round trip": summary.rtt,
+    "web-1: round trip": one!.rtt,
+    "web-1: upstream delay above its best": one!.up,
+    "web-1: downstream delay above its best": one!.down,
+    "web-2: round trip": two!.rtt,
+    "web-2: upstream delay above its best": two!.up,
+    "web-2: downstream delay above its best": two!.down,
+    "response, from planned line to reply": summary.response,
+    "send lag of ping itself": summary.lag,
+    "blocked by the connection": summary.blocked,
+    "connect": summary.connect,
+  };
+  assertEquals([...rows.keys()], Object.keys(durations));
+  for (const [name, values] of Object.entries(durations)) {
+    const { min, p50, p90, p99, p99_9, max, avg, mdev, count } = values!;
+    const cells = [min, p50, p90, p99, p99_9, max, avg, mdev].map((it) =>
+      it === null ? "–" : (it * 1000).toFixed(3)
+    );
+    assertEquals(rows.get(name), [...cells, String(count)], name);
+  }
+  const of = (name: string, ...cells: string[]) =>
+    cells.map((it) => rows.get(name)![columns.indexOf(it) - 1]);
+  assertStringIncludes(
+    text,
+    `rtt min/avg/max/mdev = ${of("round trip", "min", "avg", "max", "mdev").join("/")} ms`,
+  );
+  assertStringIncludes(
+    text,
+    `rtt p50/p90/p99 = ${of("web-2: round trip", "p50", "p90", "p99").join("/")} ms`,
+  );
+  const counts = Object.fromEntries(
+    tableOf(page, "Lines, 2.75% loss").rows.map(([name, count]) => [name, Number(count)]),
+  );
+  assertEquals(counts, {
+    "sent": summary.sent,
+    "received": summary.received,
+    "lost": 11,
+    "late, among the lost": 0,
+    "duplicate replies": 0,
+    "reordered, among the received": 0,
+    "corrupt replies": 0,
+    "not waited for": 0,
+    "due and not sent": 0,
+  });
+  const servers = tableOf(page, "Servers").rows;
+  assertEquals(servers.map(([tag, replies]) => [tag, replies]), [["web-1", "194"], ["web-2", "195"]]);
+  for (const [, , offset, , rtt, up, down] of servers) {
+    assertStringIncludes(text, `clock offset ${offset}`);
+    for (const p90 of [rtt, up, down]) assertStringIncludes(text, `/${p90}`);
+  }
+  assertEquals(servers.map((it) => it.at(-1)), ["–", "downstream"]);
+});
+
+test("a page says what was asked for, as far as a saved run tells", () => {
+  const facts = (start: Start) =>
+    Object.fromEntries(pageOf({ lines: 3 }, { start }).page.facts.map(({ name, value }) => [name, value]));
+  assertEquals(facts({ ...START, deadline: 90, reconnect: true, clocks_synced: true }), {
+    "Endpoint": "tcp://web:21567",
+    "Began": "2026-11-23 03:37:00 UTC",
+    "Measured": "30ms",
+    "Interval": "10ms",
+    "Lines asked for": "100",
+    "Deadline": "90s",
+    "Payload": "56 bytes a line",
+    "Time-out": "5s",
+    "Connection": "one for each line (--reconnect)",
+    "Clocks": "said to agree (--clocks-synced)",
+    "Made by": "tsecho 1",
+  });
+  const { count: _, deadline: __, reconnect: ___, ...old } = START;
+  assertEquals(Object.keys(facts(old)), [
+    ..."Endpoint Began Measured Interval Payload Time-out".split(" ").map((it) => it),
+    "Made by",
+  ]);
+  assertEquals(
+    facts({ ...START, interval: 0, pace: null })["Interval"],
+    "0: each reply calls for the next line",
+  );
+  assertEquals(facts({ ...START, interval: 0, pace: 0.002 })["Interval"], "0ms, paced at 2.000 ms");
+  assertEquals(facts({ ...START, time: 1e12 })["Began"], "+033658-09-27 01:46:40 UTC");
+});
+
+test("a page says what cannot be told, that a run ended early, and that ping was late", () => {
+  const { stats } = runOf({ lines: 5 });
+  const few = pingPage(START, endOf(stats, ["p99>5ms"], "the server closed the connection"), SAVED, "");
+  assertEquals(
+    verdictOf(few, "Ended early"),
+    'bad: Cannot ping "tcp://web:21567" any further: the server closed the connection',
+  );
+  assertStringIncludes(verdictOf(few, "Condition"), 'unsure: Cannot tell whether "p99>5ms" holds');
+  assertEquals(verdictOf(few, "Direction"), "plain: too few replies to tell which direction has the delay");
+  const none = pingPage(START, endOf(newStats(START)), SAVED, "");
+  assertEquals(none.verdicts, [{
+    topic: "Loss",
+    tone: "unsure",
+    text: "0 lines transmitted, 0 received, loss unknown, time 0 ms",
+  }]);
+  const late = newStats(START);
+  for (const event of eventsOf({ lines: 200 })) late.add({ ...event, lag: 3000 } as ProbeEvent);
+  late.add({ fate: "missed", seq: 0, at: 3, count: 7, reason: "ping was late" });
+  const said = verdictOf(pingPage(START, { ...endOf(late), cut: true }, SAVED, ""), "Ping itself");
+  assertStringIncludes(
+    said,
+    "unsure: 7 lines were due and not sent: ping was late; one every ",
+  );
+  assertStringIncludes(said, "send lag p99 3.000 ms: ping itself was late with its lines");
+  const plain = newStats(START);
+  for (const event of eventsOf({ lines: 60 })) {
+    plain.add({ ...event, format: "none", stamp: undefined } as ProbeEvent);
+  }
+  const stampless = pingPage(START, { ...endOf(plain), cut: true }, SAVED, "");
+  assertEquals(
+    verdictOf(stampless, "Direction"),
+    "unsure: the replies have no stamp: neither clock offset nor direction can be told",
+  );
+  assertStringIncludes(verdictOf(stampless, "Saved in part"), "the saved run has no end");
+});
+
+const SAVED = { json: "{}", whole: true };
+
+/** What the exporter writes of a run. */
+function htmlOf(world: World, start = START): { html: string; json: string } {
+  let html = "";
+  const page = new PingPage({ write: (text) => html += text }, "tsecho 1");
+  const stats = newStats(start);
+  stats.keepCourse(start.timeout);
+  page.start(start);
+  for (const event of eventsOf(world)) {
+    stats.add(event);
+    page.event(event);
+  }
+  page.end(endOf(stats));
+  return { html, json: savedIn(html) };
+}
+
+/** The JSON that a page saves. */
+function savedIn(html: string): string {
+  const [, json] = /<script type="application\/json"[^>]*>([^<]*)<\/script>/.exec(html) ?? [];
+  return json === undefined ? "" : JSON.stringify(JSON.parse(json));
+}
+
+test("the run can be saved from its page, of a long run without its lines, and the page says which", () => {
+  const short = htmlOf({ lines: 300 });
+  assertStringIncludes(short.html, "is the whole run: tsecho ping --from reads it");
+  const long = htmlOf({ lines: 3000 });
+  assertStringIncludes(long.html, "without its 3000 lines, which are too many for a page");
+});
+
+test("no tag of a server leaves the text it stands in", () => {
+  const hostile = ["</script><script>alert(1)</script>", "]]>&\u2028\u202e", '"onload="x'];
+  const { html } = htmlOf({ lines: 200, tags: hostile });
+  for (const it of ["<script>alert", "]]>&", "\u2028", "\u202e", '"onload']) assert(!html.includes(it), it);
+  assertStringIncludes(html, "&lt;/script&gt;");
+});
