@@ -12,7 +12,8 @@ import { type LoadOutcome, open, progressOf } from "./load_run.ts";
 /** What the process makes of it: a search that was not interrupted and has found no rate has failed its limit. */
 function outcomeOf({ outcome, rate }: LoadFound, { total }: LoadStats): LoadOutcome {
   if (total.received === 0) return "no replies";
-  return rate === null && outcome !== "interrupted" ? "broken" : "replies";
+  if (outcome === "interrupted") return "replies";
+  return rate === null || outcome === "unconfirmed" ? "broken" : "replies";
 }
 
 /**

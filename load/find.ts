@@ -41,13 +41,16 @@ const MAX_RATE = 1e7;
 const CONFIRM_MS = 30_000;
 const LESS = 0.95;
 const MAX_LESS = 3;
+/** How many of the lower rates that passed a trial are tried then. */
+const MAX_LOWER = 3;
 
 /** What trials of one rate say. */
 type Decision = "passes" | "fails" | "limited" | "interrupted";
 
 /**
  * Searches for the highest rate at which the condition holds, all is sent, and nothing is lost or dropped: it doubles the
- * rate until that fails, halves the distance until it is 5 %, and holds the last rate that passed for 30 s.
+ * rate until that fails, halves the distance until it is 5 %, and holds the last rate that passed for 30 s, or else lower
+ * ones.
  *
  * A trial that fails, or in which the generator was limited, is repeated, and so is any at the border: two that agree
  * decide. A limited generator ends the search with what the server can do at least.
@@ -109,18 +112,22 @@ class Search {
     }
   }
 
-  /** Holds the rate that was found for longer, or else somewhat less. */
+  /** Holds the rate that was found for longer, or else somewhat less, or else a lower one that has passed. */
   async #confirm(): Promise<LoadFound> {
-    let rate = this.#bracket.low;
-    for (let less = 0; less <= MAX_LESS; less++) {
+    const less = [this.#bracket.low];
+    while (less.length <= MAX_LESS) less.push(rounded(less.at(-1)! * LESS));
+    const lower = this.#trials.filter(({ passed, rate }) => passed && rate < less.at(-1)!).map((it) =>
+      it.rate
+    );
+    const kept = [...new Set(lower)].sort((a, b) => b - a).slice(0, MAX_LOWER);
+    for (const rate of [...less, ...kept]) {
       if (this.#interrupted) return this.#end("interrupted");
       const { passed, generator } = await this.#try(rate, "confirm");
       if (passed) return this.#end("found", rate);
       if (this.#interrupted) return this.#end("interrupted");
       if (generator.verdict === "limited") return this.#end("at least");
-      rate = rounded(rate * LESS);
     }
-    return this.#end("unconfirmed", 0);
+    return this.#end("unconfirmed");
   }
 
   async #try(rate: number, purpose: LoadTrial["purpose"]): Promise<LoadTrial> {

@@ -38,7 +38,7 @@ export interface LoadTrial {
 export interface LoadFound {
   /**
    * `found`: `rate` keeps the condition. `at least`: the generator could do no more, the server may. `none`: not even
-   * the least rate does. `unconfirmed`: what passed the search did not last. `interrupted`: what had passed by then.
+   * the least rate does. `unconfirmed`: what passed the search, `rate` the highest of it, did not last. `interrupted`: what had passed by then.
    */
   outcome: "found" | "at least" | "none" | "unconfirmed" | "interrupted";
   /** Lines a second; null if no rate passed. */

@@ -157,7 +157,7 @@ test("at the border a trial that passes is repeated too", async () => {
   assert(near.length === 4 && near.every((it) => !it.passed), JSON.stringify(near));
 });
 
-test("a rate that does not last is followed by 5 % less, three times at most", async () => {
+test("a rate that does not last is followed by 5 % less three times, and then by lower ones that passed", async () => {
   const lasting = (lasts: number) =>
     search({
       capacity: 1000,
@@ -168,10 +168,14 @@ test("a rate that does not last is followed by 5 % less, three times at most", a
   const quiet = await lasting(0);
   confirmFrom = quiet.trials.findIndex((it) => it.purpose === "confirm");
   const { outcome, rate, trials } = await lasting(1000);
-  assertEquals([outcome, rate], ["unconfirmed", null]);
+  const passed = trials.filter((it) => it.passed).map((it) => it.rate).sort((a, b) => b - a);
+  assertEquals([outcome, rate], ["unconfirmed", passed[0]]);
   const confirms = trials.filter((it) => it.purpose === "confirm").map((it) => it.rate);
-  assertEquals(confirms.length, 4);
-  confirms.forEach((it, i) => assert(Math.abs(it - confirms[0]! * 0.95 ** i) < 0.5, confirms.join()));
+  const lower = new Set(passed.filter((it) => it < confirms[3]!));
+  assertEquals(confirms.slice(4), [...lower].slice(0, 3));
+  confirms.slice(0, 4).forEach((it, i) =>
+    assert(Math.abs(it - confirms[0]! * 0.95 ** i) < 0.5, confirms.join())
+  );
   // A search that was lucky: the server loses a line of each long trial above 900 lines/s.
   const runs: Run[] = [];
   const plain = trialsOf({ capacity: 1000 }, runs);
@@ -180,6 +184,17 @@ test("a rate that does not last is followed by 5 % less, three times at most", a
   const found = await find({ condition }, (...trial) => (trial[1] > 10_000 ? losing : plain)(...trial));
   assertEquals(found.outcome, "found");
   assert(found.rate! <= 900 && found.rate! > 850, `${found.rate}`);
+  // It loses one of each long trial above 300 lines/s: the third of the lower rates that passed one lasts.
+  const less = trialsOf({ capacity: 1000, lost: (rate) => rate > 300 ? 1 : 0 }, runs);
+  const lower = await find(
+    { condition, rate: 100 },
+    (...trial) => (trial[1] > 10_000 ? less : plain)(...trial),
+  );
+  assertEquals([lower.outcome, lower.rate], ["found", 200]);
+  assertEquals(lower.trials.slice(-3).map((it) => [it.rate, it.passed]), [[800, false], [400, false], [
+    200,
+    true,
+  ]]);
 });
 
 test("a generator that is limited ends the search with what the server can do at least", async () => {
