@@ -79,11 +79,29 @@ export function reasonOfFile(error: unknown): string {
   return reasonOf(error);
 }
 
+/** What to do about a reason: for people, not for what counts reasons. */
+const HINTS: Record<string, string> = {
+  "connection refused": "is a server running there?",
+  "the certificate is not trusted": "name the file of its CA with --ca",
+  "out of file descriptors": "raise the limit (ulimit -n)",
+};
+
+/** A reason with what to do about it, where that is known. */
+export function withHint(reason: string): string {
+  return Object.hasOwn(HINTS, reason) ? `${reason}; ${HINTS[reason]}` : reason;
+}
+
+/** A reason without what to do about it. */
+export function withoutHint(reason: string): string {
+  const [bare = ""] = reason.split("; ", 1);
+  return withHint(bare) === reason ? bare : reason;
+}
+
 /** What the errors of a TLS handshake mean, by the texts of rustls, which has no codes for them. */
 const TLS_REASONS: [RegExp, string][] = [
   [
     /UnknownIssuer|unable to get (?:local )?issuer certificate|self-signed certificate|unable to verify the first/,
-    "the certificate is not trusted; name the file of its CA with --ca",
+    withHint("the certificate is not trusted"),
   ],
   [
     /not valid for any names/,
@@ -133,7 +151,7 @@ export function reasonOf(error: unknown): string {
   const { code, message } = error as { code?: string; message: string };
   switch (code) {
     case "ECONNREFUSED":
-      return "connection refused; is a server running there?";
+      return withHint("connection refused");
     case "EADDRINUSE":
       return "the port is in use; stop the program that holds it or choose another port";
     case "EADDRNOTAVAIL":
@@ -154,7 +172,7 @@ export function reasonOf(error: unknown): string {
     case "ECONNRESET":
       return "the peer reset the connection";
     case "EMFILE":
-      return "out of file descriptors; raise the limit (ulimit -n)";
+      return withHint("out of file descriptors");
     case "ENFILE":
       return "the system is out of file descriptors";
   }

@@ -19,7 +19,7 @@ export class TextOutput extends QueueWriter {
   readonly #file: OpenFile | undefined;
   #begun = false;
 
-  private constructor(sink: typeof Deno.stdout | Deno.FsFile, name: string, file?: OpenFile) {
+  private constructor(sink: TextSink, name: string, file?: OpenFile) {
     super(sink, name, MAX_WAITING);
     this.#file = file;
   }
@@ -53,7 +53,8 @@ export class TextOutput extends QueueWriter {
         throw new UsageError(`use ${option}`, path, `it is the file that ${other.name} names`);
       }
       used.push({ name: option, info });
-      return new TextOutput(opened.file, path, opened);
+      const { file } = opened;
+      return new TextOutput({ write: (bytes) => writeFile(file, bytes) }, path, opened);
     } catch (error) {
       if (opened !== undefined) await leave(opened);
       if (error instanceof UsageError) throw error;
@@ -86,6 +87,19 @@ interface OpenFile {
   path: string;
   /** Whether it was not there before. */
   isNew: boolean;
+}
+
+/** Where bytes go. */
+type TextSink = ConstructorParameters<typeof QueueWriter>[0];
+
+/** Writes to a file. A FIFO whose reader has gone is an error: only stdout ends quietly. */
+async function writeFile(file: Deno.FsFile, bytes: Uint8Array): Promise<number> {
+  try {
+    return await file.write(bytes);
+  } catch (error) {
+    if (error instanceof Deno.errors.BrokenPipe) throw new Error("its reader has gone", { cause: error });
+    throw error;
+  }
 }
 
 async function openToWrite(path: string): Promise<OpenFile> {

@@ -1,3 +1,4 @@
+import { withoutHint } from "../failure.ts";
 import { LoadInterval } from "../stats/load_interval.ts";
 import { Intervals } from "./intervals.ts";
 import { Thinning } from "./thinning.ts";
@@ -140,8 +141,7 @@ export class Recorder extends Intervals {
   fail(planned: number, reason: string, lines: number): void {
     this.outstanding -= lines;
     if (planned < this.from) return;
-    const { errors } = this.current;
-    errors.set(reason, (errors.get(reason) ?? 0) + lines);
+    addTo(this.current.errors, reason, lines);
   }
 
   /** Lines that were handed over are not sent. */
@@ -179,8 +179,7 @@ export class Recorder extends Intervals {
   /** A connection could not be made. @param planned likewise. */
   connectFailed(reason: string, planned = Infinity): void {
     if (planned < this.from) return;
-    const { connectErrors } = this.current;
-    connectErrors.set(reason, (connectErrors.get(reason) ?? 0) + 1);
+    addTo(this.current.connectErrors, reason, 1);
   }
 
   /** Ever new tags must not fill the memory. */
@@ -191,4 +190,10 @@ export class Recorder extends Intervals {
     }
     return tag;
   }
+}
+
+/** Adds to a count by reason. What to do about a reason is for those who show it. */
+function addTo(counts: Map<string, number>, reason: string, more: number): void {
+  const bare = withoutHint(reason);
+  counts.set(bare, (counts.get(bare) ?? 0) + more);
 }
