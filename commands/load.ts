@@ -24,7 +24,7 @@ import { MAX_RATE, type TransportOptionTable, UDP_RATE } from "./endpoints.ts";
 import { checkCondition, checkSettings, checkTogether, leastInFlight, MIN_ROOM_MS } from "./load_checks.ts";
 import type { LoadCommandOptions, LoadSettings } from "./load_plan.ts";
 import type { LoadOutcome } from "./load_run.ts";
-import { checkFileNames, checkStreams, JSON_FILE, LENIENT, TIMEOUT } from "./outputs.ts";
+import { checkFileNames, checkStreams, HTML_FILE, JSON_FILE, LENIENT, TIMEOUT } from "./outputs.ts";
 
 const MAX_COUNT = 1_000_000_000_000;
 const MAX_CONNECTIONS = 1_000_000;
@@ -189,6 +189,7 @@ const OPTIONS = {
     read: parseOutputPath,
     help: "write an HDR histogram log of each second's latencies, in ns; - for stdout",
   },
+  html: HTML_FILE,
   ...DIAL_TLS_OPTIONS,
   "udp-rate": {
     ...UDP_RATE,
@@ -203,6 +204,7 @@ function read(parsed: Parsed<typeof OPTIONS>): LoadCommandOptions {
     json,
     csv,
     hdr,
+    html,
     jsonStream = false,
     quiet = false,
     failIf: conditions = [],
@@ -213,7 +215,7 @@ function read(parsed: Parsed<typeof OPTIONS>): LoadCommandOptions {
     ...rest
   } = parsed.values();
   checkTogether(parsed);
-  const files = definedOf({ json, csv, hdr });
+  const files = definedOf({ json, csv, hdr, html });
   checkStreams(files, jsonStream);
   if (parsed.positionals.length === 0 && rest.host === undefined) checkFileNames(files);
   const { against, failIf } = readConditions(other, repeat, rest.port, conditions);

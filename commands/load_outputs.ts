@@ -8,14 +8,16 @@ import { LoadDocument, loadStream } from "../report/load_json.ts";
 import { LoadLive, type LoadProgress } from "../report/load_live.ts";
 import type { LoadExporter, LoadStart } from "../report/load_record.ts";
 import { LoadText } from "../report/load_text.ts";
+import { VERSION } from "./command.ts";
 import { Outputs } from "./outputs.ts";
 
 /** Where a load is written to. */
 export interface OutputOptions {
-  /** Files for the run as one JSON document, as CSV and as HDR log, by `parseOutputPath`. */
+  /** Files for the run as one JSON document, as CSV, as HDR log and as a page, by `parseOutputPath`. */
   json?: string;
   csv?: string;
   hdr?: string;
+  html?: string;
   /** Writes the run to stdout as it goes on, one JSON object a line. */
   jsonStream: boolean;
   /** Shows and streams nothing but the beginning and the end. */
@@ -32,9 +34,9 @@ export interface LoadOutputs extends Outputs<LoadExporter> {
 
 /** Opens the outputs: text for people unless stdout is wanted for data, and files. */
 export async function openOutputs(options: OutputOptions, stop: AbortSignal): Promise<LoadOutputs> {
-  const { json, csv, hdr, jsonStream, quiet, data } = options;
+  const { json, csv, hdr, html, jsonStream, quiet, data } = options;
   const outputs: LoadOutputs = new Outputs<LoadExporter>({ sources: await sourcesOf(data), stop });
-  if (!jsonStream && ![json, csv, hdr].includes(STDOUT)) {
+  if (!jsonStream && ![json, csv, hdr, html].includes(STDOUT)) {
     const stdout = outputs.stdout();
     const columns = () => Deno.consoleSize().columns;
     if (!quiet && canMoveCursor()) {
@@ -48,6 +50,10 @@ export async function openOutputs(options: OutputOptions, stop: AbortSignal): Pr
   await outputs.file(json, "--json", (sink) => new LoadDocument(sink));
   await outputs.file(csv, "--csv", (sink) => new LoadTable(sink));
   await outputs.file(hdr, "--hdr", (sink) => new HdrLog(sink));
+  if (html !== undefined) {
+    const { LoadPage } = await import("../report/load_page.ts"); // most runs need none of what draws it
+    await outputs.file(html, "--html", (sink) => new LoadPage(sink, VERSION));
+  }
   if (jsonStream) outputs.add(loadStream(outputs.stdout(), !quiet));
   return outputs;
 }

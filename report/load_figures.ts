@@ -1,17 +1,31 @@
 /** The figures of a load as lines of text. */
+import { withHint } from "../failure.ts";
 import { MAX_DRIFT } from "../stats/feasible_lines.ts";
 import type { LoadDurations, LoadServer, LoadSummary } from "../stats/load_summary.ts";
+import type { Unsteady } from "../stats/steadiness.ts";
 import { formatMillis } from "../time/duration.ts";
 import { millis, withBound } from "./format.ts";
 
 /** The percentiles that are told. */
-const TOLD = [["p50", "p50"], ["p90", "p90"], ["p99", "p99"], ["p99.9", "p99_9"]] as const;
-const DIRECTIONS = { up: "upstream", down: "downstream" } as const;
+export const TOLD = [["p50", "p50"], ["p90", "p90"], ["p99", "p99"], ["p99.9", "p99_9"]] as const;
+/** The directions' names. */
+export const DIRECTIONS = { up: "upstream", down: "downstream" } as const;
 
 /** What the headline of a closed loop leaves out. */
 export const CLOSED_LOOP =
   "service time, closed loop: waits that slow replies caused are not in it; --rate shows what " +
   "waiting users would see";
+
+/** What a load without a single reply is told. */
+export const NO_ANSWER = "no line was answered in time";
+
+/** What an open loop's headline is. */
+export const RESPONSE = "response, from planned moment to reply";
+
+/** The latencies that a run is about: the response in an open loop, the service time in a closed one. */
+export function headlineOf({ loop, response, service }: LoadSummary): LoadDurations | null {
+  return loop === "open" ? response : service;
+}
 
 /**
  * What a load prints at its end.
@@ -19,14 +33,12 @@ export const CLOSED_LOOP =
  * @param timeout in ms.
  */
 export function loadLines(summary: LoadSummary, timeout: number): string[] {
-  const { loop, response, service, send_lag, blocked, connect, handshake, steady } = summary;
+  const { loop, service, send_lag, blocked, connect, handshake, steady } = summary;
   const lines = [countLine(summary), rateLine(summary), ...errorLines(summary)];
-  const headline = loop === "open" ? response : service;
+  const headline = headlineOf(summary);
   if (headline !== null) lines.push(generatorLine(summary), ...headlineLines(summary, headline, timeout));
-  else if (summary.sent > 0) lines.push("no line was answered in time");
-  if (steady !== null) {
-    lines.push(steady ? "steady: p99 neither rose nor fell" : "p99 rises: not a steady state");
-  }
+  else if (summary.sent > 0) lines.push(NO_ANSWER);
+  if (steady !== null) lines.push(steadyLine(steady));
   const beneath = { service: loop === "open" ? service : null, "send lag": send_lag, blocked, connect };
   for (const [name, values] of Object.entries({ ...beneath, "TLS handshake": handshake })) {
     if (values !== null) lines.push(`${name} ${percentiles(values, timeout)}`);
@@ -34,7 +46,8 @@ export function loadLines(summary: LoadSummary, timeout: number): string[] {
   return [...lines, ...serverLines(summary, timeout)];
 }
 
-function countLine({ loop, planned, errors, duration, ...counts }: LoadSummary): string {
+/** What became of the lines: `600 lines planned, 600 sent, 598 received, 2 lost, time 6 s`. */
+export function countLine({ loop, planned, errors, duration, ...counts }: LoadSummary): string {
   const told = [`${counts.sent} ${loop === "open" ? "sent" : "lines sent"}`, `${counts.received} received`];
   if (loop === "open") told.unshift(`${planned} lines planned`);
   if (counts.lost > 0) {
@@ -48,12 +61,14 @@ function countLine({ loop, planned, errors, duration, ...counts }: LoadSummary):
   return `${told.join(", ")}, time ${Number(duration.toFixed(3))} s`;
 }
 
-function rateLine({ loop, rate }: LoadSummary): string {
+/** `100 lines/s planned, 99.7 lines/s received`. */
+export function rateLine({ loop, rate }: LoadSummary): string {
   const received = `${perSecond(rate.received)} lines/s received`;
   return loop === "open" ? `${perSecond(rate.planned)} lines/s planned, ${received}` : received;
 }
 
-function generatorLine({ generator: { verdict, reasons }, rate }: LoadSummary): string {
+/** Whose figures these are. */
+export function generatorLine({ generator: { verdict, reasons }, rate }: LoadSummary): string {
   if (verdict === "ok") return "generator ok: the figures are those of the path and the server";
   const why = `generator ${verdict}: ${reasons.join("; ")}`;
   return verdict === "limited"
@@ -61,22 +76,49 @@ function generatorLine({ generator: { verdict, reasons }, rate }: LoadSummary): 
     : why;
 }
 
+/** Whether p99 kept its level. */
+export function steadyLine(steady: boolean): string {
+  return steady ? "steady: p99 neither rose nor fell" : "p99 rises: not a steady state";
+}
+
 /** Errors and failed connects by reason, the most frequent first. */
-function errorLines({ errors, connect_errors }: LoadSummary): string[] {
+export function errorLines({ errors, connect_errors }: LoadSummary): string[] {
   const lines: string[] = [];
   for (const [name, counts] of [["errors", errors], ["failed connects", connect_errors]] as const) {
-    const told = Object.entries(counts).sort(([, a], [, b]) => b - a).map(([reason, count]) =>
-      `${count} ${reason}`
-    );
+    const told = byCount(counts).map(([reason, count]) => `${count} ${withHint(reason)}`);
     if (told.length > 0) lines.push(`${name}: ${told.join(", ")}`);
   }
   return lines;
 }
 
+/** Counts by reason, the largest first. */
+export function byCount(counts: Record<string, number>): [reason: string, count: number][] {
+  return Object.entries(counts).sort(([, a], [, b]) => b - a);
+}
+
 /** The percentiles of what a user of the path waits, each with its interval. */
-function headlineLines({ loop, pending }: LoadSummary, values: LoadDurations, timeout: number): string[] {
+function headlineLines(summary: LoadSummary, values: LoadDurations, timeout: number): string[] {
+  const rows = percentileRows(summary, values, timeout);
+  const some = hasIntervals(values);
+  const width = Math.max(...rows.map(([, value]) => value.length));
+  return [
+    `${summary.loop === "open" ? RESPONSE : CLOSED_LOOP}:`,
+    ...rows.map(([name, value, more]) => `  ${name.padEnd(5)}  ${value.padStart(width)}  ${more}`.trimEnd()),
+    some ? "  with 95 % intervals" : `  95 % intervals: ${SHORT}`,
+  ];
+}
+
+/** Why a percentile has no interval. */
+export const SHORT = "too short for an interval";
+
+/** Each percentile that is told and the maximum, and what is to be said of it: its interval, where one has an interval. */
+export function percentileRows(
+  { pending }: LoadSummary,
+  values: LoadDurations,
+  timeout: number,
+): [name: string, value: string, more: string][] {
   const { intervals, beyond, max } = values;
-  const some = Object.values(intervals).some((it) => it !== null);
+  const some = hasIntervals(values);
   const rows = TOLD.flatMap(([name, field]): [string, string, string][] => {
     if (beyond.includes(field)) return [[name, `> ${timeoutText(timeout)}`, `(${neverText(values)})`]];
     if (values[field] === null) return [];
@@ -84,17 +126,13 @@ function headlineLines({ loop, pending }: LoadSummary, values: LoadDurations, ti
     const between = interval === null ? SHORT : `${interval.map(millis).join(" to ")} ms`;
     return [[name, `${millis(values[field])} ms`, some ? between : ""]];
   });
-  rows.push(["max", `${millis(max)} ms`, values.never + pending > 0 ? "of received lines" : ""]);
-  const width = Math.max(...rows.map(([, value]) => value.length));
-  const title = loop === "open" ? "response, from planned moment to reply" : CLOSED_LOOP;
-  return [
-    `${title}:`,
-    ...rows.map(([name, value, more]) => `  ${name.padEnd(5)}  ${value.padStart(width)}  ${more}`.trimEnd()),
-    some ? "  with 95 % intervals" : `  95 % intervals: ${SHORT}`,
-  ];
+  return [...rows, ["max", `${millis(max)} ms`, values.never + pending > 0 ? "of received lines" : ""]];
 }
 
-const SHORT = "too short for an interval";
+/** Whether a percentile has an interval. */
+export function hasIntervals({ intervals }: LoadDurations): boolean {
+  return Object.values(intervals).some((it) => it !== null);
+}
 
 /** The percentiles that are known, and the ones that are above the time-out. */
 function percentiles(values: LoadDurations, timeout: number): string {
@@ -113,7 +151,10 @@ function percentiles(values: LoadDurations, timeout: number): string {
 }
 
 /** What it looks as if a clock had done. */
-const CLOCK_DID = { step: "was stepped in the run", drift: `drifted by more than ${MAX_DRIFT} ppm` };
+const CLOCK_DID: Record<Unsteady, string> = {
+  step: "was stepped in the run",
+  drift: `drifted by more than ${MAX_DRIFT} ppm`,
+};
 
 /** What the stamps tell: of one server in lines, of several in a table. */
 function serverLines({ servers, received }: LoadSummary, timeout: number): string[] {
@@ -127,7 +168,7 @@ function serverLines({ servers, received }: LoadSummary, timeout: number): strin
       lines.push(`${DIRECTIONS[direction]} delay above its best ${percentiles(values, timeout)}`);
     }
   }
-  if (only.unsteady !== null) lines.push(`these delays hold only if no clock ${CLOCK_DID[only.unsteady]}`);
+  if (only.unsteady !== null) lines.push(`these delays ${unsteadyText([only.unsteady])}`);
   if (only.offset !== null) lines.push(`clock offset ${withBound(only.offset)}`);
   return lines;
 }
@@ -152,11 +193,17 @@ function serverTable(servers: LoadServer[], received: number): string[] {
       "  ",
     )
   );
-  const did = new Set(servers.flatMap(({ unsteady }) => unsteady === null ? [] : [CLOCK_DID[unsteady]]));
-  return did.size === 0 ? lines : [...lines, `? these hold only if no clock ${[...did].join(" or ")}`];
+  const did = servers.flatMap(({ unsteady }) => unsteady ?? []);
+  return did.length === 0 ? lines : [...lines, `? these ${unsteadyText(did)}`];
 }
 
-function share(part: number, whole: number): string {
+/** What has to be so for delays to hold. @param did what it looks as if clocks had done. */
+export function unsteadyText(did: Unsteady[]): string {
+  return `hold only if no clock ${[...new Set(did)].map((it) => CLOCK_DID[it]).join(" or ")}`;
+}
+
+/** A part of a whole: `10 (50%)`. */
+export function share(part: number, whole: number): string {
   return whole === 0 ? String(part) : `${part} (${Math.round(100 * part / whole)}%)`;
 }
 

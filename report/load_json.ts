@@ -1,3 +1,4 @@
+import { MAX_ENTRIES } from "../stats/load_course.ts";
 import type { LoadInterval } from "../stats/load_interval.ts";
 import type { LoadTrial } from "../stats/load_trial.ts";
 import type { Sink } from "./exporter.ts";
@@ -7,25 +8,76 @@ import { type LoadEnd, type LoadExporter, type LoadStart, toEnd, toSecond } from
 /** One JSON document, with a second a line, or more where a run has many. */
 export class LoadDocument implements LoadExporter {
   readonly #sink: Sink;
-  #loop: LoadStart["loop"] = "open";
+  #start: LoadStart | undefined;
 
   constructor(sink: Sink) {
     this.#sink = sink;
   }
 
   start(start: LoadStart): void {
-    this.#loop = start.loop;
-    this.#sink.write(`{"start":${JSON.stringify(start)},"seconds":[`);
+    this.#start = start;
+    this.#sink.write(beginningOf(start));
   }
 
   end(end: LoadEnd): void {
-    let separator = "\n";
-    for (const interval of end.stats.seconds()) {
-      this.#sink.write(separator + JSON.stringify(toSecond(interval, this.#loop)));
-      separator = ",\n";
-    }
-    this.#sink.write(`\n],"end":${JSON.stringify(toEnd(end))}}\n`);
+    for (const text of restOf(this.#start!, end, end.stats.seconds())) this.#sink.write(text);
   }
+}
+
+/**
+ * The document as a text of at most so many characters: neighbouring seconds are merged until it fits. Undefined where
+ * not even one second does.
+ *
+ * @returns how many entries of the run make one of its seconds, too.
+ */
+export function boundedDocument(
+  start: LoadStart,
+  end: LoadEnd,
+  most: number,
+): { json: string; merged: number } | undefined {
+  const whole = beginningOf(start);
+  for (let merged = 1; merged <= MAX_ENTRIES; merged *= 2) {
+    const texts = [whole];
+    let length = whole.length;
+    for (const text of restOf(start, end, mergedBy(merged, end.stats.seconds()))) {
+      texts.push(text);
+      if ((length += text.length) > most) break;
+    }
+    if (length <= most) return { json: texts.join(""), merged };
+  }
+  return undefined;
+}
+
+function beginningOf(start: LoadStart): string {
+  return `{"start":${JSON.stringify(start)},"seconds":[`;
+}
+
+/** The document behind its beginning, in parts. */
+function* restOf({ loop }: LoadStart, end: LoadEnd, seconds: Iterable<LoadInterval>): Generator<string> {
+  let separator = "\n";
+  for (const interval of seconds) {
+    yield separator + JSON.stringify(toSecond(interval, loop));
+    separator = ",\n";
+  }
+  yield `\n],"end":${JSON.stringify(toEnd(end))}}\n`;
+}
+
+/** Each so many intervals in one; what came after the plan's end stays apart. */
+function* mergedBy(count: number, intervals: Iterable<LoadInterval>): Generator<LoadInterval> {
+  let [merged, parts]: [LoadInterval | undefined, number] = [undefined, 0];
+  for (const interval of intervals) {
+    if (merged !== undefined && (parts === count || interval.tail)) {
+      yield merged;
+      merged = undefined;
+    }
+    if (merged === undefined) {
+      [merged, parts] = [interval, 1];
+    } else {
+      merged.extend(interval);
+      parts++;
+    }
+  }
+  if (merged !== undefined) yield merged;
 }
 
 /** A JSON object a line, while the run goes on. @param seconds whether each second is written. */

@@ -86,10 +86,25 @@ export function toSecond(interval: LoadInterval, loop: "open" | "closed"): objec
 }
 
 /** The object of a load's end. */
-export function toEnd({ ended, summary, thresholds, found }: LoadEnd): object {
+export function toEnd({ ended, stats, summary, thresholds, found }: LoadEnd): object {
   const { outcome, rate, trials = [] } = found ?? {};
   const search = outcome === undefined ? null : { outcome, rate };
-  return { type: "end", ended, ...summary, thresholds, found: search, trials };
+  const { response, service, sendLag, blocked, connect, handshake } = stats.total;
+  const directions = stats.directions();
+  return {
+    ...{ type: "end", ended, ...summary },
+    response: withHistogram(summary.response, response),
+    service: withHistogram(summary.service, service),
+    send_lag: withHistogram(summary.send_lag, sendLag),
+    blocked: withHistogram(summary.blocked, blocked),
+    connect: withHistogram(summary.connect, connect),
+    handshake: withHistogram(summary.handshake, handshake),
+    servers: summary.servers.map((server) => {
+      const { up, down } = directions.find(({ tag }) => tag === server.tag) ?? {};
+      return { ...server, up: withHistogram(server.up, up), down: withHistogram(server.down, down) };
+    }),
+    ...{ thresholds, found: search, trials },
+  };
 }
 
 /** Durations in seconds with their histogram; null if there are none. */
@@ -97,5 +112,9 @@ function figuresOf(values: Distribution): object | null {
   const told = loadDurations(values, ALL_CAME, undefined);
   if (told === null) return null;
   const { intervals: _, never: __, beyond: ___, ...figures } = told;
-  return { ...figures, histogram: encodeHdr(values) };
+  return withHistogram(figures, values);
+}
+
+function withHistogram(figures: object | null, values: Distribution | undefined): object | null {
+  return figures === null || values === undefined ? figures : { ...figures, histogram: encodeHdr(values) };
 }

@@ -1,4 +1,4 @@
-import { escapeText } from "../failure.ts";
+import { counted, escapeText } from "../failure.ts";
 import { formatMillis } from "../time/duration.ts";
 import type { Sink } from "./exporter.ts";
 import { millis } from "./format.ts";
@@ -55,25 +55,35 @@ export class LoadText implements LoadExporter {
 }
 
 const TRIAL_HEADING = "   lines/s  received     p50 ms     p99 ms";
+const TRIAL_WIDTHS = [10, 8, 9, 9, 0];
 
-function trialRow({ rate, duration, received, p50, p99, generator, ...trial }: LoadTrial): string {
+function trialRow(trial: LoadTrial): string {
+  return trialCells(trial).map((cell, place) => cell.padStart(TRIAL_WIDTHS[place]!)).join("  ");
+}
+
+/** A trial's rates planned and received, its p50 and p99 in ms, and what came of it. */
+export function trialCells(
+  { rate, duration, received, p50, p99, generator, ...trial }: LoadTrial,
+): [rate: string, received: string, p50: string, p99: string, verdict: string] {
   const { passed, purpose, cut_short, reasons } = trial;
-  const cells = [
-    perSecond(rate).padStart(10),
-    perSecond(duration === 0 ? 0 : received / duration).padStart(8),
-    ...[p50, p99].map((it) => (it === null ? "-" : millis(it)).padStart(9)),
-  ];
   const verdict = [
     passed ? "passed" : reasons.length === 0 ? "interrupted" : `failed: ${reasons.join(", ")}`,
     ...(cut_short ? ["cut short"] : []),
     ...(purpose === "confirm" ? [`for ${formatMillis(duration * 1000)}`] : []),
     ...(generator.verdict === "limited" ? ["generator limited"] : []),
   ];
-  return [...cells, verdict.join(", ")].join("  ");
+  const told = (value: number | null) => value === null ? "-" : millis(value);
+  return [
+    perSecond(rate),
+    perSecond(duration === 0 ? 0 : received / duration),
+    told(p50),
+    told(p99),
+    verdict.join(", "),
+  ];
 }
 
 /** What a search came to. */
-function foundLine({ outcome, rate }: LoadFound, condition: string): string {
+export function foundLine({ outcome, rate }: LoadFound, condition: string): string {
   const text = rate === null ? "" : `${perSecond(rate)} lines/s`;
   switch (outcome) {
     case "found":
@@ -85,7 +95,7 @@ function foundLine({ outcome, rate }: LoadFound, condition: string): string {
     case "none":
       return `no rate keeps ${condition}`;
     case "unconfirmed":
-      return `no rate keeps ${condition} for longer than a trial`;
+      return `no rate keeps ${condition} for longer than a trial; the highest that did for one: ${text}`;
     case "interrupted":
       return `search interrupted; ${
         rate === null ? `no rate has kept ${condition}` : `${text} kept ${condition}`
@@ -95,23 +105,39 @@ function foundLine({ outcome, rate }: LoadFound, condition: string): string {
 
 /** What is about to be measured. */
 export function headerLine(start: LoadStart): string {
-  const { endpoint, connections, rate, stages, depth, size, data, reconnect, threads } = start;
-  const over = reconnect
-    ? "a connection for each line"
-    : `${connections} connection${connections === 1 ? "" : "s"}`;
-  const plan = stages !== null
-    ? [`open loop, ${stages.length} stage${stages.length === 1 ? "" : "s"}, ${over}`]
-    : start.find !== null
-    ? [`search for the highest rate that keeps ${start.find}, ${over}`]
-    : rate !== null
-    ? [`open loop, ${perSecond(rate)} lines/s, ${over}`]
-    : [`closed loop, ${over}`, ...(depth === 1 ? [] : [`${depth} lines in flight on each`])];
+  const { endpoint, threads } = start;
   const parts = [
-    ...plan,
-    ...(start.duration === null ? [] : [formatMillis(start.duration * 1000)]),
-    ...(start.count === null ? [] : [`${start.count} lines`]),
-    data === null ? `${size} bytes a line` : `lines of ${data}`,
+    ...planTexts(start),
+    ...lengthTexts(start),
+    linesText(start),
     ...(threads > 1 ? [`${threads} threads`] : []),
   ];
   return `LOAD ${endpoint} ${parts.join(", ")}`;
+}
+
+/** What sets the pace, and over what: `open loop, 2000 lines/s` and `50 connections`. */
+export function planTexts({ find, stages, rate, depth, reconnect, connections }: LoadStart): string[] {
+  const over = reconnect ? "a connection for each line" : counted(connections, "connection");
+  if (stages !== null) return [`open loop, ${counted(stages.length, "stage")}`, over];
+  if (find !== null) return [`search for the highest rate that keeps ${find}`, over];
+  if (rate !== null) return [`open loop, ${perSecond(rate)} lines/s`, over];
+  return ["closed loop", over, ...(depth === 1 ? [] : [`${depth} lines in flight on each`])];
+}
+
+/** A stage as it is given: `30s:1000`. */
+export function stageText({ duration, rate }: { duration: number; rate: number }): string {
+  return `${formatMillis(duration * 1000)}:${rate}`;
+}
+
+/** What ends the run. */
+export function lengthTexts({ duration, count }: LoadStart): string[] {
+  return [
+    ...(duration === null ? [] : [formatMillis(duration * 1000)]),
+    ...(count === null ? [] : [`${count} lines`]),
+  ];
+}
+
+/** What a line is. */
+export function linesText({ size, data }: LoadStart): string {
+  return data === null ? `${size} bytes a line` : `lines of ${data}`;
 }

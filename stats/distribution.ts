@@ -190,12 +190,13 @@ export class Distribution {
 
   /** The recorded values in rising order, to the histogram's precision, each with its count. */
   *values(): Generator<[micros: number, count: number]> {
-    if (this.count === 0) return;
-    const iterator = this.histogram.recordedValuesIterator;
-    iterator.reset();
-    while (iterator.hasNext()) {
-      const { valueIteratedTo, countAtValueIteratedTo } = iterator.next();
-      yield [valueIteratedTo / PER_MICRO, countAtValueIteratedTo];
+    const histogram = this.#made;
+    if (histogram === undefined) return;
+    // The library's own iterator takes ten times as long.
+    for (let index = 0; index < histogram.countsArrayLength; index++) {
+      const count = histogram.getCountAtIndex(index);
+      if (count === 0) continue;
+      yield [histogram.highestEquivalentValue(histogram.valueFromIndex(index)) / PER_MICRO, count];
     }
   }
 }

@@ -302,7 +302,7 @@ test("load sends the lines of a file, and says what is wrong with one", async ()
   await Deno.writeTextFile(file, "mine\n");
   const link = folder.file("link");
   await Deno.link(file, link);
-  for (const option of ["--json", "--csv", "--hdr"]) {
+  for (const option of ["--json", "--csv", "--hdr", "--html"]) {
     const { code, stderr } = await tsecho(["load", "--data", file, option, link, address]);
     assertEquals([code, stderr], [
       2,
@@ -321,13 +321,22 @@ test("load says which file it cannot write, and ends when a disk is full", async
   await using folder = await Folder.make();
   await using server = await ServerProcess.start();
   const address = `127.0.0.1:${server.port}`;
-  for (const option of ["--json", "--csv", "--hdr"]) {
+  for (const option of ["--json", "--csv", "--hdr", "--html"]) {
     const { code, stderr } = await tsecho(["load", option, folder.path, address]);
     assertEquals([code, stderr], [1, `tsecho: Cannot write "${folder.path}": it is a directory\n`]);
   }
   if (Deno.build.os === "linux") {
     const script = 'exec "$@" > /dev/full';
-    for (const output of [["--json-stream"], ["--csv", "-"], ["--hdr", "-"], ["--json", "-"], []]) {
+    for (
+      const output of [
+        ["--json-stream"],
+        ["--csv", "-"],
+        ["--hdr", "-"],
+        ["--json", "-"],
+        ["--html", "-"],
+        [],
+      ]
+    ) {
       const args = ["load", "-t", "1", "--warmup", "0", "-R", "100", ...output, address];
       const { code, stderr } = await run(["sh", "-c", script, "sh", ...TSECHO, ...args]);
       assertEquals(code, 1);

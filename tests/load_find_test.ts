@@ -186,12 +186,12 @@ test("a rate that does not last is followed by 5 % less three times, and then by
   assert(found.rate! <= 900 && found.rate! > 850, `${found.rate}`);
   // It loses one of each long trial above 300 lines/s: the third of the lower rates that passed one lasts.
   const less = trialsOf({ capacity: 1000, lost: (rate) => rate > 300 ? 1 : 0 }, runs);
-  const lower = await find(
+  const lasts = await find(
     { condition, rate: 100 },
     (...trial) => (trial[1] > 10_000 ? less : plain)(...trial),
   );
-  assertEquals([lower.outcome, lower.rate], ["found", 200]);
-  assertEquals(lower.trials.slice(-3).map((it) => [it.rate, it.passed]), [[800, false], [400, false], [
+  assertEquals([lasts.outcome, lasts.rate], ["found", 200]);
+  assertEquals(lasts.trials.slice(-3).map((it) => [it.rate, it.passed]), [[800, false], [400, false], [
     200,
     true,
   ]]);

@@ -1,0 +1,150 @@
+/** How a load went, second by second, as the numbers that charts show. */
+import type { Distribution } from "../../stats/distribution.ts";
+import { type LoadInterval, sumOf } from "../../stats/load_interval.ts";
+import type { LoadStats } from "../../stats/load_stats.ts";
+import { LogScale } from "../histogram.ts";
+import type { Value } from "../page/model.ts";
+
+/** The most cells of the heat map. */
+const MAX_HEAT_COLUMNS = 120;
+const MAX_HEAT_ROWS = 40;
+/** A row of it spans this factor at least. */
+const MIN_HEAT_FACTOR = 1.05;
+/** The most servers whose delays are drawn. */
+export const MAX_DRAWN_SERVERS = 8;
+
+/** A distribution in each second: figures in ms, null where there are too few values for them. */
+export class Spread {
+  readonly min: Value[] = [];
+  readonly p50: Value[] = [];
+  readonly p90: Value[] = [];
+  readonly p99: Value[] = [];
+  readonly max: Value[] = [];
+
+  add(values: Distribution | undefined): void {
+    const told = values !== undefined && values.count > 0 && values.min >= 0;
+    for (const name of ["min", "max"] as const) this[name].push(told ? values[name] / 1000 : null);
+    for (const [name, percent] of [["p50", 50], ["p90", 90], ["p99", 99]] as const) {
+      const known = told && values.hasPercentile(percent);
+      this[name].push(known ? values.percentile(percent) / 1000 : null);
+    }
+  }
+
+  /** The highest percentile that most seconds with values have; the maximum if that is none. */
+  get top(): "p99" | "p90" | "max" {
+    const seconds = countOf(this.max);
+    return (["p99", "p90"] as const).find((it) => countOf(this[it]) > seconds / 2) ?? "max";
+  }
+}
+
+function countOf(values: Value[]): number {
+  return values.filter((it) => it !== null).length;
+}
+
+/** How many lines had which latency in which time. */
+export interface HeatMap {
+  /** In seconds, and in ms. */
+  xEdges: number[];
+  yEdges: number[];
+  /** By row and column. */
+  counts: number[][];
+}
+
+/** The entries of a run, which are seconds or several of them. */
+export class Course {
+  /** Where each begins and ends, and its middle, in seconds. */
+  readonly from: number[] = [];
+  readonly to: number[] = [];
+  readonly middle: number[] = [];
+  /** Lines a second. */
+  readonly planned: number[] = [];
+  readonly sent: number[] = [];
+  readonly received: number[] = [];
+  /** When it ended. */
+  readonly inFlight: number[] = [];
+  /** Response in an open loop, service in a closed one. */
+  readonly headline: Spread = new Spread();
+  readonly sendLag: Spread = new Spread();
+  /** The delays of the servers with the most lines, and how many other servers there are. */
+  readonly servers: { tag: string | null; up: Spread; down: Spread }[];
+  readonly otherServers: number;
+  /** Entries in which lines were lost, failed or were dropped, neighbours in one. */
+  readonly bad: [from: number, to: number][] = [];
+  /** Undefined if no line was answered. */
+  readonly heat: HeatMap | undefined;
+
+  constructor(stats: LoadStats) {
+    const isOpen = stats.context.loop === "open";
+    const byLines = [...stats.total.servers].sort(([, a], [, b]) => b.received - a.received);
+    this.servers = byLines.slice(0, MAX_DRAWN_SERVERS).map(([tag]) => ({
+      tag,
+      up: new Spread(),
+      down: new Spread(),
+    })).sort((a, b) => (a.tag ?? "") < (b.tag ?? "") ? -1 : 1);
+    this.otherServers = byLines.length - this.servers.length;
+    const scale = heatScale(stats.headline);
+    const columns: number[][] = [];
+    for (const interval of stats.seconds()) {
+      const headline = isOpen ? interval.response : interval.service;
+      this.#add(interval, headline);
+      if (scale !== undefined) columns.push(rowsOf(headline, scale));
+    }
+    if (scale !== undefined) this.heat = this.#heat(scale, columns);
+  }
+
+  #add(interval: LoadInterval, headline: Distribution): void {
+    const { planned, sent, received, inFlight, sendLag } = interval;
+    const [from, to] = [interval.from / 1000, interval.to / 1000];
+    this.from.push(from);
+    this.to.push(to);
+    this.middle.push((from + to) / 2);
+    for (const [name, lines] of Object.entries({ planned, sent, received })) {
+      this[name as "planned"].push(to > from ? lines / (to - from) : 0);
+    }
+    this.inFlight.push(inFlight);
+    this.headline.add(headline);
+    this.sendLag.add(sendLag);
+    for (const { tag, up, down } of this.servers) {
+      const part = interval.servers.get(tag);
+      up.add(part?.up);
+      down.add(part?.down);
+    }
+    if (badOf(interval) === 0) return;
+    const last = this.bad.at(-1);
+    if (last?.[1] === from) last[1] = to;
+    else this.bad.push([from, to]);
+  }
+
+  #heat(scale: LogScale, entries: number[][]): HeatMap {
+    const each = Math.ceil(entries.length / MAX_HEAT_COLUMNS);
+    const firsts = entries.keys().filter((place) => place % each === 0).toArray();
+    const counts = Array.from({ length: scale.bins }, (_, row) =>
+      firsts.map((first) => {
+        const column = entries.slice(first, first + each);
+        return column.reduce((sum, rows) => sum + rows[row]!, 0);
+      }));
+    return {
+      xEdges: [...firsts.map((it) => this.from[it]!), this.to.at(-1)!],
+      yEdges: scale.edges().map((micros) => micros / 1000),
+      counts,
+    };
+  }
+}
+
+/** Lines without a right reply that an entry tells of. */
+function badOf({ lost, dropped, unsent, corrupt, errors }: LoadInterval): number {
+  return lost + dropped + unsent + corrupt + sumOf(errors);
+}
+
+function heatScale({ count, min, max }: Distribution): LogScale | undefined {
+  if (count === 0) return undefined;
+  const span = Math.log(Math.max(max, 0.1) / Math.max(min, 0.1));
+  const rows = Math.floor(span / Math.log(MIN_HEAT_FACTOR));
+  return new LogScale({ min, max }, Math.min(Math.max(rows, 1), MAX_HEAT_ROWS));
+}
+
+function rowsOf(values: Distribution, scale: LogScale): number[] {
+  const rows = new Array<number>(scale.bins).fill(0);
+  for (const [micros, count] of values.values()) rows[scale.binOf(micros)]! += count;
+  return rows;
+}

@@ -1,0 +1,128 @@
+/** What was measured, and what was found, in words. */
+import type { LoadServer, LoadSummary } from "../../stats/load_summary.ts";
+import { LOAD_METRICS } from "../../stats/metrics.ts";
+import type { Verdict } from "../../stats/threshold.ts";
+import { formatMillis } from "../../time/duration.ts";
+import { millis } from "../format.ts";
+import {
+  CLOSED_LOOP,
+  countLine,
+  DIRECTIONS,
+  errorLines,
+  generatorLine,
+  headlineOf,
+  NO_ANSWER,
+  rateLine,
+  steadyLine,
+  timeoutText,
+  unsteadyText,
+} from "../load_figures.ts";
+import type { LoadEnd, LoadStart } from "../load_record.ts";
+import { foundLine, linesText, planTexts, stageText } from "../load_text.ts";
+import type { Fact, PageVerdict } from "../page/model.ts";
+import { thresholdText } from "../text.ts";
+
+type Tone = PageVerdict["tone"];
+
+/** What was measured. @param version of the program that made the page. */
+export function factsOf(start: LoadStart, summary: LoadSummary, version: string): Fact[] {
+  const { connections, reconnect, stages, arrivals, seed, think, depth, threads, warmup, timeout } = start;
+  const facts: [name: string, value: string | null][] = [
+    ["Endpoint", start.endpoint],
+    ["Began", `${new Date(start.time * 1000).toISOString().replace("T", " ").slice(0, 19)} UTC`],
+    ["Load", planTexts(start).join(", ")],
+    ["Stages", stages?.map(stageText).join(", ") ?? null],
+    ["Arrivals", arrivals === null ? null : seed === null ? arrivals : `${arrivals}, seed ${seed}`],
+    ["At once", reconnect ? `at most ${connections} connections` : null],
+    ["In flight", depth === null ? null : `${depth} on each connection`],
+    ["In flight", start.max_in_flight === null ? null : `at most ${start.max_in_flight}`],
+    ["Pause", think ? `${formatMillis(think * 1000)} between a reply and the next line` : null],
+    ["Lines", linesText(start)],
+    ["Measured", `${formatMillis(summary.duration * 1000)}, after ${formatMillis(warmup * 1000)} of warm-up`],
+    ["Time-out", timeoutText(timeout * 1000)],
+    ["Threads", threads > 1 ? String(threads) : null],
+    ["Made by", version],
+  ];
+  return facts.flatMap(([name, value]) => value === null ? [] : [{ name, value }]);
+}
+
+/** What was found. */
+export function verdictsOf(start: LoadStart, { ended, summary, thresholds, found }: LoadEnd): PageVerdict[] {
+  const { loop, generator, servers } = summary;
+  const verdicts: PageVerdict[] = [];
+  const say = (topic: string, tone: Tone, text: string) => verdicts.push({ topic, tone, text });
+  if (ended !== null) say("Ended early", "bad", ended);
+  if (found !== undefined) {
+    const tones = { found: "good", none: "bad" } as const;
+    const { outcome } = found;
+    say("Search", outcome in tones ? tones[outcome as "found"] : "unsure", foundLine(found, start.find!));
+  }
+  for (const verdict of thresholds) say("Condition", toneOf(verdict), thresholdText(verdict, LOAD_METRICS));
+  say("Loss", lossTone(summary), lossText(summary));
+  for (const line of errorLines(summary)) say("Errors", "bad", line);
+  say("Rate", "plain", rateLine(summary));
+  if (headlineOf(summary) === null) {
+    if (summary.sent > 0) say("Latency", "bad", NO_ANSWER);
+  } else {
+    if (loop === "closed") say("Latency", "unsure", CLOSED_LOOP);
+    const tones = { ok: "good", strained: "unsure", limited: "bad" } as const;
+    say("Generator", tones[generator.verdict], generatorLine(summary));
+  }
+  say("Steady state", steadyTone(summary), steadyText(start, summary));
+  for (const server of servers) say(directionTopic(server, servers), "plain", directionText(server));
+  return verdicts;
+}
+
+function toneOf({ verdict }: Verdict): Tone {
+  return verdict === "kept" ? "good" : verdict === "broken" ? "bad" : "unsure";
+}
+
+/** Lines that were planned and for which no right reply came, those apart that were not waited for. */
+function missingOf({ planned, received, pending }: LoadSummary): number {
+  return planned - received - pending;
+}
+
+function lossTone(summary: LoadSummary): Tone {
+  return missingOf(summary) > 0 ? "bad" : summary.pending > 0 ? "unsure" : "good";
+}
+
+function lossText(summary: LoadSummary): string {
+  const missing = missingOf(summary);
+  const said = missing === 0
+    ? summary.pending > 0 ? "none of the lines that were waited for" : "none"
+    : `${missing} of ${summary.planned} lines never came`;
+  return `${said}: ${countLine(summary)}`;
+}
+
+function steadyTone({ steady }: LoadSummary): Tone {
+  return steady === null ? "plain" : steady ? "good" : "bad";
+}
+
+function steadyText({ stages }: LoadStart, { steady }: LoadSummary): string {
+  if (steady !== null) return steadyLine(steady);
+  return stages === null
+    ? "not judged: that takes 30 s, and 100 lines in each tenth of it"
+    : "not judged: the stages change the rate";
+}
+
+function directionTopic({ tag }: LoadServer, servers: LoadServer[]): string {
+  return servers.length > 1 ? `Direction, ${tag ?? "without a tag"}` : "Direction";
+}
+
+/** How many times the one direction's delay must be the other's to be told as the larger. */
+const CLEARLY = 2;
+
+/** Which direction has the delay of a server's lines. */
+export function directionText({ up, down, unsteady }: LoadServer): string {
+  if (up === null || down === null) return "unknown: the stamps do not tell the directions apart";
+  const name = up.p99 === null || down.p99 === null ? "max" : "p99";
+  const [upwards, downwards] = [up[name]!, down[name]!];
+  const delay = { up: `${millis(upwards)} ms`, down: `${millis(downwards)} ms` };
+  const larger = upwards > CLEARLY * downwards ? "up" : downwards > CLEARLY * upwards ? "down" : undefined;
+  const other = larger === "up" ? "down" : "up";
+  const told = larger === undefined
+    ? `neither has clearly more of the delay: ${name} above its best is ${delay.up} upstream, ${delay.down} downstream`
+    : `${DIRECTIONS[larger]} has most of the delay: ${name} above its best is ${delay[larger]}, ` +
+      `${DIRECTIONS[other]} ${delay[other]}`;
+  return unsteady === null ? told : `${told}; these ${unsteadyText([unsteady])}`;
+}

@@ -1,0 +1,286 @@
+/** A load's charts. */
+import type { Distribution } from "../../stats/distribution.ts";
+import type { LoadEnd, LoadStart } from "../load_record.ts";
+import { counted } from "../../failure.ts";
+import { isBeyond } from "../../stats/load_durations.ts";
+import type { LoadStats } from "../../stats/load_stats.ts";
+import { millis, millisOfMicros } from "../format.ts";
+import { logBins } from "../histogram.ts";
+import { headlineOf, perSecond } from "../load_figures.ts";
+import type { Axis, Layer, LineLayer, Plot, Value } from "../page/model.ts";
+import { type Course, MAX_DRAWN_SERVERS, type Spread } from "./course.ts";
+import { nameOf } from "./tables.ts";
+
+/** Colours of the palette. */
+const COLOURS = { first: 0, second: 1, third: 2, losses: -1 };
+/** The most bars of the histogram. */
+const MAX_BARS = 40;
+/** Quantiles drawn for each tenfold of 1 / (1 - quantile). */
+const QUANTILES_A_DECADE = 10;
+/** From this factor on a logarithmic axis shows more than a linear one. */
+const WIDE = 50;
+
+const TIME: Axis = { label: "time since the measured part began", quantity: "time" };
+
+/** How long lines waited, over the run. */
+export function latencyOverTime(start: LoadStart, { stats, summary }: LoadEnd, course: Course): Plot[] {
+  if (headlineOf(summary) === null) return [];
+  const name = latencyName(start);
+  const { headline, middle } = course;
+  const { top } = headline;
+  const plot = spreadPlot(`${capital(name)} over time`, name, course, headline);
+  const values = stats.headline;
+  const [worst, at] = maximumOf(headline[top], middle);
+  const description =
+    `Over the whole run from ${millisOfMicros(values.min)} to ${millisOfMicros(values.max)} ms, ` +
+    `half of the lines at most ${
+      millisOfMicros(values.percentile(50))
+    } ms. The highest ${top} of an entry is ` +
+    `${worst.toFixed(3)} ms, at ${at.toFixed(1)} s. ${badText(course)}`;
+  return [{ ...plot, description, layers: [...badLayers(course), ...plot.layers] }];
+}
+
+/** Lines a second. */
+export function ratesOverTime(start: LoadStart, { summary }: LoadEnd, course: Course): Plot[] {
+  if (course.from.length === 0) return [];
+  const isOpen = start.loop === "open";
+  const names = isOpen ? ["planned", "sent", "received"] as const : ["sent", "received"] as const;
+  const { rate } = summary;
+  const x = [...course.from, course.to.at(-1)!];
+  return [{
+    title: isOpen ? "Planned, sent and received rate over time" : "Sent and received rate over time",
+    description: `On average ${
+      names.map((it) => `${perSecond(rate[it])} lines/s ${it}`).join(", ")
+    }; what came after the plan's end is in the last step. ${badText(course)}`,
+    x: TIME,
+    y: { label: "lines a second", quantity: "rate", min: 0 },
+    layers: [
+      ...badLayers(course),
+      ...names.map((name): Layer => ({
+        kind: "line",
+        name,
+        colour: { planned: COLOURS.third, sent: COLOURS.second, received: COLOURS.first }[name],
+        x,
+        y: [...course[name], course[name].at(-1)!],
+        steps: true,
+      })),
+    ],
+  }];
+}
+
+/** Lines in flight. */
+export function inFlightOverTime(course: Course): Plot[] {
+  const { to, inFlight } = course;
+  if (to.length === 0) return [];
+  const [most, at] = maximumOf(inFlight, to);
+  return [{
+    title: "Lines in flight over time",
+    description: `At the end of each entry; at most ${most}, at ${at.toFixed(1)} s.`,
+    x: TIME,
+    y: { label: "lines in flight", quantity: "count", min: 0 },
+    layers: [line("in flight", COLOURS.first, to, inFlight)],
+  }];
+}
+
+/** How many lines had which latency when. */
+export function heatMap(start: LoadStart, { heat }: Course): Plot[] {
+  if (heat === undefined) return [];
+  const name = latencyName(start);
+  return [{
+    title: `Lines by time and ${name}`,
+    description:
+      "Each cell counts the lines whose replies came in that time after such a wait: two bands are two " +
+      "kinds of lines, and a rising one is a queue that grows.",
+    x: TIME,
+    y: { label: name, quantity: "duration", scale: "log" },
+    layers: [{ kind: "heat", name: "lines", ...heat }],
+  }];
+}
+
+/** Latency by percentile, its tail drawn out. */
+export function byPercentile(start: LoadStart, { stats, summary }: LoadEnd): Plot[] {
+  const { total } = stats;
+  if (headlineOf(summary) === null) return [];
+  const isOpen = start.loop === "open";
+  const layers = [
+    ...isOpen ? [quantileLine("response", COLOURS.first, total.response, stats)] : [],
+    quantileLine("service", isOpen ? COLOURS.second : COLOURS.first, total.service, stats),
+  ].filter(({ x }) => x.length > 0);
+  return [{
+    title: "Latency by percentile",
+    description:
+      "How long the fastest part of the lines took at most: a cliff towards the right is a few lines that " +
+      "wait far longer than the others. A line ends where the lines that never came leave no room for a percentile.",
+    x: { label: "percentile of the lines", quantity: "quantile", min: 0 },
+    y: durationAxis("latency", stats.headline.min / 1000, stats.headline.max / 1000),
+    layers,
+  }];
+}
+
+/** How many lines had which latency. */
+export function histogram(start: LoadStart, { stats }: LoadEnd): Plot[] {
+  const values = stats.headline;
+  if (values.count === 0) return [];
+  const { edges, counts } = logBins(values, Math.min(MAX_BARS, Math.ceil(2 * Math.log2(values.count)) + 1));
+  const name = latencyName(start);
+  return [{
+    title: `Histogram of the ${name}`,
+    description: `${counted(values.count, "line")}, from ${millisOfMicros(values.min)} to ${
+      millisOfMicros(values.max)
+    } ms. Bars get wider to the right by the same factor.`,
+    x: { label: name, quantity: "duration", scale: "log" },
+    y: { label: "lines", quantity: "count", min: 0 },
+    layers: [{
+      kind: "bars",
+      name: "lines",
+      colour: COLOURS.first,
+      edges: edges.map((it) => it / 1000),
+      values: counts,
+    }],
+  }];
+}
+
+/** The delay of each direction above its best, of each server in its own colour. */
+export function directionsOverTime(course: Course): Plot[] {
+  const { servers, middle, otherServers } = course;
+  const known = servers.filter(({ up, down }) =>
+    [up, down].some((it) => it.max.some((value) => value !== null))
+  );
+  if (known.length === 0) return [];
+  const spreads = known.flatMap(({ up, down }) => [up, down]);
+  const top = spreads.map((it) => it.top).sort().at(0) ?? "max"; // "max" sorts before "p90" and "p99"
+  const highest = Math.max(...spreads.flatMap((it) => it[top].map((value) => value ?? 0)));
+  const others = otherServers === 0
+    ? ""
+    : ` Only the ${MAX_DRAWN_SERVERS} servers with the most lines are drawn, ${otherServers} are not.`;
+  return (["up", "down"] as const).map((direction) => ({
+    title: direction === "up"
+      ? "Upstream delay over time, from write to the server's stamp"
+      : "Downstream delay over time, from the server's stamp to the reply",
+    description:
+      `${top} in each entry, above the shortest delay that was known by then, on the same scale as the ` +
+      `other direction's. ${
+        known.map((server) => {
+          const [most, at] = maximumOf(server[direction][top], middle);
+          return `${nameOf(server)}: at most ${most.toFixed(3)} ms, at ${at.toFixed(1)} s`;
+        }).join("; ")
+      }.${others}`,
+    x: TIME,
+    y: { label: "delay above the best", quantity: "duration", min: 0, max: highest || 1 },
+    layers: known.flatMap((server) => {
+      const colour = servers.indexOf(server);
+      const name = servers.length === 1 && server.tag === null ? "" : `${nameOf(server)}, `;
+      const values = server[direction];
+      const between: Layer = {
+        kind: "band",
+        name: `${name}p50 to ${top}`,
+        colour,
+        x: middle,
+        low: values.p50,
+        high: values[top],
+      };
+      return [...known.length <= 3 ? [between] : [], line(`${name}${top}`, colour, middle, values[top])];
+    }),
+  }));
+}
+
+/** How late the generator was with its lines. */
+export function sendLagOverTime({ summary }: LoadEnd, course: Course): Plot[] {
+  const { send_lag } = summary;
+  if (send_lag === null) return [];
+  const plot = spreadPlot(
+    "Send lag over time, from planned moment to hand-over",
+    "send lag",
+    course,
+    course.sendLag,
+  );
+  const description = `How late this program itself was with its lines: at most ${millis(send_lag.max)} ms.`;
+  return [{ ...plot, description }];
+}
+
+/** What connections and their handshakes took. */
+export function connects({ stats }: LoadEnd): Plot[] {
+  const { connect, handshake } = stats.total;
+  if (connect.count < 2) return [];
+  const layers = [
+    quantileLine("connect", COLOURS.first, connect, stats),
+    ...handshake.count > 1 ? [quantileLine("TLS handshake", COLOURS.second, handshake, stats)] : [],
+  ];
+  const all = [connect, ...handshake.count > 1 ? [handshake] : []];
+  return [{
+    title: handshake.count > 1 ? "Connects and TLS handshakes by percentile" : "Connects by percentile",
+    description: `${counted(connect.count, "connection")} made in the measured time, in ${
+      millisOfMicros(connect.max)
+    } ms at most.`,
+    x: { label: "percentile of the connections", quantity: "quantile", min: 0 },
+    y: durationAxis(
+      "time",
+      Math.min(...all.map((it) => it.min / 1000)),
+      Math.max(...all.map((it) => it.max / 1000)),
+    ),
+    layers,
+  }];
+}
+
+function latencyName({ loop }: LoadStart): string {
+  return loop === "open" ? "response" : "service time";
+}
+
+function capital(text: string): string {
+  return text[0]!.toUpperCase() + text.slice(1);
+}
+
+function line(name: string, colour: number, x: number[], y: Value[]): LineLayer {
+  return { kind: "line", name, colour, x, y };
+}
+
+/** Median and top, and between which limits all values are. */
+function spreadPlot(title: string, label: string, { middle }: Course, spread: Spread): Plot {
+  const { min, p50, max, top } = spread;
+  const known = [...min, ...max].filter((it) => it !== null);
+  return {
+    title,
+    description: "",
+    x: TIME,
+    y: durationAxis(label, Math.min(...known), Math.max(...known)),
+    layers: [
+      { kind: "band", name: "minimum to maximum", colour: COLOURS.first, x: middle, low: min, high: max },
+      ...top === "max" ? [] : [line(top, COLOURS.second, middle, spread[top])],
+      line("p50", COLOURS.first, middle, p50),
+    ],
+  };
+}
+
+/** An axis for durations in ms: a logarithmic one where they differ by much. */
+function durationAxis(label: string, least: number, most: number): Axis {
+  const isWide = least > 0 && most > WIDE * least;
+  return { label, quantity: "duration", ...isWide ? { scale: "log" } : { min: 0 } };
+}
+
+/** The values of rising quantiles, up to the maximum; null from where lines that never came leave no room for one. */
+function quantileLine(name: string, colour: number, values: Distribution, stats: LoadStats): LineLayer {
+  const came = stats.neverCame(name === "response" || name === "service" ? name : "connect");
+  const steps = Math.floor(QUANTILES_A_DECADE * Math.log10(Math.max(values.count, 1)));
+  const quantiles = values.count === 0
+    ? []
+    : Array.from({ length: steps + 1 }, (_, step) => 1 - 10 ** (-step / QUANTILES_A_DECADE));
+  const y = quantiles.map((it) => isBeyond(100 * it, came) ? null : values.percentile(100 * it) / 1000);
+  return line(name, colour, quantiles, y);
+}
+
+function maximumOf(values: Value[], x: number[]): [most: number, at: number] {
+  const most = Math.max(0, ...values.filter((it) => it !== null));
+  return [most, x[values.indexOf(most)] ?? 0];
+}
+
+function badLayers({ bad }: Course): Layer[] {
+  return bad.length === 0
+    ? []
+    : [{ kind: "spans", name: "lines lost, failed or not sent", colour: COLOURS.losses, spans: bad }];
+}
+
+function badText({ bad }: Course): string {
+  return bad.length === 0
+    ? "No line was lost, failed or was not sent."
+    : `Marked: ${counted(bad.length, "span")} in which lines were lost, failed or were not sent.`;
+}

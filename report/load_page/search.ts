@@ -1,0 +1,60 @@
+/** A search for the highest rate as a knee chart. */
+import { kindOf, LOAD_METRICS } from "../../stats/metrics.ts";
+import type { LoadFound, LoadTrial } from "../../stats/load_trial.ts";
+import { parseThresholdOf } from "../../stats/threshold.ts";
+import { foundLine } from "../load_text.ts";
+import type { Layer, Plot, Quantity } from "../page/model.ts";
+
+/** Colours of the palette: of trials that kept the condition, of its limit and of the rate found. */
+const [KEPT, LIMIT, FOUND] = [0, 1, 2];
+const BROKEN = -1;
+
+const QUANTITIES: Record<ReturnType<typeof kindOf>, [quantity: Quantity, scale: number]> = {
+  time: ["duration", 1000],
+  share: ["share", 1],
+  count: ["count", 1],
+  drift: ["count", 1],
+};
+
+/** What each trial's rate came to. @param condition of the search. */
+export function kneeChart(found: LoadFound, condition: string): Plot[] {
+  const { metric, limit } = parseThresholdOf(LOAD_METRICS, condition);
+  const [quantity, scale] = QUANTITIES[kindOf(metric)];
+  const told = found.trials.filter(({ value }) => value !== null);
+  if (told.length === 0) return [];
+  const rates = told.map(({ rate }) => rate);
+  const untold = found.trials.length - told.length;
+  const points = (name: string, colour: number, trials: LoadTrial[]): Layer[] =>
+    trials.length === 0 ? [] : [{
+      kind: "points",
+      name,
+      colour,
+      x: trials.map(({ rate }) => rate),
+      y: trials.map(({ value }) => value! * scale),
+    }];
+  return [{
+    title: `What each rate came to, and the limit of ${condition}`,
+    description: `${foundLine(found, condition)}. The table of trials has the same figures` +
+      (untold === 0 ? "." : `, and those of ${untold} that have no value to draw.`),
+    x: { label: "lines a second planned", quantity: "rate", scale: "log" },
+    y: {
+      label: condition.replace(/\s*[<>].*$/, ""),
+      quantity,
+      ...quantity === "duration" && { scale: "log" },
+    },
+    layers: [
+      {
+        kind: "line",
+        name: "limit",
+        colour: LIMIT!,
+        x: [Math.min(...rates), Math.max(...rates)],
+        y: [limit * scale, limit * scale],
+      },
+      ...(found.rate === null ? [] : [
+        { kind: "spans", name: "rate found", colour: FOUND!, spans: [[found.rate, found.rate]] } as Layer,
+      ]),
+      ...points("kept it", KEPT!, told.filter(({ passed }) => passed)),
+      ...points("did not", BROKEN, told.filter(({ passed }) => !passed)),
+    ],
+  }];
+}

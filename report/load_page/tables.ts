@@ -1,0 +1,166 @@
+/** The figures of a load as tables, in the words and formats of its text. */
+import { LOAD_COUNTS, LOAD_METRICS } from "../../stats/metrics.ts";
+import type { LoadDurations, LoadSummary } from "../../stats/load_summary.ts";
+import { LOAD_PERCENTILES, type PercentileName } from "../../stats/load_summary.ts";
+import type { LoadTrial } from "../../stats/load_trial.ts";
+import type { Verdict } from "../../stats/threshold.ts";
+import { millis, percent, withBound } from "../format.ts";
+import {
+  byCount,
+  CLOSED_LOOP,
+  DIRECTIONS,
+  hasIntervals,
+  headlineOf,
+  percentileRows,
+  RESPONSE,
+  share,
+  SHORT,
+  timeoutText,
+  unsteadyText,
+} from "../load_figures.ts";
+import { trialCells } from "../load_text.ts";
+import type { Table } from "../page/model.ts";
+import { thresholdText } from "../text.ts";
+
+/** Columns of numbers behind a first one of text. */
+function columnsOf(first: string, ...numbers: string[]): Table["columns"] {
+  return [{ name: first }, ...numbers.map((name) => ({ name, isNumber: true }))];
+}
+
+/** The percentiles of what a user of the path waits; undefined if no line was answered. @param timeout in ms. */
+export function headlineTable(summary: LoadSummary, timeout: number): Table | undefined {
+  const values = headlineOf(summary);
+  if (values === null) return undefined;
+  const some = hasIntervals(values);
+  const title = summary.loop === "open" ? RESPONSE : CLOSED_LOOP;
+  return {
+    caption: `${title[0]!.toUpperCase()}${title.slice(1)}`,
+    columns: columnsOf("percentile", "value", "95 % interval"),
+    rows: percentileRows(summary, values, timeout).map(([name, value, more]) => [
+      name,
+      value,
+      more === "" && name !== "max" && !some ? SHORT : more,
+    ]),
+  };
+}
+
+/** All durations, a row for each kind. @param timeout in ms. */
+export function durationTable(summary: LoadSummary, timeout: number): Table | undefined {
+  const { response, service, send_lag, blocked, connect, handshake, servers } = summary;
+  const kinds: [string, LoadDurations | null][] = [
+    ...Object.entries({ response, service, "send lag": send_lag, blocked, connect }),
+    ["TLS handshake", handshake],
+    ...servers.flatMap((server) =>
+      (["up", "down"] as const).map((direction): [string, LoadDurations | null] => [
+        `${DIRECTIONS[direction]} delay above its best${servers.length > 1 ? `, ${nameOf(server)}` : ""}`,
+        server[direction],
+      ])
+    ),
+  ];
+  const percentiles = Object.keys(LOAD_PERCENTILES) as PercentileName[];
+  const rows = kinds.flatMap(([name, values]) => {
+    if (values === null) return [];
+    const told = percentiles.map((it) =>
+      values.beyond.includes(it)
+        ? `> ${timeoutText(timeout)}`
+        : values[it] === null
+        ? "-"
+        : millis(values[it])
+    );
+    return [[
+      name,
+      String(values.count),
+      ...[values.min, values.avg].map(millis),
+      ...told,
+      millis(values.max),
+    ]];
+  });
+  if (rows.length === 0) return undefined;
+  return {
+    caption: "Durations in ms, of lines whose replies came",
+    columns: columnsOf(
+      "duration",
+      ...["count", "min", "avg"],
+      ...percentiles.map((it) => it.replace("_", ".")),
+      "max",
+    ),
+    rows,
+  };
+}
+
+/** What became of the lines, each count with its share of the planned ones. */
+export function countTable(summary: LoadSummary): Table {
+  const { planned } = summary;
+  const errors = Object.values(summary.errors).reduce((sum, it) => sum + it, 0);
+  const counts = LOAD_COUNTS.map((name): [string, number] => [name, summary[name]]);
+  return {
+    caption: "Lines",
+    columns: columnsOf("what became of them", "lines", "share of the planned ones"),
+    rows: [...counts, ["errors", errors] as const].map(([name, count]) => [
+      name,
+      String(count),
+      planned === 0 ? "-" : percent(count / planned),
+    ]),
+  };
+}
+
+/** Why lines and connects failed; undefined if none did. */
+export function reasonTable({ errors, connect_errors }: LoadSummary): Table | undefined {
+  const rows = [["line", errors], ["connect", connect_errors]] as const;
+  const told = rows.flatMap(([what, counts]) =>
+    byCount(counts).map(([reason, count]) => [reason, what, String(count)])
+  );
+  if (told.length === 0) return undefined;
+  return {
+    caption: "What failed",
+    columns: [{ name: "reason" }, { name: "of a" }, { name: "count", isNumber: true }],
+    rows: told,
+  };
+}
+
+/** What each server answered; undefined if none did. */
+export function serverTable({ servers, received }: LoadSummary): Table | undefined {
+  if (servers.length === 0) return undefined;
+  const connections = servers.reduce((all, it) => all + it.connections, 0);
+  return {
+    caption: "Servers",
+    columns: [
+      ...columnsOf("server", "connections", "lines", "clock offset"),
+      { name: "its delays" },
+    ],
+    rows: servers.map((server) => [
+      nameOf(server),
+      share(server.connections, connections),
+      share(server.received, received),
+      server.offset === null ? "unknown" : withBound(server.offset),
+      server.unsteady === null ? "hold" : unsteadyText([server.unsteady]),
+    ]),
+  };
+}
+
+/** The name of a server among others. */
+export function nameOf({ tag }: { tag: string | null }): string {
+  return tag ?? "without a tag";
+}
+
+/** The trials of a search, in their order. */
+export function trialTable(trials: LoadTrial[]): Table {
+  return {
+    caption: "Trials, in their order",
+    columns: [
+      ...columnsOf("lines/s planned", "lines/s received", "p50 ms", "p99 ms"),
+      { name: "verdict" },
+    ],
+    rows: trials.map(trialCells),
+  };
+}
+
+/** What was made a condition; undefined if nothing was. */
+export function thresholdTable(thresholds: Verdict[]): Table | undefined {
+  if (thresholds.length === 0) return undefined;
+  return {
+    caption: "Conditions",
+    columns: [{ name: "the run fails if" }, { name: "verdict" }, { name: "in words" }],
+    rows: thresholds.map((it) => [it.threshold, it.verdict, thresholdText(it, LOAD_METRICS)]),
+  };
+}

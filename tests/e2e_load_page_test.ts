@@ -1,0 +1,88 @@
+/** `tsecho load --html`, and the files of a load that cannot be written to their end. */
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { markup } from "../report/page/markup.ts";
+import type { LoadSummary } from "../stats/load_summary.ts";
+import { e2e as test } from "./harness.ts";
+import { Folder, run, Running, ServerProcess, TSECHO, tsecho } from "./helpers.ts";
+
+const SHORT = ["-R", "200", "-c", "2", "-t", "1", "--warmup", "0"];
+
+test("load --html writes a page of the run, beside its text", async () => {
+  await using server = await ServerProcess.start(["--tag", "web-1"]);
+  await using folder = await Folder.make();
+  const [html, json] = [folder.file("run.html"), folder.file("run.json")];
+  const address = `127.0.0.1:${server.port}`;
+  const { code, stdout, stderr } = await tsecho(["load", ...SHORT, "--html", html, "--json", json, address]);
+  assertEquals([code, stderr], [0, ""]);
+  const page = await Deno.readTextFile(html);
+  const { end } = JSON.parse(await Deno.readTextFile(json)) as { end: LoadSummary };
+  assertMatch(page, /^<!DOCTYPE html>/);
+  assertStringIncludes(page, `tcp://${address}`);
+  assertStringIncludes(page, "web-1");
+  for (const values of [end.response!, end.service!, end.servers[0]!.up!]) {
+    assertStringIncludes(page, `>${(values.p90! * 1000).toFixed(3)}<`);
+  }
+  for (const line of stdout.split("\n").slice(3, 6)) assertStringIncludes(page, markup(line));
+});
+
+test("load --html - writes the page to stdout, and nothing else", async () => {
+  await using server = await ServerProcess.start();
+  const address = `127.0.0.1:${server.port}`;
+  const { code, stdout } = await tsecho(["load", ...SHORT, "--html", "-", address]);
+  assertEquals(code, 0);
+  assertMatch(stdout, /^<!DOCTYPE html>[^]*<\/html>\n$/);
+  const twice = await tsecho(["load", ...SHORT, "--html", "-", "--json", "-", address]);
+  assertEquals([twice.code, twice.stderr], [
+    2,
+    'tsecho: Cannot write to "-": more than one output is to go to stdout\n',
+  ]);
+});
+
+test(
+  "on a disk that is full a page costs the run's text nothing",
+  { needs: ["unshare", "mount"] },
+  async () => {
+    await using server = await ServerProcess.start();
+    await using folder = await Folder.make();
+    const page = folder.file("run.html");
+    const args = ["load", ...SHORT, "--html", page, `127.0.0.1:${server.port}`];
+    const script = `mount -t tmpfs -o size=4k tmpfs "${folder.path}" && exec "$@"`;
+    const own = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, "sh"];
+    const { code, stdout, stderr } = await run([...own, ...TSECHO, ...args]);
+    assertMatch(stderr, /^tsecho: Cannot write ".*run\.html": [Nn]o space left on device\n$/);
+    assertEquals(code, 1);
+    assertStringIncludes(stdout, "200 lines planned, 200 sent, 200 received");
+  },
+);
+
+test("a page is written over no other file of the run", async () => {
+  await using server = await ServerProcess.start();
+  await using folder = await Folder.make();
+  const address = `127.0.0.1:${server.port}`;
+  const [file, link] = [folder.file("a.html"), folder.file("b.html")];
+  await Deno.writeTextFile(file, "");
+  await Deno.link(file, link);
+  const linked = await tsecho(["load", ...SHORT, "--json", file, "--html", link, address]);
+  assertEquals([linked.code, linked.stderr], [
+    2,
+    `tsecho: Cannot use --html "${link}": it is the file that --json names\n`,
+  ]);
+});
+
+test("a FIFO whose reader leaves ends the run with one line, and its text is told", async () => {
+  if (Deno.build.os === "windows") return;
+  await using server = await ServerProcess.start();
+  await using folder = await Folder.make();
+  const fifo = folder.file("fifo");
+  assertEquals((await run(["mkfifo", fifo])).code, 0);
+  const address = `127.0.0.1:${server.port}`;
+  for (const [command, ...option] of [["load", "--json"], ["load", "--html"], ["ping", "--json"]]) {
+    const plan = command === "load" ? SHORT : ["-c", "3", "-i", "0.3"];
+    await using loading = new Running([...TSECHO, command!, ...plan, ...option, fifo, address]);
+    const reader = await Deno.open(fifo, { read: true });
+    reader.close();
+    assertEquals(await loading.code(), 1, loading.stderr.text);
+    assertEquals(loading.stderr.text, `tsecho: Cannot write "${fifo}": its reader has gone\n`);
+    assert(/ statistics ---\n/.test(loading.stdout.text), loading.stdout.text);
+  }
+});

@@ -1,0 +1,316 @@
+/** The page of a load: what it shows is what its text and its JSON say. */
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import fc from "fast-check";
+import type { LoadEnd, LoadStart } from "../report/load_record.ts";
+import { LoadDocument } from "../report/load_json.ts";
+import { loadPage } from "../report/load_page.ts";
+import { LoadText } from "../report/load_text.ts";
+import type { Layer, Page, Plot, Table } from "../report/page/model.ts";
+import { readComparedRun } from "../report/compared_run.ts";
+import { LOAD_PERCENTILES, type LoadDurations, type LoadSummary } from "../stats/load_summary.ts";
+import type { LoadFound, LoadTrial } from "../stats/load_trial.ts";
+import { LOAD_METRICS } from "../stats/metrics.ts";
+import { judgeLoad } from "../stats/load_measure.ts";
+import { parseThresholdOf } from "../stats/threshold.ts";
+import { assertProperty, test } from "./harness.ts";
+import { answer, runOf, START, written } from "./load_helpers.ts";
+
+type Run = ReturnType<typeof runOf>;
+
+function pageOf({ stats }: Run, start: LoadStart = START, end: Partial<LoadEnd> = {}): Page {
+  return loadPage(
+    start,
+    { ended: null, stats, summary: stats.summary(), thresholds: [], ...end },
+    "tsecho 1",
+  );
+}
+
+function partsOf<Kind extends "plot" | "table">(page: Page, kind: Kind) {
+  return page.sections.flatMap(({ parts }) => parts).filter((it) => it.kind === kind);
+}
+
+const plotsOf = (page: Page): Plot[] => partsOf(page, "plot").map((it) => (it as { plot: Plot }).plot);
+const tablesOf = (page: Page): Table[] => partsOf(page, "table").map((it) => (it as { table: Table }).table);
+
+function tableOf(page: Page, caption: string): Table {
+  return tablesOf(page).find((it) => it.caption.startsWith(caption))!;
+}
+
+function plotOf(page: Page, title: string): Plot {
+  const plot = plotsOf(page).find((it) => it.title.startsWith(title));
+  assert(plot !== undefined, `${title} in ${plotsOf(page).map((it) => it.title)}`);
+  return plot;
+}
+
+function layerOf<Kind extends Layer["kind"]>(plot: Plot, kind: Kind, name?: string) {
+  return plot.layers.find((it) => it.kind === kind && (name ?? it.name) === it.name) as
+    | Extract<Layer, { kind: Kind }>
+    | undefined;
+}
+
+/** Two servers, of which the second has a queue on the way up, and loses lines in the fourth second. */
+const eventful = (seconds = 40) =>
+  runOf(seconds, (interval, place) => {
+    answer(interval, 480, 200 + place % 3, "web-1");
+    answer(interval, 500, 2000 + 10 * place, "web-2");
+    interval.server("web-2").up.record(9000, 300);
+    interval.inFlight = place;
+    interval.planned += 20;
+    interval.dropped += 5;
+    interval.sent += 15;
+    interval.lost += place === 3 ? 9 : 0;
+    interval.errors.set("connection reset", place === 3 ? 6 : 15);
+  }, { connections: () => new Map([["web-1", 25], ["web-2", 25]]) });
+
+test("the tables have the figures of the JSON's end", () => {
+  const run = eventful();
+  const page = pageOf(run);
+  const { end } = JSON.parse(page.document.json) as { end: LoadSummary };
+  const percentiles = Object.keys(LOAD_PERCENTILES) as (keyof typeof LOAD_PERCENTILES)[];
+  const rows = tableOf(page, "Durations").rows;
+  const cells = (values: LoadDurations) => [
+    String(values.count),
+    ...[values.min, values.avg].map((it) => (it * 1000).toFixed(3)),
+    ...percentiles.map((it) => values.beyond.includes(it) ? "> 5 s" : (values[it]! * 1000).toFixed(3)),
+    (values.max * 1000).toFixed(3),
+  ];
+  const [web1, web2] = end.servers as [LoadSummary["servers"][0], LoadSummary["servers"][0]];
+  assertEquals(rows, [
+    ["response", ...cells(end.response!)],
+    ["service", ...cells(end.service!)],
+    ["send lag", ...cells(end.send_lag!)],
+    ["blocked", ...cells(end.blocked!)],
+    ["upstream delay above its best, web-1", ...cells(web1.up!)],
+    ["downstream delay above its best, web-1", ...cells(web1.down!)],
+    ["upstream delay above its best, web-2", ...cells(web2.up!)],
+    ["downstream delay above its best, web-2", ...cells(web2.down!)],
+  ]);
+  const counts = tableOf(page, "Lines").rows.map(([name, count]) => [name, Number(count)]);
+  assertEquals(Object.fromEntries(counts), {
+    ...Object.fromEntries(counts.map(([name]) => [name, end[name as "planned"]])),
+    errors: end.errors["connection reset"],
+  });
+  assertEquals(tableOf(page, "What failed").rows, [["connection reset", "line", String(39 * 15 + 6)]]);
+  assertEquals(tableOf(page, "Servers").rows.map((it) => it.slice(0, 3)), [
+    ["web-1", "25 (50%)", `${40 * 480} (49%)`],
+    ["web-2", "25 (50%)", `${40 * 500} (51%)`],
+  ]);
+});
+
+test("the page says nothing that the text says in other words or figures", () => {
+  const run = eventful();
+  const page = pageOf(run);
+  const text = written((sink) => new LoadText(sink, { rows: true }), run);
+  const words = page.verdicts.map((it) => it.text);
+  const said = (line: string) =>
+    assert(words.some((it) => it.includes(line)), `${line} in\n${words.join("\n")}`);
+  const lines = text.split("\n");
+  const from = lines.findIndex((it) => it.startsWith("---"));
+  for (const line of lines.slice(from + 1, from + 5)) said(line.replace(/^errors: /, ""));
+  said(lines.find((it) => it.startsWith("steady: "))!);
+  for (const [percentile, value, interval] of tableOf(page, "Response").rows) {
+    const row = lines.find((it) => it.startsWith(`  ${percentile} `))!;
+    assertEquals(row.trim().split(/ {2,}/), [percentile!, value!, ...interval === "" ? [] : [interval!]]);
+  }
+  assertEquals(page.facts.find((it) => it.name === "Load")?.value, "open loop, 1000 lines/s, 50 connections");
+});
+
+test("the verdicts tell losses, and which direction has the delay of each server", () => {
+  const page = pageOf(eventful());
+  const told = page.verdicts.map(({ topic, tone, text }) => [topic, tone, text.replace(/:.*/, "")]);
+  assertEquals(
+    told.filter(([topic]) => topic === "Loss" || topic!.startsWith("Direction")),
+    [
+      ["Loss", "bad", `${20 * 40} of ${1000 * 40} lines never came`],
+      ["Direction, web-1", "plain", "neither has clearly more of the delay"],
+      ["Direction, web-2", "plain", "upstream has most of the delay"],
+    ],
+  );
+  const quiet = pageOf(runOf(3, (interval) => answer(interval, 1000, 200)));
+  assertEquals(quiet.verdicts.find((it) => it.topic === "Loss")?.tone, "good");
+});
+
+test("a closed loop's page says that waits are left out, and shows nothing of a plan", () => {
+  const run = runOf(3, (interval) => {
+    answer(interval, 500, 300);
+    interval.response.clear();
+    interval.sendLag.clear();
+    interval.blocked.clear();
+  }, { loop: "closed", cpu: () => 0.99 });
+  const page = pageOf(run, {
+    ...START,
+    loop: "closed",
+    rate: null,
+    depth: 1,
+    arrivals: null,
+    max_in_flight: null,
+  });
+  assertStringIncludes(
+    page.verdicts.find((it) => it.topic === "Latency")!.text,
+    "waits that slow replies caused",
+  );
+  assertEquals(page.verdicts.find((it) => it.topic === "Generator")?.tone, "bad");
+  assertEquals(plotsOf(page).map((it) => it.title), [
+    "Service time over time",
+    "Latency by percentile",
+    "Lines by time and service time",
+    "Histogram of the service time",
+    "Sent and received rate over time",
+    "Lines in flight over time",
+    "Upstream delay over time, from write to the server's stamp",
+    "Downstream delay over time, from the server's stamp to the reply",
+  ]);
+  assertEquals(layerOf(plotsOf(page)[4]!, "line", "planned"), undefined);
+});
+
+test("the heat map and the histogram count each line that was received once", () => {
+  const second = fc.array(
+    fc.tuple(fc.integer({ min: 1, max: 300 }), fc.integer({ min: 1, max: 4_000_000 })),
+    {
+      maxLength: 5,
+    },
+  );
+  assertProperty(
+    fc.property(fc.array(second, { minLength: 1, maxLength: 260 }), (seconds) => {
+      const run = runOf(seconds.length, (interval, place) => {
+        for (const [lines, micros] of seconds[place]!) answer(interval, lines, micros);
+      });
+      const page = pageOf(run);
+      const { received } = run.stats.total;
+      if (received === 0) {
+        return assertEquals(plotsOf(page).some((it) => it.title.startsWith("Lines by time")), false);
+      }
+      const heat = layerOf(plotOf(page, "Lines by time and response"), "heat")!;
+      assertEquals(heat.counts.flat().reduce((sum, it) => sum + it, 0), received);
+      assertEquals(heat.counts.length, heat.yEdges.length - 1);
+      for (const row of heat.counts) assertEquals(row.length, heat.xEdges.length - 1);
+      assert(heat.xEdges.length <= 121 && heat.yEdges.length <= 41);
+      for (const edges of [heat.xEdges, heat.yEdges]) {
+        assertEquals(edges, edges.toSorted((a, b) => a - b));
+      }
+      const bars = layerOf(plotOf(page, "Histogram"), "bars")!;
+      assertEquals(bars.values.reduce((sum, it) => sum + it, 0), received);
+    }),
+    { numRuns: 30 },
+  );
+});
+
+test("lost lines are marked where they were, and rates are those of each second", () => {
+  const run = runOf(10, (interval, place) => {
+    answer(interval, 100, 200);
+    if (place !== 3 && place !== 4 && place !== 8) return;
+    interval.planned++;
+    interval.sent++;
+    interval.lost++;
+  });
+  const page = pageOf(run);
+  for (const title of ["Response over time", "Planned, sent and received rate"]) {
+    assertEquals(layerOf(plotOf(page, title), "spans")!.spans, [[3, 5], [8, 9]]);
+  }
+  const rates = plotOf(page, "Planned, sent and received rate");
+  assertEquals(layerOf(rates, "line", "planned")!.y.slice(2, 6), [100, 101, 101, 100]);
+  assertEquals(layerOf(rates, "line", "received")!.y, Array.from({ length: 11 }, () => 100));
+});
+
+test("each server's delays have its own colour, upstream and downstream on one scale", () => {
+  const page = pageOf(eventful());
+  const [up, down] = ["Upstream", "Downstream"].map((it) => plotOf(page, it)) as [Plot, Plot];
+  assertEquals([up.y.min, up.y.max], [down.y.min, down.y.max]);
+  for (const plot of [up, down]) {
+    assertEquals(plot.layers.map((it) => [it.name, "colour" in it && it.colour]), [
+      ["web-1, p50 to p99", 0],
+      ["web-1, p99", 0],
+      ["web-2, p50 to p99", 1],
+      ["web-2, p99", 1],
+    ]);
+  }
+  assertEquals(Math.round(Math.max(...layerOf(up, "line", "web-2, p99")!.y.map((it) => it!))), 9);
+});
+
+const TRIAL: LoadTrial = {
+  ...{
+    rate: 1000,
+    purpose: "search",
+    passed: true,
+    cut_short: false,
+    reasons: [],
+    value: 0.001,
+    duration: 10,
+  },
+  ...{ planned: 10_000, sent: 10_000, received: 10_000, lost: 0, dropped: 0, p50: 0.0002, p99: 0.001 },
+  generator: { verdict: "ok", reasons: [] },
+};
+
+test("a search is a knee: the trials that kept the limit and those that did not, the limit, the rate found", () => {
+  const trials: LoadTrial[] = [
+    TRIAL,
+    { ...TRIAL, rate: 2000, value: 0.02, passed: false, reasons: ["not p99<5ms"] },
+    { ...TRIAL, rate: 1500, value: null, passed: false, reasons: ["3 lost"] },
+  ];
+  const found: LoadFound = { outcome: "found", rate: 1000, trials };
+  const page = pageOf(eventful(3), { ...START, rate: null, find: "p99<5ms" }, { found });
+  const knee = plotOf(page, "What each rate came to");
+  const points = knee.layers.filter((it) => it.kind === "points").map(({ name, x, y }) => [name, x, y]);
+  assertEquals(points, [["kept it", [1000], [1]], ["did not", [2000], [20]]]);
+  assertEquals(layerOf(knee, "line", "limit")!.y, [5, 5]);
+  assertEquals(layerOf(knee, "spans", "rate found")!.spans, [[1000, 1000]]);
+  assertEquals(tableOf(page, "Trials").rows.map((it) => it.at(-1)), [
+    "passed",
+    "failed: not p99<5ms",
+    "failed: 3 lost",
+  ]);
+  assertEquals(page.verdicts[0], {
+    topic: "Search",
+    tone: "good",
+    text: "highest rate that keeps p99<5ms: 1000 lines/s",
+  });
+});
+
+test("conditions are told with what was measured, the kept ones too", () => {
+  const run = eventful(3);
+  const thresholds = ["p50<1h", "lost>1000", "p99.99>5ms"].map((it) =>
+    judgeLoad(parseThresholdOf(LOAD_METRICS, it), run.stats)
+  );
+  const { verdicts } = pageOf(run, START, { thresholds });
+  assertEquals(
+    verdicts.filter(({ topic }) => topic === "Condition").map(({ tone, text }) => [tone, text.split(":")[0]]),
+    [
+      ["bad", "Threshold broken"],
+      ["good", "Threshold kept"],
+      ["bad", "Threshold broken"],
+    ],
+  );
+});
+
+test("the JSON in a page is the run's, which compare reads; of a long run neighbours are merged until it fits", () => {
+  const run = eventful();
+  const whole = written((sink) => new LoadDocument(sink), run);
+  assertEquals(pageOf(run).document.json, whole);
+  const long = runOf(600, (interval, place) => {
+    for (let i = 0; i < 400; i++) answer(interval, 1 + place % 3, 100 * 1.02 ** i + place, "web-1");
+  });
+  const page = pageOf(long);
+  assert(page.document.json.length <= 640 * 1024);
+  const { seconds, end } = JSON.parse(page.document.json);
+  assert(seconds.length < 600 && seconds.length > 10, `${seconds.length}`);
+  const sum = seconds.reduce((all: number, it: { received: number }) => all + it.received, 0);
+  assertEquals([sum, seconds.at(-1).to], [end.received, 600]);
+  assertStringIncludes(
+    JSON.stringify(page.sections.at(-1)),
+    `each ${2 ** Math.ceil(Math.log2(600 / seconds.length))} entries`,
+  );
+  const { p99 } = readComparedRun(page.document.json).figures;
+  assertEquals(p99.value, end.response.p99);
+});
+
+test("a run without a reply has a page that says so", () => {
+  const run = runOf(2, (interval) => {
+    interval.planned = interval.sent = interval.lost = 10;
+  });
+  const page = pageOf(run);
+  assertEquals(page.verdicts.find((it) => it.topic === "Latency")?.text, "no line was answered in time");
+  assertEquals(plotsOf(page).map((it) => it.title), [
+    "Planned, sent and received rate over time",
+    "Lines in flight over time",
+  ]);
+});
