@@ -13,5 +13,7 @@ const ENTITIES: Record<string, string> = {
  * shown as in the text report: `\u202e`.
  */
 export function markup(text: string): string {
-  return escapeText(text).replaceAll(/[&<>"']/g, (char) => ENTITIES[char]!);
+  // XML has no place for these two, nor for half a surrogate pair.
+  const wellFormed = escapeText(text).toWellFormed().replaceAll(/[\ufffe\uffff]/g, "\ufffd");
+  return wellFormed.replaceAll(/[&<>"']/g, (char) => ENTITIES[char]!);
 }

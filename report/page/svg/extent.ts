@@ -1,5 +1,5 @@
 import type { Axis, Layer, Value } from "../model.ts";
-import { isDrawable, kindOf } from "./scale.ts";
+import { isDrawable, kindOf, type Scale } from "./scale.ts";
 
 /** The values that the axes of a chart are to hold. */
 export interface Extent {
@@ -7,6 +7,8 @@ export interface Extent {
   y: number[];
   /** Whether the y axis is to begin at 0: lengths are compared, or what is counted can be none. */
   zero: boolean;
+  /** Whether values are to keep some way from the ends of the y axis: all but the edges of cells. */
+  room: boolean;
   /** Whether there is nothing to draw. */
   isEmpty: boolean;
 }
@@ -44,21 +46,24 @@ export function extentOf(layers: Layer[], x: Axis, y: Axis): Extent {
   return {
     ...found,
     zero: isCounted || layers.some(({ kind }) => kind === "bars"),
-    isEmpty: found.x.length === 0 || layers.every(isEmptyLayer),
+    room: layers.every(({ kind }) => kind !== "heat"),
+    isEmpty: found.x.length === 0 || layers.every((it) => isEmptyLayer(it, kinds)),
   };
 }
 
-function isEmptyLayer(layer: Layer): boolean {
+/** Whether a layer shows nothing on axes of these kinds. */
+function isEmptyLayer(layer: Layer, kinds: Record<"x" | "y", Scale["kind"]>): boolean {
+  const isIn = (axis: "x" | "y", value: Value | undefined) => isDrawable(value, kinds[axis]);
   switch (layer.kind) {
     case "spans":
-      return layer.spans.length === 0;
+      return !layer.spans.flat().some((it) => isIn("x", it));
     case "bars":
-      return layer.values.length === 0;
+      return !layer.values.some((it, i) => isIn("y", it) && isIn("x", layer.edges[i + 1]));
     case "heat":
-      return layer.counts.every((row) => row.every((count) => !(count > 0)));
+      return !layer.counts.some((row) => row.some((count) => count > 0));
     case "band":
-      return layer.low.every((it) => it === null) || layer.high.every((it) => it === null);
+      return !layer.x.some((it, i) => isIn("x", it) && isIn("y", layer.low[i]) && isIn("y", layer.high[i]));
     default:
-      return layer.y.every((it) => it === null);
+      return !layer.x.some((it, i) => isIn("x", it) && isIn("y", layer.y[i]));
   }
 }

@@ -20,6 +20,7 @@ const DURATIONS: Unit[] = [
   { name: " µs", size: 1e-3 },
   { name: " ns", size: 1e-6 },
 ];
+const TIMES = DURATIONS.map(({ name, size }) => ({ name, size: size / 1000 }));
 const NUMBERS: Unit[] = [
   { name: "T", size: 1e12 },
   { name: "G", size: 1e9 },
@@ -67,7 +68,7 @@ function unitOf(values: number[], quantity: Quantity): Unit {
     case "share":
       return { name: "%", size: 0.01 };
     case "time":
-      return { name: " s", size: 1 };
+      return fittingUnit(TIMES, values, most);
     case "duration":
       return fittingUnit(DURATIONS, values, most);
     case "rate":

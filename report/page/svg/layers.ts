@@ -1,7 +1,7 @@
 import type { Layer, LineLayer, Value } from "../model.ts";
 import { across, down, type Frame } from "./frame.ts";
 import { drawHeat } from "./heat.ts";
-import { coordinate, PathData } from "./path.ts";
+import { PathData } from "./path.ts";
 import { isDrawable } from "./scale.ts";
 import { type Point, type Range, type Runs, thinBand, thinLine } from "./thin.ts";
 
@@ -9,6 +9,8 @@ import { type Point, type Range, type Runs, thinBand, thinLine } from "./thin.ts
 const COLOURS = 8;
 const LINE_WIDTH = 1.5;
 const DOT_WIDTH = 5;
+/** Of a value between two gaps of a line. */
+const LONELY_WIDTH = 4;
 /** Nothing is thinner than this. */
 const MIN_WIDTH = 1.5;
 /** A span wider than this is pale between its edges: what is drawn in it must be seen. */
@@ -71,10 +73,10 @@ function fill(layer: { colour: number }, data: string, kind: "f" | "b" = "f"): s
 
 function drawLine(layer: LineLayer, frame: Frame, detail: Detail): string {
   const runs = runsOf(layer.x, (i) => pointAt(frame, layer.x[i], layer.y[i]));
-  const path = new PathData();
+  const [path, dots] = [new PathData(), new PathData()];
   for (const run of thinLine(runs, frame.width, detail.points)) {
     const first = run[0]!;
-    if (run.length === 1) path.dot(first.x, first.y);
+    if (run.length === 1) dots.dot(first.x, first.y);
     else path.moveTo(first.x, first.y);
     let before = first;
     for (const point of run.slice(1)) {
@@ -83,7 +85,7 @@ function drawLine(layer: LineLayer, frame: Frame, detail: Detail): string {
       before = point;
     }
   }
-  return stroke(layer, path.text);
+  return stroke(layer, path.text) + drawDots(layer, dots, LONELY_WIDTH);
 }
 
 function drawBand(layer: LayerOf<"band">, frame: Frame, detail: Detail): string {
@@ -156,7 +158,7 @@ function drawSpans(layer: LayerOf<"spans">, frame: Frame): string {
   for (const [from, to] of spans) {
     const isPale = isDense || to - from > MAX_SOLID;
     (isPale ? pale : solid).rectangle(from, 0, to - from, frame.height);
-    if (!isPale || to - from <= MAX_SOLID) continue;
+    if (isDense || !isPale) continue;
     for (const edge of [from, to - 1]) solid.rectangle(edge, 0, 1, frame.height);
   }
   return fill(layer, pale.text, "b") + fill(layer, solid.text);
@@ -197,11 +199,12 @@ function drawPoints(layer: LayerOf<"points">, frame: Frame, detail: Detail): str
     dots.dot(point.x, point.y);
     if (range !== null) intervals.moveTo(range.x, range.top).lineTo(range.x, range.bottom);
   }
-  const { colour } = layer;
-  return stroke(layer, intervals.text) +
-    (dots.text === ""
-      ? ""
-      : `<path class="l ${colourClass(colour)}" stroke-width="${coordinate(DOT_WIDTH)}" d="${dots.text}"/>`);
+  return stroke(layer, intervals.text) + drawDots(layer, dots, DOT_WIDTH);
+}
+
+/** Strokes of no length with round ends. */
+function drawDots({ colour }: { colour: number }, { text }: PathData, width: number): string {
+  return text === "" ? "" : `<path class="l ${colourClass(colour)}" stroke-width="${width}" d="${text}"/>`;
 }
 
 /** What is there at each x, cut where there is nothing. */

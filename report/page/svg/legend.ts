@@ -59,9 +59,11 @@ export function legendOf({ layers }: Plot, width: number, font: number, rowHeigh
 }
 
 function drawEntry({ name, swatch }: Entry, x: number, y: number, font: number): string {
-  return `${swatch(x, y)}<text class="f ink" x="${coordinate(x + SWATCH + GAP)}" y="${
-    coordinate(y + font * 0.35)
-  }">${markup(name)}</text>`;
+  return swatch(x, y) + (name === "" ? "" : textAt(name, x + SWATCH + GAP, y, font));
+}
+
+function textAt(text: string, x: number, y: number, font: number): string {
+  return `<text class="f ink" x="${coordinate(x)}" y="${coordinate(y + font * 0.35)}">${markup(text)}</text>`;
 }
 
 function entryOf(layer: Exclude<Layer, { kind: "heat" }>, font: number, width: number): Entry {
@@ -113,8 +115,7 @@ function heatEntries(heat: Extract<Layer, { kind: "heat" }>, font: number, width
   const title: Entry = {
     name: "",
     width: textWidth(name, font),
-    swatch: (x, y) =>
-      `<text class="f ink" x="${coordinate(x)}" y="${coordinate(y + font * 0.35)}">${markup(name)}</text>`,
+    swatch: (x, y) => textAt(name, x, y, font),
   };
   return [title, ...entries];
 }

@@ -6,7 +6,7 @@ const USUAL = 0.6;
 const WIDE = 0.92;
 /** Of East Asian characters and pictures. */
 const FULL = 1.1;
-const BOLD = 1.07;
+const BOLD = 1.15;
 
 /** @param size of the font. */
 export function textWidth(text: string, size: number, bold = false): number {

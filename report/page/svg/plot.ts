@@ -12,6 +12,7 @@
  *
  * Nothing has a style attribute, which a page's Content-Security-Policy forbids, or an id.
  */
+import { escapeText } from "../../../failure.ts";
 import { markup } from "../markup.ts";
 import type { Axis, Plot, Quantity } from "../model.ts";
 import { extentOf } from "./extent.ts";
@@ -21,7 +22,7 @@ import { type Detail, drawLayer } from "./layers.ts";
 import { legendOf } from "./legend.ts";
 import { textWidth, wrapText } from "./letters.ts";
 import { coordinate, PathData } from "./path.ts";
-import { type Scale, scaleOf } from "./scale.ts";
+import { Scale, scaleOf } from "./scale.ts";
 import { type Tick, ticksOf } from "./ticks.ts";
 
 /** How a variant is laid out, in units of its viewBox. */
@@ -49,18 +50,31 @@ const LAYOUTS: Layout[] = [
 /** Between text and what stands beside it. */
 const GAP = 6;
 /** The area's data may be drawn this far beyond it, so that a line on its edge is not cut in half. */
-const OVERHANG = 2;
+const OVERHANG = 3;
 const ROW = 20;
+const MAX_X_TICKS = 11;
 
 /** A chart as two SVG elements, of which a page shows the one that fits. */
 export function drawPlot(plot: Plot): string {
-  return LAYOUTS.map((layout) => draw(plot, layout)).join("\n");
+  const shown = withShownText(plot);
+  return LAYOUTS.map((layout) => draw(shown, layout)).join("\n");
+}
+
+/** A chart whose text is as long as it will be when it is shown, so that room can be made for it. */
+function withShownText({ x, y, ...plot }: Plot): Plot {
+  return {
+    ...plot,
+    title: escapeText(plot.title),
+    x: { ...x, label: escapeText(x.label) },
+    y: { ...y, label: escapeText(y.label) },
+    layers: plot.layers.map((layer) => ({ ...layer, name: escapeText(layer.name) })),
+  };
 }
 
 function draw(plot: Plot, layout: Layout): string {
   const { name, width, height, font } = layout;
   const frame = frameOf(plot);
-  const yTicks = frame === null ? [] : verticalTicks(frame.y, plot.y, layout);
+  const yTicks = frame === null || frame.isBare ? [] : verticalTicks(frame.y, plot.y, layout);
   const left = Math.ceil(Math.max(...yTicks.map(({ label }) => textWidth(label, font)), 0)) + GAP + 2;
   const area: Area = { left, top: 0, width: width - left - 2 * GAP, height };
   const header = drawHeader(plot, layout);
@@ -71,7 +85,8 @@ function draw(plot: Plot, layout: Layout): string {
   const total = area.top + height + 2 * ROW + 4;
   return `<svg class="plot ${name}" viewBox="0 0 ${width} ${
     coordinate(total)
-  }" role="img" font-size="${font}">` +
+  }" role="img" font-size="${font}" ` +
+    `stroke-linejoin="round" stroke-linecap="round">` +
     `<title>${markup(plot.title)}</title><desc>${markup(plot.description)}</desc>` +
     `${header.drawn}${drawn}</svg>`;
 }
@@ -85,10 +100,13 @@ interface Area {
 }
 
 /** The scales of a chart; null if it has no values. */
-function frameOf({ x, y, layers }: Plot): Pick<Frame, "x" | "y"> | null {
-  const values = extentOf(layers, x, y);
-  const [across, up] = [scaleOf(x, values.x), scaleOf(y, values.y, { upright: true, zero: values.zero })];
-  return across === null || up === null || values.isEmpty ? null : { x: across, y: up };
+function frameOf({ x, y, layers }: Plot): Pick<Frame, "x" | "y"> & { isBare: boolean } | null {
+  const { isEmpty, ...values } = extentOf(layers, x, y);
+  const [across, up] = [scaleOf(x, values.x), scaleOf(y, values.y, values)];
+  // Spans need no height.
+  return across === null || isEmpty
+    ? null
+    : { x: across, y: up ?? new Scale("linear", 0, 1), isBare: up === null };
 }
 
 /** Title, legend, and the name of the y axis. */
@@ -134,8 +152,8 @@ function drawArea(plot: Plot, frame: Frame, area: Area, yTicks: Tick[], layout: 
   const clip = [-OVERHANG, -OVERHANG, width + 2 * OVERHANG, height + 2 * OVERHANG].map(coordinate);
   return `<g transform="translate(${coordinate(area.left)} ${coordinate(area.top)})">` +
     `<path class="l grid" d="${grid.text}"/>` +
-    `<svg x="${clip[0]}" y="${clip[1]}" width="${clip[2]}" height="${clip[3]}" viewBox="${clip.join(" ")}" ` +
-    `stroke-linejoin="round" stroke-linecap="round">${layers}</svg>` +
+    `<svg x="${clip[0]}" y="${clip[1]}" width="${clip[2]}" height="${clip[3]}" viewBox="${clip.join(" ")}">` +
+    `${layers}</svg>` +
     `<path class="l muted" d="${axis.text}"/></g>` +
     drawLabels(plot, frame, area, { xTicks, yTicks }, layout);
 }
@@ -173,7 +191,7 @@ function verticalTicks(scale: Scale, { quantity }: Axis, { height, font }: Layou
   return ticksOf(
     scale,
     quantity,
-    Math.floor(height / 36),
+    Math.floor(height / 32),
     (ticks) => ticks.every(({ at }, i) => i === 0 || Math.abs(at - ticks[i - 1]!.at) >= least),
   );
 }
@@ -189,7 +207,7 @@ function horizontalTicks(scale: Scale, quantity: Quantity, area: Area, layout: L
       return isFree;
     });
   };
-  return ticksOf(scale, quantity, Math.floor(area.width / 60), fits);
+  return ticksOf(scale, quantity, Math.min(Math.floor(area.width / 50), MAX_X_TICKS), fits);
 }
 
 /** Where a label is centred: under its tick, or as near as it is within the SVG. */

@@ -11,6 +11,8 @@ const TRANSFORMS: Record<"linear" | "log" | "quantile", Transform> = {
 
 /** Beyond this a value is no figure of a run, and sums of it would not be finite. */
 const MAX_VALUE = 1e100;
+/** What is nearer to 0 is 0. */
+const MIN_VALUE = 1e-100;
 /** How far outside of its axis a value may be drawn, in lengths of the axis: lines that leave it keep their slope. */
 const MAX_OUTSIDE = 20;
 
@@ -53,33 +55,34 @@ export function isDrawable(value: number | null | undefined, kind: Scale["kind"]
  * The scale of an axis with these values; null without a value and without both ends.
  *
  * @param values what {@linkcode isDrawable}.
- * @param upright whether it is the y axis: some room is left around its values, and 0 is shown where that costs little.
+ * @param room whether to leave some around the values, and to show 0 where that costs little.
+ * @param zero whether to show 0 in any case, if there is to be room.
  */
 export function scaleOf(
   axis: Axis,
   values: Iterable<number>,
-  { upright = false, zero = false } = {},
+  { room = false, zero = false } = {},
 ): Scale | null {
   const kind = kindOf(axis);
   let [min, max] = [Infinity, -Infinity];
   for (const value of values) {
-    if (kind === "log" && value <= 0) continue;
+    if (kind === "log" && value < MIN_VALUE) continue;
     if (value < min) min = value;
     if (value > max) max = value;
   }
+  const [from, to] = [fitting(axis.min, kind), fitting(axis.max, kind)];
   if (min > max) {
-    if (axis.min === undefined || axis.max === undefined) return null;
-    [min, max] = [axis.min, axis.max];
+    if (from === undefined || to === undefined) return null;
+    [min, max] = [from, to];
   }
-  [min, max] = upright ? withRoom(kind, min, max, zero) : [min, max];
-  min = fitting(axis.min, kind) ?? min;
-  max = fitting(axis.max, kind) ?? max;
+  if (room) [min, max] = withRoom(kind, min, max, zero);
+  [min, max] = [from ?? min, to ?? max];
   return new Scale(kind, ...distinct(kind, min, max));
 }
 
 /** An end that was asked for, if the scale can have it. */
 function fitting(end: number | undefined, kind: Scale["kind"]): number | undefined {
-  return isDrawable(end, kind) && (kind !== "log" || end > 0) ? end : undefined;
+  return isDrawable(end, kind) && (kind !== "log" || end >= MIN_VALUE) ? end : undefined;
 }
 
 function withRoom(kind: Scale["kind"], min: number, max: number, zero: boolean): [number, number] {
@@ -99,10 +102,13 @@ function withRoom(kind: Scale["kind"], min: number, max: number, zero: boolean):
 /** Two ends that differ, and by more than rounding could hide. */
 function distinct(kind: Scale["kind"], min: number, max: number): [number, number] {
   if (kind === "log") return max > min * (1 + 1e-9) ? [min, max] : [min / 2, min * 2];
-  const least = Math.max(Math.abs(min), Math.abs(max)) * 1e-9;
+  if (kind === "quantile") {
+    const length = TRANSFORMS.quantile(max) - TRANSFORMS.quantile(min);
+    return length > 1e-6 ? [min, max] : min < 0.5 ? [0, 0.9] : [1 - (1 - min) * 2, min];
+  }
+  const least = Math.max(Math.abs(min), Math.abs(max), MIN_VALUE) * 1e-9;
   if (max - min > least) return [min, max];
-  if (kind === "quantile") return min < 0.5 ? [0, 0.9] : [1 - (1 - min) * 2, 1 - (1 - min) / 2];
-  if (min === 0) return [0, 1];
+  if (Math.abs(min) < MIN_VALUE) return [0, 1];
   const room = Math.abs(min) / 2;
   return [min - room, min + room];
 }

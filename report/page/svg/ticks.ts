@@ -68,7 +68,7 @@ function* candidates(scale: Scale, quantity: Quantity, most: number): Generator<
 
 function* quantiles(): Generator<number[]> {
   const nines = Array.from({ length: MAX_NINES }, (_, i) => Number((1 - 10 ** -(i + 1)).toFixed(i + 1)));
-  yield [0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999, ...nines.slice(3)];
+  yield [0, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999, ...nines.slice(3)];
   yield [0, 0.5, 0.75, ...nines];
   yield [0, 0.5, ...nines];
   yield [0, ...nines];
