@@ -4,8 +4,11 @@ import type { ProbeEvent } from "../stats/events.ts";
 import type { End, PingExporter, Sink } from "./exporter.ts";
 import { JsonDocument } from "./json.ts";
 import { renderPage } from "./page/document.ts";
-import type { Page, Part, Section, Table } from "./page/model.ts";
+import type { Page, Part, Plot, Section, Table } from "./page/model.ts";
 import { factsOf, verdictsOf } from "./ping_page/facts.ts";
+import { distributionPlots } from "./ping_page/distributions.ts";
+import { CoursePlots } from "./ping_page/plots.ts";
+import { shownServers } from "./ping_page/shown.ts";
 import { countTable, durationTable, serverTable } from "./ping_page/tables.ts";
 import type { Start } from "./record.ts";
 
@@ -82,16 +85,32 @@ class SavedText {
 
 /** The page of a run. @param version of the program. */
 export function pingPage(start: Start, end: End, { json, whole }: PageRun, version: string): Page {
-  const { summary } = end;
+  const { summary, course, rtt } = end;
+  const servers = course === undefined ? [] : shownServers(summary, course);
+  const plots = course === undefined ? undefined : new CoursePlots(summary, course, servers);
+  const omitted = servers.length < summary.servers.length && servers.length > 0
+    ? [`The charts show the ${servers.length} servers with the most replies; the tables show all.`]
+    : [];
   const saved = whole
     ? "The JSON that this page saves is the whole run: tsecho ping --from reads it."
     : "The JSON that this page saves has how the run began and how it ended, without its " +
       `${counted(summary.sent, "line")}, which are too many for a page: tsecho ping --json keeps them.`;
   const sections: Section[] = [
     { heading: "Percentiles", parts: summary.rtt === null ? [] : [tablePart(durationTable(summary))] },
+    {
+      heading: "Round trips",
+      parts: [
+        ...texts(omitted),
+        ...plotParts(plots?.roundTrips()),
+        ...plotParts(distributionPlots(rtt, servers)),
+      ],
+    },
+    { heading: "Directions", parts: plotParts(plots?.directions()) },
+    { heading: "Clocks", parts: plotParts(plots?.offsets()) },
+    { heading: "Connections", parts: plotParts(plots?.connections()) },
     { heading: "Servers", parts: summary.servers.length > 0 ? [tablePart(serverTable(summary))] : [] },
     { heading: "Lines", parts: [tablePart(countTable(summary))] },
-    { heading: "The run's data", parts: [{ kind: "text", text: saved }] },
+    { heading: "The run's data", parts: texts([saved]) },
   ];
   return {
     title: `tsecho ping ${start.endpoint}`,
@@ -100,6 +119,14 @@ export function pingPage(start: Start, end: End, { json, whole }: PageRun, versi
     sections: sections.filter(({ parts }) => parts.length > 0),
     document: { name: `ping-${Math.trunc(start.time)}.json`, json },
   };
+}
+
+function plotParts(plots: Plot[] = []): Part[] {
+  return plots.map((plot) => ({ kind: "plot", plot }));
+}
+
+function texts(some: string[]): Part[] {
+  return some.map((text) => ({ kind: "text", text }));
 }
 
 function tablePart(table: Table): Part {

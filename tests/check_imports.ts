@@ -40,7 +40,7 @@ const STRANGERS = ["stats → net", "stats → protocol", "protocol → net"];
 const PRIVATE = ["client/", "server/", "load/", "protocol/"];
 
 /** main.ts loads these only when a command needs them: `tsecho --version` waits for nothing. */
-const LOADED_LATE = FACES.map((it) => `${it}.ts`);
+const LOADED_LATE = [...FACES.map((it) => `${it}.ts`), "report/page/document.ts"];
 
 /** What only some rooms may use: below cli/ nothing touches stdio, and main.ts alone ends the process. */
 const RESERVED: [pattern: RegExp, rooms: string[]][] = [

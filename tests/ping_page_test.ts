@@ -1,94 +1,20 @@
 /** What the page of a run of ping's says: the text report's figures and sentences, and nothing lost. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { escapeText } from "../failure.ts";
-import type { End } from "../report/exporter.ts";
 import type { Page, Table } from "../report/page/model.ts";
 import { PingPage, pingPage } from "../report/ping_page.ts";
 import type { Start } from "../report/record.ts";
 import { TextReport } from "../report/text.ts";
 import { newStats } from "../report/transcript.ts";
-import type { ProbeEvent, ReplyEvent } from "../stats/events.ts";
-import type { RunStats } from "../stats/run_stats.ts";
-import { judge, parseThreshold } from "../stats/threshold.ts";
+import type { ProbeEvent } from "../stats/events.ts";
 import { test } from "./harness.ts";
-import { seeded } from "./paths.ts";
-
-const START: Start = {
-  type: "start",
-  version: 2,
-  time: 1795405020,
-  endpoint: "tcp://web:21567",
-  count: 100,
-  deadline: null,
-  reconnect: false,
-  interval: 0.01,
-  pace: 0.01,
-  size: 56,
-  timeout: 5,
-  clocks_synced: false,
-  connect: 0.003,
-  handshake: null,
-};
-
-/** What a synthetic run is made of. */
-interface World {
-  lines: number;
-  /** Tags of the servers, which answer in turn. */
-  tags?: (string | undefined)[];
-  /** How much later each server's replies come back, in µs on average. */
-  slow?: number[];
-  /** How far each server's clock is ahead, in µs. */
-  offsets?: number[];
-  isLost?: (seq: number) => boolean;
-}
-
-function* eventsOf(
-  { lines, tags = [undefined], slow = [], offsets = [], isLost }: World,
-): Generator<ProbeEvent> {
-  const random = seeded(7);
-  for (let seq = 1; seq <= lines; seq++) {
-    const begun = seq * 0.01;
-    const sent = START.time * 1e6 + seq * 10_000;
-    if (isLost?.(seq)) {
-      yield { fate: "lost", seq, at: begun + 5, sent };
-      continue;
-    }
-    const server = seq % tags.length;
-    const up = 100 + Math.round(60 * random());
-    const down = 150 + Math.round(60 * random() - (slow[server] ?? 0) * Math.log(1 - random()));
-    const reply: ReplyEvent = { fate: "received", seq, at: begun + (up + down) / 1e6, rtt: up + down };
-    const stamp = sent + up + (offsets[server] ?? 0);
-    yield {
-      ...reply,
-      sent,
-      stamp,
-      received: sent + up + down,
-      format: "iso",
-      tag: tags[server],
-      lag: 5,
-      blocked: 2,
-    };
-  }
-}
-
-function runOf(world: World, start: Start = START): { stats: RunStats; events: ProbeEvent[] } {
-  const stats = newStats(start);
-  stats.keepCourse(start.timeout);
-  const events = [...eventsOf(world)];
-  events.forEach((it) => stats.add(it));
-  return { stats, events };
-}
-
-function endOf(stats: RunStats, thresholds: string[] = [], ended: string | null = null): End {
-  const verdicts = thresholds.map((it) => judge(parseThreshold(it), stats));
-  return { ended, summary: stats.summary(), rtt: stats.rtt, thresholds: verdicts, course: stats.course };
-}
+import { endOf, eventsOf, PAIR, runOf, START, type World } from "./ping_runs.ts";
 
 function pageOf(
   world: World,
   { thresholds = [] as string[], start = START } = {},
 ): { page: Page; text: string } {
-  const { stats } = runOf(world, start);
+  const stats = runOf(world, start);
   const end = endOf(stats, thresholds);
   let text = "";
   const report = new TextReport({ write: (it) => text += it }, {
@@ -115,14 +41,6 @@ function tableOf({ sections }: Page, caption: string): Table {
   assertEquals(tables.length, 1, caption);
   return tables[0]!;
 }
-
-const PAIR: World = {
-  lines: 400,
-  tags: ["web-1", "web-2"],
-  slow: [0, 20_000],
-  offsets: [0, -1.5e6],
-  isLost: (seq) => seq === 40 || (seq > 100 && seq < 111),
-};
 
 test("a page's verdicts are sentences of the text report", () => {
   const { page, text } = pageOf(PAIR, { thresholds: ["p99>5ms", "loss>50%", "abs(offset)>10us"] });
@@ -156,7 +74,7 @@ test("a page's verdicts are sentences of the text report", () => {
 
 test("a page's tables have the summary's figures, as the text report writes them", () => {
   const { page, text } = pageOf(PAIR);
-  const { summary } = endOf(runOf(PAIR).stats);
+  const { summary } = endOf(runOf(PAIR));
   const table = tableOf(page, "Durations in ms");
   const columns = table.columns.map(({ name }) => name);
   assertEquals(columns, ["duration", "min", "p50", "p90", "p99", "p99.9", "max", "avg", "mdev", "count"]);
@@ -246,7 +164,7 @@ test("a page says what was asked for, as far as a saved run tells", () => {
 });
 
 test("a page says what cannot be told, that a run ended early, and that ping was late", () => {
-  const { stats } = runOf({ lines: 5 });
+  const stats = runOf({ lines: 5 });
   const few = pingPage(START, endOf(stats, ["p99>5ms"], "the server closed the connection"), SAVED, "");
   assertEquals(
     verdictOf(few, "Ended early"),

@@ -1,0 +1,137 @@
+/** A run over time, as charts. */
+import type { OffsetAt } from "../../stats/course.ts";
+import type { RunCourse } from "../../stats/run_stats.ts";
+import type { Summary } from "../../stats/summary.ts";
+import { withBound } from "../format.ts";
+import type { Plot } from "../page/model.ts";
+import { ABOVE_BEST, DIRECTIONS } from "../summary.ts";
+import { chartMillis, chartSeconds, figures, ofEach, type ShownServer } from "./shown.ts";
+import { durationAxis, Timeline } from "./timeline.ts";
+
+/** The most bins that the series of a chart have together. */
+const MAX_BINS = 1000;
+/** A bound is shown once it is no wider than this many times the one at the end: a first reply says little. */
+const MAX_BOUND = 5;
+/** Colours of what belongs to no server. */
+const [CONNECT, HANDSHAKE] = [6, 7];
+
+/** Draws the course of a run: the charts that it has something for. */
+export class CoursePlots {
+  readonly #summary: Summary;
+  readonly #course: RunCourse;
+  readonly #servers: ShownServer[];
+  readonly #timeline: Timeline;
+  readonly #bins: number;
+
+  constructor(summary: Summary, course: RunCourse, servers: ShownServer[]) {
+    this.#summary = summary;
+    this.#course = course;
+    this.#servers = servers;
+    this.#timeline = new Timeline(summary, course.run.losses.spans());
+    this.#bins = Math.floor(MAX_BINS / Math.max(1, servers.length));
+  }
+
+  /** Round trips and lost lines; where nothing was answered there is only when lines were lost. */
+  roundTrips(): Plot[] {
+    const timeline = this.#timeline;
+    const losses = timeline.losses();
+    const { rtt } = this.#summary;
+    if (rtt === null) {
+      if (losses.length === 0) return [];
+      return [{
+        title: "Lost lines over time",
+        description: `Lost lines over time: ${timeline.lossText}.`,
+        x: timeline.axis,
+        y: { label: "lost", quantity: "share", min: 0, max: 1 },
+        layers: losses,
+      }];
+    }
+    const series = this.#servers.map((it) => ({ ...it, bins: it.course.rtt.bins(this.#bins) }));
+    return [{
+      title: "Round trip over time",
+      description: `Round trip over time: ${figures(rtt)}; ${timeline.lossText}.`,
+      x: timeline.axis,
+      y: durationAxis("round trip", series.flatMap(({ bins }) => bins)),
+      layers: [...series.flatMap(({ bins, colour, name }) => timeline.series(bins, colour, name)), ...losses],
+    }];
+  }
+
+  /** The delay of each direction, on one scale. */
+  directions(): Plot[] {
+    const servers = this.#servers.filter(({ summary }) => summary.up !== null);
+    if (servers.length === 0) return [];
+    const series = servers.map((it) => ({ ...it, ...it.course.delays(this.#bins) }));
+    const largest = series.flatMap(({ up, down }) => [...up, ...down].map((it) => it.largest));
+    const max = chartMillis(Math.max(...largest, 1));
+    return (["up", "down"] as const).map((direction) => {
+      const label = `${DIRECTIONS[direction]} ${ABOVE_BEST}`;
+      const name = label[0]!.toUpperCase() + label.slice(1);
+      return {
+        title: `${name}, over time`,
+        description: `${name}: ${ofEach(servers, (it) => figures(it[direction]))}.`,
+        x: this.#timeline.axis,
+        y: { label, quantity: "duration", min: 0, max },
+        layers: series.flatMap((it) => this.#timeline.series(it[direction], it.colour, it.name)),
+      };
+    });
+  }
+
+  /** What was known of each server's clock offset in the course of the run. */
+  offsets(): Plot[] {
+    return this.#servers.flatMap(({ name, colour, summary: { offset, withdrawn }, course }): Plot[] => {
+      if (offset === null) return [];
+      const offsets = course.offsets();
+      const offsetsShown = offsets.slice(
+        offsets.findIndex((it) => widthOf(it) <= MAX_BOUND * widthOf(offsets.at(-1)!)),
+      );
+      const x = offsetsShown.map(({ at }) => chartSeconds(at));
+      const title = `Clock offset${name === undefined ? "" : ` of ${name}`}`;
+      const how = withdrawn === null ? "proven so far" : "that single replies prove";
+      return [{
+        title: `${title}, with its bound`,
+        description: `${title} over time, server minus client, with the bound ${how}: at the end ${
+          withBound(offset)
+        }.`,
+        x: this.#timeline.axis,
+        y: { label: "server's clock minus this machine's", quantity: "duration" },
+        layers: [
+          {
+            ...{ kind: "band", name: `bound ${how}`, colour, x },
+            low: offsetsShown.map((it) => chartMillis(it.offset.lower)),
+            high: offsetsShown.map((it) => chartMillis(it.offset.upper)),
+          },
+          {
+            ...{ kind: "line", name: "its middle", colour, x },
+            y: offsetsShown.map(({ offset: { lower, upper } }) => chartMillis((lower + upper) / 2)),
+          },
+        ],
+      }];
+    });
+  }
+
+  /** What connections took, if each line had its own. */
+  connections(): Plot[] {
+    const { connect, handshake } = this.#summary;
+    const connects = this.#course.run.connect.bins(MAX_BINS / 2);
+    if (connect === null || connects.length === 0) return [];
+    const handshakes = this.#course.run.handshake.bins(MAX_BINS / 2);
+    const more = handshake === null
+      ? ["", ""]
+      : [" and TLS handshake", `; TLS handshake: ${figures(handshake)}`];
+    return [{
+      title: `Connect${more[0]} over time`,
+      description: `Connect: ${figures(connect)}${more[1]}.`,
+      x: this.#timeline.axis,
+      y: durationAxis("time taken", [...connects, ...handshakes]),
+      layers: [
+        ...this.#timeline.series(connects, CONNECT, "connect"),
+        ...this.#timeline.series(handshakes, HANDSHAKE, "TLS handshake"),
+        ...this.#timeline.losses(),
+      ],
+    }];
+  }
+}
+
+function widthOf({ offset: { lower, upper } }: OffsetAt): number {
+  return upper - lower;
+}

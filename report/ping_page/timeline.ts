@@ -1,0 +1,97 @@
+/** What happened when: the axis of time that all charts of a run share, its lost lines, and series in bins. */
+import type { Bin } from "../../stats/binned_series.ts";
+import type { LossSpan } from "../../stats/loss_spans.ts";
+import type { Summary } from "../../stats/summary.ts";
+import { median } from "../../stats/trend.ts";
+import { lossText } from "../format.ts";
+import type { Axis, Layer, Value } from "../page/model.ts";
+import { chartMillis, chartSeconds, scaleFor } from "./shown.ts";
+
+const LOSS = -1;
+/** A line is broken where lines were lost if its points are this many times as far apart as usual. */
+const MIN_GAP = 1.5;
+
+/** Makes the layers of charts over time. */
+export class Timeline {
+  readonly axis: Axis;
+  readonly #summary: Summary;
+  readonly #losses: LossSpan[];
+
+  constructor(summary: Summary, losses: LossSpan[]) {
+    this.axis = {
+      ...{ label: "time since the run began", quantity: "time", min: 0 },
+      max: chartSeconds(summary.duration),
+    };
+    this.#summary = summary;
+    this.#losses = losses;
+  }
+
+  /** How many lines were lost, in words. */
+  get lossText(): string {
+    const { lost, loss } = this.#summary;
+    return lost === 0 ? "none lost" : `${lost} lost (${lossText(loss)})`;
+  }
+
+  /** Where lines were lost; nothing if none was. */
+  losses(): Layer[] {
+    if (this.#losses.length === 0) return [];
+    const spans = this.#losses.map((
+      { from, to },
+    ): [number, number] => [chartSeconds(from), chartSeconds(to)]);
+    return [{ kind: "spans", name: `lost (${this.#summary.lost})`, colour: LOSS, spans }];
+  }
+
+  /**
+   * Bins as a line of averages, and a band from the least to the largest where bins hold more than one value.
+   *
+   * @param name of the series among others.
+   */
+  series(bins: Bin[], colour: number, name?: string): Layer[] {
+    if (bins.length === 0) return [];
+    const [x, places] = this.#withGaps(bins);
+    const of = (value: (bin: Bin) => number): Value[] =>
+      places.map((bin) => bin === null ? null : chartMillis(value(bin)));
+    const average = of(({ avg }) => avg);
+    if (bins.every(({ count }) => count === 1)) {
+      return [{ kind: "line", name: name ?? "each line", colour, x, y: average }];
+    }
+    const prefix = name === undefined ? "" : `${name}, `;
+    return [
+      {
+        ...{ kind: "band", name: `${prefix}least to largest`, colour, x },
+        ...{ low: of(({ least }) => least), high: of(({ largest }) => largest) },
+      },
+      { kind: "line", name: `${prefix}average`, colour, x, y: average },
+    ];
+  }
+
+  /** The bins and their moments, with a gap wherever lines were lost and no bin is. */
+  #withGaps(bins: Bin[]): [x: number[], places: (Bin | null)[]] {
+    const x: number[] = [];
+    const places: (Bin | null)[] = [];
+    const usual = bins.length < 2 ? 0 : median(bins.slice(1).map(({ time }, i) => time - bins[i]!.time));
+    let next = 0;
+    bins.forEach((bin, i) => {
+      const before = bins[i - 1]?.time ?? bin.time;
+      while (next < this.#losses.length && this.#losses[next]!.to < before) next++;
+      const lost = this.#losses[next];
+      if (lost !== undefined && lost.from <= bin.time && bin.time - before > MIN_GAP * usual) {
+        x.push(chartSeconds((before + bin.time) / 2));
+        places.push(null);
+      }
+      x.push(chartSeconds(bin.time));
+      places.push(bin);
+    });
+    return [x, places];
+  }
+}
+
+/** An axis for the durations of bins. */
+export function durationAxis(label: string, bins: Bin[]): Axis {
+  const [least, largest] = [
+    Math.min(...bins.map((it) => it.least)),
+    Math.max(...bins.map((it) => it.largest)),
+  ];
+  const scale = scaleFor(least, largest);
+  return { label, quantity: "duration", ...scale, ...(scale.scale === undefined && { min: 0 }) };
+}
