@@ -71,7 +71,7 @@ export class Outputs<Exporter> {
   }
 
   /**
-   * Opens a file, if the user named one.
+   * Opens a file, if the user named one. If that fails, all outputs are closed.
    *
    * @param option that names it.
    * @param make makes the exporter that writes to it.
@@ -79,7 +79,12 @@ export class Outputs<Exporter> {
    */
   async file(path: string | undefined, option: string, make: (sink: Sink) => Exporter): Promise<void> {
     if (path === undefined) return;
-    this.add(make(this.#keep(await TextOutput.open(path, option, this.#used, this.#stop))));
+    try {
+      this.add(make(this.#keep(await TextOutput.open(path, option, this.#used, this.#stop))));
+    } catch (error) {
+      await this.close(); // the run does not begin: files that were opened before are left as they were
+      throw error;
+    }
   }
 
   /** Empties the files: from here on there is something to write. @throws {Failure} */

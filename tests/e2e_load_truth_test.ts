@@ -125,7 +125,7 @@ test("no line is uncounted when a server drains, and then refuses to the end", a
   await using run = await LoadRun.start(args);
   await run.seconds(1);
   assertEquals(await server.stop(), 0);
-  await run.stdout.until(/"not connected"/);
+  await run.fails();
   run.kill("SIGINT");
   const { end } = await run.saved();
   const told = JSON.stringify(end);

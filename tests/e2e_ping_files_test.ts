@@ -3,6 +3,7 @@ import { assert, assertEquals, assertMatch, assertNotMatch, assertStringIncludes
 import { e2e as test } from "./harness.ts";
 import {
   eventually,
+  exists,
   failing,
   Folder,
   freePort,
@@ -86,6 +87,9 @@ test("ping leaves its output files as they are where no run begins", async () =>
     unwritable.stderr,
     /^tsecho: Cannot write ".*run\.json": there is no such file or directory\n$/,
   );
+  const second = await tsecho(["ping", `127.0.0.1:${closed}`, "--json", fresh, "--csv", into]);
+  assertEquals([second.code, second.stderr], [1, unwritable.stderr]);
+  assert(!await exists(fresh));
   await using server = await ServerProcess.start();
   assertEquals((await tsecho(["ping", `127.0.0.1:${server.port}`, "-c", "1", "--json", old])).code, 0);
   assertEquals(JSON.parse(await Deno.readTextFile(old)).end.received, 1);
@@ -99,15 +103,14 @@ test(
     const fifo = folder.file("fifo");
     await run(["mkfifo", fifo]);
     // A Deno too old for a TLS server is too old for this as well, and left out.
-    await using ping = new Running([...TSECHO, "ping", "127.0.0.1:1", "--json", fifo]);
-    // It cannot be seen from outside that the FIFO is being opened: a signal before that must end ping, too.
-    await eventually(async () => {
-      const { stdout } = await run(["cat", `/proc/${ping.pid}/status`]);
-      return /^SigCgt:\t[0-9a-f]*[4-7c-f][0-9a-f]{3}$/m.test(stdout); // SIGTERM is caught
-    }, "ping to listen for signals");
+    // The file before it is created once ping listens for signals. The FIFO follows at once.
+    const file = folder.file("run.json");
+    await using ping = new Running([...TSECHO, "ping", "127.0.0.1:1", "--json", file, "--csv", fifo]);
+    await eventually(() => exists(file), "ping to create its first file");
     ping.kill("SIGTERM");
     assertEquals(await ping.code(), 1);
     assertEquals(ping.stderr.text, `tsecho: Cannot write "${fifo}": interrupted\n`);
+    assert(!await exists(file), "nothing was written to it");
   },
 );
 

@@ -4,6 +4,7 @@ import { e2e as test, volume } from "./harness.ts";
 import {
   Collected,
   eventually,
+  exists,
   failing,
   Folder,
   readLine,
@@ -17,10 +18,6 @@ import {
 } from "./helpers.ts";
 
 const options = { ignore: Deno.build.os === "windows" };
-
-async function exists(path: string): Promise<boolean> {
-  return await Deno.lstat(path).then(() => true, () => false);
-}
 
 /** The error that a server on this endpoint ends with at once. */
 async function refusal(endpoint: string, wrap: string[] = []): Promise<string> {

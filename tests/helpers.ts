@@ -372,6 +372,11 @@ export class Folder implements AsyncDisposable {
   }
 }
 
+/** Whether there is something of this name; a link may lead to nothing. */
+export async function exists(path: string): Promise<boolean> {
+  return await Deno.lstat(path).then(() => true, () => false);
+}
+
 /** Puts the certificates of testdata into a folder; see make.sh there. */
 export async function copyCertificates(folder: Folder): Promise<void> {
   for await (const { name } of Deno.readDir(`${TESTDATA}certificates`)) {

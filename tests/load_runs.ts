@@ -78,6 +78,12 @@ export class LoadRun extends Running {
     await this.stdout.until(new RegExp(`^(?:.*\n)*?\\{"type":"interval","from":${count - 1},.*\n`));
   }
 
+  /** Waits for an interval that began after now and in which lines fail. */
+  async fails(): Promise<void> {
+    const two = /^\{"type":"interval",.*\n\{"type":"interval",.*"errors":[1-9]/m; // the first began before
+    await this.stdout.until(two, this.stdout.text.length);
+  }
+
   /** What it wrote, once it has ended; all of it must agree. */
   async saved(code = 0): Promise<SavedLoad> {
     assertEquals(await this.code(), code, this.stderr.text);
