@@ -11,10 +11,14 @@ export const ROOT = new URL("..", import.meta.url).pathname;
 export const TESTDATA = new URL("testdata/", import.meta.url).pathname;
 
 const binary = granted("env") && granted("read") ? Deno.env.get("TSECHO_BIN") : undefined;
-/** The command under test: the binary that TSECHO_BIN names, or else what `deno task tsecho` runs. */
+const main = granted("env") ? Deno.env.get("TSECHO_MAIN") : undefined;
+/**
+ * The command under test: the binary that TSECHO_BIN names, or else what `deno task tsecho` runs. Of the sources
+ * `deno task test` makes a bundle, which TSECHO_MAIN names: it starts in half the time.
+ */
 export const TSECHO: string[] = binary !== undefined
   ? [Deno.realPathSync(binary)]
-  : [Deno.execPath(), ...config.tasks.tsecho.command.split(" ").slice(1, -1), `${ROOT}main.ts`];
+  : [Deno.execPath(), ...config.tasks.tsecho.command.split(" ").slice(1, -1), `${ROOT}${main ?? "main.ts"}`];
 
 /** No wait of a test is longer; the slowest step takes a tenth of it. */
 const DEADLINE_MS = 60_000;

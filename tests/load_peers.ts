@@ -291,3 +291,25 @@ export class ResettingServer implements AsyncDisposable {
     await within(new Promise<void>((resolve) => this.#server.close(() => resolve())), "the server to end");
   }
 }
+
+/** A peer that takes connections and never answers. */
+export async function silentPeer(use: (address: string) => Promise<void>): Promise<void> {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const conns: Deno.Conn[] = [];
+  const accepting = (async () => {
+    for (;;) {
+      try {
+        conns.push(await listener.accept());
+      } catch {
+        return;
+      }
+    }
+  })();
+  try {
+    await use(`127.0.0.1:${listener.addr.port}`);
+  } finally {
+    listener.close();
+    await accepting;
+    for (const conn of conns) conn.close();
+  }
+}

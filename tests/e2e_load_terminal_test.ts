@@ -1,0 +1,190 @@
+/** The command line of load beside the system: files, descriptors, signals, pipes and terminals. */
+import { assert, assertEquals, assertMatch, assertNotMatch, assertStringIncludes } from "@std/assert";
+import type { LoadSummary } from "../stats/load_summary.ts";
+import { e2e as test } from "./harness.ts";
+import { Folder, run, Running, ServerProcess, Terminal, TSECHO, tsecho, within } from "./helpers.ts";
+import { silentPeer } from "./load_peers.ts";
+
+test("load refuses more connections than it may have descriptors for, and says what to do", async () => {
+  const script = 'ulimit -n 200; exec "$@"';
+  const { code, stderr } = await run([
+    "sh",
+    "-c",
+    script,
+    "sh",
+    ...TSECHO,
+    "load",
+    "-c",
+    "500",
+    "127.0.0.1:1",
+  ]);
+  assertEquals(code, 2);
+  assertMatch(
+    stderr,
+    /^tsecho: Cannot use --connections "500": that takes \d+ file descriptors, and this process may have 200; raise the limit \(ulimit -n \d+\)\n$/,
+  );
+});
+
+test("load sends the lines of a file, and says what is wrong with one", async () => {
+  await using folder = await Folder.make();
+  const file = folder.file("lines");
+  await using server = await ServerProcess.start();
+  const address = `127.0.0.1:${server.port}`;
+  await Deno.writeTextFile(file, "one\ntwo two\n\nthree without LF");
+  const { code, stdout } = await tsecho(["load", "-n", "40", "-c", "3", "--data", file, address]);
+  assertEquals(code, 0);
+  assertStringIncludes(stdout, `lines of ${file}`);
+  assertStringIncludes(stdout, "40 lines sent, 40 received");
+  for (
+    const [text, reason] of [["", "there are none in it"], [
+      `a\n${"x".repeat(65_001)}`,
+      "line 2 has 65001 bytes, and 65000 are the most",
+    ]]
+  ) {
+    await Deno.writeTextFile(file, text!);
+    const { code, stderr } = await tsecho(["load", "--data", file, address]);
+    assertEquals([code, stderr], [1, `tsecho: Cannot read lines from "${file}": ${reason}\n`]);
+  }
+  if (Deno.build.os === "linux") {
+    const endless = await tsecho(["load", "--data", "/dev/zero", address]);
+    const why = endless.stderr.includes("has more than")
+      ? "it has more than 256 MiB"
+      : "tsecho may not use a file of this kind";
+    assertEquals([endless.code, endless.stderr], [1, `tsecho: Cannot read lines from "/dev/zero": ${why}\n`]);
+  }
+  // The binary's Deno, where it is 2.7.11, heeds no signal there.
+  if (Deno.build.os === "linux" && TSECHO[1] === "run") {
+    const fifo = folder.file("fifo");
+    assertEquals((await run(["mkfifo", fifo])).code, 0);
+    await using waiting = new Running([...TSECHO, "load", "--data", fifo, address]);
+    // Once load has opened it, it listens for signals; nothing is written, and no end comes.
+    using _writer = await within(Deno.open(fifo, { write: true }), "load to open the FIFO");
+    waiting.kill("SIGTERM");
+    assertEquals([await waiting.code(), waiting.stderr.text], [
+      1,
+      `tsecho: Cannot read lines from "${fifo}": interrupted\n`,
+    ]);
+  }
+  await Deno.writeTextFile(file, "mine\n");
+  const link = folder.file("link");
+  await Deno.link(file, link);
+  for (const option of ["--json", "--csv", "--hdr", "--html"]) {
+    const { code, stderr } = await tsecho(["load", "--data", file, option, link, address]);
+    assertEquals([code, stderr], [
+      2,
+      `tsecho: Cannot use ${option} "${link}": it is the file that --data names\n`,
+    ]);
+    assertEquals(await Deno.readTextFile(file), "mine\n");
+  }
+  const missing = await tsecho(["load", "--data", folder.file("none"), address]);
+  assertMatch(
+    missing.stderr,
+    /^tsecho: Cannot read lines from ".*none": there is no such file or directory\n$/,
+  );
+});
+
+test("load says which file it cannot write, and ends when a disk is full", async () => {
+  await using folder = await Folder.make();
+  await using server = await ServerProcess.start();
+  const address = `127.0.0.1:${server.port}`;
+  for (const option of ["--json", "--csv", "--hdr", "--html"]) {
+    const { code, stderr } = await tsecho(["load", option, folder.path, address]);
+    assertEquals([code, stderr], [1, `tsecho: Cannot write "${folder.path}": it is a directory\n`]);
+  }
+  if (Deno.build.os === "linux") {
+    const script = 'exec "$@" > /dev/full';
+    for (
+      const output of [
+        ["--json-stream"],
+        ["--csv", "-"],
+        ["--hdr", "-"],
+        ["--json", "-"],
+        ["--html", "-"],
+        [],
+      ]
+    ) {
+      const args = ["load", "-t", "1", "--warmup", "0", "-R", "100", ...output, address];
+      const { code, stderr } = await run(["sh", "-c", script, "sh", ...TSECHO, ...args]);
+      assertEquals(code, 1);
+      assertMatch(stderr, /^tsecho: Cannot write "standard output": [Nn]o space left on device\n$/);
+    }
+  }
+  const file = folder.file("one");
+  const twice = await tsecho(["load", "--csv", file, "--hdr", file, address]);
+  assertEquals([twice.code, twice.stderr], [
+    2,
+    `tsecho: Cannot use --hdr "${file}": it is the file that --csv names\n`,
+  ]);
+});
+
+test("at SIGINT load ends the sending and waits for what is in flight, at a second one it ends at once", async () => {
+  await silentPeer(async (address) => {
+    const args = [
+      "load",
+      "-c",
+      "2",
+      "-R",
+      "50",
+      "-t",
+      "10m",
+      "--warmup",
+      "0",
+      "-W",
+      "2s",
+      "--json-stream",
+      address,
+    ];
+    await using waiting = new Running([...TSECHO, ...args]);
+    await waiting.stdout.until(/"type":"interval"/);
+    waiting.kill("SIGINT");
+    assertEquals(await waiting.code(), 1);
+    const end = (text: string) => JSON.parse(text.trimEnd().split("\n").at(-1)!) as LoadSummary;
+    const { lost, pending, sent } = end(waiting.stdout.text);
+    assert(sent > 0 && lost === sent && pending === 0, waiting.stdout.text);
+
+    await using leaving = new Running([...TSECHO, ...args.map((it) => it === "2s" ? "60s" : it)]);
+    await leaving.stdout.until(/"type":"interval"/);
+    leaving.kill("SIGINT");
+    await new Promise((resolve) => setTimeout(resolve, 500)); // a repetition within 300 ms is the same signal
+    leaving.kill("SIGINT");
+    assertEquals(await leaving.code(), 1);
+    const ended = end(leaving.stdout.text);
+    assert(ended.pending > 0 && ended.pending === ended.sent, leaving.stdout.text);
+  });
+});
+
+test("load in a pipe ends at SIGINT with its summary, and quietly when its reader has gone", async () => {
+  await using server = await ServerProcess.start();
+  const args = ["load", "-R", "50", "-t", "10m", "--warmup", "0", `127.0.0.1:${server.port}`];
+  await using load = new Running([...TSECHO, ...args]);
+  await load.stdout.until(/^LOAD /);
+  load.kill("SIGINT");
+  assertEquals([await load.code(), load.stderr.text], [0, ""]);
+  assertMatch(load.stdout.text, /load statistics ---\n\d+ lines planned, /);
+  const script = '"$@" | head -n 1';
+  const { stdout, stderr } = await run(["sh", "-c", script, "sh", ...TSECHO, ...args, "--json-stream"]);
+  assertEquals([stdout.split("\n").length, stderr], [2, ""]);
+});
+
+/** Starts load on a terminal. */
+function loadOnTerminal(server: ServerProcess, env: string[], seconds: number): Terminal {
+  const args = ["-R", "200", "-t", String(seconds), "--warmup", "0", `127.0.0.1:${server.port}`];
+  return new Terminal(["env", ...env, ...TSECHO, "load", ...args]);
+}
+
+test("on a terminal load shows how it goes, but not where the cursor must not be moved", async () => {
+  await using server = await ServerProcess.start();
+  await using shown = loadOnTerminal(server, ["-u", "NO_COLOR"], 3);
+  await shown.shows(/\[ *█* *\] {2}\d of 3 s/);
+  await shown.shows(/planned 200\/s {2}received \d+\/s {2}p50 \d+\.\d{3} ms {2}p99 \d+\.\d{3} ms/);
+  await shown.shows(/in flight \d+ {2}errors 0 {2}lost or dropped 0/);
+  await shown.shows(/p99 [▁▂▃▄▅▆▇█]/);
+  await shown.shows(/load statistics ---\r\n600 lines planned, 600 sent, 600 received/);
+  assertEquals(await shown.code(), 0);
+  for (const env of [["NO_COLOR=1"], ["-u", "NO_COLOR", "TERM=dumb"]]) {
+    await using plain = loadOnTerminal(server, env, 0.5);
+    await plain.shows("load statistics");
+    assertEquals(await plain.code(), 0);
+    assertNotMatch(plain.stdout.text, /in flight/);
+  }
+});
