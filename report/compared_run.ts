@@ -8,6 +8,7 @@ import { decodeHdr } from "../stats/hdr_decoder.ts";
 import { isInTime } from "../stats/line_counters.ts";
 import type { GeneratorVerdict } from "../stats/load_summary.ts";
 import { valuesFor } from "../stats/metrics.ts";
+import { type CourseEntry, courseOf, quantileCurve, type RunCourse } from "../stats/run_course.ts";
 import { type Figure, figureOf, lossOf, RunParts } from "../stats/run_parts.ts";
 import { formatMillis } from "../time/duration.ts";
 import { neverText, perSecond } from "./load_figures.ts";
@@ -33,6 +34,8 @@ export interface ComparedRun {
   /** Why it ended before it was meant to; null if it did not. */
   ended: string | null;
   figures: Figures;
+  /** Of the latency that the figures are of. */
+  course: RunCourse;
 }
 
 /** Reads a saved run. @throws {Error} whose message says what the text is not. */
@@ -96,7 +99,14 @@ function fromPing(text: string): ComparedRun {
     figures: figuresFrom({ p50, p90, p99, p99_9, rate, loss }, partsOfPing(events, duration), (metric) => ({
       help: fewReplies(metric, received),
     })),
+    course: courseOf(duration, roundTripsOf(events)),
   };
+}
+
+function* roundTripsOf(events: readonly ProbeEvent[]): Generator<{ at: number; micros: number }> {
+  for (const event of events) {
+    if (isInTime(event) && event.rtt !== undefined) yield { at: event.at, micros: event.rtt };
+  }
 }
 
 function partsOfPing(events: readonly ProbeEvent[], duration: number): RunParts {
@@ -133,6 +143,7 @@ function fromLoad(start: Json, records: Json[]): ComparedRun {
   const loop = textOf(end, "the end's", "loop");
   const headline = loop === "open" ? "response" : "service";
   const latency = isObject(end[headline]) ? end[headline] : null;
+  const parts = partsOfLoad(seconds, duration, headline);
   return {
     endpoint: textOf(start, whose, "endpoint"),
     time: numberOf(start, whose, "time", 0),
@@ -142,9 +153,10 @@ function fromLoad(start: Json, records: Json[]): ComparedRun {
     ended: typeof end.ended === "string" ? end.ended : null,
     figures: figuresFrom(
       { ...percentilesOf(latency), ...sharesOf(end, duration) },
-      partsOfLoad(seconds, duration, headline),
+      parts,
       (metric) => whyUnknown(metric, latency, numberOf(start, whose, "timeout", 0)),
     ),
+    course: { entries: seconds.map((it) => entryOf(it, headline)), curve: quantileCurve(parts.latency()) },
   };
 }
 
@@ -227,6 +239,16 @@ function partsOfLoad(seconds: readonly Json[], duration: number, headline: "resp
     }, isObject(latency) ? histogramOf(latency) : undefined);
   }
   return parts;
+}
+
+function entryOf(second: Json, headline: "response" | "service"): CourseEntry {
+  const number = (field: string) => numberOf(second, "a second's", field, 0);
+  const latency = second[headline];
+  const millis = (name: string) =>
+    isObject(latency) && (latency[name] ?? null) !== null
+      ? numberOf(latency, "a second's", name, 0) * 1000
+      : null;
+  return { from: number("from"), to: number("to"), p50: millis("p50"), p99: millis("p99") };
 }
 
 function histogramOf(latency: Json): Distribution {

@@ -1,6 +1,7 @@
 import { escapeText } from "../failure.ts";
 import { formatMillis } from "../time/duration.ts";
-import { comparisonLines, RUN_HEADING, runCells } from "./compare_text.ts";
+import { comparisonLines } from "./compare_text.ts";
+import { RUN_HEADING, runCells } from "./comparison_figures.ts";
 import type { Sink } from "./exporter.ts";
 import { headerLine } from "./load_text.ts";
 import type { SeriesEnd, SeriesExporter, SeriesRun, SeriesStart } from "./series_record.ts";

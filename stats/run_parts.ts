@@ -61,6 +61,13 @@ export class RunParts {
     if (latency !== undefined) part.latency.add(latency);
   }
 
+  /** The latencies of all parts, in µs. */
+  latency(): Distribution {
+    const all = new Distribution();
+    for (const { latency } of this.#parts) all.add(latency);
+    return all;
+  }
+
   /** A metric in each part, or why the parts do not tell it. */
   of(metric: ComparedMetric): number[] | string {
     if (this.#duration * 1000 < LONG_ENOUGH) return `a run of ${formatMillis(LONG_ENOUGH)} or more is needed`;

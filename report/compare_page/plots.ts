@@ -1,0 +1,200 @@
+/** A comparison's charts. */
+import { COMPARED_PERCENTILES, nameOfCompared } from "../../stats/compared_metrics.ts";
+import type { CourseEntry, RunCourse } from "../../stats/run_course.ts";
+import { median } from "../../stats/trend.ts";
+import type { ComparisonReport, NamedRun } from "../comparison_report.ts";
+import type { Axis, Layer, Plot, Value } from "../page/model.ts";
+
+/** Colours of the palette: of the sides, and of what is no side's. */
+const COLOURS = { before: 0, after: 1, other: 2 };
+/** From this factor on a logarithmic axis shows more than a linear one. */
+const WIDE = 50;
+
+const PERCENTILES = Object.keys(COMPARED_PERCENTILES) as (keyof typeof COMPARED_PERCENTILES)[];
+
+/** The values of a side at some places: of one run, or the median of several with the least and the largest. */
+interface SideValues {
+  x: number[];
+  middle: Value[];
+  low: Value[];
+  high: Value[];
+}
+
+/** How much each percentile changed, with its interval; undefined if none is known. */
+export function changes({ comparison: { metrics } }: ComparisonReport): Plot | undefined {
+  const rows = PERCENTILES.map((metric) => ({
+    quantile: COMPARED_PERCENTILES[metric] / 100,
+    ...metrics[metric],
+  }))
+    .filter(({ ratio }) => ratio !== null && ratio < Infinity);
+  if (rows.length === 0) return undefined;
+  const change = (ratio: number | undefined) => ratio === undefined || ratio === Infinity ? null : ratio - 1;
+  const x = rows.map(({ quantile }) => quantile);
+  const [left, right] = [1 - 2 * (1 - x[0]!), 1 - (1 - x.at(-1)!) / 2];
+  return {
+    title: "Change of each percentile, with its 95 % interval",
+    description: "An interval that crosses 0% leaves open whether anything changed. " +
+      "The table has the same figures as ratios, and those of the received rate and of loss.",
+    x: { label: "percentile of the lines", quantity: "quantile", min: left, max: right },
+    y: { label: "change from before to after", quantity: "share" },
+    layers: [
+      { kind: "line", name: "no change", colour: COLOURS.other, x: [left, right], y: [0, 0] },
+      {
+        kind: "points",
+        name: "change",
+        colour: COLOURS.after,
+        x,
+        y: rows.map(({ ratio }) => change(ratio!)),
+        low: rows.map(({ interval }) => change(interval?.[0])),
+        high: rows.map(({ interval }) => change(interval?.[1])),
+      },
+    ],
+  };
+}
+
+/** Latency by percentile of both sides; undefined if one has none. */
+export function byPercentile(before: readonly NamedRun[], after: readonly NamedRun[]): Plot | undefined {
+  const sides = [before, after].map((runs) => curveOf(runs.map(({ run }) => run.course)));
+  if (sides.some(({ x }) => x.length === 0)) return undefined;
+  return {
+    title: "Latency by percentile",
+    description: "How long the fastest part of the answered lines took at most. " +
+      `Where the lines lie apart, the sides differ.${bandText(before, after)}`,
+    x: { label: "percentile of the answered lines", quantity: "quantile", min: 0 },
+    y: durationAxis(latencyName(before), sides),
+    layers: layersOf(sides),
+  };
+}
+
+/** The median and the 99th percentile of both sides in each second, as far as they are known. */
+export function overTime(before: readonly NamedRun[], after: readonly NamedRun[]): Plot[] {
+  return (["p50", "p99"] as const).flatMap((name) => {
+    const sides = [before, after].map((runs) => entriesOf(runs.map(({ run }) => run.course.entries), name));
+    if (sides.some(({ middle }) => middle.every((it) => it === null))) return [];
+    const what = name === "p50" ? "Median" : name;
+    return [{
+      title: `${what} over time`,
+      description:
+        `The ${name === "p50" ? "median" : "99th percentile"} of each second, or of several in a long run, ` +
+        `from each run's own start. A gap is a time with too few replies.${bandText(before, after)}`,
+      x: { label: "time since the run began", quantity: "time" },
+      y: durationAxis(latencyName(before), sides),
+      layers: layersOf(sides),
+    }];
+  });
+}
+
+/** A point for each run, in the order in which they were made. */
+export function eachRun(before: readonly NamedRun[], after: readonly NamedRun[]): Plot[] {
+  const runs = [
+    ...before.map((it) => ({ ...it, side: "before" as const })),
+    ...after.map((it) => ({ ...it, side: "after" as const })),
+  ].sort((a, b) => a.run.time - b.run.time).map((it, place) => ({ ...it, place: place + 1 }));
+  return (["p50", "p99"] as const).flatMap((metric) => {
+    const told = runs.filter(({ run }) => run.figures[metric].value !== null);
+    if (told.length === 0) return [];
+    const values = told.map(({ run }) => run.figures[metric].value! * 1000);
+    return [{
+      title: `${nameOfCompared(metric)} of each run`,
+      description: "What drifts from run to run shows as a slope of both sides.",
+      x: { label: "run, in the order of time", quantity: "count", min: 0, max: runs.length + 1 },
+      y: {
+        label: latencyName(before),
+        quantity: "duration",
+        ...scaleOf(Math.min(...values), Math.max(...values)),
+      },
+      layers: (["before", "after"] as const).map((side): Layer => {
+        const own = told.filter((it) => it.side === side);
+        return {
+          kind: "points",
+          name: side,
+          colour: COLOURS[side],
+          x: own.map(({ place }) => place),
+          y: own.map(({ run }) => run.figures[metric].value! * 1000),
+        };
+      }),
+    }];
+  });
+}
+
+/** What the latencies are of. */
+function latencyName([first]: readonly NamedRun[]): string {
+  const { command, loop } = first!.run.settings;
+  return command === "ping" ? "round trip" : loop === "open loop" ? "response" : "service time";
+}
+
+function bandText(before: readonly NamedRun[], after: readonly NamedRun[]): string {
+  if (Math.max(before.length, after.length) === 1) return "";
+  return " A line is the median of a side's runs, its band goes from the least to the largest of them.";
+}
+
+/** The curves of runs, as far as half of them go. */
+function curveOf(runs: readonly RunCourse[]): SideValues {
+  const lengths = runs.map(({ curve }) => curve.length).sort((a, b) => b - a);
+  const length = lengths[Math.floor((runs.length - 1) / 2)]!;
+  const longest = runs.find(({ curve }) => curve.length >= length)!.curve.slice(0, length);
+  return sideValues(
+    longest.map(([quantile]) => quantile),
+    (place) => runs.map(({ curve }) => curve[place]?.[1]),
+  );
+}
+
+/** A figure of runs' entries over the time of the longest. */
+function entriesOf(runs: readonly CourseEntry[][], name: "p50" | "p99"): SideValues {
+  const end = (entries: CourseEntry[]) => entries.at(-1)?.to ?? 0;
+  const longest = runs.reduce((one, other) => end(other) > end(one) ? other : one);
+  const middles = longest.map(({ from, to }) => (from + to) / 2);
+  const places = runs.map(() => 0);
+  return sideValues(middles, (place) =>
+    runs.map((entries, run) => {
+      while ((entries[places[run]!]?.to ?? Infinity) <= middles[place]!) places[run]!++;
+      return entries[places[run]!]?.[name] ?? undefined;
+    }));
+}
+
+/** @param valuesAt what the runs have at a place, undefined for nothing. */
+function sideValues(x: number[], valuesAt: (place: number) => (number | undefined)[]): SideValues {
+  const values: SideValues = { x, middle: [], low: [], high: [] };
+  x.forEach((_, place) => {
+    const known = valuesAt(place).filter((it) => it !== undefined);
+    const none = known.length === 0;
+    values.middle.push(none ? null : median(known));
+    values.low.push(none ? null : Math.min(...known));
+    values.high.push(none ? null : Math.max(...known));
+  });
+  return values;
+}
+
+/** Both sides over each other: lines, and beneath them the bands of several runs. */
+function layersOf(sides: readonly SideValues[]): Layer[] {
+  const named = sides.map((values, place) => ({ name: (["before", "after"] as const)[place]!, ...values }));
+  const bands = named.filter(({ low, high }) => low.some((it, place) => it !== high[place]));
+  return [
+    ...bands.map(({ name, x, low, high }): Layer => ({
+      kind: "band",
+      name: `${name}, all runs`,
+      colour: COLOURS[name],
+      ...{ x, low, high },
+    })),
+    ...named.map(({ name, x, middle }): Layer => ({
+      kind: "line",
+      name,
+      colour: COLOURS[name],
+      x,
+      y: middle,
+    })),
+  ];
+}
+
+function durationAxis(label: string, sides: readonly SideValues[]): Axis {
+  const values = sides.flatMap(({ low, high }) => [...low, ...high]).filter((it) => it !== null);
+  return {
+    label,
+    quantity: "duration",
+    ...scaleOf(values.reduce((a, b) => Math.min(a, b), Infinity), values.reduce((a, b) => Math.max(a, b), 0)),
+  };
+}
+
+function scaleOf(least: number, largest: number): Pick<Axis, "scale"> {
+  return least > 0 && largest > WIDE * least ? { scale: "log" } : {};
+}
