@@ -33,6 +33,12 @@ const OPTIONS = {
     read: parseOutputPath,
     help: "write the comparison as one JSON document; - for stdout",
   },
+  html: {
+    group: "Output",
+    value: "FILE",
+    read: parseOutputPath,
+    help: "write the comparison as a page to look at, one HTML file with its charts; - for stdout",
+  },
   ...INFO_OPTIONS,
 } as const satisfies OptionTable;
 
@@ -46,15 +52,17 @@ function parseFiles(text: string): string[] {
 }
 
 function read(parsed: Parsed<typeof OPTIONS>): CompareOptions {
-  const { before, after, anyway = false, failIf: thresholds = [], lenient = false, json } = parsed.values();
+  const { before, after, anyway = false, failIf: thresholds = [], lenient = false, json, html } = parsed
+    .values();
   if (lenient && thresholds.length === 0) {
     throw new UsageError("use option", "--lenient", "it needs --fail-if");
   }
-  checkStreams({ json }, false);
+  checkStreams({ json, html }, false);
   return {
     ...sidesOf(parsed.positionals, before, after),
     ...{ anyway, thresholds, lenient },
     ...(json !== undefined && { json }),
+    ...(html !== undefined && { html }),
   };
 }
 
@@ -107,6 +115,7 @@ const EXAMPLES: [string, string][] = [
   ["tsecho compare a.json b.json", "... and see what differs"],
   ["tsecho compare --fail-if 'p99>+10%' a.json b.json", "in CI"],
   ["tsecho compare --before a1,a2,a3,a4,a5 --after b1,b2,b3,b4,b5", ""],
+  ["tsecho compare --html ab.html a.json b.json", "tables and charts"],
   ["tsecho compare ab.json", "a file of load --against"],
   ["tsecho compare --anyway --json - a.json b.json", ""],
 ];

@@ -13,7 +13,7 @@ import { readSeries, type SavedSeries } from "../report/saved_series.ts";
 import { verdictText } from "../report/text.ts";
 import type { ChangeThreshold } from "../stats/compared_metrics.ts";
 import type { Verdict } from "../stats/threshold.ts";
-import type { Outcome } from "./command.ts";
+import { type Outcome, VERSION } from "./command.ts";
 import { Outputs } from "./outputs.ts";
 import { readSaved } from "./saved.ts";
 
@@ -28,8 +28,9 @@ export interface CompareOptions {
   thresholds: ChangeThreshold[];
   /** Whether it passes if one of these cannot be decided. */
   lenient: boolean;
-  /** A file for the comparison as JSON, by `parseOutputPath`. */
+  /** Files for the comparison as JSON and as a page, by `parseOutputPath`. */
   json?: string;
+  html?: string;
 }
 
 /** Compares runs. @throws {Failure} when one cannot be read, or measured something else; or nothing can be written. */
@@ -42,7 +43,7 @@ export async function compareSaved(options: CompareOptions): Promise<Outcome> {
   };
   const report = comparisonReport(before, after, options.thresholds, ended === null ? [] : [ended]);
   if (!options.anyway) refuse(before[0]!, report.differences);
-  await write(report, options.json, used);
+  await write(report, options, used);
   return await judgeAll(report.thresholds, options.lenient) ? "succeeded" : "threshold broken";
 }
 
@@ -94,17 +95,27 @@ function refuse(first: NamedRun, [difference]: ComparisonReport["differences"]):
   throw new Failure("compare", file, reason);
 }
 
-/** Writes the comparison. Where its file cannot be written, the text is on stdout nevertheless. */
-async function write(report: ComparisonReport, json: string | undefined, used: UsedFile[]): Promise<void> {
+/** Writes the comparison. Where one of its files cannot be written, the text is on stdout nevertheless. */
+async function write(
+  report: ComparisonReport,
+  { json, html }: Pick<CompareOptions, "json" | "html">,
+  used: UsedFile[],
+): Promise<void> {
   const outputs = new Outputs<() => void>({ sources: used });
   try {
-    if (json !== STDOUT) {
+    if (![json, html].includes(STDOUT)) {
       const stdout = outputs.stdout();
       outputs.add(() => stdout.write(`${comparisonLines(report).join("\n")}\n`));
     }
     const document = () => `${JSON.stringify(comparisonRecord(report))}\n`;
     const open = async () => {
       await outputs.file(json, "--json", (sink) => () => sink.write(document()));
+      if (html !== undefined) {
+        const { comparisonPage } = await import("../report/compare_page.ts");
+        const { renderPage } = await import("../report/page/document.ts");
+        const page = () => renderPage(comparisonPage(report, VERSION));
+        await outputs.file(html, "--html", (sink) => () => sink.write(page()));
+      }
       await outputs.begin();
     };
     const failure = await open().then(() => undefined, (error) => error);

@@ -4,7 +4,7 @@ import { comparisonRecord } from "./compare_json.ts";
 import { factsOf, verdictsOf } from "./compare_page/facts.ts";
 import { byPercentile, changes, eachRun, overTime } from "./compare_page/plots.ts";
 import { legend, metricCells, metricHeading, RUN_HEADING, runCells } from "./comparison_figures.ts";
-import type { ComparisonReport } from "./comparison_report.ts";
+import type { ComparisonReport, NamedRun } from "./comparison_report.ts";
 import type { Sink } from "./exporter.ts";
 import { renderPage } from "./page/document.ts";
 import type { Page, Part, Plot, Section, Table } from "./page/model.ts";
@@ -68,9 +68,8 @@ export function comparisonPage(report: ComparisonReport, version: string): Page 
       parts: textParts(["What is saved here is what --json of compare writes."]),
     },
   ];
-  const { command } = before[0]!.run.settings;
   return {
-    title: `tsecho compare: ${command}, ${nameOf(before)} and ${nameOf(after)}`,
+    title: `tsecho compare: ${nameOf(before)} and ${nameOf(after)}`,
     facts: factsOf(report, version),
     verdicts: verdictsOf(report),
     sections: sections.filter(({ parts }) => parts.length > 0),
@@ -78,15 +77,15 @@ export function comparisonPage(report: ComparisonReport, version: string): Page 
   };
 }
 
-/** What tells a side from the other: its endpoint where all runs have one, else its file or how many it has. */
-function nameOf(runs: ComparisonReport["before"]): string {
+/** What a side is called in the title. */
+function nameOf(runs: readonly NamedRun[]): string {
   return runs.length === 1 ? runs[0]!.file : `${runs.length} runs of ${runs[0]!.run.endpoint}`;
 }
 
 function metricTable(report: ComparisonReport): Table {
   const heading = metricHeading(report.comparison.method);
   return {
-    caption: "Each metric before and after",
+    caption: "Each metric before and after; the ratio is after divided by before",
     columns: heading.map((name, column) => ({
       name: column === 0 ? "metric" : column === heading.length - 1 ? "verdict" : name,
       ...(column > 0 && column < heading.length - 1 && { isNumber: true }),
@@ -96,15 +95,21 @@ function metricTable(report: ComparisonReport): Table {
 }
 
 function runTable({ before, after }: ComparisonReport): Table {
-  const side = (name: string) => (run: ComparisonReport["before"][number]) => {
+  const hasGenerator = before[0]!.run.generator !== null;
+  const row = (side: string) => (run: NamedRun) => {
     const [file, ...cells] = runCells(run);
-    return [file!, name, ...cells];
+    return [file!, side, ...cells, ...hasGenerator ? [run.run.generator?.verdict ?? ""] : []];
   };
   const [run, ...metrics] = RUN_HEADING;
   return {
     caption: "Each run",
-    columns: [{ name: run! }, { name: "side" }, ...metrics.map((name) => ({ name, isNumber: true }))],
-    rows: [...before.map(side("before")), ...after.map(side("after"))],
+    columns: [
+      { name: run! },
+      { name: "side" },
+      ...metrics.map((name) => ({ name, isNumber: true })),
+      ...hasGenerator ? [{ name: "generator" }] : [],
+    ],
+    rows: [...before.map(row("before")), ...after.map(row("after"))],
   };
 }
 

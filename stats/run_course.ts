@@ -22,12 +22,15 @@ export interface RunCourse {
   curve: [quantile: number, millis: number][];
 }
 
-/** An entry of values in µs. */
-export function courseEntry(from: number, to: number, values: Distribution): CourseEntry {
-  const [p50, p99] = [50, 99].map((percent) =>
-    values.hasPercentile(percent) ? values.percentile(percent) / 1000 : null
-  );
-  return { from, to, p50: p50!, p99: p99! };
+/** An entry of values in µs. Of one value it is the median, too. */
+function courseEntry(from: number, to: number, values: Distribution): CourseEntry {
+  const isKnown = values.count > 0 && values.min >= 0;
+  return {
+    from,
+    to,
+    p50: isKnown ? values.percentile(50) / 1000 : null,
+    p99: values.hasPercentile(99) ? values.percentile(99) / 1000 : null,
+  };
 }
 
 /** The quantiles of values in µs, as far as there are values beyond them. */

@@ -52,7 +52,9 @@ export class RunParts {
    * @param latency durations in µs.
    */
   add(at: number, { received = 0, failed = 0, corrupt = 0, time }: PartCounts, latency?: Distribution): void {
-    const part = this.#parts[Math.max(0, Math.min(BATCHES - 1, Math.floor(BATCHES * at / this.#duration)))]!;
+    // A run that was stopped before its first line has no duration.
+    const place = this.#duration > 0 ? Math.floor(BATCHES * at / this.#duration) : 0;
+    const part = this.#parts[Math.max(0, Math.min(BATCHES - 1, place))]!;
     part.received += received;
     part.failed += failed;
     part.corrupt += corrupt;

@@ -21,6 +21,9 @@ const METHODS: Record<ComparisonMethod, string> = {
   "too few runs": "nothing: there are too few runs",
 };
 
+/** So many generators that were not ok are told one by one. */
+const MAX_WARNINGS = 3;
+
 /** What was compared. @param version of the program that made the page. */
 export function factsOf({ before, after, comparison }: ComparisonReport, version: string): Fact[] {
   const { command } = before[0]!.run.settings;
@@ -59,11 +62,18 @@ export function verdictsOf(report: ComparisonReport): PageVerdict[] {
     ...COMPARED.map((metric) => metricVerdict(metric, report)),
     ...notes.map((text): PageVerdict => ({ topic: "Ended early", tone: "unsure", text })),
     ...differences.map((it): PageVerdict => ({ topic: "Runs", tone: "bad", text: differenceText(it) })),
-    ...[...warningTexts(before), ...warningTexts(after)].map((text): PageVerdict => ({
-      topic: "Runs",
-      tone: "unsure",
-      text,
-    })),
+    ...warnings([...before, ...after]).map((text): PageVerdict => ({ topic: "Runs", tone: "unsure", text })),
+  ];
+}
+
+/** What speaks against believing runs; of many generators how many, as the table of runs has each. */
+function warnings(runs: readonly NamedRun[]): string[] {
+  const strained = runs.filter(({ run: { generator } }) => generator !== null && generator.verdict !== "ok");
+  if (strained.length <= MAX_WARNINGS) return warningTexts(runs);
+  const without = runs.map((it) => ({ ...it, run: { ...it.run, generator: null } }));
+  return [
+    `the generator was strained or limited in ${strained.length} of ${runs.length} runs`,
+    ...warningTexts(without),
   ];
 }
 

@@ -5,8 +5,8 @@ import { median } from "../../stats/trend.ts";
 import type { ComparisonReport, NamedRun } from "../comparison_report.ts";
 import type { Axis, Layer, Plot, Value } from "../page/model.ts";
 
-/** Colours of the palette: of the sides, and of what is no side's. */
-const COLOURS = { before: 0, after: 1, other: 2 };
+/** Colours of the palette. */
+const COLOURS = { before: 0, after: 1 };
 /** From this factor on a logarithmic axis shows more than a linear one. */
 const WIDE = 50;
 
@@ -20,36 +20,43 @@ interface SideValues {
   high: Value[];
 }
 
-/** How much each percentile changed, with its interval; undefined if none is known. */
+/** What became of each percentile, with its interval; undefined if none is known. */
 export function changes({ comparison: { metrics } }: ComparisonReport): Plot | undefined {
   const rows = PERCENTILES.map((metric) => ({
-    quantile: COMPARED_PERCENTILES[metric] / 100,
+    quantile: Math.round(COMPARED_PERCENTILES[metric] * 10) / 1000,
     ...metrics[metric],
-  }))
-    .filter(({ ratio }) => ratio !== null && ratio < Infinity);
+  })).filter(({ ratio }) => isDrawn(ratio));
   if (rows.length === 0) return undefined;
-  const change = (ratio: number | undefined) => ratio === undefined || ratio === Infinity ? null : ratio - 1;
   const x = rows.map(({ quantile }) => quantile);
-  const [left, right] = [1 - 2 * (1 - x[0]!), 1 - (1 - x.at(-1)!) / 2];
+  // As far beyond the outer ones as looks alike on this axis.
+  const [left, right] = [1 - 1.5 * (1 - x[0]!), 1 - (1 - x.at(-1)!) / 1.5];
+  const end = (place: 0 | 1) =>
+    rows.map(({ interval }) => interval !== null && interval.every(isDrawn) ? interval[place] : null);
   return {
-    title: "Change of each percentile, with its 95 % interval",
-    description: "An interval that crosses 0% leaves open whether anything changed. " +
+    title: "Each percentile after the change as a share of before, with its 95 % interval",
+    description:
+      "100% is what was before: an interval that crosses it leaves open whether anything changed. " +
       "The table has the same figures as ratios, and those of the received rate and of loss.",
     x: { label: "percentile of the lines", quantity: "quantile", min: left, max: right },
-    y: { label: "change from before to after", quantity: "share" },
+    y: { label: "after, as a share of before", quantity: "share", scale: "log" },
     layers: [
-      { kind: "line", name: "no change", colour: COLOURS.other, x: [left, right], y: [0, 0] },
+      { kind: "line", name: "as before", colour: COLOURS.before, x: [left, right], y: [1, 1] },
       {
         kind: "points",
-        name: "change",
+        name: "after",
         colour: COLOURS.after,
         x,
-        y: rows.map(({ ratio }) => change(ratio!)),
-        low: rows.map(({ interval }) => change(interval?.[0])),
-        high: rows.map(({ interval }) => change(interval?.[1])),
+        y: rows.map(({ ratio }) => ratio),
+        low: end(0),
+        high: end(1),
       },
     ],
   };
+}
+
+/** Whether a ratio has a place on a logarithmic axis. */
+function isDrawn(ratio: number | null): boolean {
+  return ratio !== null && ratio > 0 && ratio < Infinity;
 }
 
 /** Latency by percentile of both sides; undefined if one has none. */

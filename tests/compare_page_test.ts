@@ -1,0 +1,207 @@
+/** The page of a comparison: its words and tables are those of the text, its charts show what the runs had. */
+import { assert, assertAlmostEquals, assertEquals, assertStringIncludes } from "@std/assert";
+import { comparisonRecord } from "../report/compare_json.ts";
+import { comparisonPage, SeriesPage } from "../report/compare_page.ts";
+import { comparisonLines } from "../report/compare_text.ts";
+import { readComparedRun } from "../report/compared_run.ts";
+import { type ComparisonReport, comparisonReport } from "../report/comparison_report.ts";
+import { JsonDocument } from "../report/json.ts";
+import { LoadDocument } from "../report/load_json.ts";
+import type { LoadStart } from "../report/load_record.ts";
+import type { Layer, Page, Plot, Table } from "../report/page/model.ts";
+import { type Start, VERSION } from "../report/record.ts";
+import { parseChange } from "../stats/compared_metrics.ts";
+import { RunStats } from "../stats/run_stats.ts";
+import { test } from "./harness.ts";
+import { answer, runOf, START, written } from "./load_helpers.ts";
+
+/** A run whose latencies have a level; 98 of 100 lines take 200 µs times it, the others ten times as long. */
+function loadRun(level: number, seconds = 60, start: Partial<LoadStart> = {}, lag = 0): string {
+  const run = runOf(seconds, (interval, place) => {
+    const micros = 200 * level * (1 + Math.floor(place / 12) / 100);
+    answer(interval, 980, micros);
+    answer(interval, 20, 10 * micros);
+    if (lag > 0) interval.sendLag.record(lag, 100);
+    interval.planned++;
+    interval.sent++;
+    if (place === 0) interval.lost++;
+    else answer(interval, 1, micros);
+  });
+  return written((sink) => new LoadDocument(sink), run, { ...START, ...start } as LoadStart);
+}
+
+function reportOf(before: string[], after: string[], conditions: string[] = []): ComparisonReport {
+  const named = (side: string) => (text: string, place: number) => ({
+    file: `${side}-${place + 1}`,
+    run: readComparedRun(text),
+  });
+  return comparisonReport(
+    before.map(named("before")),
+    after.map(named("after")),
+    conditions.map(parseChange),
+  );
+}
+
+function pageOf(...args: Parameters<typeof reportOf>): { page: Page; report: ComparisonReport } {
+  const report = reportOf(...args);
+  return { page: comparisonPage(report, "tsecho 1"), report };
+}
+
+function tablesOf({ sections }: Page): Table[] {
+  return sections.flatMap(({ parts }) => parts).flatMap((it) => it.kind === "table" ? [it.table] : []);
+}
+
+function plotOf({ sections }: Page, title: RegExp): Plot {
+  const plots = sections.flatMap(({ parts }) => parts).flatMap((it) => it.kind === "plot" ? [it.plot] : []);
+  const plot = plots.find((it) => title.test(it.title));
+  assert(plot !== undefined, plots.map((it) => it.title).join());
+  return plot;
+}
+
+function layer<Kind extends Layer["kind"]>(plot: Plot, name: string, kind: Kind): Layer & { kind: Kind } {
+  const found = plot.layers.find((it) => it.name === name && it.kind === kind);
+  assert(found !== undefined, plot.layers.map((it) => `${it.kind} ${it.name}`).join());
+  return found as Layer & { kind: Kind };
+}
+
+test("a page's figures, words and notes are those of the text, and its JSON that of compare --json", () => {
+  const { page, report } = pageOf([loadRun(1)], [loadRun(1.5, 60, { endpoint: "tcp://other:7" })], [
+    "p50>+10%",
+  ]);
+  const text = comparisonLines(report).join("\n").replaceAll(/ +/g, " ");
+  const [table] = tablesOf(page);
+  assertEquals(table!.rows.map(([name]) => name), ["p50", "p90", "p99", "p99.9", "received", "loss"]);
+  for (const row of table!.rows) assertStringIncludes(text, `\n${row.join(" ")}`);
+  assertEquals(JSON.parse(page.document.json), JSON.parse(JSON.stringify(comparisonRecord(report))));
+  assertEquals(page.title, "tsecho compare: before-1 and after-1");
+  const facts = Object.fromEntries(page.facts.map(({ name, value }) => [name, value]));
+  assertEquals(facts.Before, "before-1, tcp://web:21567, 60s");
+  assertEquals(facts.After, "after-1, tcp://other:7, 60s");
+  assertEquals(facts["Before began"], "2026-11-25 15:34:40 UTC");
+  assertStringIncludes(text, `COMPARE ${facts.Compared}\n`);
+  assertEquals(page.verdicts.map(({ topic, tone }) => `${topic} ${tone}`), [
+    "Condition bad",
+    "p50 bad",
+    "p90 bad",
+    "p99 bad",
+    "p99.9 bad",
+    "received plain",
+    "loss plain",
+  ]);
+  assertEquals(
+    page.verdicts[1]!.text,
+    "worse: 0.204 ms before, 0.306 ms after, ratio 1.500, 95 % interval 1.467 to 1.534",
+  );
+  for (const line of text.slice(text.lastIndexOf("\n\n") + 2).split("\n")) {
+    assert(page.sections[0]!.parts.some((it) => it.kind === "text" && it.text === line), line);
+  }
+  assertEquals(tablesOf(page).length, 1);
+});
+
+test("the charts of two runs show the ratios with their intervals, and both runs over each other", () => {
+  const { page, report } = pageOf([loadRun(1)], [loadRun(1.5, 90)]);
+  const { metrics } = report.comparison;
+  const points = layer(plotOf(page, /^Each percentile/), "after", "points");
+  assertEquals(points.x, [0.5, 0.9, 0.99, 0.999]);
+  assertEquals(points.y, [metrics.p50, metrics.p90, metrics.p99, metrics.p99_9].map((it) => it.ratio));
+  assertEquals(points.low![0], metrics.p50.interval![0]);
+  assertEquals(points.high![3], metrics.p99_9.interval![1]);
+  const curve = plotOf(page, /by percentile/);
+  for (const [side, runs] of [["before", report.before], ["after", report.after]] as const) {
+    const { x, y } = layer(curve, side, "line");
+    for (const [quantile, metric] of [[0.9, "p90"], [0.99, "p99"], [0.999, "p99_9"]] as const) {
+      const place = x.findIndex((it) => Math.abs(it - quantile) < 1e-9);
+      const expected = runs[0]!.run.figures[metric].value! * 1000;
+      assertAlmostEquals(y[place]!, expected, 0.002 * expected);
+    }
+  }
+  const median = plotOf(page, /^Median over time/);
+  const [before, after] = [layer(median, "before", "line"), layer(median, "after", "line")];
+  assertEquals([before.x.length, before.x[0], before.x.at(-1)], [60, 0.5, 59.5]);
+  assertEquals([after.x.length, after.x.at(-1)], [90, 89.5]);
+  assertAlmostEquals(before.y[59]!, 0.2 * 1.04, 0.001);
+  assertAlmostEquals(layer(plotOf(page, /^p99 over time/), "after", "line").y[0]!, 3, 0.01);
+  assert(median.layers.every(({ kind }) => kind === "line"));
+});
+
+test("the charts of several runs have their median, the band of all, and a point for each in the order of time", () => {
+  const levels = [1, 1.02, 1.1, 1.04, 1.06];
+  const side = (factor: number, late: number) =>
+    levels.map((level, place) => loadRun(factor * level, 10, { time: START.time + 60 * place + late }));
+  const { page, report } = pageOf(side(1, 0), side(2, 30));
+  const median = plotOf(page, /^Median over time/);
+  assertAlmostEquals(layer(median, "before", "line").y[3]!, 0.2 * 1.04, 0.001);
+  const band = layer(median, "after, all runs", "band");
+  assertAlmostEquals(band.low[3]!, 0.4, 0.001);
+  assertAlmostEquals(band.high[3]!, 0.44, 0.001);
+  const runs = plotOf(page, /^p50 of each run/);
+  assertEquals(layer(runs, "before", "points").x, [1, 3, 5, 7, 9]);
+  assertEquals(layer(runs, "after", "points").x, [2, 4, 6, 8, 10]);
+  const [, table] = tablesOf(page);
+  assertEquals(table!.rows.map(([name, side]) => `${name} ${side}`).slice(4, 6), [
+    "before-5 before",
+    "after-1 after",
+  ]);
+  assertEquals(table!.rows[0]!.length, table!.columns.length);
+  const text = comparisonLines(report).join("\n").replaceAll(/ +/g, " ");
+  for (const [name, , ...cells] of table!.rows) {
+    assertStringIncludes(text, `\n${[name, ...cells.slice(0, -1)].join(" ")}`);
+  }
+});
+
+test("a page says what speaks against believing it", () => {
+  const strained = () => loadRun(1, 10, {}, 5000);
+  const few = pageOf([strained()], [loadRun(2, 10, { rate: 7 })]).page;
+  const texts = (page: Page) => page.verdicts.map(({ text }) => text);
+  assert(texts(few).some((it) => it.startsWith("generator strained in before-1: ")), texts(few).join("\n"));
+  assert(texts(few).includes("measured something else: after-1: rate 7 lines/s instead of 1000 lines/s"));
+  const many =
+    pageOf(Array.from({ length: 5 }, strained), Array.from({ length: 5 }, () => loadRun(1, 10))).page;
+  assert(
+    texts(many).includes("the generator was strained or limited in 5 of 10 runs"),
+    texts(many).join("\n"),
+  );
+  assertEquals(tablesOf(many)[1]!.rows.map((it) => it.at(-1)).slice(4, 6), ["strained", "ok"]);
+});
+
+test("runs of ping have a page too, and what is not known is left out of the charts", () => {
+  const pingRun = (micros: number, replies: number) => {
+    let text = "";
+    const document = new JsonDocument({ write: (more) => text += more });
+    const start = {
+      ...{ type: "start", version: VERSION, time: 1_795_620_880, endpoint: "tcp://web:21567" },
+      ...{ interval: 1, pace: 1, size: 56, timeout: 5, clocks_synced: false, connect: null, handshake: null },
+    } as Start;
+    document.start(start);
+    const stats = new RunStats(false);
+    for (let seq = 1; seq <= replies; seq++) {
+      const event = { fate: "received", seq, at: seq, rtt: micros + seq } as const;
+      document.event(event as unknown as Parameters<JsonDocument["event"]>[0]);
+      stats.add(event as unknown as Parameters<RunStats["add"]>[0]);
+    }
+    document.end({ ended: null, summary: stats.summary(), rtt: stats.rtt, thresholds: [] });
+    return text;
+  };
+  const { page } = pageOf([pingRun(1000, 40)], [pingRun(3000, 40)]);
+  const median = layer(plotOf(page, /^Median over time/), "after", "line");
+  assertEquals(median.y.length, 40);
+  assertAlmostEquals(median.y[20]!, 3.02, 0.01);
+  assertEquals(plotOf(page, /by percentile/).y.label, "round trip");
+  assert(!JSON.stringify(page.sections).includes("p99 over time"));
+  assertEquals(layer(plotOf(page, /^Each percentile/), "after", "points").x, [0.5, 0.9]);
+  const none = pageOf([pingRun(1000, 40)], [pingRun(1, 0)]).page;
+  assertEquals(none.sections.flatMap(({ parts }) => parts).filter(({ kind }) => kind === "plot"), []);
+});
+
+test("a series of which a side has no run has a page that says why", () => {
+  let html = "";
+  const page = new SeriesPage({ write: (more) => html += more }, "tsecho 1");
+  page.start({ ...START, against: "tcp://other:7", repeat: 5 });
+  page.end({ ended: "before-1 was stopped, and is left out", report: null });
+  for (const text of ["tcp://web:21567", "tcp://other:7", "before-1 was stopped, and is left out"]) {
+    assertStringIncludes(html, text);
+  }
+  html = "";
+  page.end({ ended: null, report: reportOf([loadRun(1)], [loadRun(1.5)]) });
+  assertStringIncludes(html, "worse: 0.204 ms before");
+});
