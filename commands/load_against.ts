@@ -17,6 +17,7 @@ import {
 } from "../report/series_record.ts";
 import { SeriesText } from "../report/series_text.ts";
 import type { AgainstOptions } from "./against.ts";
+import { VERSION } from "./command.ts";
 import { judgeAll } from "./compare_run.ts";
 import { showProgress, sourcesOf } from "./load_outputs.ts";
 import { type LoadCommandOptions, planOf, startOf } from "./load_plan.ts";
@@ -192,15 +193,19 @@ class Series {
 
 /** Opens the outputs: text for people unless stdout is wanted for data, and files. */
 async function openOutputs(
-  { json, quiet, data }: LoadCommandOptions,
+  { json, html, quiet, data }: LoadCommandOptions,
   stop: AbortSignal,
 ): Promise<SeriesOutputs> {
   const outputs: SeriesOutputs = new Outputs<SeriesExporter>({ sources: await sourcesOf(data), stop });
-  if (json !== STDOUT) {
+  if (![json, html].includes(STDOUT)) {
     const stdout = outputs.stdout();
     if (!quiet && canMoveCursor()) outputs.live = new LoadLive(stdout, () => Deno.consoleSize().columns);
     outputs.add(new SeriesText(outputs.live ?? stdout, !quiet));
   }
   await outputs.file(json, "--json", (sink) => new SeriesDocument(sink));
+  if (html !== undefined) {
+    const { SeriesPage } = await import("../report/compare_page.ts");
+    await outputs.file(html, "--html", (sink) => new SeriesPage(sink, VERSION));
+  }
   return outputs;
 }

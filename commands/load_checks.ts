@@ -37,7 +37,7 @@ const CONTRADICTIONS: [option: string, others: string[], why: string][] = [
     "--find makes several runs: use it in a run at the rate that was found, with -R",
   ]),
   ["find", ["against"], "find the rate that each endpoint keeps, and compare them at one rate, with -R"],
-  ...(["abort-if", "csv", "hdr", "html", "json-stream"] as const).map((
+  ...(["abort-if", "csv", "hdr", "json-stream"] as const).map((
     option,
   ): [string, string[], string] => [
     option,
