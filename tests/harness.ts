@@ -5,7 +5,7 @@
 import fc from "fast-check";
 import type { ReplyStream } from "../protocol.ts";
 
-type Permission = "env" | "net" | "read" | "run" | "write";
+type Permission = "env" | "net" | "read" | "run" | "sys" | "write";
 
 /** A permission, as it is typed, or the name of a program. */
 export type Need = `--allow-${Permission}` | (string & Record<never, never>);
@@ -44,9 +44,14 @@ const path = environment("PATH")?.split(":") ?? [];
 
 function installed(program: string): boolean {
   // Without permission to look, the permission is what is missing.
-  return !granted("env") || !granted("read") || path.some((folder) => {
+  return !granted("env") || !granted("read") || whereIs(program) !== undefined;
+}
+
+/** The path of a program; undefined if it is not installed. */
+export function whereIs(program: string): string | undefined {
+  return path.map((folder) => `${folder}/${program}`).find((it) => {
     try {
-      return Deno.statSync(`${folder}/${program}`).isFile;
+      return Deno.statSync(it).isFile;
     } catch {
       return false;
     }

@@ -110,3 +110,19 @@ test("tsecho is run, installed and compiled with the same permissions and flags"
   assertEquals(options("install"), options("tsecho"));
   assertEquals(options("compile"), options("tsecho"));
 });
+
+test(
+  "the binary is compiled with the locked packages, but for those of tests",
+  { needs: ["--allow-read"] },
+  async () => {
+    assert(config.tasks.compile.command.includes(" --lock=compile.lock "));
+    const lockOf = async (name: string) =>
+      JSON.parse(await Deno.readTextFile(new URL(`../${name}`, import.meta.url))).npm as Record<
+        string,
+        unknown
+      >;
+    const all = Object.entries(await lockOf("deno.lock"));
+    const isForTests = ([name]: [string, unknown]) => /^(?:fast-check|playwright-core|pure-rand)@/.test(name);
+    assertEquals(Object.entries(await lockOf("compile.lock")), all.filter((it) => !isForTests(it)));
+  },
+);

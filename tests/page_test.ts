@@ -1,47 +1,54 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { renderPage } from "../report/page/document.ts";
 import { markup } from "../report/page/markup.ts";
-import type { Page } from "../report/page/model.ts";
+import { SCRIPT } from "../report/page/script.ts";
+import { STYLE } from "../report/page/style.ts";
 import { test } from "./harness.ts";
+import { HOSTILE, hostilePage, samplePage } from "./sample_page.ts";
 
-const EMPTY: Page = {
-  title: "",
-  facts: [],
-  verdicts: [],
-  sections: [],
-  document: { name: "run.json", json: "{}" },
-};
-
-/** What a peer could try to leave the element, the attribute or the script in which its text stands. */
-const HOSTILE = `</script><!-- ]]> "'&\u2028\u202e\x1b[31m`;
+const BROWSER_FOLDER = new URL("../report/page/browser/", import.meta.url);
 
 test("text is escaped for elements and attributes, and its control characters are shown", () => {
   assertEquals(
     markup(HOSTILE),
-    "&lt;/script&gt;&lt;!-- ]]&gt; &quot;&#39;&amp;\\u2028\\u202e\\x1b[31m",
+    "&lt;/script&gt;&lt;script&gt;alert(1)&lt;/script&gt;&lt;!-- ]]&gt; &quot;&#39;&amp;\\u2028\\u202e\\x1b[31m",
   );
 });
 
 test("a page has nothing of a peer's text unescaped", () => {
-  const html = renderPage({
-    ...EMPTY,
-    title: HOSTILE,
-    facts: [{ name: HOSTILE, value: HOSTILE }],
-    verdicts: [{ topic: HOSTILE, tone: "bad", text: HOSTILE }],
-    sections: [{
-      heading: HOSTILE,
-      parts: [{ kind: "text", text: HOSTILE }, {
-        kind: "table",
-        table: {
-          caption: HOSTILE,
-          columns: [{ name: HOSTILE }, { name: HOSTILE }],
-          rows: [[HOSTILE, HOSTILE]],
-        },
-      }],
-    }],
-  });
-  assert(!html.includes(HOSTILE.slice(0, 16)), html);
-  // deno-lint-ignore no-control-regex
-  assert(!/[\x00-\x09\x0b-\x1f\u2028\u202e]/.test(html), html);
+  const html = renderPage(hostilePage());
+  assert(!html.includes("<script>alert"), html);
+  assert(!html.includes("</script><!--"), html);
+  for (const char of "\u2028\u202e\x1b") assert(!html.includes(char), html);
   assertStringIncludes(html, "]]&gt;");
+  assertEquals(html.split("</script>").length, 4, "three scripts end");
+});
+
+test(
+  "the page's script has every function of its folder, each under a name of its own, and nothing that ends it",
+  { needs: ["--allow-read"] },
+  async () => {
+    assert(!/<\/script|<!--|\r/i.test(SCRIPT + STYLE));
+    new Function(SCRIPT);
+    const names: string[] = [];
+    for await (const { name } of Deno.readDir(BROWSER_FOLDER)) {
+      const source = await Deno.readTextFile(new URL(name, BROWSER_FOLDER));
+      names.push(
+        ...[...source.matchAll(/^(?:export )?(?:async )?(?:function|class) (\w+)/gm)].map(([, it]) => it!),
+      );
+      // A constant would be missing in the page.
+      const constants = [...source.matchAll(/^(?:export )?(?:const|let|var) (\w+)/gm)].map(([, it]) => it);
+      assertEquals(constants, [name.replace(".ts", "").toUpperCase()]);
+    }
+    assertEquals(names.length, new Set(names).size, names.join());
+    for (const name of names) assert(new RegExp(`^(?:function|class) ${name}\\b`, "m").test(SCRIPT), name);
+  },
+);
+
+test("numbers of a chart keep the digits that a screen can show, and the whole page stays small", () => {
+  const page = samplePage();
+  const html = renderPage(page);
+  assertStringIncludes(html, '"planned"');
+  assert(!/\d\.\d{8,}/.test(html.slice(html.indexOf('id="plots"'), html.indexOf('id="run"'))));
+  assert(html.length < 200_000, `${html.length}`);
 });

@@ -170,3 +170,33 @@ export function samplePage(): Page {
     document: { name: "ping.json", json: `{"title":"tsecho ping","lost":3}\n` },
   };
 }
+
+/** What a peer could try to leave the element, the attribute or the script in which its text stands. */
+export const HOSTILE = `</script><script>alert(1)</script><!-- ]]> "'&\u2028\u202e\x1b[31m`;
+
+/** A page that has it wherever a peer's text can be. */
+export function hostilePage(): Page {
+  const plot = plotOf(
+    HOSTILE,
+    { label: HOSTILE, quantity: "time" },
+    { label: HOSTILE, quantity: "duration" },
+    [
+      { kind: "line", name: HOSTILE, colour: 0, x: [0, 1], y: [1, 2] },
+    ],
+  );
+  const columns = [{ name: HOSTILE }, { name: HOSTILE }];
+  return {
+    title: HOSTILE,
+    facts: [{ name: HOSTILE, value: HOSTILE }],
+    verdicts: [{ topic: HOSTILE, tone: "bad", text: HOSTILE }],
+    sections: [{
+      heading: HOSTILE,
+      parts: [
+        { kind: "text", text: HOSTILE },
+        { kind: "table", table: { caption: HOSTILE, columns, rows: [[HOSTILE, HOSTILE]] } },
+        { kind: "plot", plot },
+      ],
+    }],
+    document: { name: "run.json", json: `${JSON.stringify({ tag: HOSTILE }, null, 2)}\n` },
+  };
+}

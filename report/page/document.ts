@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
+import { escapeText } from "../../failure.ts";
 import { markup } from "./markup.ts";
-import type { Page, PageVerdict, Part, Section, Table } from "./model.ts";
+import type { Page, PageVerdict, Part, Plot, Section, Table } from "./model.ts";
+import { SCRIPT } from "./script.ts";
 import { STYLE } from "./style.ts";
 import { drawPlot } from "./svg/plot.ts";
 
@@ -8,6 +10,7 @@ import { drawPlot } from "./svg/plot.ts";
 export function renderPage(page: Page): string {
   const policy = [
     "default-src 'none'",
+    `script-src '${hashOf(SCRIPT)}'`,
     `style-src '${hashOf(STYLE)}'`,
     "img-src data:",
     "base-uri 'none'",
@@ -30,6 +33,16 @@ ${renderFacts(page)}
 ${renderVerdicts(page)}
 ${page.sections.map(renderSection).join("\n")}
 </main>
+<footer>
+<p class="scripted" hidden>Charts: drag to zoom, double-click or Escape to reset; with the keyboard, arrows move the cursor, + and − zoom. Click a name to hide it.</p>
+<p class="scripted" hidden><button type="button" id="save">Save this run as JSON</button></p>
+<noscript><p>Scripts are blocked: charts are pictures, and the run's JSON cannot be saved from here.</p></noscript>
+</footer>
+<script type="application/json" id="run" data-name="${markup(page.document.name)}">${
+    escapeData(page.document.json)
+  }</script>
+<script type="application/json" id="plots">${dataOf(plotsOf(page))}</script>
+<script>${SCRIPT}</script>
 </body>
 </html>
 `;
@@ -38,6 +51,30 @@ ${page.sections.map(renderSection).join("\n")}
 /** What a Content-Security-Policy names a script or a style by. */
 function hashOf(text: string): string {
   return `sha256-${createHash("sha256").update(text).digest("base64")}`;
+}
+
+/** The page's charts, in order. */
+function plotsOf({ sections }: Page): Plot[] {
+  return sections.flatMap(({ parts }) => parts).flatMap((it) => it.kind === "plot" ? [it.plot] : []);
+}
+
+/** More digits than a screen can show are left out. */
+const DIGITS = 7;
+
+/** As JSON for the page's script, which shows text as the rest of the page does. */
+function dataOf(value: unknown): string {
+  return escapeData(JSON.stringify(value, (_, it) => {
+    if (typeof it === "string") return escapeText(it);
+    return typeof it === "number" ? Number(it.toPrecision(DIGITS)) : it;
+  }));
+}
+
+/** JSON that says the same in a script element, which nothing in it ends. */
+function escapeData(json: string): string {
+  return json.replaceAll(
+    /[<>&\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }
 
 function renderFacts({ facts }: Page): string {

@@ -1,5 +1,7 @@
+import UPLOT from "uplot/dist/uPlot.min.css" with { type: "text" };
+
 /**
- * The style of a page. Colours are custom properties, which the charts read too: `--c0` to `--c7` tell apart (also for
+ * Colours are custom properties, which the charts read too: `--c0` to `--c7` tell apart (also for
  * people who see fewer colours, and with a contrast of 3:1 on the ground), `--h0` to `--h7` are a heat map's shades,
  * from few to many.
  */
@@ -22,7 +24,8 @@ const CLASSES = [
   `.l.${name} { stroke: var(--${name}); } .f.${name}, .b.${name} { fill: var(--${name}); } .key.${name} { background: var(--${name}); }`
 ).join("\n");
 
-export const STYLE = `
+/** The style of a page. */
+export const STYLE = `${UPLOT.trim()}
 :root { color-scheme: light dark; ${LIGHT}
 }
 @media screen and (prefers-color-scheme: dark) { :root { ${DARK}
@@ -66,6 +69,26 @@ figure { margin: 24px 0; }
 .plot.narrow { display: none; }
 .l { fill: none; } .f { stroke: none; } .b { stroke: none; fill-opacity: 0.25; }
 ${CLASSES}
+.chart { font-size: 13px; }
+.head { display: flex; flex-wrap: wrap; align-items: baseline; gap: 2px 16px; min-height: 30px; font-size: 15px; }
+.head strong { font-weight: 600; }
+.head button { padding: 1px 10px; font-size: 13px; }
+.where { margin-left: auto; color: var(--muted); font-size: 13px; }
+.legend { display: flex; flex-wrap: wrap; gap: 4px 8px; margin: 2px 0 4px -6px; padding: 0; list-style: none; }
+.legend button { display: flex; align-items: baseline; gap: 6px; padding: 1px 6px; border-color: transparent; background: none; font-size: 13px; text-align: left; }
+.legend button:hover { border-color: var(--grid); }
+.legend [aria-pressed="false"] { color: var(--muted); text-decoration: line-through; }
+.legend [aria-pressed="false"] .key { opacity: 0.3; }
+.key { flex: none; align-self: center; width: 14px; height: 10px; border-radius: 2px; }
+.key.line { height: 3px; } .key.points { width: 8px; height: 8px; border-radius: 50%; } .key.spans { width: 3px; height: 14px; }
+.key.band { opacity: 0.35; }
+.key.heat { width: 48px; background: linear-gradient(90deg, var(--h0), var(--h2), var(--h4), var(--h7)); }
+.reading { min-width: 9ch; font-weight: 600; text-decoration: none; }
+.unit { color: var(--muted); }
+.field { width: 100%; border-radius: 4px; }
+.u-select { background: var(--ink); opacity: 0.12; }
+.u-hz .u-cursor-x { border-right: 1px solid var(--muted); }
+@media screen { .live .plot.plot { display: none; } }
 footer { margin-top: 48px; padding-top: 16px; border-top: 1px solid var(--grid); color: var(--muted); font-size: 13px; }
 .unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 [hidden] { display: none !important; }
@@ -83,6 +106,6 @@ footer { margin-top: 48px; padding-top: 16px; border-top: 1px solid var(--grid);
   body { max-width: none; padding: 0; font-size: 10pt; }
   h2 { margin-top: 24px; break-after: avoid; }
   figure, tr, .verdicts li, .facts div { break-inside: avoid; }
-  button { display: none; }
+  button, .chart, .scripted { display: none; }
 }
 `;
