@@ -85,7 +85,9 @@ test({
         );
       }
     }
-    if (unexplained < 0.005) assertEquals(found!.carries, "down");
+    // Whether 40 lines prove it is chance, which tests/direction_truth_test.ts leaves out.
+    if (unexplained < 0.005) assertEquals(found!.leans, "down");
+    assert(found!.carries !== "up");
   },
 });
 

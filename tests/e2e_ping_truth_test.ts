@@ -52,28 +52,26 @@ class DeafListener implements AsyncDisposable {
 test("with --reconnect lines whose connection is not made are sent, and lost or pending with their reason", async () => {
   await using listener = new DeafListener(0);
   await listener.deaf;
-  const args = [`127.0.0.1:${listener.port}`, "--reconnect", "-i", "0.1", "-w", "1.05", "-W", "0.5"];
+  const args = [`127.0.0.1:${listener.port}`, "--reconnect", "-i", "0.1", "-w", "2.05", "-W", "1"];
   const { end, replies } = await pingJson(args, 1);
   const { sent, missed, received, lost, pending, loss } = end;
   assertEquals([received, lost + pending, loss], [0, sent, 1]);
   assert(lost > 0 && pending > 0, JSON.stringify(end));
   // The deadline runs before the first line is due: on a busy machine many may not be due in it.
-  assert(sent + missed <= 11, JSON.stringify(end));
+  assert(sent + missed <= 21, JSON.stringify(end));
   assertEquals(
     new Set(replies.filter(({ fate }) => fate === "lost").map(({ reason }) => reason)),
-    [
-      "no connection in 500ms",
-    ].reduce((all, it) => all.add(it), new Set<string | undefined>()),
+    new Set(["no connection in 1s"]),
   );
 });
 
 test("an outage in a run with --reconnect counts every line that was due in it", async () => {
   await using listener = new DeafListener(4);
-  const args = [`127.0.0.1:${listener.port}`, "--reconnect", "-i", "0.1", "-c", "12", "-W", "1"];
+  const args = [`127.0.0.1:${listener.port}`, "--reconnect", "-i", "0.1", "-c", "24", "-W", "1"];
   const { end, replies } = await pingJson(args);
-  assertEquals([end.sent, end.received + end.lost, listener.answered], [12, 12, 4]);
+  assertEquals([end.sent, end.received + end.lost, listener.answered], [24, 24, 4]);
   // Those that the kernel took for the queue were connected, and not answered either.
-  assert(end.received <= 4 && end.lost >= 8, JSON.stringify(end));
+  assert(end.received <= 4 && end.lost >= 20, JSON.stringify(end));
   for (const { fate, connect = 0, handshake = 0, rtt } of replies) {
     if (fate === "received") assert(connect + handshake + rtt <= 1, JSON.stringify(replies));
   }
@@ -110,7 +108,7 @@ test("replies that take longer than -W are lost and late, none of them received,
     ]);
     assertEquals([code, stderr], [3, "tsecho: Threshold broken: loss>0: it is 100%\n"]);
     assertMatch(stdout, /^12 lines transmitted, 0 received, 12 lost \(\d+ of these late\), 100% loss/m);
-    assertMatch(stdout, / seq=\d+ time=2\d\d\.\d{3} ms \(late\)$/m);
+    assertMatch(stdout, / seq=\d+ time=\d{3,}\.\d{3} ms \(late\)$/m);
   });
 });
 
@@ -177,7 +175,7 @@ test("lines that wait for a connection count from the moment planned, and are se
 test("lines that a connection does not take within the time-out are not sent, and ping says why", async () => {
   const { promise: over, resolve } = Promise.withResolvers<void>();
   await withPeer(() => over, async (port) => {
-    const args = ["ping", `127.0.0.1:${port}`, ...BIG_LINES, "-W", "0.3", "-w", "2"];
+    const args = ["ping", `127.0.0.1:${port}`, ...BIG_LINES, "-W", "0.3", "-w", "4"];
     const { code, stdout } = await tsecho([...args, "--json-stream"]);
     const { sent, missed, missed_by, received, lost, pending } = JSON.parse(
       stdout.trimEnd().split("\n").at(-1)!,
@@ -191,7 +189,7 @@ test("lines that a connection does not take within the time-out are not sent, an
 test("no more than 256 connections are open at once, and lines that find them open are not sent", async () => {
   await using listener = new DeafListener(0);
   await listener.deaf;
-  const args = [`127.0.0.1:${listener.port}`, "--reconnect", "-i", "0.002", "-w", "1.5", "-W", "5"];
+  const args = [`127.0.0.1:${listener.port}`, "--reconnect", "-i", "0.002", "-w", "4", "-W", "10"];
   const { end } = await pingJson(args, 1);
   assertEquals([end.sent, end.pending], [256, 256]);
   assert(end.missed_by["256 connections are open"]! > 0, JSON.stringify(end));

@@ -213,11 +213,11 @@ test("what is lost, doubled or out of order is counted, and lost is a failure", 
     if (number % 10 === 3) await held!();
   });
   const input = Array.from({ length: 100 }, (_, i) => `line ${i}\n`).join("");
-  const { code, stdout, stderr } = await tsecho(["client", server.url, "--timeout", "1s"], input);
+  const { code, stdout, stderr } = await tsecho(["client", server.url, "--timeout", "3s"], input);
   assertEquals([code, stdout.split("\n").length - 1], [1, 90]);
   assertEquals(
     stderr,
-    `tsecho: Cannot get every line answered by "${server.url}": no reply in 1s; ` +
+    `tsecho: Cannot get every line answered by "${server.url}": no reply in 3s; ` +
       "10 of 100 lines sent were not answered; 10 of 90 replies came out of order\n",
   );
 });
