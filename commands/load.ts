@@ -13,18 +13,28 @@ import {
   parseTime,
 } from "../cli/values.ts";
 import { FIND_DEFAULTS, LOAD_DEFAULTS } from "../probe/load_defaults.ts";
-import type { Stage } from "../probe/schedule.ts";
 import { MAX_PAYLOAD } from "../protocol.ts";
 import { describeMetrics, LOAD_METRICS } from "../stats/metrics.ts";
-import { type LoadThreshold, parseThresholdOf } from "../stats/threshold.ts";
-import { AGAINST_OPTIONS, type AgainstOptions, readAgainst, readOption } from "./against.ts";
+import type { LoadThreshold } from "../stats/threshold.ts";
+import { AGAINST_OPTIONS, readAgainst, readOption } from "./against.ts";
 import { Command, INFO_OPTIONS, type Outcome, type Signals } from "./command.ts";
 import { DIAL_OPTIONS, DIAL_TLS_OPTIONS, readDial, warnIfInsecure } from "./dial.ts";
 import { MAX_RATE, type TransportOptionTable, UDP_RATE } from "./endpoints.ts";
 import { checkCondition, checkSettings, checkTogether, leastInFlight, MIN_ROOM_MS } from "./load_checks.ts";
 import type { LoadCommandOptions, LoadSettings } from "./load_plan.ts";
+import type { LoadReplayOptions } from "./load_replay.ts";
+import { checkReplay } from "./saved.ts";
+import { parseCondition, parseLimit, parseOwnCondition, parseStages } from "./load_values.ts";
 import type { LoadOutcome } from "./load_run.ts";
-import { checkFileNames, checkStreams, HTML_FILE, JSON_FILE, LENIENT, TIMEOUT } from "./outputs.ts";
+import {
+  checkFileNames,
+  checkStreams,
+  FROM_FILE,
+  HTML_FILE,
+  JSON_FILE,
+  LENIENT,
+  TIMEOUT,
+} from "./outputs.ts";
 
 const MAX_COUNT = 1_000_000_000_000;
 const MAX_CONNECTIONS = 1_000_000;
@@ -190,6 +200,7 @@ const OPTIONS = {
     help: "write an HDR histogram log of each second's latencies, in ns; - for stdout",
   },
   html: HTML_FILE,
+  from: FROM_FILE,
   ...DIAL_TLS_OPTIONS,
   "udp-rate": {
     ...UDP_RATE,
@@ -199,7 +210,29 @@ const OPTIONS = {
   ...INFO_OPTIONS,
 } as const satisfies TransportOptionTable;
 
-function read(parsed: Parsed<typeof OPTIONS>): LoadCommandOptions {
+const NAMES = Object.keys(OPTIONS) as (keyof typeof OPTIONS)[];
+
+/** Those that have a meaning with --from. */
+const REPLAY_OPTIONS: readonly string[] = ["from", "json", "html", "fail-if", "lenient", "quiet"];
+
+/** A new run, or a saved one. */
+export type LoadRequest = LoadCommandOptions | { replay: LoadReplayOptions };
+
+function read(parsed: Parsed<typeof OPTIONS>): LoadRequest {
+  return parsed.has("from") ? { replay: readReplay(parsed) } : readRun(parsed);
+}
+
+/** @throws {UsageError} */
+function readReplay(parsed: Parsed<typeof OPTIONS>): LoadReplayOptions {
+  checkReplay(parsed, NAMES, REPLAY_OPTIONS);
+  checkTogether(parsed);
+  const { from, json, html, quiet = false, failIf = [], lenient = false } = parsed.values();
+  const files = definedOf({ json, html });
+  checkStreams(files, false);
+  return { from: from!, ...files, quiet, failIf: readConditions(failIf), lenient };
+}
+
+function readRun(parsed: Parsed<typeof OPTIONS>): LoadCommandOptions {
   const {
     json,
     csv,
@@ -218,7 +251,8 @@ function read(parsed: Parsed<typeof OPTIONS>): LoadCommandOptions {
   const files = definedOf({ json, csv, hdr, html });
   checkStreams(files, jsonStream);
   if (parsed.positionals.length === 0 && rest.host === undefined) checkFileNames(files);
-  const { against, failIf } = readConditions(other, repeat, rest.port, conditions);
+  const against = other === undefined ? undefined : readAgainst(other, repeat, rest.port, conditions);
+  const failIf = against === undefined ? readConditions(conditions) : [];
   const others = against === undefined ? [] : [against.endpoint];
   const { dial, own } = readDial("load", parsed, OPTIONS, rest, others);
   const isUdp = [dial.endpoint, ...others].some((it) => it.transport === "udp");
@@ -257,15 +291,9 @@ function read(parsed: Parsed<typeof OPTIONS>): LoadCommandOptions {
   };
 }
 
-/** What --fail-if is about: the comparison with another endpoint, or the run. @throws {UsageError} */
-function readConditions(
-  against: string | undefined,
-  repeat: number | undefined,
-  port: number | undefined,
-  conditions: readonly string[],
-): { against?: AgainstOptions; failIf: LoadThreshold[] } {
-  if (against !== undefined) return { against: readAgainst(against, repeat, port, conditions), failIf: [] };
-  return { failIf: conditions.map((it) => readOption("--fail-if", it, parseOwnCondition)) };
+/** What --fail-if is about, without another run to compare with. @throws {UsageError} */
+function readConditions(conditions: readonly string[]): LoadThreshold[] {
+  return conditions.map((it) => readOption("--fail-if", it, parseOwnCondition));
 }
 
 /** Those that are not undefined. */
@@ -275,43 +303,6 @@ function definedOf<T extends Record<string, unknown>>(
   return Object.fromEntries(Object.entries(values).filter(([, it]) => it !== undefined)) as ReturnType<
     typeof definedOf<T>
   >;
-}
-
-/** Reads a threshold of load's. @throws {Error} whose message says what was expected. */
-function parseCondition(text: string): LoadThreshold {
-  return parseThresholdOf(LOAD_METRICS, text);
-}
-
-/** Likewise, for a run without another to compare it with. */
-function parseOwnCondition(text: string): LoadThreshold {
-  if (/[<>]=?\s*[+-].*%\s*$/.test(text)) throw new Error("a change needs --against");
-  return parseCondition(text);
-}
-
-/** Reads what a rate must keep. @throws {Error} whose message says what was expected. */
-function parseLimit(text: string): LoadThreshold {
-  const limit = parseCondition(text);
-  if (limit.operator.startsWith("<")) return limit;
-  throw new Error("expected what a rate has to keep: a metric, < or <=, and a limit, such as p99<5ms");
-}
-
-/** Reads stages: `30s:1000,1m:5000,30s:0`. @throws {Error} whose message says what was expected. */
-function parseStages(text: string): Stage[] {
-  const stages = text.split(",").map((stage) => {
-    const match = /^([^:]+):([^:]+)$/.exec(stage);
-    if (match === null) {
-      throw new Error(`"${stage}" is no stage, expected TIME:RATE,TIME:RATE such as 30s:1000,1m:5000`);
-    }
-    return {
-      duration: parseTime(match[1]!),
-      rate: Number(match[2]) === 0 ? 0 : parseRate(match[2]!, MAX_RATE),
-    };
-  });
-  if (stages.every(({ duration }) => duration === 0)) {
-    throw new Error("expected a stage that takes some time");
-  }
-  if (stages.every(({ rate }) => rate === 0)) throw new Error("expected a stage with a rate above 0");
-  return stages;
 }
 
 const ABOUT = `\
@@ -331,6 +322,8 @@ const EXAMPLES: [string, string][] = [
   ["tsecho load --reconnect -R 500 tls://web:21568 --ca ca.pem", ""],
   ["tsecho load -R 5000 --fail-if 'p99>5ms' --fail-if 'lost>0' web", ""],
   ["tsecho load -R 5000 --json run.json --hdr run.hlog web", "save it"],
+  ["tsecho load --json run.json --html run.html web", "save a run ..."],
+  ["tsecho load --from run.json", "... and summarise it again"],
   ["tsecho load -R 5000 --against web:21568 web", "runs of each in turn, compared"],
 ];
 
@@ -354,7 +347,11 @@ const OUTCOMES: Record<LoadOutcome, Outcome> = {
   "broken": "threshold broken",
 };
 
-async function run(options: LoadCommandOptions, signals: Signals): Promise<Outcome> {
+async function run(options: LoadRequest, signals: Signals): Promise<Outcome> {
+  if ("replay" in options) {
+    const { replayLoad } = await import("./load_replay.ts");
+    return OUTCOMES[await replayLoad(options.replay)];
+  }
   let abort: (() => void) | undefined; // nothing can be ended at once before a run begins
   const stop = signals.stop(true, () => { // at SIGHUP too: what was measured is told and saved
     abort?.();
@@ -377,7 +374,7 @@ async function run(options: LoadCommandOptions, signals: Signals): Promise<Outco
 
 export const load = new Command({
   name: "load",
-  usage: ["[ENDPOINT] [options]"],
+  usage: ["[ENDPOINT] [options]", "--from FILE [options]"],
   about: ABOUT,
   table: OPTIONS,
   placeholders: {

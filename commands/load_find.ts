@@ -34,7 +34,7 @@ export async function findRate(
   stop.addEventListener("abort", () => ending.abort());
   if (stop.aborted) ending.abort();
   const plan = await planOf(options, ending.signal);
-  const outputs = await openOutputs(options, ending.signal);
+  const outputs = await openOutputs(options, { stop: ending.signal });
   void outputs.failed.then(() => ending.abort());
   const start = startOf(options);
   /** The latest trial, the latest that passed, and why there was no connection for a further one. */

@@ -24,6 +24,8 @@ export interface OutputOptions {
   quiet: boolean;
   /** The file whose lines are sent, which no output may replace. */
   data?: string;
+  /** Whether a live block may be shown; true by default. */
+  live?: boolean;
 }
 
 /** The exporters of a load. */
@@ -32,14 +34,24 @@ export interface LoadOutputs extends Outputs<LoadExporter> {
   live?: LoadLive;
 }
 
-/** Opens the outputs: text for people unless stdout is wanted for data, and files. */
-export async function openOutputs(options: OutputOptions, stop: AbortSignal): Promise<LoadOutputs> {
-  const { json, csv, hdr, html, jsonStream, quiet, data } = options;
-  const outputs: LoadOutputs = new Outputs<LoadExporter>({ sources: await sourcesOf(data), stop });
+/**
+ * Opens the outputs: text for people unless stdout is wanted for data, and files.
+ *
+ * @param sources further files that the command reads. @param stop gives up.
+ */
+export async function openOutputs(
+  options: OutputOptions,
+  { sources = [], stop }: { sources?: UsedFile[]; stop?: AbortSignal },
+): Promise<LoadOutputs> {
+  const { json, csv, hdr, html, jsonStream, quiet, data, live = true } = options;
+  const outputs: LoadOutputs = new Outputs<LoadExporter>({
+    sources: [...sources, ...await sourcesOf(data)],
+    stop,
+  });
   if (!jsonStream && ![json, csv, hdr, html].includes(STDOUT)) {
     const stdout = outputs.stdout();
     const columns = () => Deno.consoleSize().columns;
-    if (!quiet && canMoveCursor()) {
+    if (live && !quiet && canMoveCursor()) {
       outputs.live = new LoadLive(stdout, columns);
       outputs.add(outputs.live);
     }

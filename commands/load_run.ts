@@ -27,7 +27,7 @@ export async function runLoad(
   onAgain: (abort: () => void) => void,
 ): Promise<LoadOutcome> {
   const plan = await planOf(options, stop);
-  const outputs = await openOutputs(options, stop);
+  const outputs = await openOutputs(options, { stop });
   let hide = () => {};
   try {
     await using run = load(options.endpoint, plan);
@@ -115,7 +115,11 @@ async function conclude(
 }
 
 /** Says which conditions failed the run. */
-async function judgeAll(thresholds: Verdict[], { total }: LoadStats, lenient: boolean): Promise<LoadOutcome> {
+export async function judgeAll(
+  thresholds: Verdict[],
+  { total }: LoadStats,
+  lenient: boolean,
+): Promise<LoadOutcome> {
   // Without a reply most metrics cannot be told: that there is none says it all.
   const told = thresholds.filter((it) => it.lower !== null || total.received > 0);
   for (const verdict of told) {

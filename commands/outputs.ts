@@ -1,7 +1,7 @@
 /** Where runs of ping and load, and what compares them, are written to: text for people on stdout, or data, and files. */
 import { TextOutput, type UsedFile } from "../cli/output.ts";
 import { UsageError } from "../cli/parser.ts";
-import { parseOutputPath, parseTime, STDERR, STDOUT } from "../cli/values.ts";
+import { parseInputPath, parseOutputPath, parseTime, STDERR, STDOUT } from "../cli/values.ts";
 import type { Sink } from "../report/exporter.ts";
 
 /** --json and --lenient. */
@@ -17,6 +17,13 @@ export const HTML_FILE = {
   value: "FILE",
   read: parseOutputPath,
   help: "write the run as a page to look at, one HTML file with its charts; - for stdout",
+};
+/** --from. */
+export const FROM_FILE = {
+  group: "Summary",
+  value: "FILE",
+  read: parseInputPath,
+  help: "summarise a run that --json or --json-stream saved, instead of a new one; - for stdin",
 };
 export const LENIENT = "let a run pass if a --fail-if condition cannot be decided";
 

@@ -1,13 +1,6 @@
 /** `tsecho ping`: its options, and the choice between a new run and a saved one. */
 import { type Parsed, UsageError } from "../cli/parser.ts";
-import {
-  formatTime,
-  parseCount,
-  parseInputPath,
-  parseOutputPath,
-  parseSize,
-  parseTime,
-} from "../cli/values.ts";
+import { formatTime, parseCount, parseOutputPath, parseSize, parseTime } from "../cli/values.ts";
 import { MAX_PROBE, MIN_PROBE } from "../probe/lines.ts";
 import { type Plan, PLAN_DEFAULTS } from "../probe/run.ts";
 import { describeMetrics, PING_METRICS, valuesFor } from "../stats/metrics.ts";
@@ -15,7 +8,16 @@ import { parseThreshold, type PingThreshold } from "../stats/threshold.ts";
 import { Command, INFO_OPTIONS, type Outcome, type Signals } from "./command.ts";
 import { DIAL_OPTIONS, DIAL_TLS_OPTIONS, readDial, warnIfInsecure } from "./dial.ts";
 import { type TransportOptionTable, UDP_RATE } from "./endpoints.ts";
-import { checkFileNames, checkStreams, HTML_FILE, JSON_FILE, LENIENT, TIMEOUT } from "./outputs.ts";
+import {
+  checkFileNames,
+  checkStreams,
+  FROM_FILE,
+  HTML_FILE,
+  JSON_FILE,
+  LENIENT,
+  TIMEOUT,
+} from "./outputs.ts";
+import { checkReplay } from "./saved.ts";
 import type { PingCommandOptions, PingOutcome, ReplayOptions } from "./ping_run.ts";
 
 const MAX_COUNT = 1_000_000_000;
@@ -77,12 +79,7 @@ const OPTIONS = {
     help: "write a row for each reply; - for stdout",
   },
   html: HTML_FILE,
-  from: {
-    group: "Summary",
-    value: "FILE",
-    read: parseInputPath,
-    help: "summarise a run that --json or --json-stream saved, instead of a new one; - for stdin",
-  },
+  from: FROM_FILE,
   "clocks-synced": {
     group: "Summary",
     help: "report one-way delays: you know that the clocks agree",
@@ -103,6 +100,8 @@ const OPTIONS = {
   },
   ...INFO_OPTIONS,
 } as const satisfies TransportOptionTable;
+
+const NAMES = Object.keys(OPTIONS) as (keyof typeof OPTIONS)[];
 
 /** Those that have a meaning with --from. */
 const REPLAY_OPTIONS: readonly string[] = [
@@ -161,7 +160,7 @@ function read(parsed: Parsed<typeof OPTIONS>): PingRequest {
   if (lenient && thresholds.length === 0) {
     throw new UsageError("use option", "--lenient", "it needs --fail-if");
   }
-  if (from !== undefined) checkReplay(parsed);
+  if (from !== undefined) checkReplay(parsed, NAMES, REPLAY_OPTIONS);
   checkStreams({ json, csv, html }, jsonStream);
   const files = {
     ...(json !== undefined && { json }),
@@ -187,16 +186,6 @@ function checkLines({ text, metric }: PingThreshold, { count, reconnect = false 
   }
   if (count === undefined || count >= needed) return;
   throw new UsageError("use --fail-if", text, `that takes ${needed} lines or more, and -c is ${count}`);
-}
-
-/** @throws {UsageError} for what has no meaning where a saved run is read. */
-function checkReplay(parsed: Parsed<typeof OPTIONS>): void {
-  const reason = "with --from there is no new run";
-  const [endpoint] = parsed.positionals;
-  if (endpoint !== undefined) throw new UsageError("use endpoint", endpoint, reason);
-  const names = Object.keys(OPTIONS) as (keyof typeof OPTIONS)[];
-  const stray = names.find((name) => parsed.has(name) && !REPLAY_OPTIONS.includes(name));
-  if (stray !== undefined) throw new UsageError("use option", `--${stray}`, reason);
 }
 
 const OUTCOMES: Record<PingOutcome, Outcome> = {

@@ -5,7 +5,7 @@ import type { Figure } from "../stats/run_parts.ts";
 import { formatMillis } from "../time/duration.ts";
 import type { ComparisonReport, Difference, NamedRun } from "./comparison_report.ts";
 import { millis, percent } from "./format.ts";
-import { perSecond, timeoutText } from "./load_figures.ts";
+import { durationText, perSecond } from "./load_figures.ts";
 
 /** What was measured, without the command's name. */
 export function settingsText({ run: { settings } }: NamedRun): string {
@@ -67,7 +67,7 @@ export function labelOf(metric: ComparedMetric): string {
 }
 
 function figureText(metric: ComparedMetric, { value, atLeast }: Pick<Figure, "value" | "atLeast">): string {
-  if (value === null) return atLeast === undefined ? "-" : `> ${timeoutText(atLeast * 1000)}`;
+  if (value === null) return atLeast === undefined ? "-" : `> ${durationText(atLeast * 1000)}`;
   switch (metric) {
     case "rate":
       return `${perSecond(value)}/s`;

@@ -120,7 +120,7 @@ export function percentileRows(
   const { intervals, beyond, max } = values;
   const some = hasIntervals(values);
   const rows = TOLD.flatMap(([name, field]): [string, string, string][] => {
-    if (beyond.includes(field)) return [[name, `> ${timeoutText(timeout)}`, `(${neverText(values)})`]];
+    if (beyond.includes(field)) return [[name, `> ${durationText(timeout)}`, `(${neverText(values)})`]];
     if (values[field] === null) return [];
     const interval = intervals[field];
     const between = interval === null ? SHORT : `${interval.map(millis).join(" to ")} ms`;
@@ -143,7 +143,7 @@ function percentiles(values: LoadDurations, timeout: number): string {
   if (told.length > 0) {
     parts.push(`${names(told)} = ${told.map(([, field]) => millis(values[field]!)).join("/")} ms`);
   }
-  if (beyond.length > 0) parts.push(`${names(beyond)} > ${timeoutText(timeout)} (${neverText(values)})`);
+  if (beyond.length > 0) parts.push(`${names(beyond)} > ${durationText(timeout)} (${neverText(values)})`);
   if (parts.length === 0) {
     parts.push(`min/avg/max = ${[values.min, values.avg, values.max].map(millis).join("/")} ms`);
   }
@@ -212,9 +212,9 @@ export function neverText({ never }: { never: number }): string {
   return `${never} ${never === 1 ? "line" : "lines"} never came`;
 }
 
-/** A time-out in ms as text: `5 s`, `300 ms`. */
-export function timeoutText(timeout: number): string {
-  return formatMillis(timeout).replace(/(?=m?s$)/, " ");
+/** A time of so many ms as text: `5 s`, `300 ms`. */
+export function durationText(time: number): string {
+  return formatMillis(time).replace(/(?=m?s$)/, " ");
 }
 
 /** A rate with at least three digits. */

@@ -20,7 +20,7 @@ export class LoadDocument implements LoadExporter {
   }
 
   end(end: LoadEnd): void {
-    for (const text of restOf(this.#start!, end, end.stats.seconds())) this.#sink.write(text);
+    for (const text of restOf(end, secondsOf(this.#start!, end, 1))) this.#sink.write(text);
   }
 }
 
@@ -39,7 +39,7 @@ export function boundedDocument(
   for (let merged = 1; merged <= MAX_ENTRIES; merged *= 2) {
     const texts = [whole];
     let length = whole.length;
-    for (const text of restOf(start, end, mergedBy(merged, end.stats.seconds()))) {
+    for (const text of restOf(end, secondsOf(start, end, merged))) {
       texts.push(text);
       if ((length += text.length) > most) break;
     }
@@ -52,11 +52,17 @@ function beginningOf(start: LoadStart): string {
   return `{"start":${JSON.stringify(start)},"seconds":[`;
 }
 
+/** The objects of the seconds, each so many in one. */
+function* secondsOf({ loop }: LoadStart, { seconds, stats }: LoadEnd, merged: number): Generator<object> {
+  if (seconds !== undefined && merged === 1 && seconds.length <= MAX_ENTRIES) return yield* seconds;
+  for (const interval of mergedBy(merged, stats.seconds())) yield toSecond(interval, loop);
+}
+
 /** The document behind its beginning, in parts. */
-function* restOf({ loop }: LoadStart, end: LoadEnd, seconds: Iterable<LoadInterval>): Generator<string> {
+function* restOf(end: LoadEnd, seconds: Iterable<object>): Generator<string> {
   let separator = "\n";
-  for (const interval of seconds) {
-    yield separator + JSON.stringify(toSecond(interval, loop));
+  for (const second of seconds) {
+    yield separator + JSON.stringify(second);
     separator = ",\n";
   }
   yield `\n],"end":${JSON.stringify(toEnd(end))}}\n`;

@@ -57,7 +57,7 @@ export function loadPage(start: LoadStart, end: LoadEnd, version: string): Page 
   const document = boundedDocument(start, end, MAX_DOCUMENT);
   return {
     title: `tsecho load ${start.endpoint}`,
-    facts: factsOf(start, end.summary, version),
+    facts: factsOf(start, end, version),
     verdicts: verdictsOf(start, end),
     sections: sectionsOf(start, end, document?.merged).filter(({ parts }) => parts.length > 0),
     document: { name: "load.json", json: document?.json ?? "" },
@@ -71,6 +71,12 @@ function sectionsOf(start: LoadStart, end: LoadEnd, merged: number | undefined):
   const course = new Course(stats);
   return [
     {
+      heading: "Search",
+      parts: found === undefined
+        ? []
+        : [...plots(...kneeChart(found, start.find!)), ...tables(trialTable(found.trials))],
+    },
+    {
       heading: "Latency",
       parts: [
         ...tables(headlineTable(summary, timeout)),
@@ -82,12 +88,6 @@ function sectionsOf(start: LoadStart, end: LoadEnd, merged: number | undefined):
         ),
         ...tables(durationTable(summary, timeout)),
       ],
-    },
-    {
-      heading: "Search",
-      parts: found === undefined
-        ? []
-        : [...plots(...kneeChart(found, start.find!)), ...tables(trialTable(found.trials))],
     },
     {
       heading: "Lines",

@@ -58,6 +58,8 @@ export interface LoadEnd {
   thresholds: Verdict[];
   /** What a search came to; its figures are those of the last trial that passed, or of the last one. */
   found?: LoadFound;
+  /** Of a saved run the objects of its seconds, as they were saved. */
+  seconds?: readonly object[];
 }
 
 /** Writes a load. An interval is a second of it, or what came after its planned end; an event is a trial of a search. */
@@ -115,6 +117,8 @@ function figuresOf(values: Distribution): object | null {
   return withHistogram(figures, values);
 }
 
+/** Figures that were saved have theirs, which is exact: one that was read back is to its bins. */
 function withHistogram(figures: object | null, values: Distribution | undefined): object | null {
-  return figures === null || values === undefined ? figures : { ...figures, histogram: encodeHdr(values) };
+  if (figures === null || values === undefined || "histogram" in figures) return figures;
+  return { ...figures, histogram: encodeHdr(values) };
 }

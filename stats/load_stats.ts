@@ -29,22 +29,36 @@ export interface LoadContext {
   directions?: () => ServerDirections[];
 }
 
+/** What a saved run tells beyond its intervals. */
+export interface SavedLoadFigures {
+  /** All intervals in one, with what they leave out. */
+  total: LoadInterval;
+  /** How much of the plan's time passed, in ms. */
+  elapsed: number;
+  /** Lines a second in that time. */
+  receivedRate: number;
+}
+
 /** The figures of a load, from one interval after the other, in memory that does not grow with the run. */
 export class LoadStats {
   /** All intervals in one. */
-  readonly total: LoadInterval = new LoadInterval();
+  readonly total: LoadInterval;
   readonly context: LoadContext;
   readonly #course = new LoadCourse();
   /** What was sent and received in the time of the plan. */
   readonly #inPlan = { sent: 0, received: 0 };
+  readonly #saved: SavedLoadFigures | undefined;
 
-  constructor(context: LoadContext) {
+  /** @param saved of a saved run, whose intervals are added all the same. */
+  constructor(context: LoadContext, saved?: SavedLoadFigures) {
     this.context = context;
+    this.#saved = saved;
+    this.total = saved?.total ?? new LoadInterval();
   }
 
   /** Adds the interval that follows those so far. */
   add(interval: LoadInterval): void {
-    this.total.extend(interval);
+    if (this.#saved === undefined) this.total.extend(interval);
     this.#course.add(interval);
     if (interval.tail) return;
     this.#inPlan.sent += interval.sent;
@@ -53,7 +67,7 @@ export class LoadStats {
 
   /** How much of the plan's time has passed, in ms. */
   get elapsed(): number {
-    return this.#course.until;
+    return this.#saved?.elapsed ?? this.#course.until;
   }
 
   /** Lines that failed. */
@@ -68,7 +82,7 @@ export class LoadStats {
 
   /** Lines received a second in the time of the plan. */
   get receivedRate(): number {
-    return this.#rate(this.#inPlan.received);
+    return this.#saved?.receivedRate ?? this.#rate(this.#inPlan.received);
   }
 
   /** The intervals, neighbours merged where there would be more than 600. */

@@ -1,4 +1,4 @@
-/** `tsecho load --html`, and the files of a load that cannot be written to their end. */
+/** `tsecho load --html` and `--from`, and the files of a load that cannot be written to their end. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { markup } from "../report/page/markup.ts";
 import type { LoadSummary } from "../stats/load_summary.ts";
@@ -85,4 +85,67 @@ test("a FIFO whose reader leaves ends the run with one line, and its text is tol
     assertEquals(loading.stderr.text, `tsecho: Cannot write "${fifo}": its reader has gone\n`);
     assert(/ statistics ---\n/.test(loading.stdout.text), loading.stdout.text);
   }
+});
+
+test("load --from tells a saved run again, judges it, and saves it", async () => {
+  await using server = await ServerProcess.start(["--tag", "web-1"]);
+  await using folder = await Folder.make();
+  const [json, copy, html] = ["run.json", "copy.json", "run.html"].map((it) => folder.file(it)) as [
+    string,
+    string,
+    string,
+  ];
+  const live = await tsecho(["load", ...SHORT, "--json", json, `127.0.0.1:${server.port}`]);
+  const figures = (text: string) => text.slice(0, text.indexOf("\nresponse of all lines:"));
+  const told = await tsecho(["load", "--from", json, "--json", copy, "--html", html]);
+  assertEquals([told.code, told.stderr, figures(told.stdout)], [0, "", figures(live.stdout)]);
+  assertEquals(await Deno.readTextFile(copy), await Deno.readTextFile(json));
+  assertMatch(await Deno.readTextFile(html), /<\/html>\n$/);
+  const stdin = await tsecho(["load", "--from", "-"], await Deno.readTextFile(json));
+  assertEquals(stdin.stdout, told.stdout);
+  const piped = await tsecho(["load", "--from", json, "--json", "-"]);
+  assertEquals(piped.stdout, await Deno.readTextFile(json));
+
+  const broken = await tsecho(["load", "--from", json, "--fail-if", "p99>1ns", "--fail-if", "lost>0"]);
+  assertEquals(broken.code, 3);
+  assertMatch(broken.stderr, /^tsecho: Threshold broken: p99>1ns: it is \d+\.\d{3} ms\n$/);
+  const untold = ["load", "--from", json, "--fail-if", "p99.999>1s"];
+  assertEquals((await tsecho(untold)).code, 3);
+  assertEquals((await tsecho([...untold, "--lenient"])).code, 0);
+
+  const over = await tsecho(["load", "--from", json, "--html", json]);
+  assertEquals([over.code, over.stderr], [
+    2,
+    `tsecho: Cannot use --html "${json}": it is the file that --from names\n`,
+  ]);
+  assertEquals(await Deno.readTextFile(copy), await Deno.readTextFile(json));
+  await Deno.writeTextFile(copy, "{}");
+  const none = await tsecho(["load", "--from", copy]);
+  assertEquals([none.code, none.stderr], [
+    1,
+    `tsecho: Cannot read the run "${copy}": it has no start; is it of tsecho load?\n`,
+  ]);
+});
+
+test("load --from says that a run was stopped, and shows a search's trials", async () => {
+  await using server = await ServerProcess.start();
+  await using folder = await Folder.make();
+  const json = folder.file("run.json");
+  const address = `127.0.0.1:${server.port}`;
+  const long = ["-R", "100", "-c", "2", "-t", "10m", "--warmup", "0", "--json-stream"];
+  await using loading = new Running([...TSECHO, "load", ...long, address]);
+  await loading.stdout.until(/"type":"interval"/);
+  loading.kill("SIGINT");
+  assertEquals(await loading.code(), 0);
+  await Deno.writeTextFile(json, loading.stdout.text);
+  const stopped = await tsecho(["load", "--from", json]);
+  assertEquals([stopped.code, stopped.stderr], [0, "tsecho: The run ended early: stopped\n"]);
+  assertStringIncludes(stopped.stdout, " lines planned, ");
+
+  const search = ["--find", "max<1ns", "--rate", "0.2", "--trial", "300ms", "-c", "1", "--warmup", "0"];
+  const found = await tsecho(["load", ...search, "--json", json, address]);
+  const told = await tsecho(["load", "--from", json]);
+  const figures = (text: string) => text.replace(/\nresponse of all lines:[^]*/, "");
+  assertEquals(figures(told.stdout), figures(found.stdout));
+  assertMatch((await tsecho(["load", "-q", "--from", json])).stdout, /^LOAD .*\nno rate keeps max<1ns\n/);
 });

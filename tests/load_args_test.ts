@@ -6,7 +6,7 @@ import { test } from "./harness.ts";
 
 function loadOptions(argv: string) {
   const request = load.read(argv.split(" ").filter((arg) => arg !== ""));
-  assert("options" in request);
+  assert("options" in request && "settings" in request.options);
   return request.options;
 }
 
@@ -279,4 +279,23 @@ test("numbers that do not fit together are refused", () => {
   }
   assertEquals(loadOptions("-R 20000 --max-in-flight 2000").settings.maxInFlight, 2000);
   assertEquals(loadOptions("-R 50 -t 2 --fail-if p99>5ms --abort-if p99.9>1s").failIf.length, 1);
+});
+
+test("a saved run is told again with the options that have a meaning for it, and no others", () => {
+  const request = load.read("--from a.json --json b --html c -q --fail-if up.p99>1ms --lenient".split(" "));
+  assert("options" in request && "replay" in request.options);
+  const { failIf, ...rest } = request.options.replay;
+  assertEquals(rest, { from: "a.json", json: "b", html: "c", quiet: true, lenient: true });
+  assertEquals(failIf.map((it) => it.text), ["up.p99>1ms"]);
+  for (
+    const [argv, message] of [
+      ["--from a web", 'Cannot use endpoint "web": with --from there is no new run'],
+      ["--from a -R 5", 'Cannot use option "--rate": with --from there is no new run'],
+      ["--from a --csv b", 'Cannot use option "--csv": with --from there is no new run'],
+      ["--from a --against b", 'Cannot use option "--against": with --from there is no new run'],
+      ["--from a --lenient", 'Cannot use option "--lenient": it needs --fail-if'],
+      ["--from a --json - --html -", 'Cannot write to "-": more than one output is to go to stdout'],
+      ["--from a --fail-if p99>+10%", 'Cannot use --fail-if "p99>+10%": a change needs --against'],
+    ]
+  ) assertEquals(assertThrows(() => load.read(argv!.split(" ")), UsageError).message, message);
 });

@@ -10,6 +10,8 @@ const MAX_HEAT_COLUMNS = 120;
 const MAX_HEAT_ROWS = 40;
 /** A row of it spans this factor at least. */
 const MIN_HEAT_FACTOR = 1.05;
+/** What came after the plan's end has figures of its own from this share of the entry before on. */
+const LONG_TAIL = 0.5;
 /** The most servers whose delays are drawn. */
 export const MAX_DRAWN_SERVERS = 8;
 
@@ -89,7 +91,12 @@ export class Course {
       this.#add(interval, headline);
       if (scale !== undefined) columns.push(rowsOf(headline, scale));
     }
-    if (scale !== undefined) this.heat = this.#heat(scale, columns);
+    if (scale !== undefined && columns.length > 0) this.heat = this.#heat(scale, columns);
+  }
+
+  /** When it ended, in seconds. */
+  get end(): number {
+    return this.to.at(-1) ?? 0;
   }
 
   #add(interval: LoadInterval, headline: Distribution): void {
@@ -102,10 +109,13 @@ export class Course {
       this[name as "planned"].push(to > from ? lines / (to - from) : 0);
     }
     this.inFlight.push(inFlight);
-    this.headline.add(headline);
-    this.sendLag.add(sendLag);
+    // The few lines of a moment would pull the end of each line somewhere.
+    const before = this.from.length < 2 ? 0 : this.to.at(-2)! - this.from.at(-2)!;
+    const isDrawn = !interval.tail || to - from >= LONG_TAIL * before;
+    this.headline.add(isDrawn ? headline : undefined);
+    this.sendLag.add(isDrawn ? sendLag : undefined);
     for (const { tag, up, down } of this.servers) {
-      const part = interval.servers.get(tag);
+      const part = isDrawn ? interval.servers.get(tag) : undefined;
       up.add(part?.up);
       down.add(part?.down);
     }
@@ -124,7 +134,7 @@ export class Course {
         return column.reduce((sum, rows) => sum + rows[row]!, 0);
       }));
     return {
-      xEdges: [...firsts.map((it) => this.from[it]!), this.to.at(-1)!],
+      xEdges: [...firsts.map((it) => this.from[it]!), this.end],
       yEdges: scale.edges().map((micros) => micros / 1000),
       counts,
     };

@@ -1,20 +1,21 @@
 /** What was measured, and what was found, in words. */
 import type { LoadServer, LoadSummary } from "../../stats/load_summary.ts";
+import type { LoadFound } from "../../stats/load_trial.ts";
 import { LOAD_METRICS } from "../../stats/metrics.ts";
 import type { Verdict } from "../../stats/threshold.ts";
-import { formatMillis } from "../../time/duration.ts";
 import { millis } from "../format.ts";
 import {
   CLOSED_LOOP,
   countLine,
   DIRECTIONS,
+  durationText,
   errorLines,
   generatorLine,
   headlineOf,
   NO_ANSWER,
+  perSecond,
   rateLine,
   steadyLine,
-  timeoutText,
   unsteadyText,
 } from "../load_figures.ts";
 import type { LoadEnd, LoadStart } from "../load_record.ts";
@@ -25,7 +26,7 @@ import { thresholdText } from "../text.ts";
 type Tone = PageVerdict["tone"];
 
 /** What was measured. @param version of the program that made the page. */
-export function factsOf(start: LoadStart, summary: LoadSummary, version: string): Fact[] {
+export function factsOf(start: LoadStart, { summary, found }: LoadEnd, version: string): Fact[] {
   const { connections, reconnect, stages, arrivals, seed, think, depth, threads, warmup, timeout } = start;
   const facts: [name: string, value: string | null][] = [
     ["Endpoint", start.endpoint],
@@ -36,14 +37,25 @@ export function factsOf(start: LoadStart, summary: LoadSummary, version: string)
     ["At once", reconnect ? `at most ${connections} connections` : null],
     ["In flight", depth === null ? null : `${depth} on each connection`],
     ["In flight", start.max_in_flight === null ? null : `at most ${start.max_in_flight}`],
-    ["Pause", think ? `${formatMillis(think * 1000)} between a reply and the next line` : null],
+    ["Pause", think ? `${durationText(think * 1000)} between a reply and the next line` : null],
     ["Lines", linesText(start)],
-    ["Measured", `${formatMillis(summary.duration * 1000)}, after ${formatMillis(warmup * 1000)} of warm-up`],
-    ["Time-out", timeoutText(timeout * 1000)],
+    ["Measured", `${durationText(summary.duration * 1000)}, after ${durationText(warmup * 1000)} of warm-up`],
+    ["Figures of", found === undefined ? null : trialText(found)],
+    ["Time-out", durationText(timeout * 1000)],
     ["Threads", threads > 1 ? String(threads) : null],
     ["Made by", version],
   ];
   return facts.flatMap(([name, value]) => value === null ? [] : [{ name, value }]);
+}
+
+/** Which trial of a search the figures are of. */
+function trialText({ trials }: LoadFound): string {
+  const passed = trials.findLast((it) => it.passed);
+  const trial = passed ?? trials.at(-1);
+  if (trial === undefined) return "no trial";
+  return `the trial at ${perSecond(trial.rate)} lines/s, the last ${
+    passed === undefined ? "one" : "that passed"
+  }`;
 }
 
 /** What was found. */
@@ -60,7 +72,7 @@ export function verdictsOf(start: LoadStart, { ended, summary, thresholds, found
   for (const verdict of thresholds) say("Condition", toneOf(verdict), thresholdText(verdict, LOAD_METRICS));
   say("Loss", lossTone(summary), lossText(summary));
   for (const line of errorLines(summary)) say("Errors", "bad", line);
-  say("Rate", "plain", rateLine(summary));
+  say("Rate", ...rateVerdict(summary));
   if (headlineOf(summary) === null) {
     if (summary.sent > 0) say("Latency", "bad", NO_ANSWER);
   } else {
@@ -92,6 +104,16 @@ function lossText(summary: LoadSummary): string {
     ? summary.pending > 0 ? "none of the lines that were waited for" : "none"
     : `${missing} of ${summary.planned} lines never came`;
   return `${said}: ${countLine(summary)}`;
+}
+
+/** The share of a plan's rate below which replies came more slowly than lines were planned. */
+const KEPT_UP = 0.99;
+
+function rateVerdict(summary: LoadSummary): [tone: Tone, text: string] {
+  const { loop, rate } = summary;
+  const told = rateLine(summary);
+  if (loop === "closed" || rate.received >= KEPT_UP * rate.planned) return ["plain", told];
+  return ["bad", `${told}: fewer than planned came back in the time of the plan`];
 }
 
 function steadyTone({ steady }: LoadSummary): Tone {

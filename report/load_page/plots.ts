@@ -20,13 +20,16 @@ const QUANTILES_A_DECADE = 10;
 /** From this factor on a logarithmic axis shows more than a linear one. */
 const WIDE = 50;
 
-const TIME: Axis = { label: "time since the measured part began", quantity: "time" };
+/** The axis that all charts over time share. */
+function timeAxis({ end }: Course): Axis {
+  return { label: "time since the measured part began", quantity: "time", min: 0, max: end };
+}
 
 /** How long lines waited, over the run. */
 export function latencyOverTime(start: LoadStart, { stats, summary }: LoadEnd, course: Course): Plot[] {
-  if (headlineOf(summary) === null) return [];
-  const name = latencyName(start);
   const { headline, middle } = course;
+  if (headlineOf(summary) === null || middle.length === 0) return [];
+  const name = latencyName(start);
   const { top } = headline;
   const plot = spreadPlot(`${capital(name)} over time`, name, course, headline);
   const values = stats.headline;
@@ -52,7 +55,7 @@ export function ratesOverTime(start: LoadStart, { summary }: LoadEnd, course: Co
     description: `On average ${
       names.map((it) => `${perSecond(rate[it])} lines/s ${it}`).join(", ")
     }; what came after the plan's end is in the last step. ${badText(course)}`,
-    x: TIME,
+    x: timeAxis(course),
     y: { label: "lines a second", quantity: "rate", min: 0 },
     layers: [
       ...badLayers(course),
@@ -76,14 +79,15 @@ export function inFlightOverTime(course: Course): Plot[] {
   return [{
     title: "Lines in flight over time",
     description: `At the end of each entry; at most ${most}, at ${at.toFixed(1)} s.`,
-    x: TIME,
+    x: timeAxis(course),
     y: { label: "lines in flight", quantity: "count", min: 0 },
     layers: [line("in flight", COLOURS.first, to, inFlight)],
   }];
 }
 
 /** How many lines had which latency when. */
-export function heatMap(start: LoadStart, { heat }: Course): Plot[] {
+export function heatMap(start: LoadStart, course: Course): Plot[] {
+  const { heat } = course;
   if (heat === undefined) return [];
   const name = latencyName(start);
   return [{
@@ -91,7 +95,7 @@ export function heatMap(start: LoadStart, { heat }: Course): Plot[] {
     description:
       "Each cell counts the lines whose replies came in that time after such a wait: two bands are two " +
       "kinds of lines, and a rising one is a queue that grows.",
-    x: TIME,
+    x: timeAxis(course),
     y: { label: name, quantity: "duration", scale: "log" },
     layers: [{ kind: "heat", name: "lines", ...heat }],
   }];
@@ -165,7 +169,7 @@ export function directionsOverTime(course: Course): Plot[] {
           return `${nameOf(server)}: at most ${most.toFixed(3)} ms, at ${at.toFixed(1)} s`;
         }).join("; ")
       }.${others}`,
-    x: TIME,
+    x: timeAxis(course),
     y: { label: "delay above the best", quantity: "duration", min: 0, max: highest || 1 },
     layers: known.flatMap((server) => {
       const colour = servers.indexOf(server);
@@ -187,7 +191,7 @@ export function directionsOverTime(course: Course): Plot[] {
 /** How late the generator was with its lines. */
 export function sendLagOverTime({ summary }: LoadEnd, course: Course): Plot[] {
   const { send_lag } = summary;
-  if (send_lag === null) return [];
+  if (send_lag === null || course.middle.length === 0) return [];
   const plot = spreadPlot(
     "Send lag over time, from planned moment to hand-over",
     "send lag",
@@ -235,13 +239,14 @@ function line(name: string, colour: number, x: number[], y: Value[]): LineLayer 
 }
 
 /** Median and top, and between which limits all values are. */
-function spreadPlot(title: string, label: string, { middle }: Course, spread: Spread): Plot {
+function spreadPlot(title: string, label: string, course: Course, spread: Spread): Plot {
+  const { middle } = course;
   const { min, p50, max, top } = spread;
   const known = [...min, ...max].filter((it) => it !== null);
   return {
     title,
     description: "",
-    x: TIME,
+    x: timeAxis(course),
     y: durationAxis(label, Math.min(...known), Math.max(...known)),
     layers: [
       { kind: "band", name: "minimum to maximum", colour: COLOURS.first, x: middle, low: min, high: max },

@@ -8,6 +8,8 @@ import type { Layer, Plot, Quantity } from "../page/model.ts";
 /** Colours of the palette: of trials that kept the condition, of its limit and of the rate found. */
 const [KEPT, LIMIT, FOUND] = [0, 1, 2];
 const BROKEN = -1;
+/** How far beyond the least and the highest rate the chart goes, as a factor. */
+const MARGIN = 1.2;
 
 const QUANTITIES: Record<ReturnType<typeof kindOf>, [quantity: Quantity, scale: number]> = {
   time: ["duration", 1000],
@@ -36,7 +38,13 @@ export function kneeChart(found: LoadFound, condition: string): Plot[] {
     title: `What each rate came to, and the limit of ${condition}`,
     description: `${foundLine(found, condition)}. The table of trials has the same figures` +
       (untold === 0 ? "." : `, and those of ${untold} that have no value to draw.`),
-    x: { label: "lines a second planned", quantity: "rate", scale: "log" },
+    x: {
+      label: "lines a second planned",
+      quantity: "rate",
+      scale: "log",
+      min: Math.min(...rates) / MARGIN,
+      max: Math.max(...rates) * MARGIN,
+    },
     y: {
       label: condition.replace(/\s*[<>].*$/, ""),
       quantity,
@@ -47,7 +55,7 @@ export function kneeChart(found: LoadFound, condition: string): Plot[] {
         kind: "line",
         name: "limit",
         colour: LIMIT!,
-        x: [Math.min(...rates), Math.max(...rates)],
+        x: [Math.min(...rates) / MARGIN, Math.max(...rates) * MARGIN],
         y: [limit * scale, limit * scale],
       },
       ...(found.rate === null ? [] : [

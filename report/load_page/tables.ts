@@ -7,15 +7,14 @@ import type { Verdict } from "../../stats/threshold.ts";
 import { millis, percent, withBound } from "../format.ts";
 import {
   byCount,
-  CLOSED_LOOP,
   DIRECTIONS,
+  durationText,
   hasIntervals,
   headlineOf,
   percentileRows,
   RESPONSE,
   share,
   SHORT,
-  timeoutText,
   unsteadyText,
 } from "../load_figures.ts";
 import { trialCells } from "../load_text.ts";
@@ -32,9 +31,10 @@ export function headlineTable(summary: LoadSummary, timeout: number): Table | un
   const values = headlineOf(summary);
   if (values === null) return undefined;
   const some = hasIntervals(values);
-  const title = summary.loop === "open" ? RESPONSE : CLOSED_LOOP;
   return {
-    caption: `${title[0]!.toUpperCase()}${title.slice(1)}`,
+    caption: summary.loop === "open"
+      ? `${RESPONSE[0]!.toUpperCase()}${RESPONSE.slice(1)}`
+      : "Service time of the closed loop, from write to reply",
     columns: columnsOf("percentile", "value", "95 % interval"),
     rows: percentileRows(summary, values, timeout).map(([name, value, more]) => [
       name,
@@ -62,7 +62,7 @@ export function durationTable(summary: LoadSummary, timeout: number): Table | un
     if (values === null) return [];
     const told = percentiles.map((it) =>
       values.beyond.includes(it)
-        ? `> ${timeoutText(timeout)}`
+        ? `> ${durationText(timeout)}`
         : values[it] === null
         ? "-"
         : millis(values[it])

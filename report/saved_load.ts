@@ -1,0 +1,179 @@
+/** A saved run of load, read back with all figures that it was saved with. */
+import { Distribution } from "../stats/distribution.ts";
+import type { ServerDirections } from "../stats/load_directions.ts";
+import { LoadInterval } from "../stats/load_interval.ts";
+import { LoadStats } from "../stats/load_stats.ts";
+import type { LoadSummary } from "../stats/load_summary.ts";
+import type { LoadFound, LoadTrial } from "../stats/load_trial.ts";
+import { LOAD_COUNTS } from "../stats/metrics.ts";
+import { decodeHdr } from "../stats/hdr_decoder.ts";
+import { micros } from "../stats/units.ts";
+import { LOAD_VERSION, type LoadEnd, type LoadStart } from "./load_record.ts";
+import type { Json } from "./record.ts";
+import { END, SECOND, START } from "./saved_load_checks.ts";
+import { readRecords } from "./saved_records.ts";
+
+/** A run read back. */
+export interface SavedLoad {
+  start: LoadStart;
+  end: Omit<LoadEnd, "thresholds">;
+  /** Whether it was saved without its seconds. */
+  bare: boolean;
+}
+
+/**
+ * Reads a saved load: the document of `--json`, which a page of `--html` has too, or the lines of `--json-stream`.
+ *
+ * @throws {Error} whose message says what the text is not.
+ */
+export function readLoad(text: string): SavedLoad {
+  const records = readRecords(text, "tsecho load");
+  const start = records.find(({ type }) => type === "start");
+  if (start === undefined) throw new Error("it has no start; is it of tsecho load?");
+  if (start.command !== "load") throw new Error("it is of another command, not of tsecho load");
+  if (start.version !== LOAD_VERSION) {
+    throw new Error(`its version is ${start.version}, and only ${LOAD_VERSION} is known here`);
+  }
+  START(start, "the start");
+  const end = records.find(({ type }) => type === "end");
+  if (end === undefined) throw new Error("it has no end: the run was killed");
+  END(end, "the end");
+  const seconds = records.filter(({ type }) => type === undefined || type === "interval");
+  for (const second of seconds) SECOND(second, "a second");
+  return savedFrom(start as Json & LoadStart, end as Json & SavedEnd, seconds as (Json & Second)[]);
+}
+
+/** Durations with their histogram. */
+interface Figures {
+  count: number;
+  min: number;
+  avg: number;
+  max: number;
+  mdev: number;
+  histogram: string;
+}
+
+type Counts = Record<typeof LOAD_COUNTS[number], number>;
+
+interface Second extends Counts {
+  from: number;
+  to: number;
+  errors: number;
+  in_flight: number;
+  response?: Figures | null;
+  service?: Figures | null;
+  send_lag: Figures | null;
+  blocked: Figures | null;
+  servers: { tag: string | null; received: number; up: Figures | null; down: Figures | null }[];
+}
+
+/** The durations of a line and of connections, by their names in JSON. */
+const KINDS = {
+  response: "response",
+  service: "service",
+  send_lag: "sendLag",
+  blocked: "blocked",
+  connect: "connect",
+  handshake: "handshake",
+} as const;
+
+interface SavedEnd extends LoadSummary {
+  ended: string | null;
+  found: Omit<LoadFound, "trials"> | null;
+  trials: LoadTrial[];
+}
+
+function savedFrom(start: LoadStart, saved: Json & SavedEnd, seconds: (Json & Second)[]): SavedLoad {
+  const { type: _, ended, found, trials, thresholds: __, ...rest } = saved;
+  const summary = rest as unknown as LoadSummary;
+  const directions = summary.servers.map(directionsOf);
+  const stats = new LoadStats({
+    loop: summary.loop,
+    timeout: start.timeout * 1000,
+    stages: start.stages !== null,
+    connections: () => new Map(summary.servers.map(({ tag, connections }) => [tag, connections])),
+    directions: () => directions,
+  }, {
+    total: totalOf(summary),
+    elapsed: summary.duration * 1000,
+    receivedRate: summary.rate.received,
+  });
+  for (const second of seconds) stats.add(intervalOf(second, summary.duration));
+  return {
+    start,
+    end: {
+      ended,
+      stats,
+      summary,
+      ...found !== null && { found: { ...found, trials } },
+      seconds: seconds.map(({ type: _, ...second }) => second),
+    },
+    bare: seconds.length === 0 && summary.duration > 0,
+  };
+}
+
+function directionsOf({ tag, up, down, offset, unsteady }: LoadSummary["servers"][number]): ServerDirections {
+  const values = (figures: object | null) =>
+    figures === null ? undefined : distributionOf(figures as Figures);
+  return { tag, up: values(up), down: values(down), offset, unsteady };
+}
+
+function totalOf(summary: LoadSummary): LoadInterval {
+  const total = new LoadInterval();
+  for (const name of LOAD_COUNTS) total[name] = summary[name];
+  for (const [reason, count] of Object.entries(summary.errors)) total.errors.set(reason, count);
+  for (const [reason, count] of Object.entries(summary.connect_errors)) {
+    total.connectErrors.set(reason, count);
+  }
+  for (const [name, field] of Object.entries(KINDS)) {
+    const figures = summary[name as keyof typeof KINDS];
+    if (figures !== null) total[field].add(distributionOf(figures as LoadSummary["response"] & Figures));
+  }
+  for (const { tag, received } of summary.servers) total.server(tag).received = received;
+  return total;
+}
+
+/** @param duration of the plan, in seconds: what is after it came after the plan's end. */
+function intervalOf(second: Second, duration: number): LoadInterval {
+  const interval = new LoadInterval();
+  [interval.from, interval.to] = [second.from * 1000, second.to * 1000];
+  interval.tail = second.from >= duration;
+  interval.inFlight = second.in_flight;
+  for (const name of LOAD_COUNTS) interval[name] = second[name];
+  if (second.errors > 0) interval.errors.set("of a second", second.errors);
+  for (const [name, field] of Object.entries(KINDS)) {
+    const figures = (second as unknown as Record<string, Figures | null>)[name] ?? null;
+    if (figures !== null) interval[field].add(distributionOf(figures));
+  }
+  for (const { tag, received, up, down } of second.servers) {
+    const server = interval.server(tag);
+    server.received = received;
+    if (up !== null) server.up.add(distributionOf(up));
+    if (down !== null) server.down.add(distributionOf(down));
+  }
+  return interval;
+}
+
+/** What figures are of: their moments exactly, the rest to the histogram's precision. @throws {Error} */
+function distributionOf(figures: Figures): Distribution {
+  const { count, mdev, histogram } = figures;
+  let bins;
+  try {
+    bins = decodeHdr(histogram);
+  } catch (error) {
+    throw new Error("a histogram is none that load has written", { cause: error });
+  }
+  if (bins.count !== count) {
+    throw new Error(`a histogram has ${bins.count} values, and its count is ${count}`);
+  }
+  const values = new Distribution();
+  const moments = {
+    count,
+    ...{ min: micros(figures.min), max: micros(figures.max), avg: micros(figures.avg) },
+    squares: micros(mdev) ** 2 * count,
+  };
+  values.addBinned(moments, (record) => {
+    for (const [value, times] of bins.values()) record(value, times);
+  });
+  return values;
+}

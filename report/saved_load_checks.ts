@@ -1,0 +1,141 @@
+/** What the objects of a saved load have to hold. */
+import { LOAD_PERCENTILES } from "../stats/load_summary.ts";
+import { LOAD_COUNTS } from "../stats/metrics.ts";
+import { MAX_SECONDS } from "./saved_records.ts";
+
+/** Checks a value. @param name what it is, in words. @throws {Error} whose message says what it is not. */
+type Check = (value: unknown, name: string) => void;
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+function number(least: number): Check {
+  return (value, name) => {
+    if (typeof value !== "number") throw new Error(`${name} is no number`);
+    if (!(value >= least && value <= MAX_SECONDS)) throw new Error(`${name} is out of range`);
+  };
+}
+
+const ANY = number(-MAX_SECONDS);
+const AMOUNT = number(0);
+
+const COUNT: Check = (value, name) => {
+  AMOUNT(value, name);
+  if (!Number.isInteger(value)) throw new Error(`${name} is no whole number`);
+};
+
+const TEXT: Check = (value, name) => {
+  if (typeof value !== "string") throw new Error(`${name} is no string`);
+};
+
+const FLAG: Check = (value, name) => {
+  if (typeof value !== "boolean") throw new Error(`${name} is no boolean`);
+};
+
+function oneOf(...values: string[]): Check {
+  return (value, name) => {
+    if (!values.includes(value as string)) throw new Error(`${name} is unknown`);
+  };
+}
+
+function maybe(check: Check): Check {
+  return (value, name) => {
+    if (value !== null) check(value, name);
+  };
+}
+
+function list(check: Check): Check {
+  return (value, name) => {
+    if (!Array.isArray(value)) throw new Error(`${name} is no list`);
+    for (const it of value) check(it, `an entry of ${name}`);
+  };
+}
+
+/** An object with these fields, and maybe others. */
+function record(fields: Record<string, Check>): Check {
+  return (value, name) => {
+    if (!isObject(value)) throw new Error(`${name} is no object`);
+    for (const [field, check] of Object.entries(fields)) check(value[field], `${name}'s "${field}"`);
+  };
+}
+
+const COUNTS_BY_REASON: Check = (value, name) => {
+  if (!isObject(value)) throw new Error(`${name} is no object`);
+  for (const count of Object.values(value)) COUNT(count, `a count of ${name}`);
+};
+
+function fields<Name extends string>(names: readonly Name[], check: Check): Record<Name, Check> {
+  return Object.fromEntries(names.map((it) => [it, check])) as Record<Name, Check>;
+}
+
+const PERCENTILES = Object.keys(LOAD_PERCENTILES);
+const COUNTS = fields(LOAD_COUNTS, COUNT);
+
+const FIGURES = {
+  count: number(1),
+  ...fields(["min", "avg", "max", "mdev"], AMOUNT),
+  ...fields(PERCENTILES, maybe(AMOUNT)),
+  histogram: TEXT,
+};
+const SECONDS_FIGURES = maybe(record(FIGURES));
+const INTERVAL: Check = (value, name) => {
+  list(AMOUNT)(value, name);
+  if ((value as unknown[]).length !== 2) throw new Error(`${name} has not two ends`);
+};
+const DURATIONS = maybe(record({
+  ...FIGURES,
+  intervals: record(fields(PERCENTILES, maybe(INTERVAL))),
+  never: COUNT,
+  beyond: list(oneOf(...PERCENTILES)),
+}));
+
+const GENERATOR = record({ verdict: oneOf("ok", "strained", "limited"), reasons: list(TEXT) });
+
+export const START: Check = record({
+  ...{ endpoint: TEXT, loop: oneOf("open", "closed"), reconnect: FLAG },
+  ...{ connections: COUNT, threads: COUNT },
+  ...fields(["time", "warmup", "timeout"], AMOUNT),
+  ...fields(["rate", "think", "duration"], maybe(AMOUNT)),
+  ...fields(["seed", "max_in_flight", "depth", "count", "size"], maybe(COUNT)),
+  stages: maybe(list(record({ duration: AMOUNT, rate: AMOUNT }))),
+  arrivals: maybe(oneOf("uniform", "poisson")),
+  ...fields(["data", "find"], maybe(TEXT)),
+});
+
+export const SECOND: Check = record({
+  ...{ from: AMOUNT, to: AMOUNT, ...COUNTS, errors: COUNT, in_flight: COUNT },
+  ...{ send_lag: SECONDS_FIGURES, blocked: SECONDS_FIGURES },
+  response: (value, name) => SECONDS_FIGURES(value ?? null, name), // a closed loop has service instead
+  service: (value, name) => SECONDS_FIGURES(value ?? null, name),
+  servers: list(record({ tag: maybe(TEXT), received: COUNT, up: SECONDS_FIGURES, down: SECONDS_FIGURES })),
+});
+
+const TRIAL = record({
+  ...{
+    rate: AMOUNT,
+    purpose: oneOf("search", "confirm"),
+    passed: FLAG,
+    cut_short: FLAG,
+    reasons: list(TEXT),
+  },
+  ...{ value: maybe(ANY), duration: AMOUNT, generator: GENERATOR },
+  ...fields(["planned", "sent", "received", "lost", "dropped"], COUNT),
+  ...fields(["p50", "p99"], maybe(AMOUNT)),
+});
+
+export const END: Check = record({
+  ...{ ended: maybe(TEXT), ...COUNTS, errors: COUNTS_BY_REASON, connect_errors: COUNTS_BY_REASON },
+  ...{ duration: AMOUNT, loop: oneOf("open", "closed") },
+  rate: record(fields(["planned", "sent", "received"], AMOUNT)),
+  ...fields(["response", "service", "send_lag", "blocked", "connect", "handshake"], DURATIONS),
+  servers: list(record({
+    ...{ tag: maybe(TEXT), received: COUNT, connections: COUNT, up: DURATIONS, down: DURATIONS },
+    ...{ offset: maybe(record({ value: ANY, bound: AMOUNT })), unsteady: maybe(oneOf("step", "drift")) },
+  })),
+  ...{ generator: GENERATOR, steady: maybe(FLAG) },
+  found: maybe(record({
+    outcome: oneOf("found", "at least", "none", "unconfirmed", "interrupted"),
+    rate: maybe(AMOUNT),
+  })),
+  trials: list(TRIAL),
+});

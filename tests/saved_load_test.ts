@@ -1,0 +1,223 @@
+/** A load that was saved is told again with the figures that it was saved with. */
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import fc from "fast-check";
+import { readComparedRun } from "../report/compared_run.ts";
+import { LoadDocument, loadStream } from "../report/load_json.ts";
+import { loadPage } from "../report/load_page.ts";
+import type { LoadEnd, LoadStart } from "../report/load_record.ts";
+import { LoadText } from "../report/load_text.ts";
+import { readLoad } from "../report/saved_load.ts";
+import { judgeLoad } from "../stats/load_measure.ts";
+import type { LoadTrial } from "../stats/load_trial.ts";
+import { LOAD_METRICS } from "../stats/metrics.ts";
+import { parseThresholdOf } from "../stats/threshold.ts";
+import { assertProperty, test } from "./harness.ts";
+import { answer, runOf, START, written } from "./load_helpers.ts";
+
+const eventful = (seconds = 40) =>
+  runOf(seconds, (interval, place) => {
+    answer(interval, 480, 200 + 7 * place % 30, "web-1");
+    answer(interval, 500, 2000 + 10 * place, null);
+    interval.planned += 20;
+    interval.dropped += 3;
+    interval.unsent += 2;
+    interval.sent += 15;
+    interval.lost += 5;
+    interval.late += 1;
+    interval.errors.set("connection reset", 10);
+    interval.connectErrors.set("connection refused", 2);
+    interval.connect.record(700 + place);
+    interval.handshake.record(1700 + place);
+  }, { connections: () => new Map([["web-1", 25], [null, 25]]) });
+
+type Run = ReturnType<typeof runOf>;
+
+const documentOf = (run: Run, start: LoadStart = START, end: Partial<LoadEnd> = {}) =>
+  written((sink) => new LoadDocument(sink), run, start, end);
+
+/** What an exporter writes of a run that was read back. */
+function again(text: string): string {
+  const { start, end } = readLoad(text);
+  let told = "";
+  const exporter = new LoadDocument({ write: (more) => told += more });
+  exporter.start(start);
+  exporter.end({ ...end, thresholds: [] });
+  return told;
+}
+
+test("a saved run is saved again byte for byte", () => {
+  const document = documentOf(eventful());
+  assertEquals(again(document), document);
+  const closed = runOf(3, (interval) => {
+    answer(interval, 500, 300);
+    for (const values of [interval.response, interval.sendLag, interval.blocked]) values.clear();
+  }, { loop: "closed", cpu: () => 0.99 });
+  const start: LoadStart = {
+    ...START,
+    loop: "closed",
+    rate: null,
+    depth: 1,
+    arrivals: null,
+    max_in_flight: null,
+  };
+  const other = documentOf(closed, start, { ended: "stopped" });
+  assertEquals(again(other), other);
+});
+
+test("the figures of a saved run are those of the run", () => {
+  assertProperty(
+    fc.property(
+      fc.array(
+        fc.array(fc.tuple(fc.integer({ min: 1, max: 300 }), fc.integer({ min: 10, max: 4_000_000 })), {
+          maxLength: 4,
+        }),
+        { minLength: 1, maxLength: 40 },
+      ),
+      (seconds) => {
+        const { stats, intervals } = runOf(seconds.length, (interval, place) => {
+          for (const [lines, micros] of seconds[place]!) answer(interval, lines, micros);
+        });
+        const saved = readLoad(documentOf({ stats, intervals })).end;
+        for (const name of ["response", "service", "sendLag", "blocked"] as const) {
+          const [one, other] = [stats.total[name], saved.stats.total[name]];
+          assertEquals(other.count, one.count);
+          if (one.count === 0) continue;
+          assertEquals([other.min, other.max], [one.min, one.max]);
+          for (const percent of [1, 50, 90, 99, 99.9]) {
+            const [was, is] = [one.percentile(percent), other.percentile(percent)];
+            assert(
+              Math.abs(was - is) <= 0.001 * was + 0.1,
+              `p${percent} of ${name} was ${was} µs and is ${is} µs`,
+            );
+          }
+        }
+      },
+    ),
+    { numRuns: 50 },
+  );
+});
+
+test("conditions on a saved run are judged as on the run itself", () => {
+  const run = eventful();
+  const { stats } = readLoad(documentOf(run)).end;
+  const conditions = [
+    ...["p50>1ms", "p99.9<1s", "p75>1ms", "max>1h", "avg>100us", "service.p99>1ms", "send_lag.p50<1ms"],
+    ...["connect.max>700us", "handshake.avg>1ms", "up.p99>1ms", "down.max>1us", "loss>1%", "errors>399"],
+    ...["connect_errors>0", "rate<980", "dropped>=120", "planned<1", "blocked.p99>1ms"],
+  ];
+  for (const text of conditions) {
+    const condition = parseThresholdOf(LOAD_METRICS, text);
+    const [{ value: was, ...one }, { value: is, ...other }] = [run.stats, stats].map((it) =>
+      judgeLoad(condition, it)
+    ) as [ReturnType<typeof judgeLoad>, ReturnType<typeof judgeLoad>];
+    assertEquals([one.verdict, one.tag, one.help], [other.verdict, other.tag, other.help], text);
+    assert(was === is || Math.abs(was! - is!) <= 0.001 * was!, `${text}: ${was} and ${is}`);
+  }
+});
+
+test("the page and the text of a saved run are those of the run", () => {
+  const run = eventful();
+  const saved = readLoad(documentOf(run));
+  const end = { ended: null, stats: run.stats, summary: run.stats.summary(), thresholds: [] };
+  const page = loadPage(START, end, "tsecho 1");
+  const other = loadPage(saved.start, { ...saved.end, thresholds: [] }, "tsecho 1");
+  assertEquals([other.facts, other.verdicts], [page.facts, page.verdicts]);
+  assertEquals(other.document, page.document);
+  const tables = (of: typeof page) =>
+    of.sections.flatMap(({ parts }) => parts).filter((it) => it.kind === "table");
+  assertEquals(tables(other), tables(page));
+  const titles = (of: typeof page) =>
+    of.sections.flatMap(({ parts }) => parts).map((it) => it.kind === "plot" ? it.plot.title : it.kind);
+  assertEquals(titles(other), titles(page));
+  const text = written((sink) => new LoadText(sink, { rows: true }), run);
+  let told = "";
+  const report = new LoadText({ write: (more) => told += more }, { rows: true });
+  report.start(saved.start);
+  report.end({ ...saved.end, thresholds: [] });
+  const figures = (of: string) => of.slice(0, of.indexOf("response of all lines"));
+  assertEquals(figures(told), figures(text));
+});
+
+const TRIAL: LoadTrial = {
+  ...{
+    rate: 1000,
+    purpose: "search",
+    passed: true,
+    cut_short: false,
+    reasons: [],
+    value: 0.001,
+    duration: 10,
+  },
+  ...{ planned: 10_000, sent: 10_000, received: 10_000, lost: 0, dropped: 0, p50: 0.0002, p99: null },
+  generator: { verdict: "ok", reasons: [] },
+};
+
+test("a saved search has its trials", () => {
+  const found = {
+    outcome: "found" as const,
+    rate: 1000,
+    trials: [TRIAL, { ...TRIAL, passed: false, value: null }],
+  };
+  const text = documentOf(eventful(3), { ...START, find: "p99<5ms" }, { found });
+  assertEquals(readLoad(text).end.found, found);
+});
+
+test("a stream is read as the document is, without its seconds too", () => {
+  const run = eventful();
+  const document = readLoad(documentOf(run));
+  const stream = readLoad(written((sink) => loadStream(sink, true), run));
+  assertEquals(stream.end.seconds, document.end.seconds);
+  assertEquals(stream.end.summary, document.end.summary);
+  const bare = readLoad(written((sink) => loadStream(sink, false), run));
+  assertEquals([bare.bare, stream.bare], [true, false]);
+  assertEquals([bare.end.stats.elapsed, bare.end.stats.receivedRate], [40_000, 980]);
+  const page = loadPage(bare.start, { ...bare.end, thresholds: [] }, "tsecho 1");
+  const plots = page.sections.flatMap(({ parts }) => parts).filter((it) => it.kind === "plot");
+  assertEquals(plots.map((it) => it.plot.title), [
+    "Latency by percentile",
+    "Histogram of the response",
+    "Connects and TLS handshakes by percentile",
+  ]);
+});
+
+test("what is saved from a page compares as the run itself", () => {
+  const document = documentOf(eventful());
+  const { json } = loadPage(START, { ...readLoad(document).end, thresholds: [] }, "tsecho 1").document;
+  assertEquals(readComparedRun(json), readComparedRun(document));
+});
+
+test("a text that is no saved load is refused in words", () => {
+  const { start, seconds, end } = JSON.parse(documentOf(eventful(2)));
+  // deno-lint-ignore no-explicit-any
+  const cases: [change: (run: any) => void, message: string][] = [
+    [(run) => delete run.start, "it has no start; is it of tsecho load?"],
+    [(run) => run.start.command = "watch", "it is of another command, not of tsecho load"],
+    [(run) => run.start.version = 9, "its version is 9, and only 1 is known here"],
+    [(run) => run.start.timeout = "5", `the start's "timeout" is no number`],
+    [(run) => delete run.end, "it has no end: the run was killed"],
+    [(run) => run.end.received = -1, `the end's "received" is out of range`],
+    [(run) => run.end.lost = 0.5, `the end's "lost" is no whole number`],
+    [(run) => run.end.errors = [], `the end's "errors" is no object`],
+    [(run) => run.end.errors.x = "1", `a count of the end's "errors" is no number`],
+    [(run) => run.end.response.p99 = "a", `the end's "response"'s "p99" is no number`],
+    [(run) => delete run.end.response.histogram, `the end's "response"'s "histogram" is no string`],
+    [(run) => run.end.response.histogram = "AAAA", "a histogram is none that load has written"],
+    [(run) => run.end.response.count++, "a histogram has 1960 values, and its count is 1961"],
+    [
+      (run) => run.end.response.intervals.p50 = [1],
+      `the end's "response"'s "intervals"'s "p50" has not two ends`,
+    ],
+    [(run) => run.end.generator.verdict = "fine", `the end's "generator"'s "verdict" is unknown`],
+    [(run) => run.end.servers[0].tag = 7, `an entry of the end's "servers"'s "tag" is no string`],
+    [(run) => run.end.trials = null, `the end's "trials" is no list`],
+    [(run) => run.seconds[1].planned = null, `a second's "planned" is no number`],
+    [(run) => run.seconds[1].servers = {}, `a second's "servers" is no list`],
+  ];
+  for (const [change, message] of cases) {
+    const run = structuredClone({ start, seconds, end });
+    change(run);
+    assertEquals(assertThrows(() => readLoad(JSON.stringify(run)), Error).message, message);
+  }
+  for (const text of ["", "[]", "null", "{", "hello\nworld\n"]) assertThrows(() => readLoad(text), Error);
+  assertThrows(() => readLoad('{"start":{},"runs":[]}'), Error, "compare reads it");
+});
