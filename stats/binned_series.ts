@@ -126,7 +126,7 @@ export class BinnedSeries {
     const used = this.#used * FIELDS;
     for (let from = 0, to = 0; from < used; from += 2 * FIELDS, to += FIELDS) {
       values.copyWithin(to, from, from + FIELDS);
-      if (from + FIELDS < used) this.#merge(to, values.slice(from + FIELDS, from + 2 * FIELDS));
+      if (from + FIELDS < used) this.#merge(to, values.subarray(from + FIELDS, from + 2 * FIELDS));
     }
     this.#used = Math.ceil(this.#used / 2);
     values.fill(0, this.#used * FIELDS, used);
@@ -138,7 +138,9 @@ export class BinnedSeries {
     if (bin[COUNT] === 0) return;
     const [values, slope] = [this.#values, this.#slope];
     const isFirst = values[at + COUNT] === 0;
-    for (const field of [COUNT, TIMES, VALUES]) values[at + field]! += bin[field]!;
+    values[at + COUNT]! += bin[COUNT]!;
+    values[at + TIMES]! += bin[TIMES]!;
+    values[at + VALUES]! += bin[VALUES]!;
     const lower = bin[LEAST]! - values[at + LEAST]! - slope * (bin[LEAST_TIME]! - values[at + LEAST_TIME]!);
     if (isFirst || lower < 0) {
       values[at + LEAST] = bin[LEAST]!;

@@ -116,8 +116,9 @@ export class ServerCourse {
   }
 
   #keepOffset(): void {
-    this.#offsets.push({ at: this.#latest, ...this.#clock.bounds() });
-    this.#drift = this.#clock.baseline()!.drift;
+    const { drift, ...bounds } = this.#clock.bounds();
+    this.#offsets.push({ at: this.#latest, ...bounds });
+    this.#drift = drift;
     if (this.#offsets.length < MAX_OFFSETS) return;
     this.#offsets = this.#offsets.filter((_, i) => i % 2 === 0);
     this.#offsetStep *= 2;

@@ -140,10 +140,13 @@ export class ServerClock {
 
   /**
    * What the replies prove of the offset so far: all together, if it turns out that the clocks kept to a line, and the
-   * latest alone, if they did not. {@linkcode estimate} tells which it is so far, but takes some ms for it.
+   * latest alone, if they did not. {@linkcode estimate} tells which it is so far, but takes some ms for it. The drift is
+   * the one that is taken out of delays, in ppm.
    */
-  bounds(): { together: Bounds; alone: Bounds } {
-    return { together: this.#lines().at(this.#segment!.until), alone: boundsOf(this.#latest!) };
+  bounds(): { together: Bounds; alone: Bounds; drift: number } {
+    const lines = this.#lines();
+    const segment = this.#segment!;
+    return { together: lines.at(segment.until), alone: boundsOf(this.#latest!), drift: segment.drift(lines) };
   }
 
   /** The delays of all replies. */
