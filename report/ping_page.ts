@@ -5,7 +5,7 @@ import type { End, PingExporter, Sink } from "./exporter.ts";
 import { JsonDocument } from "./json.ts";
 import { renderPage } from "./page/document.ts";
 import type { Page, Part, Plot, Section, Table } from "./page/model.ts";
-import { factsOf, verdictsOf } from "./ping_page/facts.ts";
+import { allBreakLines, factsOf, verdictsOf } from "./ping_page/facts.ts";
 import { distributionPlots } from "./ping_page/distributions.ts";
 import { CoursePlots } from "./ping_page/plots.ts";
 import { shownServers } from "./ping_page/shown.ts";
@@ -106,7 +106,7 @@ export function pingPage(start: Start, end: End, { json, whole }: PageRun, versi
       ],
     },
     { heading: "Directions", parts: plotParts(plots?.directions()) },
-    { heading: "Clocks", parts: plotParts(plots?.offsets()) },
+    { heading: "Clocks", parts: [...plotParts(plots?.offsets()), ...texts(allBreakLines(summary))] },
     { heading: "Connections", parts: plotParts(plots?.connections()) },
     { heading: "Servers", parts: summary.servers.length > 0 ? [tablePart(serverTable(summary))] : [] },
     { heading: "Lines", parts: [tablePart(countTable(summary))] },

@@ -28,7 +28,7 @@ export class LossSpans {
   }
 
   add(event: ProbeEvent): void {
-    if (!isVerdict(event) || event.fate === "pending") return;
+    if (!isVerdict(event)) return;
     const { seq, at, sent: wall, rtt } = event as ReplyEvent;
     if (event.fate !== "lost") {
       if (rtt !== undefined && wall !== undefined) this.#answered = { at: at - rtt / 1e6, wall };

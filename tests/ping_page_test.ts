@@ -1,5 +1,5 @@
 /** What the page of a run of ping's says: the text report's figures and sentences, and nothing lost. */
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { escapeText } from "../failure.ts";
 import type { Page, Table } from "../report/page/model.ts";
 import { PingPage, pingPage } from "../report/ping_page.ts";
@@ -197,6 +197,39 @@ test("a page says what cannot be told, that a run ended early, and that ping was
     "unsure: the replies have no stamp: neither clock offset nor direction can be told",
   );
   assertStringIncludes(verdictOf(stampless, "Saved in part"), "the saved run has no end");
+});
+
+test("a page tells a clock that kept to no line from one that did", () => {
+  const stats = newStats(START);
+  stats.keepCourse(5);
+  for (const event of eventsOf({ lines: 400 })) {
+    const { stamp = 0 } = event as { stamp?: number };
+    stats.add(
+      { ...event, stamp: stamp + 1e6 * [0, 1, -2, 5, 4, 9][Math.floor(event.seq / 80)]! } as ProbeEvent,
+    );
+  }
+  const page = pingPage(START, endOf(stats), SAVED, "");
+  assertStringIncludes(verdictOf(page, "Clock"), "unsure: clock offset ");
+  assertStringIncludes(
+    verdictOf(page, "Clock"),
+    "what all replies proved is withdrawn: the clocks changed too often",
+  );
+  const { break_count, breaks } = stats.summary().servers[0]!;
+  assertEquals(break_count, 5);
+  assertMatch(
+    verdictOf(page, "Clock changes"),
+    /^bad: clock step \+\d+\.\d+ ms ± [^;]*; \.\.\. and 4 more of these; so many changes look like several servers/,
+  );
+  const texts = page.sections.find(({ heading }) => heading === "Clocks")!.parts.flatMap((it) =>
+    it.kind === "text" ? it.text : []
+  );
+  assertEquals(texts.length, 1);
+  for (const { by } of breaks) assertMatch(texts[0]!, new RegExp(`at reply ${by}:|and ${by}:`));
+  const plots = page.sections.flatMap(({ parts }) => parts).flatMap((it) =>
+    it.kind === "plot" ? [it.plot] : []
+  );
+  const { layers } = plots.find(({ title }) => title.startsWith("Clock offset"))!;
+  assertEquals(layers.map(({ name }) => name), ["bound that single replies prove", "its middle"]);
 });
 
 const SAVED = { json: "{}", whole: true };

@@ -110,6 +110,30 @@ test("a line is broken where lines were lost, and only there", () => {
   assertEquals(line!.y.length, 50 - 5 + 1);
 });
 
+test("a pause without a loss breaks no line, nor does a loss among lines that share a bin", () => {
+  const stats = newStats(START);
+  stats.keepCourse(5);
+  for (const event of eventsOf({ lines: 60, isLost: (seq) => seq === 40 })) {
+    if (event.seq < 10 || event.seq > 20) stats.add(event);
+  }
+  const page = pingPage(START, endOf(stats), { json: "", whole: true }, "");
+  const [line] = layersOf(plotsOf(page).get("Round trip over time")!, "line");
+  assertEquals(line!.x.filter((_, i) => line!.y[i] === null).map((it) => it.toFixed(2)), ["0.40"]);
+  const scattered = plotsOf(pageOf({ lines: 20_000, isLost: (seq) => seq % 50 === 0 }));
+  const [average] = layersOf(scattered.get("Round trip over time")!, "line");
+  assert(average!.y.every((it) => it !== null));
+});
+
+test("a clock's offset is shown from when it is known well enough to see it at the end", () => {
+  for (const name of ["web-1", "web-2"]) {
+    const [band] = layersOf(plotsOf(pageOf(PAIR)).get(`Clock offset of ${name}, with its bound`)!, "band");
+    const widths = (band!.high as number[]).map((high, i) => high - band!.low[i]!);
+    assert(widths.length > 20, `${widths.length}`);
+    assert(Math.max(...widths) <= 5 * widths.at(-1)! + 1e-3, `${widths}`);
+    assert(Math.max(...widths) > widths.at(-1)!);
+  }
+});
+
 test("the extremes over time are those of the tables, however many lines share a bin", () => {
   const world: World = {
     lines: volume(20_000, 200_000),
@@ -144,6 +168,7 @@ test("the extremes over time are those of the tables, however many lines share a
   const percentiles = layersOf(plots.get("Round trip by percentile")!, "line");
   summary.servers.forEach(({ rtt }, i) => {
     const { x, y } = percentiles[i]!;
+    assert(rtt!.count * (1 - x.at(-1)!) < 10 ** (1 / 20) + 1e-3, "as far as the replies tell");
     for (const [quantile, value] of [[0.9, rtt!.p90], [0.99, rtt!.p99], [0.999, rtt!.p99_9]] as const) {
       assertAlmostEquals(y[x.findIndex((it) => Math.abs(it - quantile) < 1e-6)]!, value! * 1000, 1e-3);
     }

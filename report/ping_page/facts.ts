@@ -1,4 +1,5 @@
 /** What was measured, and what was found, in words. */
+import { MANY_BREAKS } from "../../stats/server_clock.ts";
 import type { ServerSummary, Summary } from "../../stats/summary.ts";
 import type { Verdict } from "../../stats/threshold.ts";
 import { formatMillis } from "../../time/duration.ts";
@@ -67,12 +68,26 @@ export function verdictsOf(start: Start, { ended, cut = false, summary, threshol
     say(topic("Direction"), directionTone(server), [directionText(server), ...busyLines(server)]);
     say(topic("Clock"), server.withdrawn === null ? "plain" : "unsure", offsetLines(server));
     say(topic("Drift"), "plain", driftLines(server));
-    say(topic("Clock changes"), "bad", breakLines(server));
+    say(topic("Clock changes"), "bad", fewBreakLines(server));
     // Where the direction cannot be told the note is its text.
     if (server.up !== null && server.note !== null) say(topic("Note"), "unsure", [server.note]);
   }
   say("Ping itself", ...paceVerdict(start, summary));
   return verdicts;
+}
+
+/** The breaks of a server's clock, of many the first and what they look like: the page tells all of them further down. */
+function fewBreakLines(server: ServerSummary): string[] {
+  const lines = breakLines(server);
+  const more = server.break_count - 1;
+  return more < MANY_BREAKS ? lines : [lines[0]!, `... and ${more} more of these`, lines.at(-1)!];
+}
+
+/** All that is told of the breaks of many servers' clocks, where there are too many for a verdict. */
+export function allBreakLines({ servers }: Summary): string[] {
+  return servers.filter(({ break_count }) => break_count > MANY_BREAKS).map((it) =>
+    `${topicOf("Clock changes", it, servers)}: ${breakLines(it).join("; ")}.`
+  );
 }
 
 function toneOf({ verdict }: Verdict): Tone {
