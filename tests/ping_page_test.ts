@@ -1,11 +1,11 @@
 /** What the page of a run of ping's says: the text report's figures and sentences, and nothing lost. */
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { escapeText } from "../failure.ts";
 import type { Page, Table } from "../report/page/model.ts";
 import { PingPage, pingPage } from "../report/ping_page.ts";
 import type { Start } from "../report/record.ts";
 import { TextReport } from "../report/text.ts";
-import { newStats } from "../report/transcript.ts";
+import { newStats, readRun } from "../report/transcript.ts";
 import type { ProbeEvent } from "../stats/events.ts";
 import { test } from "./harness.ts";
 import { endOf, eventsOf, PAIR, runOf, START, type World } from "./ping_runs.ts";
@@ -251,23 +251,37 @@ function htmlOf(world: World, start = START): { html: string; json: string } {
 
 /** The JSON that a page saves. */
 function savedIn(html: string): string {
-  const [, json] = /<script type="application\/json"[^>]*>([^<]*)<\/script>/.exec(html) ?? [];
-  return json === undefined ? "" : JSON.stringify(JSON.parse(json));
+  const [, json] = /<script type="application\/json" id="run"[^>]*>([^<]*)<\/script>/.exec(html)!;
+  return json!;
 }
 
 test("the run can be saved from its page, of a long run without its lines, and the page says which", () => {
-  const short = htmlOf({ lines: 300 });
+  const short = htmlOf({ lines: 300, tags: ["</script>", "\u2028"] });
   assertStringIncludes(short.html, "is the whole run: tsecho ping --from reads it");
+  const { start, events, ended, cut } = readRun(short.json);
+  assertEquals([start, ended, cut], [START, null, false]);
+  assertEquals(events, [...eventsOf({ lines: 300, tags: ["</script>", "\u2028"] })]);
   const long = htmlOf({ lines: 3000 });
   assertStringIncludes(long.html, "without its 3000 lines, which are too many for a page");
+  const { end } = JSON.parse(long.json);
+  assertEquals(
+    end,
+    JSON.parse(
+      JSON.stringify({ type: "end", ended: null, ...runOf({ lines: 3000 }).summary(), thresholds: [] }),
+    ),
+  );
+  assertThrows(
+    () => readRun(long.json),
+    Error,
+    "it has no replies; was it a --json-stream with -q, or saved from the page",
+  );
 });
 
 test("no tag of a server leaves the text it stands in", () => {
   const hostile = ["</script><script>alert(1)</script>", "]]>&\u2028\u202e", '"onload="x'];
   const { html } = htmlOf({ lines: 200, tags: hostile });
-  for (const it of ["<script>alert", "]]>&", "\u2028", "\u202e", '"onload']) {
-    // In JSON a quote is escaped by a backslash.
-    assert(!html.replaceAll('\\"', "quote").includes(it), it);
-  }
-  assertStringIncludes(html, "&lt;/script&gt;");
+  for (const it of ["<script>alert", "]]>&", "\u2028", "\u202e"]) assert(!html.includes(it), it);
+  const shown = html.replaceAll(/<script[^]*?<\/script>/g, "");
+  assert(!shown.includes('"onload'), shown);
+  assertStringIncludes(shown, "&lt;/script&gt;");
 });

@@ -1,5 +1,5 @@
 /** The charts of ping's page: nothing lost, nothing larger than a page may be, each server in one colour. */
-import { assert, assertAlmostEquals, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import type { Layer, Page, Plot } from "../report/page/model.ts";
 import { PingPage, pingPage } from "../report/ping_page.ts";
 import { newStats } from "../report/transcript.ts";
@@ -132,6 +132,15 @@ test("a clock's offset is shown from when it is known well enough to see it at t
     assert(Math.max(...widths) <= 5 * widths.at(-1)! + 1e-3, `${widths}`);
     assert(Math.max(...widths) > widths.at(-1)!);
   }
+});
+
+test("a far offset is shown from where it is at the end, so that its bound can be seen", () => {
+  const hour = -3600e6;
+  const plot = plotsOf(pageOf({ lines: 100, offsets: [hour] })).get("Clock offset, with its bound")!;
+  assertMatch(plot.y.label, /^server's clock minus this machine's, from -36000\d\d\.\d{3} ms$/);
+  assertMatch(plot.description, /at the end -36000\d\d\.\d{3} ms ± 0\.\d{3} ms\.$/);
+  const [band] = layersOf(plot, "band");
+  band!.low.forEach((low, i) => assert(low! < 1 && band!.high[i]! > -1 && band!.high[i]! - low! < 1));
 });
 
 test("the extremes over time are those of the tables, however many lines share a bin", () => {

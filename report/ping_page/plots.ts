@@ -1,8 +1,9 @@
 /** A run over time, as charts. */
 import type { OffsetAt } from "../../stats/course.ts";
+import type { Bounds } from "../../stats/feasible_lines.ts";
 import type { RunCourse } from "../../stats/run_stats.ts";
 import type { Summary } from "../../stats/summary.ts";
-import { withBound } from "../format.ts";
+import { millis, withBound } from "../format.ts";
 import type { Plot } from "../page/model.ts";
 import { ABOVE_BEST, DIRECTIONS } from "../summary.ts";
 import { chartMillis, chartSeconds, figures, ofEach, type ShownServer } from "./shown.ts";
@@ -12,6 +13,8 @@ import { durationAxis, Timeline } from "./timeline.ts";
 const MAX_BINS = 1000;
 /** A bound is shown once it is no wider than this many times the one at the end: a first reply says little. */
 const MAX_BOUND = 5;
+/** An offset of this many times its bound has no room for the bound on an axis: it is shown from the offset at the end. */
+const MAX_OFFSET = 1e4;
 /** Colours of what belongs to no server. */
 const [CONNECT, HANDSHAKE] = [6, 7];
 
@@ -80,29 +83,28 @@ export class CoursePlots {
   offsets(): Plot[] {
     return this.#servers.flatMap(({ name, colour, summary: { offset, withdrawn }, course }): Plot[] => {
       if (offset === null) return [];
-      const offsets = course.offsets();
-      const offsetsShown = offsets.slice(
-        offsets.findIndex((it) => widthOf(it) <= MAX_BOUND * widthOf(offsets.at(-1)!)),
-      );
-      const x = offsetsShown.map(({ at }) => chartSeconds(at));
+      const all = course.offsets();
+      const shown = all.slice(all.findIndex((it) => widthOf(it) <= MAX_BOUND * widthOf(all.at(-1)!)));
+      const base = Math.abs(offset.value) > MAX_OFFSET * offset.bound ? 1e6 * offset.value : 0;
+      const from = base === 0 ? "" : `, from ${millis(offset.value)} ms`;
+      const x = shown.map(({ at }) => chartSeconds(at));
+      const of = (value: (offset: Bounds) => number) =>
+        shown.map((it) => chartMillis(value(it.offset) - base));
       const title = `Clock offset${name === undefined ? "" : ` of ${name}`}`;
-      const how = withdrawn === null ? "proven so far" : "that single replies prove";
+      const bound = withdrawn === null ? "bound proven so far" : "bound that single replies prove";
       return [{
         title: `${title}, with its bound`,
-        description: `${title} over time, server minus client, with the bound ${how}: at the end ${
-          withBound(offset)
-        }.`,
+        description: `${title} over time, with the ${bound}: at the end ${withBound(offset)}.`,
         x: this.#timeline.axis,
-        y: { label: "server's clock minus this machine's", quantity: "duration" },
+        y: { label: `server's clock minus this machine's${from}`, quantity: "duration" },
         layers: [
           {
-            ...{ kind: "band", name: `bound ${how}`, colour, x },
-            low: offsetsShown.map((it) => chartMillis(it.offset.lower)),
-            high: offsetsShown.map((it) => chartMillis(it.offset.upper)),
+            ...{ kind: "band", name: bound, colour, x },
+            ...{ low: of(({ lower }) => lower), high: of(({ upper }) => upper) },
           },
           {
             ...{ kind: "line", name: "its middle", colour, x },
-            y: offsetsShown.map(({ offset: { lower, upper } }) => chartMillis((lower + upper) / 2)),
+            y: of(({ lower, upper }) => (lower + upper) / 2),
           },
         ],
       }];
