@@ -3,7 +3,7 @@ import { renderPage } from "../report/page/document.ts";
 import type { Page } from "../report/page/model.ts";
 import { BROWSER, Browser, type OpenPage, SANITIZERS, type Tab } from "./browser.ts";
 import { e2e } from "./harness.ts";
-import { eventually, Folder } from "./helpers.ts";
+import { eventually, Folder, ServerProcess, tsecho } from "./helpers.ts";
 import { DURATION, HOSTILE, hostilePage, samplePage } from "./sample_page.ts";
 
 /** A page as a file. */
@@ -25,6 +25,8 @@ function overlay(tab: Tab, title: string) {
 async function hover(tab: Tab, title: string, across: number, down = 0.5): Promise<void> {
   const over = overlay(tab, title);
   await over.scrollIntoViewIfNeeded();
+  // The chart hears of scrolling before the next frame.
+  await tab.evaluate("new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))");
   const { x, y, width, height } = (await over.boundingBox())!;
   await tab.mouse.move(x + width * across, y + height * down, { steps: 2 });
 }
@@ -251,6 +253,18 @@ e2e("a page in Chromium", { needs: BROWSER, ...SANITIZERS }, async (t) => {
     const text = await Deno.readTextFile(await saved.path());
     assertEquals(JSON.parse(text), { tag: HOSTILE });
     assertStringIncludes(text, "\n");
+    assertQuiet(opened);
+  });
+
+  await t.step("is what tsecho writes", async () => {
+    await using server = await ServerProcess.start(["--tag", "web-1"]);
+    const file = folder.file("ping.html");
+    await tsecho(["ping", "-c", "20", "-i", "2ms", "--html", file, server.url("tcp")]);
+    await using opened = await browser.open(`file://${file}`);
+    const { tab } = opened;
+    const figures = await tab.locator("figure").count();
+    assert(figures > 2);
+    assertEquals(await tab.locator("figure.live canvas:visible").count(), figures);
     assertQuiet(opened);
   });
 });

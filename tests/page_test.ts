@@ -41,7 +41,7 @@ test(
       assertEquals(constants, [name.replace(".ts", "").toUpperCase()]);
     }
     assertEquals(names.length, new Set(names).size, names.join());
-    for (const name of names) assert(new RegExp(`^(?:function|class) ${name}\\b`, "m").test(SCRIPT), name);
+    for (const name of names) assert(new RegExp(`^(?:function|const) ${name}\\b`, "m").test(SCRIPT), name);
   },
 );
 

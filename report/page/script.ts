@@ -20,7 +20,13 @@ ${LICENCE.trim()}
 ${UPLOT.trim()}
 (() => {
 "use strict";
-${PARTS.map(String).join("\n")}
+${PARTS.map(declared).join("\n")}
 ${start.name}();
 })();
 `;
+
+/** The source of a function or class, under its name: where tsecho is bundled, a class has no name of its own. */
+function declared(part: { name: string }): string {
+  const source = String(part);
+  return source.startsWith("class") ? `const ${part.name} = ${source};` : source;
+}
