@@ -2,18 +2,20 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { LoadDocument } from "../report/load_json.ts";
 import { markup } from "../report/page/markup.ts";
+import { BROWSER, Browser, SANITIZERS, type Tab } from "./browser.ts";
 import { e2e as test } from "./harness.ts";
 import { Folder, run, ServerProcess, TSECHO, tsecho } from "./helpers.ts";
 import { answer, runOf, START, written } from "./load_helpers.ts";
 
 /** Writes the run of a load of 60 s; `level` is of its latencies. */
-async function save(file: string, level: number): Promise<string> {
+async function save(file: string, level: number, time = START.time): Promise<string> {
   const run = runOf(60, (interval, place) => {
     const micros = 200 * level * (1 + 0.01 * (Math.floor(place / 12) * 7 % 5));
     answer(interval, 980, micros);
     answer(interval, 20, 4 * micros);
   });
-  await Deno.writeTextFile(file, written((sink) => new LoadDocument(sink), run, START));
+  const start = { ...START, time };
+  await Deno.writeTextFile(file, written((sink) => new LoadDocument(sink), run, start));
   return file;
 }
 
@@ -143,4 +145,68 @@ test("runs of ping have a page too", async () => {
   const text = textOf(await Deno.readTextFile(html));
   assertStringIncludes(text, "Latency by percentile");
   assertStringIncludes(text, "round trip");
+});
+
+/** What a table of a page has in its body, by row. */
+function cellsOf(tab: Tab, caption: string): Promise<string[][]> {
+  const rows = tab.locator("table", { has: tab.locator("caption", { hasText: caption }) }).locator(
+    "tbody tr",
+  );
+  return rows.evaluateAll((all) =>
+    all.map((row) => [...row.children].map((it) => (it as unknown as { textContent: string }).textContent))
+  );
+}
+
+test("a comparison's page in Chromium is quiet, fits, and has the JSON's figures", {
+  needs: BROWSER,
+  ...SANITIZERS,
+}, async (t) => {
+  await using folder = await Folder.make();
+  await using browser = await Browser.start();
+  const levels = [1, 1.01, 1.02, 1.03, 1.04];
+  const side = (name: string, factor: number, late: number) =>
+    Promise.all(
+      levels.map((level, place) =>
+        save(folder.file(`${name}${place}`), factor * level, START.time + 60 * place + late)
+      ),
+    );
+  const [before, after] = [await side("a", 1, 0), await side("b", 1.3, 30)];
+  const comparisons = {
+    "of two runs": [before[0]!, after[0]!],
+    "of several runs": ["--before", before.join(), "--after", after.join()],
+  };
+  for (const [name, args] of Object.entries(comparisons)) {
+    const [html, json] = [folder.file("page.html"), folder.file("page.json")];
+    const { code, stderr } = await tsecho(["compare", ...args, "--html", html, "--json", json]);
+    assertEquals([code, stderr], [0, ""]);
+    const { metrics } = JSON.parse(await Deno.readTextFile(json));
+    const charts = name === "of two runs" ? 4 : 6;
+    for (const scripts of [true, false]) {
+      await t.step(`${name}, ${scripts ? "with" : "without"} scripts`, async () => {
+        await using opened = await browser.open(`file://${html}`, { scripts });
+        const { tab, said, requests } = opened;
+        assertEquals({ said, requests }, { said: [], requests: [] });
+        assertEquals(
+          await tab.locator(scripts ? ".chart canvas:visible" : "svg.plot:visible").count(),
+          charts,
+        );
+        if (!scripts) return; // there is nothing to ask the page with
+        assertEquals(await tab.evaluate("document.documentElement.scrollWidth"), 1280);
+        const rows = await cellsOf(tab, "Each metric");
+        assertEquals(rows.map(([metric]) => metric), ["p50", "p90", "p99", "p99.9", "received", "loss"]);
+        for (const [place, metric] of ["p50", "p90", "p99", "p99_9"].entries()) {
+          const { before, after, ratio, interval, verdict } = metrics[metric];
+          assertEquals(rows[place]!.slice(1), [
+            `${(before * 1000).toFixed(3)} ms`,
+            `${(after * 1000).toFixed(3)} ms`,
+            ratio.toFixed(3),
+            interval.map((it: number) => it.toFixed(3)).join(" to "),
+            verdict,
+          ]);
+        }
+        if (name === "of two runs") return;
+        assertEquals((await cellsOf(tab, "Each run")).map(([file]) => file), [...before, ...after]);
+      });
+    }
+  }
 });

@@ -75,6 +75,7 @@ export function byPercentile(before: readonly NamedRun[], after: readonly NamedR
 
 /** The median and the 99th percentile of both sides in each second, as far as they are known. */
 export function overTime(before: readonly NamedRun[], after: readonly NamedRun[]): Plot[] {
+  const ends = [...before, ...after].map(({ run }) => run.course.entries.at(-1)?.to ?? 0);
   return (["p50", "p99"] as const).flatMap((name) => {
     const sides = [before, after].map((runs) => entriesOf(runs.map(({ run }) => run.course.entries), name));
     if (sides.some(({ middle }) => middle.every((it) => it === null))) return [];
@@ -84,7 +85,7 @@ export function overTime(before: readonly NamedRun[], after: readonly NamedRun[]
       description:
         `The ${name === "p50" ? "median" : "99th percentile"} of each second, or of several in a long run, ` +
         `from each run's own start. A gap is a time with too few replies.${bandText(before, after)}`,
-      x: { label: "time since the run began", quantity: "time" },
+      x: { label: "time since the run began", quantity: "time", min: 0, max: Math.max(...ends) },
       y: durationAxis(latencyName(before), sides),
       layers: layersOf(sides),
     }];
