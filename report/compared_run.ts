@@ -156,7 +156,7 @@ function fromLoad(start: Json, records: Json[]): ComparedRun {
       parts,
       (metric) => whyUnknown(metric, latency, numberOf(start, whose, "timeout", 0)),
     ),
-    course: { entries: seconds.map((it) => entryOf(it, headline)), curve: quantileCurve(parts.latency()) },
+    course: { entries: entriesOf(seconds, duration, headline), curve: quantileCurve(parts.latency()) },
   };
 }
 
@@ -239,6 +239,15 @@ function partsOfLoad(seconds: readonly Json[], duration: number, headline: "resp
     }, isObject(latency) ? histogramOf(latency) : undefined);
   }
   return parts;
+}
+
+/** The seconds of the plan; what came after it are the replies that were waited for, the slow ones alone. */
+function entriesOf(
+  seconds: readonly Json[],
+  duration: number,
+  headline: "response" | "service",
+): CourseEntry[] {
+  return seconds.map((it) => entryOf(it, headline)).filter(({ from }) => from < duration);
 }
 
 function entryOf(second: Json, headline: "response" | "service"): CourseEntry {

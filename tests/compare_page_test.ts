@@ -122,6 +122,11 @@ test("the charts of two runs show the ratios with their intervals, and both runs
   assertAlmostEquals(before.y[59]!, 0.2 * 1.04, 0.001);
   assertAlmostEquals(layer(plotOf(page, /^p99 over time/), "after", "line").y[0]!, 3, 0.01);
   assert(median.layers.every(({ kind }) => kind === "line"));
+  // The slow lines that are answered after the plan's end are in no second of it.
+  const { seconds, ...saved } = JSON.parse(loadRun(1));
+  const tail = { ...seconds[0], from: 60, to: 60.9 };
+  const late = pageOf([JSON.stringify({ ...saved, seconds: [...seconds, tail] })], [loadRun(1)]).page;
+  assertEquals(layer(plotOf(late, /^Median over time/), "before", "line").x.length, 60);
 });
 
 test("the charts of several runs have their median, the band of all, and a point for each in the order of time", () => {
