@@ -5,6 +5,7 @@ import type { LoadEnd, LoadStart } from "../report/load_record.ts";
 import { LoadDocument } from "../report/load_json.ts";
 import { loadPage } from "../report/load_page.ts";
 import { LoadText } from "../report/load_text.ts";
+import { renderPage } from "../report/page/document.ts";
 import type { Layer, Page, Plot, Table } from "../report/page/model.ts";
 import { readComparedRun } from "../report/compared_run.ts";
 import { LOAD_PERCENTILES, type LoadDurations, type LoadSummary } from "../stats/load_summary.ts";
@@ -291,6 +292,7 @@ test("the JSON in a page is the run's, which compare reads; of a long run neighb
   });
   const page = pageOf(long);
   assert(page.document.json.length <= 640 * 1024);
+  assert(renderPage(page).length <= 1.5 * 1024 ** 2);
   const { seconds, end } = JSON.parse(page.document.json);
   assert(seconds.length < 600 && seconds.length > 10, `${seconds.length}`);
   const sum = seconds.reduce((all: number, it: { received: number }) => all + it.received, 0);
