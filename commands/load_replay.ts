@@ -30,7 +30,7 @@ export interface LoadReplayOptions {
  */
 export async function replayLoad(options: LoadReplayOptions): Promise<LoadOutcome> {
   const { from, failIf, lenient } = options;
-  const { run: { start, end, bare }, files: sources } = await readSaved(from, "--from", readLoad);
+  const { run: { start, end, lacks }, files: sources } = await readSaved(from, "--from", readLoad);
   const { stats } = end;
   const outputs = await openOutputs({ ...options, jsonStream: false, live: false }, { sources });
   try {
@@ -39,8 +39,11 @@ export async function replayLoad(options: LoadReplayOptions): Promise<LoadOutcom
     const thresholds = failIf.map((it) => judgeLoad(it, stats));
     outputs.each((it) => it.end?.({ ...end, thresholds }));
     await outputs.flush();
-    if (bare) await note(`The run in "${from}" has no seconds: it was saved by --json-stream with -q`);
-    if (end.ended !== null) await note(`The run ended early: ${end.ended}`);
+    if (lacks === "seconds") {
+      await note(`The run in "${from}" has no seconds; was it a --json-stream with -q?`);
+    }
+    if (lacks === "end") await note(`The run in "${from}" has no end: this is what was saved of it`);
+    else if (end.ended !== null) await note(`The run ended early: ${end.ended}`);
     return await judgeAll(thresholds, stats, lenient);
   } finally {
     await outputs.close();

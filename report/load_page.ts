@@ -112,7 +112,7 @@ function savedText(merged: number | undefined): string {
   const read = "What is saved from this page can be read by tsecho load --from and by tsecho compare.";
   return merged === 1
     ? read
-    : `${read} To keep the page small, each ${merged} entries of the run are one in it; --json saves each.`;
+    : `${read} To keep the page small, each ${merged} of its seconds are one in it; --json saves more of them.`;
 }
 
 function tables(...some: (Table | undefined)[]): Part[] {

@@ -1,7 +1,7 @@
 /** A saved run of load, read back with all figures that it was saved with. */
 import { Distribution } from "../stats/distribution.ts";
 import type { ServerDirections } from "../stats/load_directions.ts";
-import { LoadInterval } from "../stats/load_interval.ts";
+import { LoadInterval, sumOf } from "../stats/load_interval.ts";
 import { LoadStats } from "../stats/load_stats.ts";
 import type { LoadSummary } from "../stats/load_summary.ts";
 import type { LoadFound, LoadTrial } from "../stats/load_trial.ts";
@@ -17,8 +17,8 @@ import { readRecords } from "./saved_records.ts";
 export interface SavedLoad {
   start: LoadStart;
   end: Omit<LoadEnd, "thresholds">;
-  /** Whether it was saved without its seconds. */
-  bare: boolean;
+  /** What is missing: its seconds, as `--json-stream -q` leaves them out, or its end, as after a crash. */
+  lacks: "seconds" | "end" | null;
 }
 
 /**
@@ -35,11 +35,11 @@ export function readLoad(text: string): SavedLoad {
     throw new Error(`its version is ${start.version}, and only ${LOAD_VERSION} is known here`);
   }
   START(start, "the start");
-  const end = records.find(({ type }) => type === "end");
-  if (end === undefined) throw new Error("it has no end: the run was killed");
-  END(end, "the end");
   const seconds = records.filter(({ type }) => type === undefined || type === "interval");
   for (const second of seconds) SECOND(second, "a second");
+  const end = records.find(({ type }) => type === "end");
+  if (end === undefined) return cutFrom(start as Json & LoadStart, seconds as (Json & Second)[]);
+  END(end, "the end");
   return savedFrom(start as Json & LoadStart, end as Json & SavedEnd, seconds as (Json & Second)[]);
 }
 
@@ -108,9 +108,35 @@ function savedFrom(start: LoadStart, saved: Json & SavedEnd, seconds: (Json & Se
       ...found !== null && { found: { ...found, trials } },
       seconds: seconds.map(({ type: _, ...second }) => second),
     },
-    bare: seconds.length === 0 && summary.duration > 0,
+    lacks: seconds.length === 0 && summary.duration > 0 ? "seconds" : null,
   };
 }
+
+/**
+ * What the seconds alone tell: nothing of the service time of an open loop, of connects and of the use of the processor.
+ * What was in flight when it was cut is pending. @throws {Error} when there are none.
+ */
+function cutFrom(start: LoadStart, seconds: Second[]): SavedLoad {
+  if (seconds.length === 0) throw new Error("it has neither seconds nor an end: the run was killed");
+  const { loop, timeout, stages } = start;
+  const stats = new LoadStats({ loop, timeout: timeout * 1000, stages: stages !== null });
+  const intervals = seconds.map((second) => intervalOf(second, Infinity));
+  const sum = (of: (interval: LoadInterval) => number) => intervals.reduce((all, it) => all + of(it), 0);
+  const last = intervals.at(-1)!;
+  last.unsent += Math.max(0, sum((it) => it.planned - it.sent - it.dropped - it.unsent));
+  last.pending += Math.max(
+    0,
+    sum((it) => it.sent - it.received - it.lost - it.corrupt - sumOf(it.errors) - it.pending),
+  );
+  for (const interval of intervals) stats.add(interval);
+  const summary = stats.summary();
+  if (loop === "closed") summary.generator = { verdict: "strained", reasons: [UNKNOWN_CPU] };
+  return { start, end: { ended: "its end is missing", stats, summary }, lacks: "end" };
+}
+
+const UNKNOWN_CPU = "whether it had time to spare was not saved";
+/** Of the lines that failed in a second, whose reasons are in the end. */
+const UNKNOWN_REASON = "of reasons that were not saved";
 
 function directionsOf({ tag, up, down, offset, unsteady }: LoadSummary["servers"][number]): ServerDirections {
   const values = (figures: object | null) =>
@@ -140,7 +166,7 @@ function intervalOf(second: Second, duration: number): LoadInterval {
   interval.tail = second.from >= duration;
   interval.inFlight = second.in_flight;
   for (const name of LOAD_COUNTS) interval[name] = second[name];
-  if (second.errors > 0) interval.errors.set("of a second", second.errors);
+  if (second.errors > 0) interval.errors.set(UNKNOWN_REASON, second.errors);
   for (const [name, field] of Object.entries(KINDS)) {
     const figures = (second as unknown as Record<string, Figures | null>)[name] ?? null;
     if (figures !== null) interval[field].add(distributionOf(figures));

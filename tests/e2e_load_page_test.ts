@@ -142,6 +142,15 @@ test("load --from says that a run was stopped, and shows a search's trials", asy
   assertEquals([stopped.code, stopped.stderr], [0, "tsecho: The run ended early: stopped\n"]);
   assertStringIncludes(stopped.stdout, " lines planned, ");
 
+  const [start, second] = loading.stdout.text.split("\n");
+  await Deno.writeTextFile(json, `${start}\n${second}\n`);
+  const killed = await tsecho(["load", "--from", json]);
+  assertEquals([killed.code, killed.stderr], [
+    0,
+    `tsecho: The run in "${json}" has no end: this is what was saved of it\n`,
+  ]);
+  assertStringIncludes(killed.stdout, "100 lines planned, ");
+
   const search = ["--find", "max<1ns", "--rate", "0.2", "--trial", "300ms", "-c", "1", "--warmup", "0"];
   const found = await tsecho(["load", ...search, "--json", json, address]);
   const told = await tsecho(["load", "--from", json]);

@@ -211,6 +211,9 @@ test("lost lines are marked where they were, and rates are those of each second"
   const rates = plotOf(page, "Planned, sent and received rate");
   assertEquals(layerOf(rates, "line", "planned")!.y.slice(2, 6), [100, 101, 101, 100]);
   assertEquals(layerOf(rates, "line", "received")!.y, Array.from({ length: 11 }, () => 100));
+  const each = (of: Page) => /each .*?;/.exec(plotOf(of, "Lines in flight").description)![0];
+  const long = pageOf(runOf(700, (interval) => answer(interval, 1, 200)));
+  assertEquals([each(page), each(long)], ["each second;", "each 2 s;"]);
 });
 
 test("each server's delays have its own colour, upstream and downstream on one scale", () => {
@@ -299,7 +302,7 @@ test("the JSON in a page is the run's, which compare reads; of a long run neighb
   assertEquals([sum, seconds.at(-1).to], [end.received, 600]);
   assertStringIncludes(
     JSON.stringify(page.sections.at(-1)),
-    `each ${2 ** Math.ceil(Math.log2(600 / seconds.length))} entries`,
+    `each ${2 ** Math.ceil(Math.log2(600 / seconds.length))} of its seconds`,
   );
   const { p99 } = readComparedRun(page.document.json).figures;
   assertEquals(p99.value, end.response.p99);

@@ -169,7 +169,7 @@ test("a stream is read as the document is, without its seconds too", () => {
   assertEquals(stream.end.seconds, document.end.seconds);
   assertEquals(stream.end.summary, document.end.summary);
   const bare = readLoad(written((sink) => loadStream(sink, false), run));
-  assertEquals([bare.bare, stream.bare], [true, false]);
+  assertEquals([bare.lacks, stream.lacks], ["seconds", null]);
   assertEquals([bare.end.stats.elapsed, bare.end.stats.receivedRate], [40_000, 980]);
   const page = loadPage(bare.start, { ...bare.end, thresholds: [] }, "tsecho 1");
   const plots = page.sections.flatMap(({ parts }) => parts).filter((it) => it.kind === "plot");
@@ -178,6 +178,26 @@ test("a stream is read as the document is, without its seconds too", () => {
     "Histogram of the response",
     "Connects and TLS handshakes by percentile",
   ]);
+});
+
+test("of a run that was killed the seconds are told, and what was in flight is pending", () => {
+  const run = eventful();
+  const lines = written((sink) => loadStream(sink, true), run).trimEnd().split("\n");
+  const { start, end, lacks } = readLoad([...lines.slice(0, 31), lines[31]!.slice(0, 100)].join("\n"));
+  const { summary } = end;
+  assertEquals([lacks, start.endpoint, summary.duration], ["end", START.endpoint, 30]);
+  const { planned, sent, dropped, unsent, received, lost, corrupt, pending } = summary;
+  assertEquals([planned, received, lost], [30_000, 29_400, 150]);
+  assertEquals(planned, sent + dropped + unsent);
+  assertEquals(sent, received + lost + corrupt + pending + 300);
+  assertEquals(summary.errors, { "of reasons that were not saved": 300 });
+  assertEquals([summary.service, summary.connect], [null, null]);
+  const { response } = run.stats.summary();
+  assert(Math.abs(summary.response!.p50! - response!.p50!) < 0.01 * response!.p50!);
+  assertEquals(readLoad(again(lines.slice(0, 31).join("\n"))).end.summary.received, 29_400);
+  // Lines that no second has the end of.
+  const short = lines.slice(0, 31).map((it) => it.replace(/"received":980/, '"received":979'));
+  assertEquals(readLoad(short.join("\n")).end.summary.pending, 30);
 });
 
 test("what is saved from a page compares as the run itself", () => {
@@ -194,7 +214,7 @@ test("a text that is no saved load is refused in words", () => {
     [(run) => run.start.command = "watch", "it is of another command, not of tsecho load"],
     [(run) => run.start.version = 9, "its version is 9, and only 1 is known here"],
     [(run) => run.start.timeout = "5", `the start's "timeout" is no number`],
-    [(run) => delete run.end, "it has no end: the run was killed"],
+    [(run) => (delete run.end, run.seconds = []), "it has neither seconds nor an end: the run was killed"],
     [(run) => run.end.received = -1, `the end's "received" is out of range`],
     [(run) => run.end.lost = 0.5, `the end's "lost" is no whole number`],
     [(run) => run.end.errors = [], `the end's "errors" is no object`],

@@ -3,6 +3,7 @@ import type { Distribution } from "../../stats/distribution.ts";
 import { type LoadInterval, sumOf } from "../../stats/load_interval.ts";
 import type { LoadStats } from "../../stats/load_stats.ts";
 import { LogScale } from "../histogram.ts";
+import { durationText } from "../load_figures.ts";
 import type { Value } from "../page/model.ts";
 
 /** The most cells of the heat map. */
@@ -92,6 +93,12 @@ export class Course {
       if (scale !== undefined) columns.push(rowsOf(headline, scale));
     }
     if (scale !== undefined && columns.length > 0) this.heat = this.#heat(scale, columns);
+  }
+
+  /** What an entry is, in words: `second`, or `4 s` where four are merged. */
+  get step(): string {
+    const [from = 0, to = 0] = [this.from[0], this.to[0]];
+    return Math.abs(to - from - 1) < 1e-6 ? "second" : durationText((to - from) * 1000);
   }
 
   /** When it ended, in seconds. */

@@ -38,7 +38,7 @@ export function latencyOverTime(start: LoadStart, { stats, summary }: LoadEnd, c
     `Over the whole run from ${millisOfMicros(values.min)} to ${millisOfMicros(values.max)} ms, ` +
     `half of the lines at most ${
       millisOfMicros(values.percentile(50))
-    } ms. The highest ${top} of an entry is ` +
+    } ms. Among the ${top} of each ${course.step} the highest is ` +
     `${worst.toFixed(3)} ms, at ${at.toFixed(1)} s. ${badText(course)}`;
   return [{ ...plot, description, layers: [...badLayers(course), ...plot.layers] }];
 }
@@ -78,7 +78,7 @@ export function inFlightOverTime(course: Course): Plot[] {
   const [most, at] = maximumOf(inFlight, to);
   return [{
     title: "Lines in flight over time",
-    description: `At the end of each entry; at most ${most}, at ${at.toFixed(1)} s.`,
+    description: `At the end of each ${course.step}; at most ${most}, at ${at.toFixed(1)} s.`,
     x: timeAxis(course),
     y: { label: "lines in flight", quantity: "count", min: 0 },
     layers: [line("in flight", COLOURS.first, to, inFlight)],
@@ -162,7 +162,7 @@ export function directionsOverTime(course: Course): Plot[] {
       ? "Upstream delay over time, from write to the server's stamp"
       : "Downstream delay over time, from the server's stamp to the reply",
     description:
-      `${top} in each entry, above the shortest delay that was known by then, on the same scale as the ` +
+      `${top} in each ${course.step}, above the shortest delay that was known by then, on the same scale as the ` +
       `other direction's. ${
         known.map((server) => {
           const [most, at] = maximumOf(server[direction][top], middle);
