@@ -11,10 +11,13 @@ import { QueueingRelay } from "./load_peers.ts";
 import { LoadRun, type SavedLoad, sum, valuesOf } from "./load_runs.ts";
 import { DelayingRelay } from "./peers.ts";
 
-/** How much of this machine's processors other programs use. */
-class OtherPrograms {
-  /** In processors, between {@linkcode begin} and {@linkcode end}. */
+/** What is in the way of a measurement on this machine: other programs, and moments in which no program runs. */
+class Disturbance {
+  /** What other programs use, in processors, between {@linkcode begin} and {@linkcode end}. */
   used = NaN;
+  /** The longest time, in ms, by which a timer of this process was late meanwhile. */
+  stall = 0;
+  #watch: ReturnType<typeof setInterval> | undefined;
   #pids: number[] = [];
   #at = NaN;
   #before = NaN;
@@ -22,12 +25,23 @@ class OtherPrograms {
   /** @param own the processes of the test, besides this one; they run until the end. */
   async begin(...own: number[]): Promise<void> {
     this.#pids = [Deno.pid, ...own];
-    this.#at = performance.now();
+    let due = this.#at = performance.now();
+    clearInterval(this.#watch);
+    this.#watch = setInterval(() => {
+      const now = performance.now();
+      this.stall = Math.max(this.stall, now - due - WATCH_MS);
+      due = now;
+    }, WATCH_MS);
     this.#before = await this.#seconds();
   }
 
   async end(): Promise<void> {
+    clearInterval(this.#watch);
     this.used = (await this.#seconds() - this.#before) / (performance.now() - this.#at) * 1000;
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#watch);
   }
 
   async #seconds(): Promise<number> {
@@ -38,23 +52,25 @@ class OtherPrograms {
   }
 }
 
-/** Programs that use more than this can be in the way of a measurement. */
+/** Programs that use more than this, and stalls that are longer, can be in the way of a measurement. */
 const MAX_OTHERS = 0.15;
+const MAX_STALL_MS = 10;
+const WATCH_MS = 2;
 
 /**
- * Measures, and once more if that fails while other programs use the processors. If they do so every time, it says so
- * and decides nothing.
+ * Measures, and again if that fails while something is in the way. If that is so every time, it says so and decides
+ * nothing.
  */
-async function undisturbed(measure: (others: OtherPrograms) => Promise<void>): Promise<void> {
-  for (let left = 2; left > 0; left--) {
-    const others = new OtherPrograms();
+async function undisturbed(measure: (others: Disturbance) => Promise<void>): Promise<void> {
+  for (let left = 3; left > 0; left--) {
+    using others = new Disturbance();
     try {
       return await measure(others);
     } catch (error) {
-      if (!(others.used > MAX_OTHERS)) throw error;
-      console.log(
-        `other programs used ${others.used.toFixed(2)} processors; ${(error as Error).message.slice(0, 300)}`,
-      );
+      const { used, stall } = others;
+      if (!(used > MAX_OTHERS || stall > MAX_STALL_MS)) throw error;
+      const reason = (error as Error).message.slice(0, 300);
+      console.log(`others used ${used.toFixed(2)} processors, stall ${Math.round(stall)} ms; ${reason}`);
     }
   }
   console.log("nothing is decided");
