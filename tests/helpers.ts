@@ -1,5 +1,6 @@
 /** What the tests share: processes with a deadline on each wait, and the command under test. */
 import { assert, assertEquals } from "@std/assert";
+import { existsSync } from "node:fs";
 import config from "../deno.json" with { type: "json" };
 import { parsePort } from "../net/endpoint.ts";
 import { UsageError } from "../cli/parser.ts";
@@ -11,14 +12,15 @@ export const ROOT = new URL("..", import.meta.url).pathname;
 export const TESTDATA = new URL("testdata/", import.meta.url).pathname;
 
 const binary = granted("env") && granted("read") ? Deno.env.get("TSECHO_BIN") : undefined;
-const main = granted("env") ? Deno.env.get("TSECHO_MAIN") : undefined;
+const bundle = granted("env") && granted("read") ? Deno.env.get("TSECHO_MAIN") : undefined;
+const main = ROOT + (bundle !== undefined && existsSync(ROOT + bundle) ? bundle : "main.ts");
 /**
  * The command under test: the binary that TSECHO_BIN names, or else what `deno task tsecho` runs. Of the sources
  * `deno task test` makes a bundle, which TSECHO_MAIN names: it starts in half the time.
  */
 export const TSECHO: string[] = binary !== undefined
   ? [Deno.realPathSync(binary)]
-  : [Deno.execPath(), ...config.tasks.tsecho.command.split(" ").slice(1, -1), `${ROOT}${main ?? "main.ts"}`];
+  : [Deno.execPath(), ...config.tasks.tsecho.command.split(" ").slice(1, -1), main];
 
 /** No wait of a test is longer; the slowest step takes a tenth of it. */
 const DEADLINE_MS = 60_000;
