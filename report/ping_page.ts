@@ -13,7 +13,14 @@ import { countTable, durationTable, serverTable } from "./ping_page/tables.ts";
 import type { Start } from "./record.ts";
 
 /** The most characters of a run in JSON that a page holds with its replies. */
-const MAX_JSON = 400_000;
+const MAX_JSON = 800_000;
+
+const DIRECTIONS_TEXT =
+  "How much longer each line took than the quickest in the same direction, which can be told " +
+  "without clocks that agree.";
+const CLOCKS_TEXT =
+  "The server's clock minus this machine's: as long as the clocks run evenly, it lies in the band, " +
+  "whatever the delays are.";
 
 /** Writes a run as one HTML file. */
 export class PingPage implements PingExporter {
@@ -105,8 +112,11 @@ export function pingPage(start: Start, end: End, { json, whole }: PageRun, versi
         ...plotParts(distributionPlots(rtt, servers)),
       ],
     },
-    { heading: "Directions", parts: plotParts(plots?.directions()) },
-    { heading: "Clocks", parts: [...plotParts(plots?.offsets()), ...texts(allBreakLines(summary))] },
+    { heading: "Directions", parts: explained(DIRECTIONS_TEXT, plotParts(plots?.directions())) },
+    {
+      heading: "Clocks",
+      parts: [...explained(CLOCKS_TEXT, plotParts(plots?.offsets())), ...texts(allBreakLines(summary))],
+    },
     { heading: "Connections", parts: plotParts(plots?.connections()) },
     { heading: "Servers", parts: summary.servers.length > 0 ? [tablePart(serverTable(summary))] : [] },
     { heading: "Lines", parts: [tablePart(countTable(summary))] },
@@ -123,6 +133,11 @@ export function pingPage(start: Start, end: End, { json, whole }: PageRun, versi
 
 function plotParts(plots: Plot[] = []): Part[] {
   return plots.map((plot) => ({ kind: "plot", plot }));
+}
+
+/** Charts behind what they show, in words. */
+function explained(text: string, charts: Part[]): Part[] {
+  return charts.length === 0 ? [] : [...texts([text]), ...charts];
 }
 
 function texts(some: string[]): Part[] {

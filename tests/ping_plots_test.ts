@@ -205,9 +205,10 @@ test("the page of a long run is small, whatever happens in it", () => {
   const lines = volume(100_000, 1_000_000);
   const worlds: Record<string, World> = {
     "one server": { lines },
-    "losses all over": { lines: lines / 2, isLost: (seq) => seq % 10 === 0 },
+    "one that can be saved whole": { lines: 3000, tags: Array.from({ length: 8 }, (_, i) => `web-${i}`) },
+    "losses all over": { lines: lines / 5, isLost: (seq) => seq % 10 === 0 },
     "many servers": {
-      lines: lines / 2,
+      lines: lines / 5,
       tags: Array.from({ length: 40 }, (_, i) => `web-${i}`),
       slow: [0, 5000],
     },
@@ -224,6 +225,7 @@ test("the page of a long run is small, whatever happens in it", () => {
     }
     page.end(endOf(stats));
     assert(html.length < 1.5 * 1024 ** 2, `${name}: ${html.length} characters`);
+    assertEquals(html.includes("is the whole run"), world.lines <= 3000, name);
     if (name === "losses all over") assertStringIncludes(html, `lost (${world.lines / 10})`);
   }
 });
