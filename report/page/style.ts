@@ -95,7 +95,9 @@ footer { margin-top: 48px; padding-top: 16px; border-top: 1px solid var(--grid);
 @media screen and (max-width: 699px) {
   body { padding: 20px 16px 40px; }
   h1 { font-size: 20px; }
-  .facts { grid-template-columns: repeat(auto-fill, minmax(140px, 1fr)); }
+  .facts { grid-template-columns: 1fr; gap: 4px; }
+  .facts div { display: grid; grid-template-columns: 110px 1fr; gap: 12px; }
+  .facts dt { padding-top: 1px; }
   .verdicts li { grid-template-columns: 20px 1fr; }
   .verdicts li > :last-child { grid-column: 2; }
   .plot.wide { display: none; }
