@@ -31,7 +31,6 @@ export class Chart implements Grouped {
   constructor(figure: HTMLElement, plot: Plot, group: ChartGroup) {
     this.#plot = plot;
     this.#group = group;
-    group.charts.push(this);
     const box = element("div", "chart");
     const head = element("div", "head", box);
     element("strong", "", head).textContent = plot.title;
@@ -50,9 +49,10 @@ export class Chart implements Grouped {
     this.#spoken = element("div", "unseen", box);
     this.#spoken.setAttribute("role", "status");
     figure.append(box);
-    figure.classList.add("live");
     this.#uplot = new uPlot(this.#options(), [[...group.full], [1, 1]], this.#field);
     this.#listen();
+    group.charts.push(this);
+    figure.classList.add("live");
   }
 
   redraw(): void {

@@ -20,7 +20,12 @@ export function start(): void {
     const plot = plots[i]!;
     const across = acrossOf(plot);
     if (across === null) return;
-    new Chart(figure, plot, groups.get(plot.x.quantity) ?? ownGroup(groups, i, across));
+    try {
+      new Chart(figure, plot, groups.get(plot.x.quantity) ?? ownGroup(groups, i, across));
+    } catch (error) {
+      figure.querySelector(".chart")?.remove();
+      reportError(error);
+    }
   });
   const redraw = () => [...groups.values()].forEach(({ charts }) => charts.forEach((it) => it.redraw()));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
