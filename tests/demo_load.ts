@@ -2,11 +2,10 @@
  * Shows how load finds a queue: two servers share a port through a balancer (haproxy), and in front of one of them stands
  * a program that takes its time for each line. Run it with `deno task demo-load`.
  */
-import { haproxyConfig } from "./balanced_pair.ts";
 import { lacking } from "./harness.ts";
-import { Folder, ServerProcess, startHaproxy, TSECHO } from "./helpers.ts";
-import { QueueingRelay } from "./load_peers.ts";
+import { Folder, TSECHO } from "./helpers.ts";
 import type { SavedLoad } from "./load_runs.ts";
+import { QueuedPair } from "./queued_pair.ts";
 
 /** How long web-2's lines take, one after the other: it can do 250 a second. */
 const LINE_MS = 4;
@@ -23,14 +22,7 @@ function say(...lines: string[]): void {
 
 await using stack = new AsyncDisposableStack();
 const folder = stack.use(await Folder.make());
-const fast = stack.use(await ServerProcess.start(["--tag", "web-1"]));
-const slow = stack.use(await ServerProcess.start(["--tag", "web-2"]));
-const queue = stack.use(new QueueingRelay(slow.port, LINE_MS));
-const { process, port } = await startHaproxy(
-  haproxyConfig([fast.port, queue.port]),
-  folder.file("haproxy.cfg"),
-);
-stack.use(process);
+const { port } = stack.use(await QueuedPair.start(LINE_MS));
 
 /** Runs load, shows what it prints, and reads what it saved. */
 async function load(rate: number): Promise<SavedLoad> {
