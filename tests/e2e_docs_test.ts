@@ -63,6 +63,7 @@ const DOCUMENTS = [
   "docs/json",
   "docs/load",
   "docs/protocol",
+  "docs/report",
 ].map((
   it,
 ) => `${it}.md`);

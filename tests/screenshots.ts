@@ -1,16 +1,18 @@
 /// <reference lib="dom" />
 /**
- * The pictures of docs/report.md, from real runs: `deno task screenshots` (needs chromium, haproxy and faketime). The runs
+ * The pictures of README and docs/report.md, from real runs: `deno task screenshots` (needs chromium, haproxy and faketime). The runs
  * take a minute, and a machine that does nothing else.
  */
 import { BALANCED_PAIR_NEEDS, BalancedPair } from "./balanced_pair.ts";
-import { BROWSER, Browser, type Look } from "./browser.ts";
+import { BROWSER, Browser } from "./browser.ts";
 import { lacking } from "./harness.ts";
 import { Folder, ROOT, ServerProcess, TSECHO } from "./helpers.ts";
 import { QueuedPair } from "./queued_pair.ts";
 
 /** No picture of the documents is larger. */
 const MAX_BYTES = 200 * 1024;
+/** As wide as a picture is shown beside text. */
+const WIDTH = 900;
 /** How long web-2's lines take in the overload: it can do 250 a second. */
 const LINE_MS = 4;
 
@@ -38,9 +40,10 @@ async function pageOf(name: string, ...args: string[]): Promise<string> {
 }
 
 /** Draws the head of a page and some of its tables and charts, by their titles. */
-async function draw(url: string, name: string, titles: string[], look: Look = {}): Promise<void> {
-  await using page = await browser.open(url, { width: 900, ...look });
+async function draw(url: string, name: string, titles: string[], { facts = true } = {}): Promise<void> {
+  await using page = await browser.open(url, { width: WIDTH });
   const kept = await page.tab.evaluate(keepOnly, titles);
+  if (!facts) await page.tab.evaluate(() => document.querySelector(".facts")!.remove());
   if (kept.length < titles.length) {
     throw new Error(`${url} has only ${kept.join(", ")} of ${titles.join(", ")}`);
   }
@@ -81,12 +84,12 @@ function keepOnly(titles: string[]): string[] {
     "Downstream delay above its best, over time",
   ];
   await draw(url, "report-balancer", directions);
-  await draw(url, "report-phone", ["Round trip over time"], { width: 360, scheme: "dark" });
 }
 {
   await using pair = await QueuedPair.start(LINE_MS);
   const asked = ["-q", "-c", "20", "-R", "600", "-t", "30s"];
   const url = await pageOf("overload", "load", ...asked, `127.0.0.1:${pair.port}`);
-  const titles = ["Lines by time and response", "Upstream delay over time, from write to the server's stamp"];
-  await draw(url, "report-overload", titles);
+  const upstream = "Upstream delay over time, from write to the server's stamp";
+  await draw(url, "report-overload", ["Response over time", "Lines by time and response", upstream]);
+  await draw(url, "report", [upstream], { facts: false });
 }
