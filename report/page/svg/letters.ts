@@ -1,9 +1,13 @@
-/** How wide text will be: an estimate on the wide side, since the reader's font is not known. */
+/**
+ * How wide text will be: an estimate on the wide side, since the reader's font is not known. DejaVu Sans, the system's on
+ * many Linux machines, is as wide as this.
+ */
 
 /** Widths in parts of the font's size. */
-const NARROW = 0.34;
-const USUAL = 0.6;
-const WIDE = 0.92;
+const NARROW = 0.4;
+const USUAL = 0.64;
+const CAPITAL = 0.78;
+const WIDE = 1;
 /** Of East Asian characters and pictures. */
 const FULL = 1.1;
 const BOLD = 1.15;
@@ -13,9 +17,9 @@ export function textWidth(text: string, size: number, bold = false): number {
   let width = 0;
   for (const char of text) {
     if (char > "\u2e7f") width += FULL;
-    else if (/[ .,:;'|!()[\]ijlt/]/.test(char)) width += NARROW;
-    else if (/[mwMW@%—…]/.test(char)) width += WIDE;
-    else width += /[A-Z]/.test(char) ? 0.7 : USUAL;
+    else if (/[ .,:;'|!()[\]fijlt/]/.test(char)) width += NARROW;
+    else if (/[mwMW@%—…−+<>=~]/.test(char)) width += WIDE;
+    else width += /[A-Z]/.test(char) ? CAPITAL : USUAL;
   }
   return width * size * (bold ? BOLD : 1);
 }
