@@ -124,7 +124,7 @@ class Series {
     if (this.failure !== undefined) return;
     await this.#begin();
     const start = startOf({ ...this.#options, endpoint });
-    if (isOpen) await this.#show(run, start);
+    if (isOpen) await this.#show(run, start, name);
     if (!isOpen || run.ended !== null) {
       this.ended = `${name} was stopped, and is left out`;
       return;
@@ -164,10 +164,13 @@ class Series {
   }
 
   /** Shows a run until it ends. */
-  async #show(run: Load, start: LoadStart): Promise<void> {
+  async #show(run: Load, start: LoadStart, name: string): Promise<void> {
     const { live } = this.#outputs;
     live?.start(start);
-    const progress = () => progressOf(run, this.#options.settings, this.#stop);
+    const progress = () => {
+      const { text, ...rest } = progressOf(run, this.#options.settings, this.#stop);
+      return { ...rest, text: `${name}: ${text}` };
+    };
     const hide = showProgress(live, progress);
     try {
       for await (const interval of run) live?.interval(interval);

@@ -2,7 +2,17 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { orderOf } from "../report/series_record.ts";
 import { e2e as test } from "./harness.ts";
-import { Folder, freePort, run, Running, ServerProcess, TESTDATA, TSECHO, tsecho } from "./helpers.ts";
+import {
+  Folder,
+  freePort,
+  run,
+  Running,
+  ServerProcess,
+  Terminal,
+  TESTDATA,
+  TSECHO,
+  tsecho,
+} from "./helpers.ts";
 import { needsTlsServer, withCertificates } from "./tls_helpers.ts";
 
 /** Short runs. */
@@ -197,6 +207,32 @@ test("a run of a series without a reply ends it", async () => {
   const { code, stdout, stderr } = await tsecho(args);
   assertEquals([code, stderr], [1, `tsecho: Cannot go on with "${url}": no line of after-1 was answered\n`]);
   assertMatch(stdout, /^loss +\S+ +100% /m);
+});
+
+test("on a terminal load --against shows which run goes on, above it those that have ended", async () => {
+  await using server = await ServerProcess.start();
+  const url = `tcp://127.0.0.1:${server.port}`;
+  const args = [
+    "load",
+    "-R",
+    "200",
+    "-c",
+    "2",
+    "-t",
+    "2",
+    "--warmup",
+    "0",
+    "--repeat",
+    "1",
+    "--against",
+    url,
+  ];
+  await using terminal = new Terminal(["env", "-u", "NO_COLOR", ...TSECHO, ...args, url]);
+  await terminal.shows(/\[ *█* *\] {2}before-1: \d of 2 s/);
+  await terminal.shows(/before-1 +\d+\.\d{3} ms .*\r\n/);
+  await terminal.shows(/\[ *█* *\] {2}after-1: \d of 2 s/);
+  await terminal.shows(/after-1 +\d+\.\d{3} ms .*\r\n\r\nCOMPARE load: /);
+  assertEquals(await terminal.code(), 0);
 });
 
 test("compare says what is wrong with one file alone, and load which file cannot be written", async () => {
