@@ -77,7 +77,7 @@ test("load --against loads two endpoints in the order A B B A, and compares what
   assertMatch(quiet.stdout, /^LOAD .*\nagainst .*\n\nCOMPARE /);
 });
 
-test("load --against tells a slower server from a quick one, in both directions", async () => {
+test("load --against tells a slower server from a quick one", async () => {
   await using quick = await delayingServer(0);
   await using slow = await delayingServer(800);
   await using folder = await Folder.make();
@@ -89,9 +89,6 @@ test("load --against tells a slower server from a quick one, in both directions"
   assertMatch(worse.stdout, /^p50 +\d+\.\d{3} ms +\d+\.\d{3} ms +[\d.]+ +[\d.]+ to [\d.]+ +worse$/m);
   const { comparison } = await read(file);
   assertEquals([comparison!.method, comparison!.metrics.p50!.verdict], ["runs", "worse"]);
-  const better = await tsecho([...args, "--against", quick.url, slow.url]);
-  assertEquals([better.code, better.stderr], [0, ""]);
-  assertMatch(better.stdout, /^p50 .* better$/m);
 });
 
 test(
