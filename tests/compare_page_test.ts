@@ -109,6 +109,8 @@ test("the charts of two runs show the ratios with their intervals, and both runs
   const curve = plotOf(page, /by percentile/);
   for (const [side, runs] of [["before", report.before], ["after", report.after]] as const) {
     const { x, y } = layer(curve, side, "line");
+    assertEquals(x[0], 0);
+    assertAlmostEquals(y[0]!, side === "before" ? 0.2 : 0.3, 0.001);
     for (const [quantile, metric] of [[0.9, "p90"], [0.99, "p99"], [0.999, "p99_9"]] as const) {
       const place = x.findIndex((it) => Math.abs(it - quantile) < 1e-9);
       const expected = runs[0]!.run.figures[metric].value! * 1000;
@@ -152,6 +154,28 @@ test("the charts of several runs have their median, the band of all, and a point
   for (const [name, , ...cells] of table!.rows) {
     assertStringIncludes(text, `\n${[name, ...cells.slice(0, -1)].join(" ")}`);
   }
+});
+
+test("a page's words have their tone: a condition that is kept, what is better, and what is not judged", () => {
+  const { page } = pageOf([loadRun(1.5)], [loadRun(1)], ["p50>+10%", "p99>-33%"]);
+  const told = page.verdicts.map(({ topic, tone, text }) => `${topic} ${tone}: ${text.split(":")[0]}`);
+  assertEquals(told.slice(0, 3), [
+    "Condition good: p50>+10% does not hold",
+    'Condition unsure: Cannot tell whether "p99>-33%" holds',
+    "p50 good: better",
+  ]);
+  const untold = pageOf([loadRun(1, 10)], [loadRun(1, 10), loadRun(1, 10)]).page;
+  assertEquals(untold.verdicts[0]!.tone, "unsure");
+  assertStringIncludes(untold.verdicts[0]!.text, "not judged: 0.200 ms before");
+});
+
+test("a run whose percentile is not known is no point among the runs", () => {
+  const few = written((sink) => new LoadDocument(sink), runOf(10, (interval) => answer(interval, 5, 300)));
+  const { page } = pageOf([loadRun(1, 10), few], [loadRun(2, 10)]);
+  assertEquals(layer(plotOf(page, /^p50 of each run/), "before", "points").y.length, 2);
+  const { y } = layer(plotOf(page, /^p99 of each run/), "before", "points");
+  assertEquals(y.length, 1);
+  assertAlmostEquals(Number(y[0]), 2, 0.01);
 });
 
 test("a page says what speaks against believing it", () => {

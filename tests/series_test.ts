@@ -109,6 +109,7 @@ test("a series that was killed is read up to its last whole run, and a reader sa
   assertEquals(stopped.ended, reason);
   const report = comparisonReport(stopped.before, stopped.after, [], [reason]);
   assert(comparisonLines(report).includes(reason));
+  assertEquals((comparisonRecord(report) as { notes: string[] }).notes, [reason]);
 });
 
 test("a series is no run, a run is no series, and a series lacks no side", () => {
