@@ -100,6 +100,7 @@ footer { margin-top: 48px; padding-top: 16px; border-top: 1px solid var(--grid);
   .facts dt { padding-top: 1px; }
   .verdicts li { grid-template-columns: 20px 1fr; }
   .verdicts li > :last-child { grid-column: 2; }
+  .where { width: 100%; min-height: 20px; text-align: right; }
   .plot.wide { display: none; }
   .plot.narrow { display: block; }
 }
