@@ -2,17 +2,8 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { orderOf } from "../report/series_record.ts";
 import { e2e as test } from "./harness.ts";
-import {
-  Folder,
-  freePort,
-  run,
-  Running,
-  ServerProcess,
-  Terminal,
-  TESTDATA,
-  TSECHO,
-  tsecho,
-} from "./helpers.ts";
+import { Folder, freePort, run, Running, ServerProcess, Terminal, TSECHO, tsecho } from "./helpers.ts";
+import { delayingServer } from "./peers.ts";
 import { needsTlsServer, withCertificates } from "./tls_helpers.ts";
 
 /** Short runs. */
@@ -33,14 +24,6 @@ async function read(file: string): Promise<SavedSeries> {
 /** The comparison at the end of a text. */
 function comparisonIn(stdout: string): string {
   return stdout.slice(stdout.indexOf("COMPARE "));
-}
-
-/** A server in Python that answers after so many milliseconds. */
-async function delayingServer(delay: number): Promise<Running & { url: string }> {
-  const server = new Running(["python3", `${TESTDATA}delaying_server.py`, String(delay)]);
-  await server.stdout.until(/listening on .*\n/);
-  const [, url] = /listening on (.*)\n/.exec(server.stdout.text)!;
-  return Object.assign(server, { url: url! });
 }
 
 test("load --against loads two endpoints in the order A B B A, and compares what it saves", async () => {
@@ -75,20 +58,6 @@ test("load --against loads two endpoints in the order A B B A, and compares what
 
   const quiet = await tsecho([...args, "-q", before]);
   assertMatch(quiet.stdout, /^LOAD .*\nagainst .*\n\nCOMPARE /);
-});
-
-test("load --against tells a slower server from a quick one", async () => {
-  await using quick = await delayingServer(0);
-  await using slow = await delayingServer(800);
-  await using folder = await Folder.make();
-  const file = folder.file("ab.json");
-  const args = ["load", ...SHORT, "--repeat", "6", "--json", file, "--fail-if", "p50>+100%", "-q"];
-  const worse = await tsecho([...args, "--against", slow.url, quick.url]);
-  assertEquals(worse.code, 3);
-  assertMatch(worse.stderr, /^tsecho: Threshold broken: p50>\+100%: it is from \+\d/);
-  assertMatch(worse.stdout, /^p50 +\d+\.\d{3} ms +\d+\.\d{3} ms +[\d.]+ +[\d.]+ to [\d.]+ +worse$/m);
-  const { comparison } = await read(file);
-  assertEquals([comparison!.method, comparison!.metrics.p50!.verdict], ["runs", "worse"]);
 });
 
 test(

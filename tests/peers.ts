@@ -1,7 +1,7 @@
 /** Servers of all kinds, what stands between ping and a server, and clocks that are off. */
 import { closeQuietly } from "../net/stream.ts";
 import { lacking } from "./harness.ts";
-import { run, within } from "./helpers.ts";
+import { run, Running, TESTDATA, within } from "./helpers.ts";
 
 /** Where the sequence number stands in a line of ping, and how long it is. */
 const SEQ_AT = 9;
@@ -115,4 +115,12 @@ export function fakeServer(serve: (conn: Deno.TcpConn) => Promise<void>) {
       await within(loop, "the fake server to end");
     },
   };
+}
+
+/** A server in Python that answers after so many milliseconds. */
+export async function delayingServer(delay: number): Promise<Running & { url: string }> {
+  const server = new Running(["python3", `${TESTDATA}delaying_server.py`, String(delay)]);
+  await server.stdout.until(/listening on .*\n/);
+  const [, url] = /listening on (.*)\n/.exec(server.stdout.text)!;
+  return Object.assign(server, { url: url! });
 }
