@@ -1,6 +1,7 @@
 /** Unix sockets: the file, and who may have it. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { e2e as test, volume } from "./harness.ts";
+import { serve } from "../server.ts";
+import { e2e as test } from "./harness.ts";
 import {
   Collected,
   eventually,
@@ -96,13 +97,32 @@ test("a server that ends leaves the file of the one that has its path now", opti
   assertEquals([...Deno.readDirSync(folder.path)], []);
 });
 
+test("of servers that look at one left file in turns, one gets the path", options, async () => {
+  await using folder = await Folder.make();
+  const [path, made] = [folder.file("s.sock"), folder.file("made.sock")];
+  const listener = Deno.listen({ transport: "unix", path: made });
+  await Deno.link(made, path);
+  listener.close(); // which removes its file, and leaves the other
+  // In one process each step of theirs follows the same step of the others.
+  const started = await Promise.allSettled(
+    Array.from({ length: 6 }, () => serve({ listen: [`unix:${path}`] })),
+  );
+  const servers = started.filter((it) => it.status === "fulfilled").map(({ value }) => value);
+  for (const server of servers) await server[Symbol.asyncDispose]();
+  assertEquals(servers.length, 1);
+  for (const it of started) {
+    if (it.status === "rejected") assertStringIncludes(it.reason.message, "another server listens on it");
+  }
+  assertEquals([...Deno.readDirSync(folder.path)], []);
+});
+
 test(
-  "of servers that start at once where a file was left, one gets the path",
-  { ...options, long: true },
+  "of processes that start at once where a file was left, one gets the path",
+  { ...options, long: "only" },
   async () => {
     await using folder = await Folder.make();
     const path = folder.file("s.sock");
-    for (let round = 0; round < volume(1, 3); round++) {
+    for (let round = 0; round < 3; round++) {
       await run([
         "python3",
         "-c",
