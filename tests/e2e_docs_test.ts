@@ -162,6 +162,7 @@ function masked(lines: string[]): string[] {
     .map((line) =>
       line.replaceAll(/(?:localhost|web|127\.0\.0\.1|\[::1?\])(?::\d+)?(?![\w-])/g, "HOST")
         .replaceAll(/, \d+ (?:reordered|due and not sent)|,"busy":[\d.]+/g, "")
+        .replace(/^(?:the delay is|whether the delay is) downstream\b.*/, "DOWNSTREAM, PROVEN OR NOT")
         .replaceAll(/[+-]?\d+(?:\.\d+)?/g, "N")
         .replaceAll(/\s*[\u2588-\u258f]+$/g, " BAR")
         .replaceAll(/\s+/g, " ").trim()
