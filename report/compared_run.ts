@@ -8,7 +8,7 @@ import { decodeHdr } from "../stats/hdr_decoder.ts";
 import { isInTime } from "../stats/line_counters.ts";
 import type { GeneratorVerdict } from "../stats/load_summary.ts";
 import { valuesFor } from "../stats/metrics.ts";
-import { type CourseEntry, courseOf, quantileCurve, type RunCourse } from "../stats/run_course.ts";
+import { type CourseEntry, courseOf, HANDFUL, quantileCurve, type RunCourse } from "../stats/run_course.ts";
 import { type Figure, figureOf, lossOf, RunParts } from "../stats/run_parts.ts";
 import { formatMillis } from "../time/duration.ts";
 import { neverText, perSecond } from "./load_figures.ts";
@@ -156,7 +156,7 @@ function fromLoad(start: Json, records: Json[]): ComparedRun {
       parts,
       (metric) => whyUnknown(metric, latency, numberOf(start, whose, "timeout", 0)),
     ),
-    course: { entries: entriesOf(seconds, duration, headline), curve: quantileCurve(parts.latency()) },
+    course: { ...entriesOf(seconds, duration, headline), curve: quantileCurve(parts.latency()) },
   };
 }
 
@@ -241,13 +241,20 @@ function partsOfLoad(seconds: readonly Json[], duration: number, headline: "resp
   return parts;
 }
 
-/** The seconds of the plan; what came after it are the replies that were waited for, the slow ones alone. */
+/** The seconds, and what came after the plan's end: drawn if it is more than a few slow replies, told in any case. */
 function entriesOf(
   seconds: readonly Json[],
   duration: number,
   headline: "response" | "service",
-): CourseEntry[] {
-  return seconds.map((it) => entryOf(it, headline)).filter(({ from }) => from < duration);
+): Pick<RunCourse, "entries" | "tail"> {
+  const entries = seconds.map((it) => entryOf(it, headline));
+  const latency = seconds.find((_, place) => entries[place]!.from >= duration)?.[headline];
+  if (!isObject(latency)) return { entries: entries.filter(({ from }) => from < duration) };
+  const tail = {
+    lines: numberOf(latency, "a second's", "count", 0),
+    slowest: numberOf(latency, "a second's", "max", 0) * 1000,
+  };
+  return { entries: entries.filter(({ from }) => from < duration || tail.lines > HANDFUL), tail };
 }
 
 function entryOf(second: Json, headline: "response" | "service"): CourseEntry {

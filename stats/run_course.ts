@@ -14,10 +14,22 @@ export interface CourseEntry {
   p99: number | null;
 }
 
+/** So few lines that came after a plan's end tell nothing of that time: they are the slow ones of the lines before. */
+export const HANDFUL = 10;
+
+/** What came after a plan's end. */
+export interface Tail {
+  lines: number;
+  /** The longest latency, in ms. */
+  slowest: number;
+}
+
 /** The latencies of a run, over its time and over its lines. */
 export interface RunCourse {
-  /** In order, without gaps. */
+  /** In order, without gaps; what came after the plan's end is one, if it is more than a {@linkcode HANDFUL}. */
   entries: CourseEntry[];
+  /** Undefined if nothing came after the plan's end. */
+  tail?: Tail;
   /** For each quantile, the latency in ms that this share of the lines did not exceed. */
   curve: [quantile: number, millis: number][];
 }

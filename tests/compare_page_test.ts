@@ -124,11 +124,23 @@ test("the charts of two runs show the ratios with their intervals, and both runs
   assertAlmostEquals(before.y[59]!, 0.2 * 1.04, 0.001);
   assertAlmostEquals(layer(plotOf(page, /^p99 over time/), "after", "line").y[0]!, 3, 0.01);
   assert(median.layers.every(({ kind }) => kind === "line"));
-  // The slow lines that are answered after the plan's end are in no second of it.
+});
+
+test("what came after a plan's end is drawn where it was, a few slow lines of it are told alone", () => {
   const { seconds, ...saved } = JSON.parse(loadRun(1));
-  const tail = { ...seconds[0], from: 60, to: 60.9 };
-  const late = pageOf([JSON.stringify({ ...saved, seconds: [...seconds, tail] })], [loadRun(1)]).page;
-  assertEquals(layer(plotOf(late, /^Median over time/), "before", "line").x.length, 60);
+  const medianOf = (count: number) => {
+    const tail = { ...seconds[0], from: 60, to: 60.9, response: { ...seconds[0].response, count, max: 0.8 } };
+    const { page } = pageOf([JSON.stringify({ ...saved, seconds: [...seconds, tail] })], [loadRun(1)]);
+    return plotOf(page, /^Median over time/);
+  };
+  assertEquals(layer(medianOf(145), "before", "line").x.slice(-2), [59.5, 60.45]);
+  assertEquals(layer(medianOf(10), "before", "line").x.length, 60);
+  for (const [count, lines] of [[145, "145 lines"], [1, "1 line"]] as const) {
+    assertStringIncludes(
+      medianOf(count).description,
+      `After the plan's end came: before, ${lines}, the slowest after 800.000 ms.`,
+    );
+  }
 });
 
 test("the charts of several runs have their median, the band of all, and a point for each in the order of time", () => {

@@ -8,6 +8,7 @@ import { LoadText } from "../report/load_text.ts";
 import { renderPage } from "../report/page/document.ts";
 import type { Layer, Page, Plot, Table } from "../report/page/model.ts";
 import { readComparedRun } from "../report/compared_run.ts";
+import { LoadInterval } from "../stats/load_interval.ts";
 import { LOAD_PERCENTILES, type LoadDurations, type LoadSummary } from "../stats/load_summary.ts";
 import type { LoadFound, LoadTrial } from "../stats/load_trial.ts";
 import { LOAD_METRICS } from "../stats/metrics.ts";
@@ -214,6 +215,66 @@ test("lost lines are marked where they were, and rates are those of each second"
   const each = (of: Page) => /each .*?;/.exec(plotOf(of, "Lines in flight").description)![0];
   const long = pageOf(runOf(700, (interval) => answer(interval, 1, 200)));
   assertEquals([each(page), each(long)], ["each second;", "each 2 s;"]);
+});
+
+/** A plan of 4 s, and lines that came within half a second after its end, the slowest after 831 ms. */
+function lateRun(lines: number, micros = 831_000): Run {
+  const run = runOf(4, (interval) => answer(interval, 300, 14_000));
+  const tail = new LoadInterval();
+  Object.assign(tail, { from: 4000, to: 4370, tail: true });
+  answer(tail, lines, micros);
+  tail.planned = 0;
+  tail.server(null).up.record(814_000, lines);
+  run.stats.add(tail);
+  return run;
+}
+
+test("what came after the plan's end is drawn where it was, and is in no rate", () => {
+  const page = pageOf(lateRun(145));
+  const response = plotOf(page, "Response over time");
+  const [at, p99] = [
+    layerOf(response, "line", "p99")!.x.at(-1)!,
+    layerOf(response, "line", "p99")!.y.at(-1)!,
+  ];
+  assertEquals([at.toFixed(3), Math.round(p99)], ["4.185", 831]);
+  assertStringIncludes(
+    response.description,
+    "Among the p99 of each second and of what came after the plan's end the highest is 831",
+  );
+  assertStringIncludes(
+    response.description,
+    "145 lines came after the plan's end, the slowest after 831.000 ms.",
+  );
+  assertStringIncludes(plotOf(page, "Upstream delay").description, "at most 814");
+  const rates = plotOf(page, "Planned, sent and received rate");
+  for (const name of ["planned", "sent", "received"]) {
+    const { x, y } = layerOf(rates, "line", name)!;
+    assertEquals([x, y], [[0, 1, 2, 3, 4], [300, 300, 300, 300, 300]]);
+  }
+  assertStringIncludes(rates.description, "145 lines came after the plan's end");
+  const { heat, text } = {
+    heat: layerOf(plotOf(page, "Lines by time"), "heat")!,
+    text: plotOf(page, "Lines by time"),
+  };
+  assertEquals(heat.xEdges, [0, 1, 2, 3, 4, 4.37]);
+  assertStringIncludes(
+    text.description,
+    "A column is 1 s wide, the last one what came after the plan's end, 370 ms.",
+  );
+});
+
+test("a few lines after the plan's end are drawn if one is slower than all before, and told in any case", () => {
+  for (
+    const [lines, micros, drawn] of [[10, 14_000, false], [3, 831_000, true], [40, 14_000, true]] as const
+  ) {
+    const plot = plotOf(pageOf(lateRun(lines, micros)), "Response over time");
+    assertEquals(layerOf(plot, "band")!.high.at(-1) !== null, drawn, `${lines} lines`);
+    assertStringIncludes(plot.description, `${lines} lines came after the plan's end`);
+    assertEquals(plot.description.includes("and of what came after"), drawn);
+  }
+  const upstream = plotOf(pageOf(lateRun(40)), "Upstream delay").description;
+  assertStringIncludes(upstream, "and up to 814.000 ms after the plan's end");
+  assert(!plotOf(pageOf(runOf(4, (it) => answer(it, 9, 9))), "Response").description.includes("plan's end"));
 });
 
 test("each server's delays have its own colour, upstream and downstream on one scale", () => {

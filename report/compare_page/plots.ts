@@ -3,6 +3,7 @@ import { COMPARED_PERCENTILES, nameOfCompared } from "../../stats/compared_metri
 import type { CourseEntry, RunCourse } from "../../stats/run_course.ts";
 import { median } from "../../stats/trend.ts";
 import type { ComparisonReport, NamedRun } from "../comparison_report.ts";
+import { counted } from "../../failure.ts";
 import type { Axis, Layer, Plot, Value } from "../page/model.ts";
 
 /** Colours of the palette. */
@@ -84,7 +85,9 @@ export function overTime(before: readonly NamedRun[], after: readonly NamedRun[]
       title: `${what} over time`,
       description:
         `The ${name === "p50" ? "median" : "99th percentile"} of each second, or of several in a long run, ` +
-        `from each run's own start. A gap is a time with too few replies.${bandText(before, after)}`,
+        `from each run's own start. A gap is a time with too few replies.${tailText(before, after)}${
+          bandText(before, after)
+        }`,
       x: { label: "time since the run began", quantity: "time", min: 0, max: Math.max(...ends) },
       y: durationAxis(latencyName(before), sides),
       layers: layersOf(sides),
@@ -134,6 +137,22 @@ function latencyName([first]: readonly NamedRun[]): string {
 function bandText(before: readonly NamedRun[], after: readonly NamedRun[]): string {
   if (Math.max(before.length, after.length) === 1) return "";
   return " A line is the median of a side's runs, its band goes from the least to the largest of them.";
+}
+
+/** What came after the ends of plans, in words. */
+function tailText(before: readonly NamedRun[], after: readonly NamedRun[]): string {
+  const told = ([["before", before], ["after", after]] as const).flatMap(([side, runs]) => {
+    const tails = runs.flatMap(({ run }) => run.course.tail ?? []);
+    if (tails.length === 0) return [];
+    const lines = Math.max(...tails.map((it) => it.lines));
+    const slowest = Math.max(...tails.map((it) => it.slowest)).toFixed(3);
+    return [
+      `${side}, ${runs.length > 1 ? "at most " : ""}${
+        counted(lines, "line")
+      }, the slowest after ${slowest} ms`,
+    ];
+  });
+  return told.length === 0 ? "" : ` After the plan's end came: ${told.join("; ")}.`;
 }
 
 /** The curves of runs, as far as half of them go. */

@@ -2,6 +2,7 @@
 import type { Distribution } from "../../stats/distribution.ts";
 import { type LoadInterval, sumOf } from "../../stats/load_interval.ts";
 import type { LoadStats } from "../../stats/load_stats.ts";
+import { HANDFUL, type Tail } from "../../stats/run_course.ts";
 import { LogScale } from "../histogram.ts";
 import { durationText } from "../load_figures.ts";
 import type { Value } from "../page/model.ts";
@@ -11,8 +12,6 @@ const MAX_HEAT_COLUMNS = 120;
 const MAX_HEAT_ROWS = 40;
 /** A row of it spans this factor at least. */
 const MIN_HEAT_FACTOR = 1.05;
-/** What came after the plan's end has figures of its own from this share of the entry before on. */
-const LONG_TAIL = 0.5;
 /** The most servers whose delays are drawn. */
 export const MAX_DRAWN_SERVERS = 8;
 
@@ -59,7 +58,7 @@ export class Course {
   readonly from: number[] = [];
   readonly to: number[] = [];
   readonly middle: number[] = [];
-  /** Lines a second. */
+  /** Lines a second, of the plan's time alone. */
   readonly planned: number[] = [];
   readonly sent: number[] = [];
   readonly received: number[] = [];
@@ -73,6 +72,8 @@ export class Course {
   readonly otherServers: number;
   /** Entries in which lines were lost, failed or were dropped, neighbours in one. */
   readonly bad: [from: number, to: number][] = [];
+  /** What came after the plan's end, which is the last entry; undefined if that was nothing. */
+  tail: Tail | undefined;
   /** Undefined if no line was answered. */
   readonly heat: HeatMap | undefined;
 
@@ -101,6 +102,17 @@ export class Course {
     return Math.abs(to - from - 1) < 1e-6 ? "second" : durationText((to - from) * 1000);
   }
 
+  /** Which times figures are of, in words. */
+  get each(): string {
+    const isTailDrawn = this.tail !== undefined && this.headline.max.at(-1) !== null;
+    return `each ${this.step}${isTailDrawn ? " and of what came after the plan's end" : ""}`;
+  }
+
+  /** When the plan ended, in seconds. */
+  get planEnd(): number {
+    return this.to[this.received.length - 1] ?? 0;
+  }
+
   /** When it ended, in seconds. */
   get end(): number {
     return this.to.at(-1) ?? 0;
@@ -112,13 +124,17 @@ export class Course {
     this.from.push(from);
     this.to.push(to);
     this.middle.push((from + to) / 2);
-    for (const [name, lines] of Object.entries({ planned, sent, received })) {
-      this[name as "planned"].push(to > from ? lines / (to - from) : 0);
-    }
     this.inFlight.push(inFlight);
+    if (interval.tail) {
+      if (headline.count > 0) this.tail = { lines: headline.count, slowest: headline.max / 1000 };
+    } else {
+      for (const [name, lines] of Object.entries({ planned, sent, received })) {
+        this[name as "planned"].push(to > from ? lines / (to - from) : 0);
+      }
+    }
     // The few lines of a moment would pull the end of each line somewhere.
-    const before = this.from.length < 2 ? 0 : this.to.at(-2)! - this.from.at(-2)!;
-    const isDrawn = !interval.tail || to - from >= LONG_TAIL * before;
+    const isDrawn = !interval.tail || headline.count > HANDFUL ||
+      headline.max / 1000 > this.headline.max.reduce<number>((most, it) => Math.max(most, it ?? 0), 0);
     this.headline.add(isDrawn ? headline : undefined);
     this.sendLag.add(isDrawn ? sendLag : undefined);
     for (const { tag, up, down } of this.servers) {
@@ -133,11 +149,12 @@ export class Course {
   }
 
   #heat(scale: LogScale, entries: number[][]): HeatMap {
-    const each = Math.ceil(entries.length / MAX_HEAT_COLUMNS);
-    const firsts = entries.keys().filter((place) => place % each === 0).toArray();
+    const inPlan = this.received.length;
+    const each = Math.max(1, Math.ceil(inPlan / MAX_HEAT_COLUMNS));
+    const firsts = entries.keys().filter((it) => it >= inPlan || it % each === 0).toArray();
     const counts = Array.from({ length: scale.bins }, (_, row) =>
-      firsts.map((first) => {
-        const column = entries.slice(first, first + each);
+      firsts.map((first, place) => {
+        const column = entries.slice(first, firsts[place + 1]);
         return column.reduce((sum, rows) => sum + rows[row]!, 0);
       }));
     return {

@@ -6,9 +6,9 @@ import { isBeyond } from "../../stats/load_durations.ts";
 import type { LoadStats } from "../../stats/load_stats.ts";
 import { millis, millisOfMicros } from "../format.ts";
 import { logBins } from "../histogram.ts";
-import { headlineOf, perSecond } from "../load_figures.ts";
+import { durationText, headlineOf, perSecond } from "../load_figures.ts";
 import type { Axis, Layer, LineLayer, Plot, Value } from "../page/model.ts";
-import { type Course, MAX_DRAWN_SERVERS, type Spread } from "./course.ts";
+import { type Course, type HeatMap, MAX_DRAWN_SERVERS, type Spread } from "./course.ts";
 import { nameOf } from "./tables.ts";
 
 /** Colours of the palette. */
@@ -38,23 +38,23 @@ export function latencyOverTime(start: LoadStart, { stats, summary }: LoadEnd, c
     `Over the whole run from ${millisOfMicros(values.min)} to ${millisOfMicros(values.max)} ms, ` +
     `half of the lines at most ${
       millisOfMicros(values.percentile(50))
-    } ms. Among the ${top} of each ${course.step} the highest is ` +
-    `${worst.toFixed(3)} ms, at ${at.toFixed(1)} s. ${badText(course)}`;
+    } ms. Among the ${top} of ${course.each} the highest is ` +
+    `${worst.toFixed(3)} ms, at ${at.toFixed(1)} s.${tailText(course)} ${badText(course)}`;
   return [{ ...plot, description, layers: [...badLayers(course), ...plot.layers] }];
 }
 
 /** Lines a second. */
 export function ratesOverTime(start: LoadStart, { summary }: LoadEnd, course: Course): Plot[] {
-  if (course.from.length === 0) return [];
+  if (course.received.length === 0) return [];
   const isOpen = start.loop === "open";
   const names = isOpen ? ["planned", "sent", "received"] as const : ["sent", "received"] as const;
   const { rate } = summary;
-  const x = [...course.from, course.to.at(-1)!];
+  const x = [...course.from.slice(0, course.received.length), course.planEnd];
   return [{
     title: isOpen ? "Planned, sent and received rate over time" : "Sent and received rate over time",
     description: `On average ${
       names.map((it) => `${perSecond(rate[it])} lines/s ${it}`).join(", ")
-    }; what came after the plan's end is in the last step. ${badText(course)}`,
+    }, in the plan's time.${tailText(course)} ${badText(course)}`,
     x: timeAxis(course),
     y: { label: "lines a second", quantity: "rate", min: 0 },
     layers: [
@@ -94,7 +94,7 @@ export function heatMap(start: LoadStart, course: Course): Plot[] {
     title: `Lines by time and ${name}`,
     description:
       "Each cell counts the lines whose replies came in that time after such a wait: two bands are two " +
-      "kinds of lines, and a rising one is a queue that grows.",
+      `kinds of lines, and a rising one is a queue that grows. ${columnText(course, heat)}`,
     x: timeAxis(course),
     y: { label: name, quantity: "duration", scale: "log" },
     layers: [{ kind: "heat", name: "lines", ...heat }],
@@ -162,11 +162,12 @@ export function directionsOverTime(course: Course): Plot[] {
       ? "Upstream delay over time, from write to the server's stamp"
       : "Downstream delay over time, from the server's stamp to the reply",
     description:
-      `${top} in each ${course.step}, above the shortest delay that was known by then, on the same scale as the ` +
+      `${top} of ${course.each}, above the shortest delay that was known by then, on the same scale as the ` +
       `other direction's. ${
         known.map((server) => {
           const [most, at] = maximumOf(server[direction][top], middle);
-          return `${nameOf(server)}: at most ${most.toFixed(3)} ms, at ${at.toFixed(1)} s`;
+          return `${nameOf(server)}: at most ${most.toFixed(3)} ms, at ${at.toFixed(1)} s` +
+            untoldTail(server[direction], top, course);
         }).join("; ")
       }.${others}`,
     x: timeAxis(course),
@@ -276,6 +277,30 @@ function quantileLine(name: string, colour: number, values: Distribution, stats:
 function maximumOf(values: Value[], x: number[]): [most: number, at: number] {
   const most = Math.max(0, ...values.filter((it) => it !== null));
   return [most, x[values.indexOf(most)] ?? 0];
+}
+
+/** What came after the plan's end, in words. */
+function tailText({ tail }: Course): string {
+  if (tail === undefined) return "";
+  return ` ${counted(tail.lines, "line")} came after the plan's end, the slowest after ${
+    tail.slowest.toFixed(3)
+  } ms.`;
+}
+
+/** The largest delay after the plan's end, where that time has too few lines for the percentile that is told. */
+function untoldTail(spread: Spread, top: Spread["top"], { tail }: Course): string {
+  const most = spread.max.at(-1) ?? null;
+  if (tail === undefined || most === null || spread[top].at(-1) !== null) return "";
+  return `, and up to ${most.toFixed(3)} ms after the plan's end`;
+}
+
+/** How wide the columns of a heat map are, in words. */
+function columnText({ tail, planEnd, end }: Course, { xEdges: [from = 0, to = 0] }: HeatMap): string {
+  const text = (seconds: number) => durationText(Math.max(1, Number((seconds * 1000).toPrecision(3))));
+  if (tail === undefined) return `A column is ${text(to - from)} wide.`;
+  return `A column is ${text(to - from)} wide, the last one what came after the plan's end, ${
+    text(end - planEnd)
+  }.`;
 }
 
 function badLayers({ bad }: Course): Layer[] {
