@@ -197,17 +197,18 @@ test("the heat map and the histogram count each line that was received once", ()
   );
 });
 
-test("lost lines are marked where they were, and rates are those of each second", () => {
+test("lost lines are marked when they were due, and rates are those of each second", () => {
   const run = runOf(10, (interval, place) => {
     answer(interval, 100, 200);
     if (place !== 3 && place !== 4 && place !== 8) return;
     interval.planned++;
     interval.sent++;
     interval.lost++;
-  });
+  }, { timeout: 2000 });
   const page = pageOf(run);
   for (const title of ["Response over time", "Planned, sent and received rate"]) {
-    assertEquals(layerOf(plotOf(page, title), "spans")!.spans, [[3, 5], [8, 9]]);
+    assertEquals(layerOf(plotOf(page, title), "spans")!.spans, [[1, 3], [6, 7]]);
+    assertStringIncludes(plotOf(page, title).description, "2 spans in which 3 lines were lost,");
   }
   const rates = plotOf(page, "Planned, sent and received rate");
   assertEquals(layerOf(rates, "line", "planned")!.y.slice(2, 6), [100, 101, 101, 100]);
@@ -215,6 +216,26 @@ test("lost lines are marked where they were, and rates are those of each second"
   const each = (of: Page) => /each .*?;/.exec(plotOf(of, "Lines in flight").description)![0];
   const long = pageOf(runOf(700, (interval) => answer(interval, 1, 200)));
   assertEquals([each(page), each(long)], ["each second;", "each 2 s;"]);
+});
+
+test("losses are drawn with their amount: what waited for a time-out when it was due, the rest when it failed", () => {
+  const run = runOf(4, (interval, place) => {
+    answer(interval, 300, 14_000);
+    if (place === 1) interval.unsent += 7;
+    if (place === 3) interval.errors.set("connection reset", 4);
+    if (place === 3) interval.dropped += 2;
+  }, { timeout: 1500 });
+  const tail = new LoadInterval();
+  Object.assign(tail, { from: 4000, to: 5520, tail: true, lost: 90 });
+  run.stats.add(tail);
+  const rates = plotOf(pageOf(run), "Planned, sent and received rate");
+  const lost = layerOf(rates, "line", "lost, when due")!;
+  assertEquals([lost.x, lost.y], [[0, 0.5, 1.5, 2.5, 4], [14, 0, 0, 60, 60]]);
+  assertEquals(layerOf(rates, "line", "failed or dropped")!.y, [0, 0, 0, 6, 6]);
+  assertEquals(layerOf(rates, "spans")!.spans, [[0, 0.5], [2.5, 4]]);
+  assertStringIncludes(rates.description, "2 spans in which 103 lines were lost, failed or not sent");
+  const whole = plotOf(pageOf(runOf(3, (it) => answer(it, 9, 9))), "Planned");
+  assertEquals(whole.layers.map(({ name }) => name), ["planned", "sent", "received"]);
 });
 
 /** A plan of 4 s, and lines that came within half a second after its end, the slowest after 831 ms. */

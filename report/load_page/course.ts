@@ -1,11 +1,12 @@
 /** How a load went, second by second, as the numbers that charts show. */
 import type { Distribution } from "../../stats/distribution.ts";
-import { type LoadInterval, sumOf } from "../../stats/load_interval.ts";
+import type { LoadInterval } from "../../stats/load_interval.ts";
 import type { LoadStats } from "../../stats/load_stats.ts";
 import { HANDFUL, type Tail } from "../../stats/run_course.ts";
 import { LogScale } from "../histogram.ts";
 import { durationText } from "../load_figures.ts";
 import type { Value } from "../page/model.ts";
+import { Losses } from "./losses.ts";
 
 /** The most cells of the heat map. */
 const MAX_HEAT_COLUMNS = 120;
@@ -70,8 +71,8 @@ export class Course {
   /** The delays of the servers with the most lines, and how many other servers there are. */
   readonly servers: { tag: string | null; up: Spread; down: Spread }[];
   readonly otherServers: number;
-  /** Entries in which lines were lost, failed or were dropped, neighbours in one. */
-  readonly bad: [from: number, to: number][] = [];
+  /** Lines without a right reply. */
+  readonly losses: Losses;
   /** What came after the plan's end, which is the last entry; undefined if that was nothing. */
   tail: Tail | undefined;
   /** Undefined if no line was answered. */
@@ -79,6 +80,7 @@ export class Course {
 
   constructor(stats: LoadStats) {
     const isOpen = stats.context.loop === "open";
+    this.losses = new Losses(stats.context.timeout / 1000);
     const byLines = [...stats.total.servers].sort(([, a], [, b]) => b.received - a.received);
     this.servers = byLines.slice(0, MAX_DRAWN_SERVERS).map(([tag]) => ({
       tag,
@@ -142,10 +144,7 @@ export class Course {
       up.add(part?.up);
       down.add(part?.down);
     }
-    if (badOf(interval) === 0) return;
-    const last = this.bad.at(-1);
-    if (last?.[1] === from) last[1] = to;
-    else this.bad.push([from, to]);
+    this.losses.add(interval, this.planEnd);
   }
 
   #heat(scale: LogScale, entries: number[][]): HeatMap {
@@ -163,11 +162,6 @@ export class Course {
       counts,
     };
   }
-}
-
-/** Lines without a right reply that an entry tells of. */
-function badOf({ lost, dropped, unsent, corrupt, errors }: LoadInterval): number {
-  return lost + dropped + unsent + corrupt + sumOf(errors);
 }
 
 function heatScale({ count, min, max }: Distribution): LogScale | undefined {

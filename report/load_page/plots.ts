@@ -12,7 +12,7 @@ import { type Course, type HeatMap, MAX_DRAWN_SERVERS, type Spread } from "./cou
 import { nameOf } from "./tables.ts";
 
 /** Colours of the palette. */
-const COLOURS = { first: 0, second: 1, third: 2, losses: -1 };
+const COLOURS = { first: 0, second: 1, third: 2, failed: 3, losses: -1 };
 /** The most bars of the histogram. */
 const MAX_BARS = 40;
 /** Quantiles drawn for each tenfold of 1 / (1 - quantile). */
@@ -67,6 +67,7 @@ export function ratesOverTime(start: LoadStart, { summary }: LoadEnd, course: Co
         y: [...course[name], course[name].at(-1)!],
         steps: true,
       })),
+      ...lossLines(course),
     ],
   }];
 }
@@ -303,14 +304,28 @@ function columnText({ tail, planEnd, end }: Course, { xEdges: [from = 0, to = 0]
   }.`;
 }
 
-function badLayers({ bad }: Course): Layer[] {
-  return bad.length === 0
-    ? []
-    : [{ kind: "spans", name: "lines lost, failed or not sent", colour: COLOURS.losses, spans: bad }];
+/** Lines a second that had no right reply, those that there were. */
+function lossLines({ losses: { overdue, failed } }: Course): Layer[] {
+  const lines: LineLayer[] = [
+    { ...line("lost, when due", COLOURS.losses, overdue.x, overdue.y), steps: true },
+    { ...line("failed or dropped", COLOURS.failed, failed.x, failed.y), steps: true },
+  ];
+  return lines.filter(({ y }) => y.some((it) => it !== 0));
 }
 
-function badText({ bad }: Course): string {
-  return bad.length === 0
-    ? "No line was lost, failed or was not sent."
-    : `Marked: ${counted(bad.length, "span")} in which lines were lost, failed or were not sent.`;
+function badLayers({ losses }: Course): Layer[] {
+  const spans = losses.spans();
+  if (spans.length === 0) return [];
+  return [{ kind: "spans", name: "lines lost, failed or not sent", colour: COLOURS.losses, spans }];
+}
+
+function badText({ losses }: Course): string {
+  const { length } = losses.spans();
+  if (length === 0) return "No line was lost, failed or was not sent.";
+  const lines = losses.lines === 1 ? "1 line was" : `${losses.lines} lines were`;
+  return `Marked: ${counted(length, "span")} in which ${lines} lost, failed or not sent.${
+    losses.overdue.y.some((it) => it > 0)
+      ? " A lost one is marked when it was due, not when its time-out passed."
+      : ""
+  }`;
 }
