@@ -52,7 +52,7 @@ class DeafListener implements AsyncDisposable {
 test("with --reconnect lines whose connection is not made are sent, and lost or pending with their reason", async () => {
   await using listener = new DeafListener(0);
   await listener.deaf;
-  const args = [`127.0.0.1:${listener.port}`, "--reconnect", "-i", "0.1", "-W", "1", "--json-stream"];
+  const args = [`127.0.0.1:${listener.port}`, "--reconnect", "-i", "0.1", "-W", "3", "--json-stream"];
   await using ping = new Running([...TSECHO, "ping", ...args]);
   await ping.stdout.until(/"fate":"lost"/);
   ping.kill("SIGINT");
@@ -65,7 +65,7 @@ test("with --reconnect lines whose connection is not made are sent, and lost or 
   assert(lost > 0 && pending > 0, JSON.stringify(end));
   assertEquals(
     new Set(replies.filter(({ fate }) => fate === "lost").map(({ reason }) => reason)),
-    new Set(["no connection in 1s"]),
+    new Set(["no connection in 3s"]),
   );
 });
 
