@@ -70,26 +70,45 @@ function keepOnly(titles: string[]): string[] {
   return kept;
 }
 
-{
-  await using server = await ServerProcess.start(["--tag", "web-1"]);
-  const url = await pageOf("quiet", "ping", "-q", "-c", "500", "-i", "0.02", `127.0.0.1:${server.port}`);
-  await draw(url, "report-quiet", ["Durations in ms, of received lines", "Round trip over time"]);
+/** Runs something, and lets go of what it needed before pictures are drawn: the browser takes the cores. */
+async function runWith<T extends AsyncDisposable>(
+  resource: T,
+  run: (resource: T) => Promise<string>,
+): Promise<string> {
+  await using it = resource;
+  return await run(it);
 }
-{
-  await using pair = await BalancedPair.start();
-  const asked = ["-q", "--reconnect", "-c", "400", "-i", "0.05", "--fail-if", "abs(offset)>100ms"];
-  const url = await pageOf("balancer", "ping", ...asked, `127.0.0.1:${pair.port}`);
-  const directions = [
-    "Upstream delay above its best, over time",
-    "Downstream delay above its best, over time",
-  ];
-  await draw(url, "report-balancer", directions);
-}
-{
-  await using pair = await QueuedPair.start(LINE_MS);
-  const asked = ["-q", "-c", "20", "-R", "600", "-t", "30s"];
-  const url = await pageOf("overload", "load", ...asked, `127.0.0.1:${pair.port}`);
-  const upstream = "Upstream delay over time, from write to the server's stamp";
-  await draw(url, "report-overload", ["Response over time", "Lines by time and response", upstream]);
-  await draw(url, "report", [upstream], { facts: false });
-}
+
+const quiet = await runWith(
+  await ServerProcess.start(["--tag", "web-1"]),
+  ({ port }) => pageOf("quiet", "ping", "-q", "-c", "500", "-i", "0.02", `127.0.0.1:${port}`),
+);
+await draw(quiet, "report-quiet", ["Durations in ms, of received lines", "Round trip over time"]);
+
+const offset = ["--fail-if", "abs(offset)>100ms"];
+const balancer = await runWith(
+  await BalancedPair.start(),
+  ({ port }) =>
+    pageOf(
+      "balancer",
+      "ping",
+      "-q",
+      "--reconnect",
+      "-c",
+      "400",
+      "-i",
+      "0.05",
+      ...offset,
+      `127.0.0.1:${port}`,
+    ),
+);
+const directions = ["Upstream delay above its best, over time", "Downstream delay above its best, over time"];
+await draw(balancer, "report-balancer", directions, { facts: false });
+
+const overload = await runWith(
+  await QueuedPair.start(LINE_MS),
+  ({ port }) => pageOf("overload", "load", "-q", "-c", "20", "-R", "600", "-t", "30s", `127.0.0.1:${port}`),
+);
+const upstream = "Upstream delay over time, from write to the server's stamp";
+await draw(overload, "report-overload", ["Response over time", "Lines by time and response", upstream]);
+await draw(overload, "report", [upstream], { facts: false });
