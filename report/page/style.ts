@@ -99,6 +99,7 @@ footer { margin-top: 48px; padding-top: 16px; border-top: 1px solid var(--grid);
   .facts div { display: grid; grid-template-columns: 110px 1fr; gap: 12px; }
   .facts dt { padding-top: 1px; }
   .verdicts li { grid-template-columns: 20px 1fr; }
+  tbody th { min-width: 40vw; white-space: normal; }
   .verdicts li > :last-child { grid-column: 2; }
   .where { width: 100%; min-height: 20px; text-align: right; }
   .plot.wide { display: none; }
