@@ -143,7 +143,7 @@ function fromLoad(start: Json, records: Json[]): ComparedRun {
   const loop = textOf(end, "the end's", "loop");
   const headline = loop === "open" ? "response" : "service";
   const latency = isObject(end[headline]) ? end[headline] : null;
-  const parts = partsOfLoad(seconds, duration, headline);
+  const parts = partsOfLoad(seconds, duration, loop);
   return {
     endpoint: textOf(start, whose, "endpoint"),
     time: numberOf(start, whose, "time", 0),
@@ -152,7 +152,7 @@ function fromLoad(start: Json, records: Json[]): ComparedRun {
     generator: generatorOf(end),
     ended: typeof end.ended === "string" ? end.ended : null,
     figures: figuresFrom(
-      { ...percentilesOf(latency), ...sharesOf(end, duration) },
+      { ...percentilesOf(latency), ...sharesOf(end, duration, loop) },
       parts,
       (metric) => whyUnknown(metric, latency, numberOf(start, whose, "timeout", 0)),
     ),
@@ -209,7 +209,11 @@ function percentilesOf(latency: Json | null): Record<keyof typeof COMPARED_PERCE
   return Object.fromEntries(values);
 }
 
-function sharesOf(end: Json, duration: number): { rate: number | null; loss: number | null } {
+/**
+ * The rate and the loss. A line of a plan counts whenever its reply comes: those under way at the plan's end would make
+ * the slower of two servers lose lines.
+ */
+function sharesOf(end: Json, duration: number, loop: string): { rate: number | null; loss: number | null } {
   const count = (field: string) => numberOf(end, "the end's", field, 0);
   const [received, corrupt] = [count("received"), count("corrupt")];
   const errors = isObject(end.errors) ? end.errors : {};
@@ -219,23 +223,30 @@ function sharesOf(end: Json, duration: number): { rate: number | null; loss: num
   );
   if (!isObject(end.rate)) throw new Error('the end\'s "rate" is no object');
   return {
-    rate: duration === 0 ? null : numberOf(end.rate, "the rate's", "received", 0),
+    rate: duration === 0
+      ? null
+      : loop === "open"
+      ? received / duration
+      : numberOf(end.rate, "the rate's", "received", 0),
     loss: lossOf({ received, failed, corrupt }),
   };
 }
 
-function partsOfLoad(seconds: readonly Json[], duration: number, headline: "response" | "service"): RunParts {
+function partsOfLoad(seconds: readonly Json[], duration: number, loop: string): RunParts {
   const parts = new RunParts(duration);
+  const isOpen = loop === "open";
   const whose = "a second's";
   for (const second of seconds) {
     const number = (field: string) => numberOf(second, whose, field, 0);
     const [from, to] = [number("from"), number("to")];
-    const latency = second[headline];
+    const latency = second[isOpen ? "response" : "service"];
+    const isInPlan = from < duration;
     parts.add((from + to) / 2, {
       received: number("received"),
+      rated: isOpen || isInPlan ? number("received") : 0,
       failed: number("lost") + number("errors"),
       corrupt: number("corrupt"),
-      time: from < duration ? to - from : 0,
+      time: isInPlan ? to - from : 0,
     }, isObject(latency) ? histogramOf(latency) : undefined);
   }
   return parts;

@@ -47,6 +47,7 @@ export class LoadStats {
   readonly #course = new LoadCourse();
   /** What was sent and received in the time of the plan. */
   readonly #inPlan = { sent: 0, received: 0 };
+  #receivedLater = 0;
   readonly #saved: SavedLoadFigures | undefined;
 
   /** @param saved of a saved run, whose intervals are added all the same. */
@@ -60,7 +61,10 @@ export class LoadStats {
   add(interval: LoadInterval): void {
     if (this.#saved === undefined) this.total.extend(interval);
     this.#course.add(interval);
-    if (interval.tail) return;
+    if (interval.tail) {
+      this.#receivedLater += interval.received;
+      return;
+    }
     this.#inPlan.sent += interval.sent;
     this.#inPlan.received += interval.received;
   }
@@ -83,6 +87,11 @@ export class LoadStats {
   /** Lines received a second in the time of the plan. */
   get receivedRate(): number {
     return this.#saved?.receivedRate ?? this.#rate(this.#inPlan.received);
+  }
+
+  /** Lines received after the plan's end. */
+  get receivedLater(): number {
+    return this.#receivedLater;
   }
 
   /** The intervals, neighbours merged where there would be more than 600. */

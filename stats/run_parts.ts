@@ -22,14 +22,14 @@ export interface PartCounts {
   /** Lost, or failed for another reason. */
   failed?: number;
   corrupt?: number;
-  /** How long it is, in seconds; 0 for what came after the run's planned end, which is in no rate. */
+  /** Those received that make the rate; all by default. */
+  rated?: number;
+  /** How long it is, in seconds; 0 for what came after the run's planned end. */
   time: number;
 }
 
 interface Part extends Required<PartCounts> {
   latency: Distribution;
-  /** Lines received in its time. */
-  inTime: number;
 }
 
 /** The equal parts of a run, filled with what happened in each. */
@@ -37,7 +37,7 @@ export class RunParts {
   readonly #duration: number;
   readonly #parts: Part[] = Array.from({ length: BATCHES }, () => ({
     latency: new Distribution(),
-    ...{ received: 0, inTime: 0, failed: 0, corrupt: 0, time: 0 },
+    ...{ received: 0, rated: 0, failed: 0, corrupt: 0, time: 0 },
   }));
 
   /** @param duration of the run, in seconds. */
@@ -51,7 +51,11 @@ export class RunParts {
    * @param at its middle, in seconds since the run began; what came after the run belongs to the last part.
    * @param latency durations in µs.
    */
-  add(at: number, { received = 0, failed = 0, corrupt = 0, time }: PartCounts, latency?: Distribution): void {
+  add(
+    at: number,
+    { received = 0, rated = received, failed = 0, corrupt = 0, time }: PartCounts,
+    latency?: Distribution,
+  ): void {
     // A run that was stopped before its first line has no duration.
     const place = this.#duration > 0 ? Math.floor(BATCHES * at / this.#duration) : 0;
     const part = this.#parts[Math.max(0, Math.min(BATCHES - 1, place))]!;
@@ -59,7 +63,7 @@ export class RunParts {
     part.failed += failed;
     part.corrupt += corrupt;
     part.time += time;
-    if (time > 0) part.inTime += received;
+    part.rated += rated;
     if (latency !== undefined) part.latency.add(latency);
   }
 
@@ -75,7 +79,7 @@ export class RunParts {
     if (this.#duration * 1000 < LONG_ENOUGH) return `a run of ${formatMillis(LONG_ENOUGH)} or more is needed`;
     switch (metric) {
       case "rate":
-        return this.#parts.map(({ inTime, time }) => inTime / time);
+        return this.#parts.map(({ rated, time }) => rated / time);
       case "loss": {
         const losses = this.#parts.map(lossOf);
         if (losses.includes(null)) return "no line was answered or lost in a fifth of a run";
@@ -108,7 +112,9 @@ export function figureOf(
 }
 
 /** The share of lines that failed or were not answered, of those whose fate is known; null if there are none. */
-export function lossOf({ received, failed, corrupt }: Required<Omit<PartCounts, "time">>): number | null {
+export function lossOf(
+  { received, failed, corrupt }: Required<Omit<PartCounts, "rated" | "time">>,
+): number | null {
   const known = received + failed + corrupt;
   return known === 0 ? null : failed / known;
 }

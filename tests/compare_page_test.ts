@@ -11,6 +11,7 @@ import type { LoadStart } from "../report/load_record.ts";
 import type { Layer, Page, Plot, Table } from "../report/page/model.ts";
 import { type Start, VERSION } from "../report/record.ts";
 import { parseChange } from "../stats/compared_metrics.ts";
+import { LoadInterval } from "../stats/load_interval.ts";
 import { RunStats } from "../stats/run_stats.ts";
 import { test } from "./harness.ts";
 import { answer, runOf, START, written } from "./load_helpers.ts";
@@ -124,6 +125,30 @@ test("the charts of two runs show the ratios with their intervals, and both runs
   assertAlmostEquals(before.y[59]!, 0.2 * 1.04, 0.001);
   assertAlmostEquals(layer(plotOf(page, /^p99 over time/), "after", "line").y[0]!, 3, 0.01);
   assert(median.layers.every(({ kind }) => kind === "line"));
+});
+
+test("lines that come after the plan's end make no difference to the received rate, lost ones do", () => {
+  const run = (later: number, lost = 0) => {
+    const made = runOf(40, (interval, place) => {
+      answer(interval, place === 0 ? 200 - later - lost : 200, 1000 + 1000 * later);
+      interval.planned = interval.sent = 200;
+    });
+    const tail = new LoadInterval();
+    Object.assign(tail, { from: 40_000, to: 40_100, tail: true, lost });
+    answer(tail, later, 1000 + 1000 * later);
+    tail.planned = tail.sent = 0;
+    made.stats.add(tail);
+    return written((sink) => new LoadDocument(sink), made);
+  };
+  const { rate } = reportOf([run(1)], [run(9)]).comparison.metrics;
+  assertEquals([rate.before, rate.after, rate.ratio], [200, 200, 1]);
+  const many = (later: number) => Array.from({ length: 5 }, () => run(later));
+  assertEquals(reportOf(many(1), many(9)).comparison.metrics.rate.verdict, "no difference");
+  assertEquals(reportOf([run(1)], [run(9, 40)]).comparison.metrics.rate.after, 199);
+  const closed = readComparedRun(
+    run(9).replaceAll('"open"', '"closed"').replaceAll('"response"', '"service"'),
+  );
+  assertEquals(closed.figures.rate.value, 199.775);
 });
 
 test("what came after a plan's end is drawn where it was, a few slow lines of it are told alone", () => {

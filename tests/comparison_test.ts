@@ -120,15 +120,22 @@ test("the latency of a closed loop is its service time, and its lines in flight 
   assertEquals([figures.p50.parts!.length, generator!.verdict], [5, "limited"]);
 });
 
-test("what came after the planned end is in the last part, and in no rate", () => {
+test("what came after the planned end is in the last part; of a closed loop it is in no rate", () => {
   const run = runOf(61, (interval, place) => {
-    answer(interval, place === 60 ? 50 : 1000, 200 + place % 7);
+    answer(interval, place === 0 ? 950 : place === 60 ? 50 : 1000, 200 + place % 7);
     if (place < 60) return;
     interval.tail = true;
     interval.lost = 10;
   });
-  const { rate, loss } = figuresOf(written((sink) => new LoadDocument(sink), run));
-  assertEquals([rate.value, rate.parts], [1000, [1000, 1000, 1000, 1000, 1000]]);
+  const saved = written((sink) => new LoadDocument(sink), run);
+  const { rate, loss } = figuresOf(saved);
+  assertEquals([rate.value, rate.parts], [
+    1000,
+    [11_950, 12_000, 12_000, 12_000, 12_050].map((it) => it / 12),
+  ]);
+  const closed = figuresOf(saved.replaceAll('"open"', '"closed"').replaceAll('"response"', '"service"')).rate;
+  assertEquals(closed.value, 999.167);
+  assertEquals(closed.parts!.slice(1), [1000, 1000, 1000, 1000]);
   assertEquals(loss.parts!.slice(0, 4), [0, 0, 0, 0]);
   assertAlmostEquals(loss.parts![4]!, 10 / 12_060, 1e-12);
 });

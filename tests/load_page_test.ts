@@ -250,6 +250,36 @@ function lateRun(lines: number, micros = 831_000): Run {
   return run;
 }
 
+test("lines that were under way at the plan's end are no shortfall, those that never came are", () => {
+  const verdictOf = (run: Run) => {
+    const { tone, text } = pageOf(run).verdicts.find(({ topic }) => topic === "Rate")!;
+    return `${tone}: ${text}`;
+  };
+  const told = "300 lines/s planned, 250 lines/s received";
+  const ending = (lines: number, more: Partial<LoadInterval> = {}) => {
+    const run = runOf(4, (interval, place) => {
+      answer(interval, place === 3 ? 300 - lines : 300, 20_000);
+      if (place === 3) interval.planned = interval.sent = 300;
+    });
+    const tail = new LoadInterval();
+    Object.assign(tail, { from: 4000, to: 4500, tail: true, ...more });
+    tail.received = lines - (tail.lost ?? 0);
+    run.stats.add(tail);
+    return verdictOf(run);
+  };
+  assertEquals(
+    ending(60),
+    "plain: 300 lines/s planned, 285 lines/s received in the time of the plan, and 60 lines after its end",
+  );
+  assertEquals(ending(0), "plain: 300 lines/s planned, 300 lines/s received");
+  assertEquals(
+    ending(200),
+    `unsure: ${told} in the time of the plan, and 200 lines after its end: a queue that grew, or a plan too short ` +
+      "for such latencies",
+  );
+  assertEquals(ending(200, { lost: 100 }), `bad: ${told}: fewer than planned came back`);
+});
+
 test("what came after the plan's end is drawn where it was, and is in no rate", () => {
   const page = pageOf(lateRun(145));
   const response = plotOf(page, "Response over time");

@@ -3,6 +3,7 @@ import type { LoadServer, LoadSummary } from "../../stats/load_summary.ts";
 import type { LoadFound } from "../../stats/load_trial.ts";
 import { LOAD_METRICS } from "../../stats/metrics.ts";
 import type { Verdict } from "../../stats/threshold.ts";
+import { counted } from "../../failure.ts";
 import { millis } from "../format.ts";
 import {
   CLOSED_LOOP,
@@ -59,7 +60,10 @@ function trialText({ trials }: LoadFound): string {
 }
 
 /** What was found. */
-export function verdictsOf(start: LoadStart, { ended, summary, thresholds, found }: LoadEnd): PageVerdict[] {
+export function verdictsOf(
+  start: LoadStart,
+  { ended, stats, summary, thresholds, found }: LoadEnd,
+): PageVerdict[] {
   const { loop, generator, servers } = summary;
   const verdicts: PageVerdict[] = [];
   const say = (topic: string, tone: Tone, text: string) => verdicts.push({ topic, tone, text });
@@ -72,7 +76,7 @@ export function verdictsOf(start: LoadStart, { ended, summary, thresholds, found
   for (const verdict of thresholds) say("Condition", toneOf(verdict), thresholdText(verdict, LOAD_METRICS));
   say("Loss", lossTone(summary), lossText(summary));
   for (const line of errorLines(summary)) say("Errors", "bad", line);
-  say("Rate", ...rateVerdict(summary));
+  say("Rate", ...rateVerdict(summary, stats.receivedLater));
   if (headlineOf(summary) === null) {
     if (summary.sent > 0) say("Latency", "bad", NO_ANSWER);
   } else {
@@ -106,14 +110,28 @@ function lossText(summary: LoadSummary): string {
   return `${said}: ${countLine(summary)}`;
 }
 
-/** The share of a plan's rate below which replies came more slowly than lines were planned. */
+/** The share of a plan's lines of which fewer came than were planned. */
 const KEPT_UP = 0.99;
+/** From this share on, lines that came after the plan's end are a queue, or latencies that a longer plan is for. */
+const MANY_LATER = 0.1;
 
-function rateVerdict(summary: LoadSummary): [tone: Tone, text: string] {
-  const { loop, rate } = summary;
+/**
+ * Lines that were under way at the plan's end say nothing against the server: any latency has some.
+ *
+ * @param later lines that came after the plan's end.
+ */
+function rateVerdict(summary: LoadSummary, later: number): [tone: Tone, text: string] {
+  const { loop, planned, received, pending } = summary;
   const told = rateLine(summary);
-  if (loop === "closed" || rate.received >= KEPT_UP * rate.planned) return ["plain", told];
-  return ["bad", `${told}: fewer than planned came back in the time of the plan`];
+  if (loop === "closed") return ["plain", told];
+  if (received + pending < KEPT_UP * planned) return ["bad", `${told}: fewer than planned came back`];
+  if (later === 0) return ["plain", told];
+  const isMany = later > MANY_LATER * planned;
+  return [
+    isMany ? "unsure" : "plain",
+    `${told} in the time of the plan, and ${counted(later, "line")} after its end` +
+    (isMany ? ": a queue that grew, or a plan too short for such latencies" : ""),
+  ];
 }
 
 function steadyTone({ steady }: LoadSummary): Tone {
