@@ -16,6 +16,8 @@ const [COUNT, TIMES, VALUES, LEAST, LEAST_TIME, LARGEST, LARGEST_TIME] = [...Arr
 
 /** What was measured in a stretch of time. */
 export interface Bin {
+  /** Of the stretch, in seconds. */
+  width: number;
   count: number;
   /** The average of the moments: a value that is alone in its bin has its own. */
   time: number;
@@ -91,6 +93,7 @@ export class BinnedSeries {
       const count = this.#values[at + COUNT]!;
       if (count === 0) continue;
       bins.push({
+        width: this.#width,
         count,
         time: this.#values[at + TIMES]! / count,
         least: this.#values[at + LEAST]!,

@@ -17,6 +17,8 @@ export interface OffsetAt {
   at: number;
   /** Server minus client, in µs. */
   offset: Bounds;
+  /** Whether the clock has broken since the moment before: it was stepped, or its rate changed. */
+  isBroken: boolean;
 }
 
 /** The course of a run's lines and connections. Moments are those of sending, in seconds since the run began. */
@@ -52,7 +54,7 @@ export class ServerCourse {
   /** The delays before it. */
   readonly #ended = { up: new BinnedSeries(), down: new BinnedSeries() };
   #breaks = 0;
-  #offsets: { at: number; together: Bounds; alone: Bounds }[] = [];
+  #offsets: { at: number; together: Bounds; alone: Bounds; isBroken: boolean }[] = [];
   #offsetStep = OFFSET_STEP;
   #latest = 0;
   /** The likeliest drift when the latest offset was kept, in ppm. */
@@ -73,7 +75,9 @@ export class ServerCourse {
     if (isBreak) this.#endSegment();
     this.#latest = Math.max(this.#latest, receivedAt);
     const last = this.#offsets.at(-1);
-    if (last === undefined || isBreak || receivedAt >= last.at + this.#offsetStep) this.#keepOffset();
+    if (last === undefined || isBreak || receivedAt >= last.at + this.#offsetStep) {
+      this.#keepOffset(isBreak);
+    }
     this.#up.add(sentAt, up, this.#drift);
     this.#down.add(receivedAt, down, -this.#drift);
   }
@@ -99,11 +103,14 @@ export class ServerCourse {
     const estimate = this.#clock.estimate();
     if (estimate === undefined) return [];
     const { offset, withdrawn } = estimate;
-    const before = this.#offsets.filter(({ at }) => at < this.#latest).map(({ at, together, alone }) => ({
-      at,
+    const before = this.#offsets.filter(({ at }) => at < this.#latest).map((
+      { together, alone, ...rest },
+    ) => ({
+      ...rest,
       offset: withdrawn === undefined ? together : alone,
     }));
-    return [...before, { at: this.#latest, offset }];
+    const isBroken = this.#offsets.some((it) => it.at === this.#latest && it.isBroken);
+    return [...before, { at: this.#latest, offset, isBroken }];
   }
 
   #endSegment(): void {
@@ -115,12 +122,14 @@ export class ServerCourse {
     this.#breaks = this.#clock.breakCount;
   }
 
-  #keepOffset(): void {
+  #keepOffset(isBroken: boolean): void {
     const { drift, ...bounds } = this.#clock.bounds();
-    this.#offsets.push({ at: this.#latest, ...bounds });
+    this.#offsets.push({ at: this.#latest, isBroken, ...bounds });
     this.#drift = drift;
     if (this.#offsets.length < MAX_OFFSETS) return;
-    this.#offsets = this.#offsets.filter((_, i) => i % 2 === 0);
+    const all = this.#offsets;
+    this.#offsets = all.filter((_, i) => i % 2 === 0);
+    for (let i = 1; i < this.#offsets.length; i++) this.#offsets[i]!.isBroken ||= all[2 * i - 1]!.isBroken;
     this.#offsetStep *= 2;
   }
 }

@@ -1,5 +1,7 @@
 import { isVerdict, type ProbeEvent, type ReplyEvent } from "./events.ts";
 
+/** The wall clock is believed if it puts a line's sending no longer before its time-out began than this, in seconds. */
+const MAX_LATENESS = 1;
 /** The most spans; of more, those that are closest to each other become one. */
 const MAX_SPANS = 400;
 
@@ -43,12 +45,16 @@ export class LossSpans {
     return this.#spans;
   }
 
-  /** When a line was sent that has no reply; by the wall clock if the time-out does not tell. */
+  /**
+   * When a line was sent that has no reply: by the wall clock, unless that was stepped. A time-out is noticed when it has
+   * passed, or somewhat later on a machine that is busy.
+   */
   #sentAt(reason: string | undefined, at: number, wall: number | undefined): number {
-    if (this.#answered !== undefined && wall !== undefined) {
-      return this.#answered.at + (wall - this.#answered.wall) / 1e6;
-    }
-    return reason === undefined ? at - this.#timeout : at;
+    const latest = reason === undefined ? at - this.#timeout : at;
+    if (this.#answered === undefined || wall === undefined) return latest;
+    const told = this.#answered.at + (wall - this.#answered.wall) / 1e6;
+    if (reason !== undefined) return told;
+    return told <= latest && told >= latest - MAX_LATENESS ? told : latest;
   }
 
   #add(seq: number, at: number): void {

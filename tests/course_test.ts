@@ -117,6 +117,17 @@ test("a lost line is marked when it was sent: by the time-out, or by the wall cl
   ]);
 });
 
+test("a wall clock that is stepped moves no loss by a time-out", () => {
+  const wall = 1795405020e6;
+  for (const step of [-60, 60]) {
+    const spans = new LossSpans(5);
+    spans.add({ fate: "received", seq: 1, at: 100, rtt: 0, sent: wall });
+    spans.add({ fate: "lost", seq: 2, at: 106.3, sent: wall + 1e6 }); // noticed late
+    spans.add({ fate: "lost", seq: 4, at: 145, sent: wall + (40 + step) * 1e6 });
+    assertEquals(spans.spans().map(({ from, to }) => [from, to]), [[101, 101], [140, 140]]);
+  }
+});
+
 test("delays over time lie above the line of their own stretch when a clock is stepped", () => {
   const stats = new RunStats(false);
   stats.keepCourse(5);

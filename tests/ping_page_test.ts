@@ -229,7 +229,7 @@ test("a page tells a clock that kept to no line from one that did", () => {
     it.kind === "plot" ? [it.plot] : []
   );
   const { layers } = plots.find(({ title }) => title.startsWith("Clock offset"))!;
-  assertEquals(layers.map(({ name }) => name), ["bound that single replies prove", "its middle"]);
+  assertEquals(layers.map(({ name }) => name), ["bound that single replies prove", "best estimate"]);
 });
 
 const SAVED = { json: "{}", whole: true };

@@ -3,6 +3,7 @@ import { assert, assertAlmostEquals, assertEquals, assertMatch, assertStringIncl
 import type { Layer, Page, Plot } from "../report/page/model.ts";
 import { PingPage, pingPage } from "../report/ping_page.ts";
 import { newStats } from "../report/transcript.ts";
+import type { ReplyEvent } from "../stats/events.ts";
 import { test, volume } from "./harness.ts";
 import { endOf, eventsOf, PAIR, runOf, START, type World } from "./ping_runs.ts";
 
@@ -110,7 +111,7 @@ test("a line is broken where lines were lost, and only there", () => {
   assertEquals(line!.y.length, 50 - 5 + 1);
 });
 
-test("a pause without a loss breaks no line, nor does a loss among lines that share a bin", () => {
+test("a pause in which nothing was sent breaks a line, but no loss among lines that share a bin does", () => {
   const stats = newStats(START);
   stats.keepCourse(5);
   for (const event of eventsOf({ lines: 60, isLost: (seq) => seq === 40 })) {
@@ -118,10 +119,40 @@ test("a pause without a loss breaks no line, nor does a loss among lines that sh
   }
   const page = pingPage(START, endOf(stats), { json: "", whole: true }, "");
   const [line] = layersOf(plotsOf(page).get("Round trip over time")!, "line");
-  assertEquals(line!.x.filter((_, i) => line!.y[i] === null).map((it) => it.toFixed(2)), ["0.40"]);
+  assertEquals(line!.x.filter((_, i) => line!.y[i] === null).map((it) => it.toFixed(2)), ["0.15", "0.40"]);
   const scattered = plotsOf(pageOf({ lines: 20_000, isLost: (seq) => seq % 50 === 0 }));
   const [average] = layersOf(scattered.get("Round trip over time")!, "line");
   assert(average!.y.every((it) => it !== null));
+});
+
+test("where every other line is lost each reply stands alone", () => {
+  const page = pageOf({ lines: 40, isLost: (seq) => seq % 2 === 0 });
+  const [line] = layersOf(plotsOf(page).get("Round trip over time")!, "line");
+  assertEquals(line!.y.map((it) => it === null), Array.from({ length: 39 }, (_, i) => i % 2 === 1));
+});
+
+test("a band over time says how long each of its bins is", () => {
+  const names = (lines: number) => {
+    const plot = plotsOf(pageOf({ lines })).get("Round trip over time")!;
+    return plot.layers.map(({ name }) => name);
+  };
+  assertEquals(names(40), ["each line"]);
+  assertEquals(names(20_000), ["min to max of each 250 ms", "average"]);
+});
+
+test("where a clock was stepped its offset has a gap", () => {
+  const stats = newStats(START);
+  stats.keepCourse(5);
+  for (const event of eventsOf({ lines: 400 })) {
+    const { stamp } = event as ReplyEvent;
+    stats.add({ ...event, stamp: stamp! + (event.seq > 200 ? 3e6 : 0) } as ReplyEvent);
+  }
+  const page = pingPage(START, endOf(stats), { json: "", whole: true }, "");
+  const [band] = layersOf(plotsOf(page).get("Clock offset, with its bound")!, "band");
+  const gap = band!.low.indexOf(null);
+  assertAlmostEquals(band!.x[gap]!, 2, 0.02);
+  assertEquals(band!.low.lastIndexOf(null), gap);
+  assertAlmostEquals(band!.low[gap + 1]! - band!.high[gap - 1]!, 3000, 1);
 });
 
 test("a clock's offset is shown from when it is known well enough to see it at the end", () => {

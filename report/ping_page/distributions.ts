@@ -22,8 +22,8 @@ function byPercentile(all: Distribution, servers: ShownServer[]): Plot {
   const x = quantilesOf(Math.max(...servers.map(({ rtt }) => rtt.count)));
   return {
     title: "Round trip by percentile",
-    description: `Round trip by percentile: ${ofEach(servers, ({ rtt }) => figures(rtt))}.`,
-    x: { label: "share of lines that took no longer", quantity: "quantile" },
+    description: `Round trip of received lines by percentile: ${ofEach(servers, ({ rtt }) => figures(rtt))}.`,
+    x: { label: "share of received lines that took no longer", quantity: "quantile" },
     y: { label: "round trip", quantity: "duration", ...scaleFor(all.min, all.max) },
     layers: servers.map(({ name = "round trip", colour, rtt }): Layer => {
       const known = x.filter((it) => it === 0 || rtt.count * (1 - it) >= 1 - 1e-6);

@@ -87,9 +87,13 @@ export class CoursePlots {
       const shown = all.slice(all.findIndex((it) => widthOf(it) <= MAX_BOUND * widthOf(all.at(-1)!)));
       const base = Math.abs(offset.value) > MAX_OFFSET * offset.bound ? 1e6 * offset.value : 0;
       const from = base === 0 ? "" : `, from ${millis(offset.value)} ms`;
-      const x = shown.map(({ at }) => chartSeconds(at));
+      // Where the clock broke nothing is known in between.
+      const points = shown.flatMap((it, i) =>
+        it.isBroken && i > 0 ? [{ at: (shown[i - 1]!.at + it.at) / 2, offset: null }, it] : [it]
+      );
+      const x = points.map(({ at }) => chartSeconds(at));
       const of = (value: (offset: Bounds) => number) =>
-        shown.map((it) => chartMillis(value(it.offset) - base));
+        points.map(({ offset }) => offset === null ? null : chartMillis(value(offset) - base));
       const title = `Clock offset${name === undefined ? "" : ` of ${name}`}`;
       const bound = withdrawn === null ? "bound proven so far" : "bound that single replies prove";
       return [{
@@ -103,7 +107,7 @@ export class CoursePlots {
             ...{ low: of(({ lower }) => lower), high: of(({ upper }) => upper) },
           },
           {
-            ...{ kind: "line", name: "its middle", colour, x },
+            ...{ kind: "line", name: "best estimate", colour, x },
             y: of(({ lower, upper }) => (lower + upper) / 2),
           },
         ],

@@ -10,6 +10,8 @@ import { chartMillis, chartSeconds, scaleFor } from "./shown.ts";
 const LOSS = -1;
 /** A line is broken where lines were lost if its points are this many times as far apart as usual. */
 const MIN_GAP = 1.5;
+/** And where lines follow a plan, wherever they are this many times as far apart: nothing was sent there. */
+const MIN_SILENCE = 4;
 
 /** Makes the layers of charts over time. */
 export class Timeline {
@@ -58,24 +60,28 @@ export class Timeline {
     const prefix = name === undefined ? "" : `${name}, `;
     return [
       {
-        ...{ kind: "band", name: `${prefix}least to largest`, colour, x },
+        ...{ kind: "band", name: `${prefix}min to max of each ${widthText(bins[0]!)}`, colour, x },
         ...{ low: of(({ least }) => least), high: of(({ largest }) => largest) },
       },
       { kind: "line", name: `${prefix}average`, colour, x, y: average },
     ];
   }
 
-  /** The bins and their moments, with a gap wherever lines were lost and no bin is. */
+  /** The bins and their moments, with a gap wherever no bin is because lines were lost, or none were sent. */
   #withGaps(bins: Bin[]): [x: number[], places: (Bin | null)[]] {
     const x: number[] = [];
     const places: (Bin | null)[] = [];
+    const { interval } = this.#summary;
     const usual = bins.length < 2 ? 0 : median(bins.slice(1).map(({ time }, i) => time - bins[i]!.time));
     let next = 0;
     bins.forEach((bin, i) => {
       const before = bins[i - 1]?.time ?? bin.time;
       while (next < this.#losses.length && this.#losses[next]!.to < before) next++;
       const lost = this.#losses[next];
-      if (lost !== undefined && lost.from <= bin.time && bin.time - before > MIN_GAP * usual) {
+      const isLost = lost !== undefined && lost.from <= bin.time;
+      const [distance, isAlone] = [bin.time - before, bin.count === 1 && bins[i - 1]?.count === 1];
+      const isSilent = interval !== null && distance > MIN_SILENCE * Math.max(usual, interval);
+      if (isSilent || (isLost && (isAlone || distance > MIN_GAP * usual))) {
         x.push(chartSeconds((before + bin.time) / 2));
         places.push(null);
       }
@@ -84,6 +90,11 @@ export class Timeline {
     });
     return [x, places];
   }
+}
+
+function widthText({ width }: Bin): string {
+  const [value, unit] = width < 1 ? [1000 * width, "ms"] : [width, "s"];
+  return `${Number(value.toPrecision(2))} ${unit}`;
 }
 
 /** An axis for the durations of bins. */
