@@ -11,6 +11,7 @@ import {
   trialTable,
 } from "./load_page/tables.ts";
 import { boundedDocument } from "./load_json.ts";
+import { durationText } from "./load_figures.ts";
 import { Course } from "./load_page/course.ts";
 import {
   byPercentile,
@@ -99,20 +100,23 @@ function sectionsOf(start: LoadStart, end: LoadEnd, merged: number | undefined):
     {
       heading: "Where lines wait",
       parts: [
-        ...plots(...directionsOverTime(course), ...sendLagOverTime(end, course), ...connects(end)),
+        ...plots(...directionsOverTime(course), ...sendLagOverTime(end, course), ...connects(start, end)),
         ...tables(serverTable(summary)),
       ],
     },
-    { heading: "This run's JSON", parts: [{ kind: "text", text: savedText(merged) }] },
+    { heading: "This run's JSON", parts: [{ kind: "text", text: savedText(merged, course) }] },
   ];
 }
 
-function savedText(merged: number | undefined): string {
+/** @param merged how many entries of the course make one of the saved JSON; undefined if there is none. */
+function savedText(merged: number | undefined, { step, stepMillis }: Course): string {
   if (merged === undefined) return "It is too large for this page; --json saves it.";
   const read = "What is saved from this page can be read by tsecho load --from and by tsecho compare.";
   return merged === 1
     ? read
-    : `${read} To keep the page small, each ${merged} of its seconds are one in it; --json saves more of them.`;
+    : `${read} To keep the page small, each entry of its "seconds" is of ${
+      durationText(merged * stepMillis)
+    }; --json saves one for each ${step}.`;
 }
 
 function tables(...some: (Table | undefined)[]): Part[] {

@@ -154,11 +154,11 @@ test("a closed loop's page says that waits are left out, and shows nothing of a 
   assertEquals(page.verdicts.find((it) => it.topic === "Generator")?.tone, "bad");
   assertEquals(plotsOf(page).map((it) => it.title), [
     "Service time over time",
-    "Latency by percentile",
+    "Latency by percentile of the received lines",
     "Lines by time and service time",
     "Histogram of the service time",
     "Sent and received rate over time",
-    "Lines in flight over time",
+    "Lines in flight as each second ended",
     "Upstream delay over time, from write to the server's stamp",
     "Downstream delay over time, from the server's stamp to the reply",
   ]);
@@ -213,9 +213,47 @@ test("lost lines are marked when they were due, and rates are those of each seco
   const rates = plotOf(page, "Planned, sent and received rate");
   assertEquals(layerOf(rates, "line", "planned")!.y.slice(2, 6), [100, 101, 101, 100]);
   assertEquals(layerOf(rates, "line", "received")!.y, Array.from({ length: 11 }, () => 100));
-  const each = (of: Page) => /each .*?;/.exec(plotOf(of, "Lines in flight").description)![0];
   const long = pageOf(runOf(700, (interval) => answer(interval, 1, 200)));
-  assertEquals([each(page), each(long)], ["each second;", "each 2 s;"]);
+  assertEquals([page, long].map((it) => plotOf(it, "Lines in flight").title), [
+    "Lines in flight as each second ended",
+    "Lines in flight as each 2 s ended",
+  ]);
+});
+
+test("lines in flight are told as counts at some moments, not as the most there were", () => {
+  const run = runOf(5, (interval, place) => {
+    answer(interval, 100, 200);
+    interval.inFlight = place === 3 ? 11 : 2;
+  });
+  assertStringIncludes(
+    plotOf(pageOf(run), "Lines in flight").description,
+    "The highest count is 11, at 4.0 s; what was between two counts is not known.",
+  );
+});
+
+test("percentiles of the received lines are named so, with how many never came", () => {
+  const lossy = plotOf(pageOf(eventful()), "Latency by percentile of the received lines");
+  assertEquals(lossy.x.label, "percentile of the received lines");
+  assertStringIncludes(
+    lossy.description,
+    `${20 * 40} of ${1000 * 40} lines never came, and are in no percentile`,
+  );
+  const whole = plotOf(pageOf(runOf(3, (it) => answer(it, 9, 9))), "Latency by percentile");
+  assert(!whole.description.includes("never came"), whole.description);
+});
+
+test("connections that no line of the plan was for are told as opened before it", () => {
+  const run = runOf(3, (interval, place) => {
+    answer(interval, 100, 200);
+    if (place === 0) interval.connect.record(500, 10);
+  });
+  const told = (reconnect: boolean) =>
+    plotOf(pageOf(run, { ...START, reconnect }), "Connects by percentile").description;
+  assertEquals(
+    told(false),
+    "10 connections, opened before the warm-up, or anew after one had ended; they took 0.500 ms at most.",
+  );
+  assertEquals(told(true), "10 connections, each for a line of the plan; they took 0.500 ms at most.");
 });
 
 test("losses are drawn with their amount: what waited for a time-out when it was due, the rest when it failed", () => {
@@ -382,6 +420,27 @@ test("a search is a knee: the trials that kept the limit and those that did not,
   });
 });
 
+test("a search that found no limit of the server's has no rate found, and trials of the generator's limit their own colour", () => {
+  const limited: LoadTrial = {
+    ...{ ...TRIAL, rate: 2000, value: 0.776, passed: false, reasons: ["not p99<5ms"] },
+    generator: { verdict: "limited", reasons: ["half of its lines were more than 1.20 ms late"] },
+  };
+  const kneeOf = (outcome: LoadFound["outcome"]) => {
+    const found: LoadFound = { outcome, rate: 1000, trials: [TRIAL, limited] };
+    return plotOf(
+      pageOf(eventful(3), { ...START, rate: null, find: "p99<5ms" }, { found }),
+      "What each rate came to",
+    );
+  };
+  assertEquals(kneeOf("at least").layers.map(({ name }) => name), [
+    "limit",
+    "at least this rate",
+    "kept it",
+    "generator limited: tells nothing of the server",
+  ]);
+  assertEquals(layerOf(kneeOf("unconfirmed"), "spans")!.name, "highest rate that passed, unconfirmed");
+});
+
 test("conditions are told with what was measured, the kept ones too", () => {
   const run = eventful(3);
   const thresholds = ["p50<1h", "lost>1000", "p99.99>5ms"].map((it) =>
@@ -414,7 +473,15 @@ test("the JSON in a page is the run's, which compare reads; of a long run neighb
   assertEquals([sum, seconds.at(-1).to], [end.received, 600]);
   assertStringIncludes(
     JSON.stringify(page.sections.at(-1)),
-    `each ${2 ** Math.ceil(Math.log2(600 / seconds.length))} of its seconds`,
+    `each entry of its \\"seconds\\" is of ${seconds[0].to} s; --json saves one for each second.`,
+  );
+  const longer = pageOf(runOf(1200, (interval, place) => {
+    for (let i = 0; i < 400; i++) answer(interval, 1 + place % 3, 100 * 1.02 ** i + place, "web-1");
+  }));
+  const [{ from, to }] = JSON.parse(longer.document.json).seconds;
+  assertStringIncludes(
+    JSON.stringify(longer.sections.at(-1)),
+    `is of ${to - from} s; --json saves one for each 2 s.`,
   );
   const { p99 } = readComparedRun(page.document.json).figures;
   assertEquals(p99.value, end.response.p99);
@@ -428,6 +495,6 @@ test("a run without a reply has a page that says so", () => {
   assertEquals(page.verdicts.find((it) => it.topic === "Latency")?.text, "no line was answered in time");
   assertEquals(plotsOf(page).map((it) => it.title), [
     "Planned, sent and received rate over time",
-    "Lines in flight over time",
+    "Lines in flight as each second ended",
   ]);
 });

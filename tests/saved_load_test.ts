@@ -174,7 +174,7 @@ test("a stream is read as the document is, without its seconds too", () => {
   const page = loadPage(bare.start, { ...bare.end, thresholds: [] }, "tsecho 1");
   const plots = page.sections.flatMap(({ parts }) => parts).filter((it) => it.kind === "plot");
   assertEquals(plots.map((it) => it.plot.title), [
-    "Latency by percentile",
+    "Latency by percentile of the received lines",
     "Histogram of the response",
     "Connects and TLS handshakes by percentile",
   ]);

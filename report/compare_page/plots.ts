@@ -34,11 +34,12 @@ export function changes({ comparison: { metrics } }: ComparisonReport): Plot | u
   const end = (place: 0 | 1) =>
     rows.map(({ interval }) => interval !== null && interval.every(isDrawn) ? interval[place] : null);
   return {
-    title: "Each percentile after the change as a share of before, with its 95 % interval",
+    title:
+      "Each percentile of the received lines after the change as a share of before, with its 95 % interval",
     description:
       "100% is what was before: an interval that crosses it leaves open whether anything changed. " +
       "The table has the same figures as ratios, and those of the received rate and of loss.",
-    x: { label: "percentile of the lines", quantity: "quantile", min: left, max: right },
+    x: { label: "percentile of the received lines", quantity: "quantile", min: left, max: right },
     y: { label: "after, as a share of before", quantity: "share", scale: "log" },
     layers: [
       { kind: "line", name: "as before", colour: COLOURS.before, x: [left, right], y: [1, 1] },
@@ -65,10 +66,10 @@ export function byPercentile(before: readonly NamedRun[], after: readonly NamedR
   const sides = [before, after].map((runs) => curveOf(runs.map(({ run }) => run.course)));
   if (sides.some(({ x }) => x.length === 0)) return undefined;
   return {
-    title: "Latency by percentile",
-    description: "How long the fastest part of the answered lines took at most. " +
+    title: "Latency by percentile of the received lines",
+    description: "How long the fastest part of the received lines took at most. " +
       `Where the lines lie apart, the sides differ.${bandText(before, after)}`,
-    x: { label: "percentile of the answered lines", quantity: "quantile", min: 0 },
+    x: { label: "percentile of the received lines", quantity: "quantile", min: 0 },
     y: durationAxis(latencyName(before), sides),
     layers: layersOf(sides),
   };

@@ -100,8 +100,12 @@ export class Course {
 
   /** What an entry is, in words: `second`, or `4 s` where four are merged. */
   get step(): string {
-    const [from = 0, to = 0] = [this.from[0], this.to[0]];
-    return Math.abs(to - from - 1) < 1e-6 ? "second" : durationText((to - from) * 1000);
+    return Math.abs(this.stepMillis - 1000) < 1e-3 ? "second" : durationText(this.stepMillis);
+  }
+
+  /** How long an entry is; the last of the plan and what came after it may be shorter. */
+  get stepMillis(): number {
+    return ((this.to[0] ?? 0) - (this.from[0] ?? 0)) * 1000;
   }
 
   /** Which times figures are of, in words. */

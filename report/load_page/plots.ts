@@ -78,8 +78,10 @@ export function inFlightOverTime(course: Course): Plot[] {
   if (to.length === 0) return [];
   const [most, at] = maximumOf(inFlight, to);
   return [{
-    title: "Lines in flight over time",
-    description: `At the end of each ${course.step}; at most ${most}, at ${at.toFixed(1)} s.`,
+    title: `Lines in flight as each ${course.step} ended`,
+    description:
+      `Lines that were due or written and had no reply yet, counted as each ${course.step} ended. The highest count is ` +
+      `${most}, at ${at.toFixed(1)} s; what was between two counts is not known.`,
     x: timeAxis(course),
     y: { label: "lines in flight", quantity: "count", min: 0 },
     layers: [line("in flight", COLOURS.first, to, inFlight)],
@@ -112,14 +114,22 @@ export function byPercentile(start: LoadStart, { stats, summary }: LoadEnd): Plo
     quantileLine("service", isOpen ? COLOURS.second : COLOURS.first, total.service, stats),
   ].filter(({ x }) => x.length > 0);
   return [{
-    title: "Latency by percentile",
+    title: "Latency by percentile of the received lines",
     description:
-      "How long the fastest part of the lines took at most: a cliff towards the right is a few lines that " +
-      "wait far longer than the others. A line ends where the lines that never came leave no room for a percentile.",
-    x: { label: "percentile of the lines", quantity: "quantile", min: 0 },
+      "How long the fastest part of the received lines took at most: a cliff towards the right is a few lines that " +
+      `wait far longer than the others.${neverCameText(stats)}`,
+    x: { label: "percentile of the received lines", quantity: "quantile", min: 0 },
     y: durationAxis("latency", stats.headline.min / 1000, stats.headline.max / 1000),
     layers,
   }];
+}
+
+/** What lines that never came do to the percentiles, in words. */
+function neverCameText(stats: LoadStats): string {
+  const { never, lines } = stats.neverCame(stats.context.loop === "open" ? "response" : "service");
+  if (never === 0) return "";
+  return ` ${never} of ${lines} lines never came, and are in no percentile: a line ends where they leave no room ` +
+    "for one.";
 }
 
 /** How many lines had which latency. */
@@ -205,7 +215,7 @@ export function sendLagOverTime({ summary }: LoadEnd, course: Course): Plot[] {
 }
 
 /** What connections and their handshakes took. */
-export function connects({ stats }: LoadEnd): Plot[] {
+export function connects({ reconnect }: LoadStart, { stats }: LoadEnd): Plot[] {
   const { connect, handshake } = stats.total;
   if (connect.count < 2) return [];
   const layers = [
@@ -215,9 +225,9 @@ export function connects({ stats }: LoadEnd): Plot[] {
   const all = [connect, ...handshake.count > 1 ? [handshake] : []];
   return [{
     title: handshake.count > 1 ? "Connects and TLS handshakes by percentile" : "Connects by percentile",
-    description: `${counted(connect.count, "connection")} made in the measured time, in ${
-      millisOfMicros(connect.max)
-    } ms at most.`,
+    description: `${counted(connect.count, "connection")}, ${
+      reconnect ? "each for a line of the plan" : "opened before the warm-up, or anew after one had ended"
+    }; they took ${millisOfMicros(connect.max)} ms at most.`,
     x: { label: "percentile of the connections", quantity: "quantile", min: 0 },
     y: durationAxis(
       "time",

@@ -6,8 +6,16 @@ import { foundLine } from "../load_text.ts";
 import type { Layer, Plot, Quantity } from "../page/model.ts";
 
 /** Colours of the palette: of trials that kept the condition, of its limit and of the rate found. */
-const [KEPT, LIMIT, FOUND] = [0, 1, 2];
+const [KEPT, LIMIT, FOUND, LIMITED] = [0, 1, 2, 3];
 const BROKEN = -1;
+/** What the rate of a search is. */
+const RATES: Record<LoadFound["outcome"], string> = {
+  found: "rate found",
+  "at least": "at least this rate",
+  none: "rate found",
+  unconfirmed: "highest rate that passed, unconfirmed",
+  interrupted: "highest rate that had passed",
+};
 /** How far beyond the least and the highest rate the chart goes, as a factor. */
 const MARGIN = 1.2;
 
@@ -24,6 +32,7 @@ export function kneeChart(found: LoadFound, condition: string): Plot[] {
   const [quantity, scale] = QUANTITIES[kindOf(metric)];
   const told = found.trials.filter(({ value }) => value !== null);
   if (told.length === 0) return [];
+  const failed = told.filter(({ passed }) => !passed);
   const rates = told.map(({ rate }) => rate);
   const untold = found.trials.length - told.length;
   const points = (name: string, colour: number, trials: LoadTrial[]): Layer[] =>
@@ -59,10 +68,20 @@ export function kneeChart(found: LoadFound, condition: string): Plot[] {
         y: [limit * scale, limit * scale],
       },
       ...(found.rate === null ? [] : [
-        { kind: "spans", name: "rate found", colour: FOUND!, spans: [[found.rate, found.rate]] } as Layer,
+        {
+          kind: "spans",
+          name: RATES[found.outcome],
+          colour: FOUND!,
+          spans: [[found.rate, found.rate]],
+        } as Layer,
       ]),
       ...points("kept it", KEPT!, told.filter(({ passed }) => passed)),
-      ...points("did not", BROKEN, told.filter(({ passed }) => !passed)),
+      ...points("did not", BROKEN, failed.filter((it) => !isOfGenerator(it))),
+      ...points("generator limited: tells nothing of the server", LIMITED!, failed.filter(isOfGenerator)),
     ],
   }];
+}
+
+function isOfGenerator({ generator }: LoadTrial): boolean {
+  return generator.verdict === "limited";
 }
