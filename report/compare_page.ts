@@ -45,7 +45,7 @@ function nothingPage({ endpoint, against }: SeriesStart, ended: string | null, v
     ],
     verdicts: [{ topic: "Ended early", tone: "bad", text: ended ?? "" }],
     sections: [],
-    document: { name: "compare.json", json: "" },
+    document: { of: "comparison", name: "compare.json", json: "" },
   };
 }
 
@@ -73,7 +73,11 @@ export function comparisonPage(report: ComparisonReport, version: string): Page 
     facts: factsOf(report, version),
     verdicts: verdictsOf(report),
     sections: sections.filter(({ parts }) => parts.length > 0),
-    document: { name: "compare.json", json: `${JSON.stringify(comparisonRecord(report))}\n` },
+    document: {
+      of: "comparison",
+      name: "compare.json",
+      json: `${JSON.stringify(comparisonRecord(report))}\n`,
+    },
   };
 }
 

@@ -84,7 +84,7 @@ function sectionsOf(start: LoadStart, end: LoadEnd, merged: number | undefined):
         ...plots(
           ...latencyOverTime(start, end, course),
           ...byPercentile(start, end),
-          ...heatMap(start, course),
+          ...heatMap(start, end, course),
           ...histogram(start, end),
         ),
         ...tables(durationTable(summary, timeout)),

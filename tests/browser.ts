@@ -55,7 +55,7 @@ export class Browser implements AsyncDisposable {
     return new Browser(await chromium.launch({ executablePath, args: FLAGS, timeout: DEADLINE, ...signals }));
   }
 
-  /** Opens an address in a window of its own. */
+  /** Opens an address in a window of its own, and waits for all of its charts. */
   async open(url: string, { width = 1280, scheme = "light", scripts = true }: Look = {}): Promise<OpenPage> {
     const options: BrowserContextOptions = {
       viewport: { width, height: 900 },
@@ -73,6 +73,11 @@ export class Browser implements AsyncDisposable {
     tab.on("dialog", (it) => (said.push(`dialog: ${it.message()}`), it.dismiss()));
     tab.on("request", (it) => it.url() !== url && requests.push(it.url()));
     await tab.goto(url);
+    const waiting = tab.locator("figure.waiting");
+    for (const until = Date.now() + DEADLINE; await waiting.count() > 0;) {
+      if (Date.now() > until) throw new Error(`${url}: charts are still not made`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
     return { tab, said, requests, [Symbol.asyncDispose]: () => context.close() };
   }
 

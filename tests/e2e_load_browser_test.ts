@@ -83,7 +83,7 @@ e2e("the page of a load in Chromium", { needs: BROWSER, ...SANITIZERS }, async (
   await t.step("the keyboard reaches each chart and what saves the run", async () => {
     await using opened = await browser.open(url);
     const { tab } = opened;
-    const labels = await tab.locator("figure .head strong").allTextContents();
+    const labels = await tab.locator("figure h3").allTextContents();
     const reached = new Set<string>();
     const place = "(document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent)";
     for (let presses = 0; presses < 100 && !reached.has("Save this run as JSON"); presses++) {

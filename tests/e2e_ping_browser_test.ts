@@ -42,7 +42,7 @@ e2e("the page of a run in Chromium", { needs: BROWSER, ...SANITIZERS }, async (t
       assertEquals(rows[i]!.split("|").slice(1), cells, rows[i]);
     }
     const charts = own!.up === null ? 4 : 6;
-    const titles = await tab.locator("figure .head strong").allTextContents();
+    const titles = await tab.locator("figure h3").allTextContents();
     assertEquals(titles.length, charts, titles.join());
     assertEquals(await tab.locator(".chart canvas:visible").count(), charts);
     assertEquals(await tab.evaluate("document.documentElement.scrollWidth"), 1280);

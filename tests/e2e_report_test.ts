@@ -61,7 +61,7 @@ function whereOf(tab: Tab, title: string): () => Promise<string | null> {
 /** Waits until exactly these charts can be reset, which is when they are zoomed. */
 async function areZoomed(tab: Tab, titles: string[]): Promise<void> {
   const zoomed = () =>
-    tab.locator("figure", { has: tab.locator(".reset:visible") }).locator(".head strong").allTextContents();
+    tab.locator("figure", { has: tab.locator(".reset:visible") }).locator("h3").allTextContents();
   await eventually(async () => (await zoomed()).join() === titles.join(), `zoom of ${titles.join()}`);
 }
 
@@ -230,6 +230,10 @@ e2e("a page in Chromium", { needs: BROWSER, ...SANITIZERS }, async (t) => {
     await tab.emulateMedia({ media: "print" });
     assertEquals(await tab.locator("svg.plot:visible").count(), plots);
     assertEquals(await tab.locator("canvas:visible, button:visible").count(), 0);
+    assertEquals(
+      await tab.evaluate('getComputedStyle(document.querySelector(".table")).overflowX'),
+      "visible",
+    );
     assertEquals(await tab.evaluate("getComputedStyle(document.body).backgroundColor"), "rgb(255, 255, 255)");
     const pdf = new TextDecoder("latin1").decode(await tab.pdf({ preferCSSPageSize: true }));
     // Points, 72 to the inch.
@@ -244,7 +248,7 @@ e2e("a page in Chromium", { needs: BROWSER, ...SANITIZERS }, async (t) => {
     assertEquals(await tab.title(), shown);
     assertEquals(await tab.locator("tbody td").allTextContents(), [shown]);
     assertEquals(await tab.locator(".legend .name").allTextContents(), [shown]);
-    assertEquals(await tab.locator(".head strong").allTextContents(), [shown]);
+    assertEquals(await tab.locator("h3").allTextContents(), [shown]);
     assertEquals(await tab.locator("script").count(), 3);
     const download = tab.waitForEvent("download");
     await tab.locator("#save").click();

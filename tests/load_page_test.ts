@@ -226,7 +226,7 @@ test("lines in flight are told as counts at some moments, not as the most there 
     interval.inFlight = place === 3 ? 11 : 2;
   });
   assertStringIncludes(
-    plotOf(pageOf(run), "Lines in flight").description,
+    plotOf(pageOf(run), "Lines in flight").note!,
     "The highest count is 11, at 4.0 s; what was between two counts is not known.",
   );
 });
@@ -235,11 +235,11 @@ test("percentiles of the received lines are named so, with how many never came",
   const lossy = plotOf(pageOf(eventful()), "Latency by percentile of the received lines");
   assertEquals(lossy.x.label, "percentile of the received lines");
   assertStringIncludes(
-    lossy.description,
+    lossy.note!,
     `${20 * 40} of ${1000 * 40} lines never came, and are in no percentile`,
   );
   const whole = plotOf(pageOf(runOf(3, (it) => answer(it, 9, 9))), "Latency by percentile");
-  assert(!whole.description.includes("never came"), whole.description);
+  assert(!whole.note!.includes("never came"), whole.description);
 });
 
 test("connections that no line of the plan was for are told as opened before it", () => {
@@ -347,7 +347,7 @@ test("what came after the plan's end is drawn where it was, and is in no rate", 
   };
   assertEquals(heat.xEdges, [0, 1, 2, 3, 4, 4.37]);
   assertStringIncludes(
-    text.description,
+    text.note!,
     "A column is 1 s wide, the last one what came after the plan's end, 370 ms.",
   );
 });

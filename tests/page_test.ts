@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { renderPage } from "../report/page/document.ts";
 import { markup } from "../report/page/markup.ts";
+import type { Plot } from "../report/page/model.ts";
 import { SCRIPT } from "../report/page/script.ts";
 import { STYLE } from "../report/page/style.ts";
 import { test } from "./harness.ts";
@@ -22,6 +23,24 @@ test("a page has nothing of a peer's text unescaped", () => {
   for (const char of "\u2028\u202e\x1b") assert(!html.includes(char), html);
   assertStringIncludes(html, "]]&gt;");
   assertEquals(html.split("</script>").length, 4, "three scripts end");
+});
+
+test("a chart has a heading that names it, and its note; the JSON is saved under its own name", () => {
+  const page = samplePage();
+  const plot: Plot = {
+    ...{ title: "One & two", note: "What a < is.", description: "", layers: [] },
+    ...{ x: { label: "", quantity: "time" }, y: { label: "", quantity: "count" } },
+  };
+  const html = renderPage({ ...page, sections: [{ heading: "A", parts: [{ kind: "plot", plot }] }] });
+  assertStringIncludes(html, '<figure aria-labelledby="chart-1">');
+  assertStringIncludes(
+    html,
+    '<h3 id="chart-1">One &amp; two</h3></div>\n<p class="note">What a &lt; is.</p>',
+  );
+  assertStringIncludes(html, "Save this run as JSON");
+  const compared = renderPage({ ...page, document: { ...page.document, of: "comparison" } });
+  assertStringIncludes(compared, "Save this comparison as JSON");
+  assert(!compared.includes("this run"));
 });
 
 test(

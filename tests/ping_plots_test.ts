@@ -44,7 +44,7 @@ test("ping's page has a chart of each thing that a run tells", () => {
   ]);
   const lost = pageOf({ lines: 5, isLost: () => true });
   assertEquals([...plotsOf(lost).values()].map(({ description }) => description), [
-    "Lost lines over time: 5 lost (100% loss).",
+    "5 lost (100% loss).",
   ]);
   assertEquals(plotsOf(pageOf({ lines: 0 })).size, 0);
   assertEquals(
@@ -61,15 +61,13 @@ test("a chart's description has its figures", () => {
   const { p50, p90, p99, max } = summary.rtt!;
   assertEquals(
     said("Round trip over time"),
-    `Round trip over time: p50 ${millis(p50!)}, p90 ${millis(p90!)}, p99 ${millis(p99!)}, largest ${
-      millis(max)
-    }; ` +
+    `p50 ${millis(p50!)}, p90 ${millis(p90!)}, p99 ${millis(p99!)}, largest ${millis(max)}; ` +
       "11 lost (2.75% loss).",
   );
   const [one, two] = summary.servers;
   assertStringIncludes(
     said("Histogram of round trips"),
-    `Histogram of 389 round trips: web-1: p50 ${millis(one!.rtt!.p50!)}`,
+    `389 round trips: web-1: p50 ${millis(one!.rtt!.p50!)}`,
   );
   assertStringIncludes(
     said("Downstream delay above its best, over time"),
@@ -77,7 +75,7 @@ test("a chart's description has its figures", () => {
   );
   assertStringIncludes(
     said("Clock offset of web-2, with its bound"),
-    `at the end ${(two!.offset!.value * 1000).toFixed(3)} ms ± `,
+    `At the end ${(two!.offset!.value * 1000).toFixed(3)} ms ± `,
   );
 });
 
@@ -169,7 +167,7 @@ test("a far offset is shown from where it is at the end, so that its bound can b
   const hour = -3600e6;
   const plot = plotsOf(pageOf({ lines: 100, offsets: [hour] })).get("Clock offset, with its bound")!;
   assertMatch(plot.y.label, /^server's clock minus this machine's, from -36000\d\d\.\d{3} ms$/);
-  assertMatch(plot.description, /at the end -36000\d\d\.\d{3} ms ± 0\.\d{3} ms\.$/);
+  assertMatch(plot.description, /^At the end -36000\d\d\.\d{3} ms ± 0\.\d{3} ms\.$/);
   const [band] = layersOf(plot, "band");
   band!.low.forEach((low, i) => assert(low! < 1 && band!.high[i]! > -1 && band!.high[i]! - low! < 1));
 });

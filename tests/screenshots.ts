@@ -58,7 +58,7 @@ function keepOnly(titles: string[]): string[] {
   for (const section of document.querySelectorAll("section")) {
     let isEmpty = true;
     for (const part of section.querySelectorAll<HTMLElement>("figure, .table, p")) {
-      const title = part.querySelector("caption, strong, svg title")?.textContent ?? "";
+      const title = part.querySelector("caption, h3")?.textContent ?? "";
       part.hidden = !titles.includes(title);
       if (part.hidden) continue;
       kept.push(title);

@@ -122,7 +122,7 @@ interface Box {
 function boxOf({ text, attributes }: Element, inherited: Record<string, string>): Box {
   const all = { ...inherited, ...attributes };
   const size = Number(all["font-size"]);
-  const width = textWidth(text, size, all["font-weight"] !== undefined);
+  const width = textWidth(text, size);
   const [x, y] = [Number(attributes.x), Number(attributes.y)];
   const left = x - width * ({ middle: 0.5, end: 1 }[all["text-anchor"] ?? ""] ?? 0);
   return { text, left, right: left + width, top: y - size * 0.75, bottom: y + size * 0.2 };

@@ -202,7 +202,7 @@ test("a heat map has a shade for each step of its counts, and says which", () =>
   const legend = [...everyElement(drawing.root.children)].filter(({ name }) => name === "rect");
   assertEquals(legend.map((it) => it.attributes.class), Array.from({ length: 8 }, (_, i) => `f h${i}`));
   const steps = [1, 2, 5, 10, 20, 50, 100, 200];
-  assertEquals(drawing.texts().slice(1, 10), ["lines", ...steps.map((it) => `${it}+`)]);
+  assertEquals(drawing.texts().slice(0, 9), ["lines", ...steps.map((it) => `${it}+`)]);
   const cells = Object.fromEntries(["h0", "h1", "h4", "h7"].map((shade) => [shade, drawing.subpaths(shade)]));
   assertNear(cells.h0![0]!, [[0, 0.25], [1 / 3, 0.25]], drawing);
   assertNear(cells.h1![0]!, [[2 / 3, 0.25], [1, 0.25]], drawing);
@@ -215,7 +215,7 @@ test("a heat map has a shade for each step of its counts, and says which", () =>
 
 test("a heat map of few counts has a shade for each", () => {
   const heat: Layer = { kind: "heat", name: "lines", xEdges: [0, 1, 2], yEdges: [0, 1], counts: [[1, 3]] };
-  assertEquals(new Drawing(plotOf([heat])).texts().slice(1, 5), ["lines", "1", "2", "3"]);
+  assertEquals(new Drawing(plotOf([heat])).texts().slice(0, 4), ["lines", "1", "2", "3"]);
 });
 
 test("points stand in their intervals", () => {

@@ -10,6 +10,8 @@ import type { Axis, Layer, Plot, Value } from "../page/model.ts";
 const COLOURS = { before: 0, after: 1 };
 /** From this factor on a logarithmic axis shows more than a linear one. */
 const WIDE = 50;
+/** How far the axis of percentiles goes beyond the outer ones, as a factor. */
+const MARGIN = 1.3;
 
 const PERCENTILES = Object.keys(COMPARED_PERCENTILES) as (keyof typeof COMPARED_PERCENTILES)[];
 
@@ -30,15 +32,17 @@ export function changes({ comparison: { metrics } }: ComparisonReport): Plot | u
   if (rows.length === 0) return undefined;
   const x = rows.map(({ quantile }) => quantile);
   // As far beyond the outer ones as looks alike on this axis.
-  const [left, right] = [1 - 1.5 * (1 - x[0]!), 1 - (1 - x.at(-1)!) / 1.5];
+  const [left, right] = [1 - MARGIN * (1 - x[0]!), 1 - (1 - x.at(-1)!) / MARGIN];
   const end = (place: 0 | 1) =>
     rows.map(({ interval }) => interval !== null && interval.every(isDrawn) ? interval[place] : null);
+  const isKnown = end(0).some((it) => it !== null);
   return {
-    title:
-      "Each percentile of the received lines after the change as a share of before, with its 95 % interval",
-    description:
-      "100% is what was before: an interval that crosses it leaves open whether anything changed. " +
-      "The table has the same figures as ratios, and those of the received rate and of loss.",
+    title: `Each percentile of the received lines after the change as a share of before${
+      isKnown ? ", with its 95 % interval" : ""
+    }`,
+    note: "100 % is what was before" +
+      (isKnown ? ": an interval that crosses it leaves open whether anything changed." : "."),
+    description: "The table has the same figures as ratios, and those of the received rate and of loss.",
     x: { label: "percentile of the received lines", quantity: "quantile", min: left, max: right },
     y: { label: "after, as a share of before", quantity: "share", scale: "log" },
     layers: [
@@ -67,8 +71,9 @@ export function byPercentile(before: readonly NamedRun[], after: readonly NamedR
   if (sides.some(({ x }) => x.length === 0)) return undefined;
   return {
     title: "Latency by percentile of the received lines",
-    description: "How long the fastest part of the received lines took at most. " +
-      `Where the lines lie apart, the sides differ.${bandText(before, after)}`,
+    note: "How long the fastest part of them took at most. Each nine is as wide as the one before." +
+      bandText(before, after),
+    description: "Where the lines lie apart, the sides differ.",
     x: { label: "percentile of the received lines", quantity: "quantile", min: 0 },
     y: durationAxis(latencyName(before), sides),
     layers: layersOf(sides),
@@ -84,11 +89,10 @@ export function overTime(before: readonly NamedRun[], after: readonly NamedRun[]
     const what = name === "p50" ? "Median" : name;
     return [{
       title: `${what} over time`,
-      description:
-        `The ${name === "p50" ? "median" : "99th percentile"} of each second, or of several in a long run, ` +
-        `from each run's own start. A gap is a time with too few replies.${tailText(before, after)}${
-          bandText(before, after)
-        }`,
+      note: `Of each second, or of several in a long run. A gap is a time with too few replies.${
+        bandText(before, after)
+      }`,
+      description: `Time is counted from each run's own start.${tailText(before, after)}`,
       x: { label: "time since the run began", quantity: "time", min: 0, max: Math.max(...ends) },
       y: durationAxis(latencyName(before), sides),
       layers: layersOf(sides),
@@ -108,7 +112,8 @@ export function eachRun(before: readonly NamedRun[], after: readonly NamedRun[])
     const values = told.map(({ run }) => run.figures[metric].value! * 1000);
     return [{
       title: `${nameOfCompared(metric)} of each run`,
-      description: "What drifts from run to run shows as a slope of both sides.",
+      note: "What drifts from run to run shows as a slope of both sides.",
+      description: `${runs.length} runs.`,
       x: { label: "run, in the order of time", quantity: "count", min: 0, max: runs.length + 1 },
       y: {
         label: latencyName(before),

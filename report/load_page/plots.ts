@@ -89,15 +89,16 @@ export function inFlightOverTime(course: Course): Plot[] {
 }
 
 /** How many lines had which latency when. */
-export function heatMap(start: LoadStart, course: Course): Plot[] {
+export function heatMap(start: LoadStart, { stats }: LoadEnd, course: Course): Plot[] {
   const { heat } = course;
   if (heat === undefined) return [];
   const name = latencyName(start);
   return [{
     title: `Lines by time and ${name}`,
-    description:
-      "Each cell counts the lines whose replies came in that time after such a wait: two bands are two " +
-      `kinds of lines, and a rising one is a queue that grows. ${columnText(course, heat)}`,
+    note:
+      "Each cell counts the lines whose replies came in that time after such a wait. Two bands are two kinds " +
+      `of lines, a rising one is a queue that grows. ${columnText(course, heat)}`,
+    description: `${counted(stats.headline.count, "line")} in all.`,
     x: timeAxis(course),
     y: { label: name, quantity: "duration", scale: "log" },
     layers: [{ kind: "heat", name: "lines", ...heat }],
@@ -115,9 +116,10 @@ export function byPercentile(start: LoadStart, { stats, summary }: LoadEnd): Plo
   ].filter(({ x }) => x.length > 0);
   return [{
     title: "Latency by percentile of the received lines",
-    description:
-      "How long the fastest part of the received lines took at most: a cliff towards the right is a few lines that " +
-      `wait far longer than the others.${neverCameText(stats)}`,
+    note:
+      "How long the fastest part of them took at most. Each nine is as wide as the one before; a cliff towards " +
+      `the right is a few lines that wait far longer than the others.${neverCameText(stats)}`,
+    description: "",
     x: { label: "percentile of the received lines", quantity: "quantile", min: 0 },
     y: durationAxis("latency", stats.headline.min / 1000, stats.headline.max / 1000),
     layers,
@@ -142,7 +144,8 @@ export function histogram(start: LoadStart, { stats }: LoadEnd): Plot[] {
     title: `Histogram of the ${name}`,
     description: `${counted(values.count, "line")}, from ${millisOfMicros(values.min)} to ${
       millisOfMicros(values.max)
-    } ms. Bars get wider to the right by the same factor.`,
+    } ms.`,
+    note: "Each bar is wider than the one to its left by the same factor.",
     x: { label: name, quantity: "duration", scale: "log" },
     y: { label: "lines", quantity: "count", min: 0 },
     layers: [{
@@ -172,15 +175,15 @@ export function directionsOverTime(course: Course): Plot[] {
     title: direction === "up"
       ? "Upstream delay over time, from write to the server's stamp"
       : "Downstream delay over time, from the server's stamp to the reply",
-    description:
-      `${top} of ${course.each}, above the shortest delay that was known by then, on the same scale as the ` +
-      `other direction's. ${
-        known.map((server) => {
-          const [most, at] = maximumOf(server[direction][top], middle);
-          return `${nameOf(server)}: at most ${most.toFixed(3)} ms, at ${at.toFixed(1)} s` +
-            untoldTail(server[direction], top, course);
-        }).join("; ")
-      }.${others}`,
+    note:
+      `Of ${course.each}, above the shortest delay that was known by then; both directions have one scale.`,
+    description: `${top}: ${
+      known.map((server) => {
+        const [most, at] = maximumOf(server[direction][top], middle);
+        return `${nameOf(server)}: at most ${most.toFixed(3)} ms, at ${at.toFixed(1)} s` +
+          untoldTail(server[direction], top, course);
+      }).join("; ")
+    }.${others}`,
     x: timeAxis(course),
     y: { label: "delay above the best", quantity: "duration", min: 0, max: highest || 1 },
     layers: known.flatMap((server) => {
@@ -257,6 +260,7 @@ function spreadPlot(title: string, label: string, course: Course, spread: Spread
   const known = [...min, ...max].filter((it) => it !== null);
   return {
     title,
+    note: `Of ${course.each}: the median${top === "max" ? "" : `, its ${top}`}, and the band of all values.`,
     description: "",
     x: timeAxis(course),
     y: durationAxis(label, Math.min(...known), Math.max(...known)),

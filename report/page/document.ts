@@ -1,13 +1,14 @@
 import { createHash } from "node:crypto";
 import { escapeText } from "../../failure.ts";
 import { markup } from "./markup.ts";
-import type { Page, PageVerdict, Part, Plot, Section, Table } from "./model.ts";
+import type { Page, PageVerdict, Part, Plot, Table } from "./model.ts";
 import { SCRIPT } from "./script.ts";
 import { STYLE } from "./style.ts";
 import { drawPlot } from "./svg/plot.ts";
 
 /** A page as one HTML file, which asks for nothing from anywhere. */
 export function renderPage(page: Page): string {
+  const saved = page.document.of ?? "run";
   const policy = [
     "default-src 'none'",
     `script-src '${hashOf(SCRIPT)}'`,
@@ -31,12 +32,12 @@ export function renderPage(page: Page): string {
 <h1>${markup(page.title)}</h1>
 ${renderFacts(page)}
 ${renderVerdicts(page)}
-${page.sections.map(renderSection).join("\n")}
+${renderSections(page)}
 </main>
 <footer>
 <p class="scripted" hidden>Charts: drag to zoom, double-click or Escape to reset; with the keyboard, arrows move the cursor, + and − zoom. Click a name to hide it.</p>
-<p class="scripted" hidden><button type="button" id="save">Save this run as JSON</button></p>
-<noscript><p>Scripts are blocked: charts are pictures, and the run's JSON cannot be saved from here.</p></noscript>
+<p class="scripted" hidden><button type="button" id="save">Save this ${saved} as JSON</button></p>
+<noscript><p>Scripts are blocked: charts are pictures, and the ${saved}'s JSON cannot be saved from here.</p></noscript>
 </footer>
 <script type="application/json" id="run" data-name="${markup(page.document.name)}">${
     escapeData(page.document.json)
@@ -106,24 +107,38 @@ function renderVerdicts({ verdicts }: Page): string {
   return `<ul class="verdicts">\n${shown.join("\n")}\n</ul>`;
 }
 
-function renderSection({ heading, parts }: Section): string {
-  return `<section>\n<h2>${markup(heading)}</h2>\n${parts.map(renderPart).join("\n")}\n</section>`;
+function renderSections({ sections }: Page): string {
+  let charts = 0;
+  const renderPart = (part: Part): string => {
+    switch (part.kind) {
+      case "text":
+        return `<p>${markup(part.text)}</p>`;
+      case "table":
+        return renderTable(part.table);
+      case "plot":
+        return renderFigure(part.plot, `chart-${++charts}`);
+    }
+  };
+  return sections.map(({ heading, parts }) =>
+    `<section>\n<h2>${markup(heading)}</h2>\n${parts.map(renderPart).join("\n")}\n</section>`
+  ).join("\n");
 }
 
-function renderPart(part: Part): string {
-  switch (part.kind) {
-    case "text":
-      return `<p>${markup(part.text)}</p>`;
-    case "table":
-      return renderTable(part.table);
-    case "plot":
-      return `<figure>\n${drawPlot(part.plot)}\n</figure>`;
-  }
+/** A chart under its title, which names it, and the note on how to read it. */
+function renderFigure(plot: Plot, id: string): string {
+  const note = plot.note === undefined ? "" : `<p class="note">${markup(plot.note)}</p>\n`;
+  return `<figure aria-labelledby="${id}">
+<div class="head"><h3 id="${id}">${markup(plot.title)}</h3></div>
+${note}${drawPlot(plot)}
+</figure>`;
 }
 
 /** A table in a box of its own, in which it can be scrolled, also by keyboard. */
 function renderTable({ caption, columns, rows }: Table): string {
-  const kind = (column: number) => columns[column]?.isNumber ? ' class="number"' : "";
+  const kind = (column: number) => {
+    const { isNumber = false, isShort = false } = columns[column] ?? {};
+    return isNumber ? ' class="number"' : isShort ? ' class="short"' : "";
+  };
   const head = columns.map(({ name }, i) => `<th scope="col"${kind(i)}>${markup(name)}</th>`).join("");
   const body = rows.map(([first = "", ...cells]) =>
     `<tr><th scope="row"${kind(0)}>${markup(first)}</th>${
@@ -131,7 +146,7 @@ function renderTable({ caption, columns, rows }: Table): string {
     }</tr>`
   );
   return `<div class="table" role="region" tabindex="0" aria-label="${markup(caption)}"><table>
-<caption>${markup(caption)}</caption>
+<caption><span>${markup(caption)}</span></caption>
 <thead><tr>${head}</tr></thead>
 <tbody>
 ${body.join("\n")}

@@ -8,8 +8,8 @@ export interface Page {
   facts: Fact[];
   verdicts: PageVerdict[];
   sections: Section[];
-  /** The run's JSON, which can be saved from the page, and under which name. */
-  document: { name: string; json: string };
+  /** The JSON that can be saved from the page, under which name, and what it is of: by default of a run. */
+  document: { name: string; json: string; of?: "run" | "comparison" };
 }
 
 export interface Fact {
@@ -38,14 +38,23 @@ export type Part =
 /** A table whose first cell of each row is its header. */
 export interface Table {
   caption: string;
-  columns: { name: string; isNumber?: boolean }[];
+  columns: Column[];
   rows: string[][];
+}
+
+export interface Column {
+  name: string;
+  isNumber?: boolean;
+  /** Whether its cells are short enough for a line each. */
+  isShort?: boolean;
 }
 
 /** A chart. Its values are in the units that the quantities of its axes have. */
 export interface Plot {
   title: string;
-  /** What a person who does not see the chart is to know of it. */
+  /** How to read the chart, in a sentence or two; none where that is plain. */
+  note?: string;
+  /** What a person who does not see the chart is to know of it beside its title and its note. */
   description: string;
   x: Axis;
   y: Axis;

@@ -6,12 +6,12 @@ import UPLOT from "uplot/dist/uPlot.min.css" with { type: "text" };
  * from few to many.
  */
 const LIGHT = `
-  --ground: #fff; --raised: #f6f7f9; --ink: #1b1f24; --muted: #59636e; --grid: #dde2e7; --loss: #c8102e;
+  --ground: #fff; --raised: #f6f7f9; --shadow: #9aa5b1; --ink: #1b1f24; --muted: #59636e; --grid: #dde2e7; --loss: #c8102e;
   --good: #0b6b50; --bad: #b3122a; --unsure: #8a5a00; --link: #0b5cad;
   --c0: #0068b3; --c1: #c25700; --c2: #008060; --c3: #b0408f; --c4: #3a8dc9; --c5: #8f7400; --c6: #5b4bb5; --c7: #5d6a77;
   --h0: #d6e8f7; --h1: #aed1ee; --h2: #7fb5e0; --h3: #5198ce; --h4: #2d7ab8; --h5: #175d9c; --h6: #0b417a; --h7: #052a56;`;
 const DARK = `
-  --ground: #14171b; --raised: #1c2026; --ink: #e8ebef; --muted: #9ba6b2; --grid: #2d343c; --loss: #ff6470;
+  --ground: #14171b; --raised: #1c2026; --shadow: #566270; --ink: #e8ebef; --muted: #9ba6b2; --grid: #2d343c; --loss: #ff6470;
   --good: #4cc9a0; --bad: #ff7b86; --unsure: #e0b04c; --link: #79b8ff;
   --c0: #4aa8f0; --c1: #f2964a; --c2: #35c79a; --c3: #e48ccb; --c4: #9ad4f7; --c5: #d9c23f; --c6: #a898f0; --c7: #a3afbb;
   --h0: #12304d; --h1: #16446d; --h2: #1b5a90; --h3: #2874b3; --h4: #4490cf; --h5: #6fafe3; --h6: #a3cff2; --h7: #dcefff;`;
@@ -55,23 +55,31 @@ button:hover { border-color: var(--muted); }
 .verdicts b { font-weight: 600; }
 .mark { font-weight: 700; text-align: center; color: var(--muted); }
 .good .mark { color: var(--good); } .bad .mark { color: var(--bad); } .unsure .mark { color: var(--unsure); }
-.table { max-width: 100%; margin: 16px 0; overflow-x: auto; }
-table { border-collapse: collapse; font-size: 14px; }
+/* What is out of sight to the right casts a shadow. */
+.table {
+  margin: 16px 0; overflow-x: auto; container-type: inline-size;
+  background: linear-gradient(to left, var(--ground) 30%, transparent) right / 48px 100% no-repeat local,
+    linear-gradient(to left, var(--shadow), transparent) right / 16px 100% no-repeat scroll;
+}
+table { border-collapse: separate; border-spacing: 0; font-size: 14px; }
 caption { padding: 0 0 6px; text-align: left; font-weight: 600; }
+caption span { display: block; position: sticky; left: 0; max-width: 100cqi; }
 th, td { padding: 5px 20px 5px 0; text-align: left; vertical-align: baseline; }
 th:last-child, td:last-child { padding-right: 0; }
 thead th { border-bottom: 1px solid var(--muted); color: var(--muted); font-size: 13px; font-weight: 500; white-space: nowrap; }
 tbody th { font-weight: 500; white-space: nowrap; }
 tbody tr + tr > * { border-top: 1px solid var(--grid); }
-.number { text-align: right; white-space: nowrap; }
-figure { margin: 24px 0; }
+.number { text-align: right; }
+.number, .short { white-space: nowrap; }
+figure { margin: 28px 0; }
 .plot { display: block; width: 100%; height: auto; font-family: inherit; }
 .plot.narrow { display: none; }
 .l { fill: none; } .f { stroke: none; } .b { stroke: none; fill-opacity: 0.25; }
 ${CLASSES}
 .chart { font-size: 13px; }
-.head { display: flex; flex-wrap: wrap; align-items: baseline; gap: 2px 16px; min-height: 30px; font-size: 15px; }
-.head strong { font-weight: 600; }
+.head { display: flex; flex-wrap: wrap; align-items: baseline; gap: 2px 16px; }
+.head h3 { margin: 0; font-size: 15px; line-height: 1.4; font-weight: 600; }
+.note { margin: 0 0 4px; max-width: 90ch; color: var(--muted); font-size: 13px; }
 .head button { padding: 1px 10px; font-size: 13px; }
 .where { margin-left: auto; color: var(--muted); font-size: 13px; }
 .legend { display: flex; flex-wrap: wrap; gap: 4px 8px; margin: 2px 0 4px -6px; padding: 0; list-style: none; }
@@ -102,6 +110,7 @@ footer { margin-top: 48px; padding-top: 16px; border-top: 1px solid var(--grid);
   tbody th { min-width: 40vw; white-space: normal; }
   .verdicts li > :last-child { grid-column: 2; }
   .where { width: 100%; min-height: 20px; text-align: right; }
+  tbody th, thead th:first-child { position: sticky; left: 0; z-index: 1; padding-right: 12px; background: var(--ground); }
   .plot.wide { display: none; }
   .plot.narrow { display: block; }
 }
@@ -109,7 +118,13 @@ footer { margin-top: 48px; padding-top: 16px; border-top: 1px solid var(--grid);
   @page { size: A4; margin: 15mm; }
   body { max-width: none; padding: 0; font-size: 10pt; }
   h2 { margin-top: 24px; break-after: avoid; }
-  figure, tr, .verdicts li, .facts div { break-inside: avoid; }
-  button, .chart, .scripted { display: none; }
+  h3, .note, caption { break-after: avoid; }
+  figure, .table, tr, .verdicts li, .facts div { break-inside: avoid; }
+  .table { overflow: visible; container-type: normal; background: none; }
+  table { width: 100%; font-size: 8pt; }
+  th, td { padding: 2px 8px 2px 0; }
+  thead th { font-size: 8pt; white-space: normal; }
+  tbody th, .short { white-space: normal; }
+  button, .chart, .where, .scripted { display: none; }
 }
 `;

@@ -22,7 +22,9 @@ function byPercentile(all: Distribution, servers: ShownServer[]): Plot {
   const x = quantilesOf(Math.max(...servers.map(({ rtt }) => rtt.count)));
   return {
     title: "Round trip by percentile",
-    description: `Round trip of received lines by percentile: ${ofEach(servers, ({ rtt }) => figures(rtt))}.`,
+    note:
+      "How long the fastest part of the received lines took at most. Each nine is as wide as the one before.",
+    description: `By percentile: ${ofEach(servers, ({ rtt }) => figures(rtt))}.`,
     x: { label: "share of received lines that took no longer", quantity: "quantile" },
     y: { label: "round trip", quantity: "duration", ...scaleFor(all.min, all.max) },
     layers: servers.map(({ name = "round trip", colour, rtt }): Layer => {
@@ -38,9 +40,7 @@ function histogram(all: Distribution, servers: ShownServer[]): Plot {
   const edges = scale.edges().map(chartMillis);
   return {
     title: "Histogram of round trips",
-    description: `Histogram of ${counted(all.count, "round trip")}: ${
-      ofEach(servers, ({ rtt }) => figures(rtt))
-    }.`,
+    description: `${counted(all.count, "round trip")}: ${ofEach(servers, ({ rtt }) => figures(rtt))}.`,
     x: { label: "round trip", quantity: "duration", scale: "log" },
     y: { label: "lines", quantity: "count", min: 0 },
     layers: servers.map(({ name = "round trips", colour, rtt }): Layer => {

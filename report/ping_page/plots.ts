@@ -43,7 +43,7 @@ export class CoursePlots {
       if (losses.length === 0) return [];
       return [{
         title: "Lost lines over time",
-        description: `Lost lines over time: ${timeline.lossText}.`,
+        description: `${timeline.lossText}.`,
         x: timeline.axis,
         y: { label: "lost", quantity: "share", min: 0, max: 1 },
         layers: losses,
@@ -52,7 +52,7 @@ export class CoursePlots {
     const series = this.#servers.map((it) => ({ ...it, bins: it.course.rtt.bins(this.#bins) }));
     return [{
       title: "Round trip over time",
-      description: `Round trip over time: ${figures(rtt)}; ${timeline.lossText}.`,
+      description: `${figures(rtt)}; ${timeline.lossText}.`,
       x: timeline.axis,
       y: durationAxis("round trip", series.flatMap(({ bins }) => bins)),
       layers: [...series.flatMap(({ bins, colour, name }) => timeline.series(bins, colour, name)), ...losses],
@@ -68,10 +68,10 @@ export class CoursePlots {
     const max = chartMillis(Math.max(...largest, 1));
     return (["up", "down"] as const).map((direction) => {
       const label = `${DIRECTIONS[direction]} ${ABOVE_BEST}`;
-      const name = label[0]!.toUpperCase() + label.slice(1);
+      const name = capital(label);
       return {
         title: `${name}, over time`,
-        description: `${name}: ${ofEach(servers, (it) => figures(it[direction]))}.`,
+        description: `${ofEach(servers, (it) => figures(it[direction]))}.`,
         x: this.#timeline.axis,
         y: { label, quantity: "duration", min: 0, max },
         layers: series.flatMap((it) => this.#timeline.series(it[direction], it.colour, it.name)),
@@ -98,7 +98,7 @@ export class CoursePlots {
       const bound = withdrawn === null ? "bound proven so far" : "bound that single replies prove";
       return [{
         title: `${title}, with its bound`,
-        description: `${title} over time, with the ${bound}: at the end ${withBound(offset)}.`,
+        description: `At the end ${withBound(offset)}.`,
         x: this.#timeline.axis,
         y: { label: `server's clock minus this machine's${from}`, quantity: "duration" },
         layers: [
@@ -136,6 +136,10 @@ export class CoursePlots {
       ],
     }];
   }
+}
+
+function capital(text: string): string {
+  return text[0]!.toUpperCase() + text.slice(1);
 }
 
 function widthOf({ offset: { lower, upper } }: OffsetAt): number {

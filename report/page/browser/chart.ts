@@ -32,10 +32,8 @@ export class Chart implements Grouped {
     this.#plot = plot;
     this.#group = group;
     const box = element("div", "chart");
-    const head = element("div", "head", box);
-    element("strong", "", head).textContent = plot.title;
-    this.#where = element("span", "where", head);
-    this.#reset = element("button", "reset", head);
+    this.#where = element("span", "where");
+    this.#reset = element("button", "reset");
     this.#reset.type = "button";
     this.#reset.textContent = "Reset zoom";
     this.#reset.hidden = true;
@@ -45,11 +43,15 @@ export class Chart implements Grouped {
     this.#field = element("div", "field", box);
     this.#field.tabIndex = 0;
     this.#field.setAttribute("role", "group");
-    this.#field.setAttribute("aria-label", `${plot.title}. ${plot.description}`);
+    this.#field.setAttribute(
+      "aria-label",
+      [`${plot.title}.`, plot.note, plot.description].filter((it) => it).join(" "),
+    );
     this.#spoken = element("div", "unseen", box);
     this.#spoken.setAttribute("role", "status");
     figure.append(box);
     this.#uplot = new uPlot(this.#options(), [[...group.full], [1, 1]], this.#field);
+    figure.querySelector(".head")!.append(this.#where, this.#reset);
     this.#listen();
     group.charts.push(this);
     figure.classList.add("live");

@@ -16,7 +16,9 @@ export function start(): void {
     ];
     groups.set("time", new ChartGroup(from, to));
   }
-  document.querySelectorAll("figure").forEach((figure, i) => {
+  const figures = [...document.querySelectorAll("figure")];
+  makeInTime(figures, (figure) => {
+    const i = figures.indexOf(figure);
     const plot = plots[i]!;
     const across = acrossOf(plot);
     if (across === null) return;
@@ -31,6 +33,32 @@ export function start(): void {
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
   document.querySelectorAll<HTMLElement>(".scripted").forEach((it) => it.hidden = false);
   document.getElementById("save")?.addEventListener("click", save);
+}
+
+/** Makes the charts of figures near the viewport as soon as they are, those of others one by one when there is time. */
+function makeInTime(figures: HTMLElement[], make: (figure: HTMLElement) => void): void {
+  const waiting = new Set(figures);
+  for (const figure of waiting) figure.classList.add("waiting");
+  const makeOne = (figure: Element) => {
+    if (!waiting.delete(figure as HTMLElement)) return;
+    observer.unobserve(figure);
+    figure.classList.remove("waiting");
+    make(figure as HTMLElement);
+  };
+  const observer = new IntersectionObserver((entries) => {
+    for (const { target, isIntersecting } of entries) if (isIntersecting) makeOne(target);
+  }, { rootMargin: "50%" });
+  for (const figure of waiting) observer.observe(figure);
+  // Not every browser tells when it has time.
+  const whenIdle = (act: () => void) =>
+    "requestIdleCallback" in globalThis ? requestIdleCallback(act) : setTimeout(act, 100);
+  const next = () => {
+    const [figure] = waiting;
+    if (figure === undefined) return;
+    makeOne(figure);
+    whenIdle(next);
+  };
+  whenIdle(next);
 }
 
 function ownGroup(groups: Map<string, ChartGroup>, i: number, across: [number, number]): ChartGroup {
@@ -53,4 +81,4 @@ function save(): void {
 }
 
 /** What the page gets of this file: all of it. */
-export const START = [start, ownGroup, textOf, save];
+export const START = [start, makeInTime, ownGroup, textOf, save];

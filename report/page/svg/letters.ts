@@ -10,10 +10,9 @@ const CAPITAL = 0.78;
 const WIDE = 1;
 /** Of East Asian characters and pictures. */
 const FULL = 1.1;
-const BOLD = 1.15;
 
 /** @param size of the font. */
-export function textWidth(text: string, size: number, bold = false): number {
+export function textWidth(text: string, size: number): number {
   let width = 0;
   for (const char of text) {
     if (char > "\u2e7f") width += FULL;
@@ -21,17 +20,17 @@ export function textWidth(text: string, size: number, bold = false): number {
     else if (/[mwMW@%—…−+<>=~]/.test(char)) width += WIDE;
     else width += /[A-Z]/.test(char) ? CAPITAL : USUAL;
   }
-  return width * size * (bold ? BOLD : 1);
+  return width * size;
 }
 
 /** Text cut to a width, with an ellipsis where something is missing. */
-export function cutText(text: string, width: number, size: number, bold = false): string {
-  if (textWidth(text, size, bold) <= width) return text;
+export function cutText(text: string, width: number, size: number): string {
+  if (textWidth(text, size) <= width) return text;
   const chars = [...text];
   let kept = 0;
-  let used = textWidth("…", size, bold);
+  let used = textWidth("…", size);
   for (const char of chars) {
-    used += textWidth(char, size, bold);
+    used += textWidth(char, size);
     if (used > width) break;
     kept++;
   }
@@ -39,17 +38,17 @@ export function cutText(text: string, width: number, size: number, bold = false)
 }
 
 /** Text as lines of at most this width; what does not fit into this many lines is cut. */
-export function wrapText(text: string, width: number, size: number, lines: number, bold = false): string[] {
+export function wrapText(text: string, width: number, size: number, lines: number): string[] {
   const wrapped: string[] = [];
   let line = "";
   for (const word of text.split(" ")) {
     const longer = line === "" ? word : `${line} ${word}`;
-    if (line === "" || wrapped.length === lines - 1 || textWidth(longer, size, bold) <= width) line = longer;
+    if (line === "" || wrapped.length === lines - 1 || textWidth(longer, size) <= width) line = longer;
     else {
       wrapped.push(line);
       line = word;
     }
   }
   wrapped.push(line);
-  return wrapped.map((it) => cutText(it, width, size, bold));
+  return wrapped.map((it) => cutText(it, width, size));
 }

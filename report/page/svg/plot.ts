@@ -32,17 +32,16 @@ interface Layout {
   /** Of the area with the values. */
   height: number;
   font: number;
-  titleFont: number;
   detail: Detail;
 }
 
 const LAYOUTS: Layout[] = [
   {
-    ...{ name: "wide", width: 960, height: 240, font: 13, titleFont: 15 },
+    ...{ name: "wide", width: 960, height: 240, font: 13 },
     detail: { points: 1200, columns: 440, rows: 48 },
   },
   {
-    ...{ name: "narrow", width: 360, height: 190, font: 12, titleFont: 13 },
+    ...{ name: "narrow", width: 360, height: 190, font: 12 },
     detail: { points: 320, columns: 150, rows: 32 },
   },
 ];
@@ -109,19 +108,12 @@ function frameOf({ x, y, layers }: Plot): Pick<Frame, "x" | "y"> & { isBare: boo
     : { x: across, y: up ?? new Scale("linear", 0, 1), isBare: up === null };
 }
 
-/** Title, legend, and the name of the y axis. */
+/** Legend, and the name of the y axis: the title is the page's. */
 function drawHeader(plot: Plot, layout: Layout): { drawn: string; height: number } {
-  const { width, font, titleFont } = layout;
-  const titles = wrapText(plot.title, width - 2, titleFont, 3, true);
-  const drawn = titles.map((line, i) =>
-    `<text class="f ink" font-weight="600" font-size="${titleFont}" x="0" y="${
-      coordinate(titleFont + i * (titleFont + 4))
-    }">${markup(line)}</text>`
-  );
-  let height = titles.length * (titleFont + 4) + GAP;
+  const { width, font } = layout;
   const legend = legendOf(plot, width - 2, font, ROW);
-  drawn.push(legend.draw(0, height));
-  height += legend.rows * ROW;
+  const drawn = [legend.draw(0, 0)];
+  let height = legend.rows * ROW;
   if (plot.y.label !== "") {
     const [label = ""] = wrapText(plot.y.label, width - 2, font, 1);
     drawn.push(`<text class="f muted" x="0" y="${coordinate(height + font + 1)}">${markup(label)}</text>`);
