@@ -226,7 +226,7 @@ test("lines in flight are told as counts at some moments, not as the most there 
     interval.inFlight = place === 3 ? 11 : 2;
   });
   assertStringIncludes(
-    plotOf(pageOf(run), "Lines in flight").note!,
+    plotOf(pageOf(run), "Lines in flight").description,
     "The highest count is 11, at 4.0 s; what was between two counts is not known.",
   );
 });
