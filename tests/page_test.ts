@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { renderPage } from "../report/page/document.ts";
 import { markup } from "../report/page/markup.ts";
-import type { Plot } from "../report/page/model.ts";
+import { amountText, rangeText, reading, snapped } from "../report/page/browser/values.ts";
+import type { Layer, Plot, Value } from "../report/page/model.ts";
 import { SCRIPT } from "../report/page/script.ts";
 import { STYLE } from "../report/page/style.ts";
 import { test } from "./harness.ts";
@@ -41,6 +42,48 @@ test("a chart has a heading that names it, and its note; the JSON is saved under
   const compared = renderPage({ ...page, document: { ...page.document, of: "comparison" } });
   assertStringIncludes(compared, "Save this comparison as JSON");
   assert(!compared.includes("this run"));
+});
+
+test("the cursor goes to the nearest point and says which it is, but beside time", () => {
+  const points = (name: string, x: number[], y: Value[], names: string[]): Layer => ({
+    ...{ kind: "points", name, colour: 0 },
+    ...{ x, y, names },
+  });
+  const layers = [
+    points("before", [1, 3], [10, 11], ["before-1", "before-2"]),
+    points("after", [2, 4], [12, null], ["after-1", "after-2"]),
+  ];
+  const plot: Plot = {
+    ...{ title: "", description: "", layers },
+    ...{ x: { label: "run", quantity: "count" }, y: { label: "", quantity: "duration" } },
+  };
+  const readAt = (x: number, of: Plot) => layers.map((it) => reading(it, of, { x: snapped(of, x), y: 0 }, 0));
+  assertEquals([1.4, 1.8, 4].map((it) => snapped(plot, it)), [1, 2, 3]);
+  assertEquals(readAt(2.2, plot), ["", "after-1: 12.00 ms"]);
+  assertEquals(readAt(3.6, plot), ["before-2: 11.00 ms", ""]);
+  const overTime = { ...plot, x: { label: "", quantity: "time" as const } };
+  assertEquals([snapped(overTime, 1.4), snapped({ ...plot, layers: [] }, 1.4)], [1.4, 1.4]);
+});
+
+test("the cursor reads nothing where a line is broken, and a range with its unit once", () => {
+  const line: Layer = { kind: "line", name: "", colour: 0, x: [0, 1, 2, 5, 6], y: [4, 4, null, 7, 7] };
+  const plot: Plot = {
+    ...{ title: "", description: "", layers: [line] },
+    ...{ x: { label: "", quantity: "time" }, y: { label: "", quantity: "duration" } },
+  };
+  const at = (x: number) => reading(line, plot, { x, y: 0 }, 0.1);
+  assertEquals([0.6, 1.05, 1.4, 2, 4.5, 4.95, 5.5].map(at), [
+    ...["4.000 ms", "4.000 ms", "–", "–", "–", "7.000 ms", "7.000 ms"],
+  ]);
+  assertEquals(
+    [rangeText("3.588 ms", "5.439 ms"), rangeText("900.0 µs", "1.000 ms"), rangeText("1%", "2%")],
+    [
+      ...["3.588 to 5.439 ms", "900.0 µs to 1.000 ms", "1% to 2%"],
+    ],
+  );
+  assertEquals([amountText(1, "count"), amountText(1200, "count"), amountText(0.5, "share")], [
+    ...["1 line", "1,200 lines", "50%"],
+  ]);
 });
 
 test(

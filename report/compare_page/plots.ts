@@ -114,7 +114,7 @@ export function eachRun(before: readonly NamedRun[], after: readonly NamedRun[])
       title: `${nameOfCompared(metric)} of each run`,
       note: "What drifts from run to run shows as a slope of both sides.",
       description: `${runs.length} runs.`,
-      x: { label: "run, in the order of time", quantity: "count", min: 0, max: runs.length + 1 },
+      x: { label: "run, in the order of time", quantity: "count", min: 0.5, max: runs.length + 0.5 },
       y: {
         label: latencyName(before),
         quantity: "duration",
@@ -128,6 +128,7 @@ export function eachRun(before: readonly NamedRun[], after: readonly NamedRun[])
           colour: COLOURS[side],
           x: own.map(({ place }) => place),
           y: own.map(({ run }) => run.figures[metric].value! * 1000),
+          names: own.map(({ file }) => file),
         };
       }),
     }];

@@ -99,6 +99,8 @@ export type Layer =
     y: Value[];
     low?: Value[];
     high?: Value[];
+    /** What each is, such as a run's name. */
+    names?: string[];
   };
 
 export interface LineLayer {

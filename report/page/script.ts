@@ -5,11 +5,12 @@ import { CHART } from "./browser/chart.ts";
 import { GROUP } from "./browser/group.ts";
 import { LEGEND } from "./browser/legend.ts";
 import { PEN } from "./browser/pen.ts";
+import { SHADES } from "./browser/shades.ts";
 import { START, start } from "./browser/start.ts";
 import { UPLOT_AXIS } from "./browser/uplot_axis.ts";
 import { VALUES } from "./browser/values.ts";
 
-const PARTS = [...AXES, ...VALUES, ...PEN, ...UPLOT_AXIS, ...LEGEND, ...GROUP, ...CHART, ...START];
+const PARTS = [...AXES, ...VALUES, ...SHADES, ...PEN, ...UPLOT_AXIS, ...LEGEND, ...GROUP, ...CHART, ...START];
 
 /** The script of a page: uPlot with its licence, what browser/ has, and a call that starts it. */
 export const SCRIPT = `/*

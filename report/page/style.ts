@@ -83,14 +83,13 @@ ${CLASSES}
 .head button { padding: 1px 10px; font-size: 13px; }
 .where { margin-left: auto; color: var(--muted); font-size: 13px; }
 .legend { display: flex; flex-wrap: wrap; gap: 4px 8px; margin: 2px 0 4px -6px; padding: 0; list-style: none; }
-.legend button { display: flex; align-items: baseline; gap: 6px; padding: 1px 6px; border-color: transparent; background: none; font-size: 13px; text-align: left; }
+.legend button { display: flex; flex-wrap: wrap; align-items: baseline; gap: 6px; padding: 1px 6px; border-color: transparent; background: none; font-size: 13px; text-align: left; }
 .legend button:hover { border-color: var(--grid); }
 .legend [aria-pressed="false"] { color: var(--muted); text-decoration: line-through; }
 .legend [aria-pressed="false"] .key { opacity: 0.3; }
 .key { flex: none; align-self: center; width: 14px; height: 10px; border-radius: 2px; }
 .key.line { height: 3px; } .key.points { width: 8px; height: 8px; border-radius: 50%; } .key.spans { width: 3px; height: 14px; }
 .key.band { opacity: 0.35; }
-.key.heat { width: 48px; background: linear-gradient(90deg, var(--h0), var(--h2), var(--h4), var(--h7)); }
 .reading { min-width: 9ch; font-weight: 600; text-decoration: none; }
 .unit { color: var(--muted); }
 .field { width: 100%; border-radius: 4px; }

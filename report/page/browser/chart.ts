@@ -6,7 +6,7 @@ import type { ChartGroup, Grouped } from "./group.ts";
 import { element, Legend } from "./legend.ts";
 import { drawLayers } from "./pen.ts";
 import { distributionOf, propertyOf, uplotAxis } from "./uplot_axis.ts";
-import { uprightOf } from "./values.ts";
+import { snapped, uprightOf } from "./values.ts";
 
 /** What the page's script has in front. */
 declare const uPlot: typeof UPlot;
@@ -129,8 +129,9 @@ export class Chart implements Grouped {
     });
   }
 
-  /** Says what is at a place. */
-  #read(x: number | null, y: number): void {
+  /** Says what is at a place, or at the point that is nearest to it. */
+  #read(place: number | null, y: number): void {
+    const x = place === null ? null : snapped(this.#plot, place);
     const { quantity, label } = this.#plot.x;
     const [from, to] = this.#group.view;
     const pixel = (to - from) / this.#uplot.over.clientWidth;

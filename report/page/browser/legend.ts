@@ -1,7 +1,8 @@
 /// <reference lib="dom" />
 import type { Layer, Plot } from "../model.ts";
 import { labelOf } from "./axes.ts";
-import { colourName, mostOf } from "./pen.ts";
+import { colourName } from "./pen.ts";
+import { shadesOf } from "./shades.ts";
 import { reading } from "./values.ts";
 
 /** The names of a chart's layers, each a button that hides it, with what the layer shows where the cursor is. */
@@ -19,10 +20,9 @@ export class Legend {
       button.type = "button";
       button.setAttribute("aria-pressed", "true");
       const colour = layer.kind === "heat" ? "" : colourName(layer.colour);
-      element("span", `key ${layer.kind} ${colour}`, button);
-      element("span", "name", button).textContent = layer.kind === "heat"
-        ? `${layer.name}, 1 to ${labelOf(mostOf(layer.counts), "count")}`
-        : layer.name;
+      if (layer.kind !== "heat") element("span", `key ${layer.kind} ${colour}`, button);
+      element("span", "name", button).textContent = layer.name;
+      if (layer.kind === "heat") addShades(layer, button);
       this.#readings.set(layer, element("span", "reading", button));
       button.addEventListener("click", () => {
         const isShown = this.#hidden.delete(layer);
@@ -56,6 +56,16 @@ export class Legend {
   }
 }
 
+/** A swatch for each shade of a heat map, with the least count that has it. */
+function addShades(heat: Extract<Layer, { kind: "heat" }>, parent: HTMLElement): void {
+  const shades = shadesOf(heat);
+  const areAll = shades.every(({ least }, i) => least === i + 1);
+  for (const { least, class: shade } of shades) {
+    element("span", `key ${shade}`, parent);
+    element("span", "", parent).textContent = labelOf(least, "count") + (areAll ? "" : "+");
+  }
+}
+
 /** A new element at the end of another. */
 export function element<K extends keyof HTMLElementTagNameMap>(
   name: K,
@@ -69,4 +79,4 @@ export function element<K extends keyof HTMLElementTagNameMap>(
 }
 
 /** What the page gets of this file: all of it. */
-export const LEGEND = [Legend, element];
+export const LEGEND = [Legend, addShades, element];

@@ -1,5 +1,6 @@
 /// <reference lib="dom" />
 import type { Layer, LineLayer, Plot, Value } from "../model.ts";
+import { shadesOf } from "./shades.ts";
 
 type LayerOf<K extends Layer["kind"]> = Extract<Layer, { kind: K }>;
 
@@ -115,14 +116,9 @@ function drawSpans({ spans }: LayerOf<"spans">, pen: Pen): void {
   }
 }
 
-/** The highest count of a heat map. */
-export function mostOf(counts: number[][]): number {
-  return Math.max(...counts.map((row) => Math.max(...row)), 1);
-}
-
-function drawHeat({ xEdges, yEdges, counts }: LayerOf<"heat">, { ctx, ...pen }: Pen): void {
-  const most = mostOf(counts);
-  const shades = Array.from({ length: 8 }, (_, i) => pen.colour(`h${i}`));
+function drawHeat(heat: LayerOf<"heat">, { ctx, ...pen }: Pen): void {
+  const { xEdges, yEdges, counts } = heat;
+  const shades = shadesOf(heat).map(({ least, class: name }) => ({ least, colour: pen.colour(name) }));
   // Whole pixels: no ground shines through between the cells.
   const [columns, rows] = [
     xEdges.map((it) => Math.round(pen.x(it))),
@@ -131,7 +127,7 @@ function drawHeat({ xEdges, yEdges, counts }: LayerOf<"heat">, { ctx, ...pen }: 
   counts.forEach((row, j) =>
     row.forEach((count, i) => {
       if (count <= 0) return;
-      ctx.fillStyle = shades[most === 1 ? 7 : Math.round(7 * Math.max(Math.log(count), 0) / Math.log(most))]!;
+      ctx.fillStyle = (shades.findLast(({ least }) => least <= count) ?? shades[0]!).colour;
       const [from, to] = [columns[i]!, columns[i + 1]!];
       ctx.fillRect(from, rows[j + 1]!, Math.max(to - from, 1), Math.max(rows[j]! - rows[j + 1]!, 1));
     })
@@ -171,7 +167,6 @@ export const PEN = [
   drawBand,
   drawBars,
   drawSpans,
-  mostOf,
   drawHeat,
   drawPoints,
   dot,

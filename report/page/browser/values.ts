@@ -98,6 +98,30 @@ export function indexBelow(sorted: number[], value: number): number {
   return low - 1;
 }
 
+/** The place of the nearest point of a chart that has points, else the place itself, as it is on an axis of time. */
+export function snapped({ x: { quantity }, layers }: Plot, x: number): number {
+  if (quantity === "time") return x;
+  const places = layers.flatMap((it) => it.kind === "points" ? it.x.filter((_, i) => it.y[i] !== null) : []);
+  return places.reduce<number | undefined>(
+    (best, it) => best === undefined || Math.abs(it - x) < Math.abs(best - x) ? it : best,
+    undefined,
+  ) ?? x;
+}
+
+/** A range in words, with its unit once if both ends have the same. */
+export function rangeText(from: string, to: string): string {
+  const unit = / \S+$/.exec(from)?.[0];
+  return unit !== undefined && to.endsWith(unit)
+    ? `${from.slice(0, -unit.length)} to ${to}`
+    : `${from} to ${to}`;
+}
+
+/** `1 line`, `7 lines`; a rate or a share has no name of what is counted. */
+export function amountText(value: number, quantity: Axis["quantity"]): string {
+  const label = labelOf(value, quantity);
+  return quantity !== "count" ? label : value === 1 ? `${label} line` : `${label} lines`;
+}
+
 /**
  * What a layer shows at a place, in words; empty if it shows nothing there.
  *
@@ -110,30 +134,44 @@ export function reading(layer: Layer, { x, y }: Plot, at: { x: number; y: number
       const span = layer.spans.find(([from, to]) => from - slack <= at.x && at.x <= to + slack);
       if (span === undefined) return "";
       const [from, to] = span.map((it) => labelOf(valueAt(x.quantity, it), x.quantity, { step: 0.01 }));
-      return from === to ? `at ${from}` : `${from} to ${to}`;
+      return from === to ? `at ${from}` : rangeText(from!, to!);
     }
     case "bars": {
       const i = indexBelow(layer.edges, at.x);
       const value = layer.values[i];
       if (value === undefined) return "";
       const [from, to] = [layer.edges[i]!, layer.edges[i + 1]!].map((it) => labelOf(it, x.quantity));
-      return `${label(value)} (${from} to ${to})`;
+      return `${amountText(value, y.quantity)}, ${rangeText(from!, to!)}`;
     }
     case "heat": {
       const [row, column] = [indexBelow(layer.yEdges, at.y), indexBelow(layer.xEdges, at.x)];
       const count = layer.counts[row]?.[column];
       if (count === undefined) return "";
       const [from, to] = [layer.yEdges[row]!, layer.yEdges[row + 1]!].map(label);
-      return `${labelOf(count, "count")} (${from} to ${to})`;
+      return `${amountText(count, "count")}, ${rangeText(from!, to!)}`;
     }
   }
-  const i = nearest(layer.x, at.x, slack, layer.kind === "line" && layer.steps === true);
+  const isStep = layer.kind === "line" && layer.steps === true;
+  const isSnapped = layer.kind === "points" && x.quantity !== "time";
+  const i = isSnapped ? layer.x.indexOf(at.x) : nearest(layer.x, at.x, slack, isStep);
   if (i < 0) return "";
+  if (isInGap(layer, i, at.x, slack)) return "–";
   const value = layer.kind === "band" ? null : layer.y[i];
   const [low, high] = layer.kind === "line" ? [] : [layer.low?.[i], layer.high?.[i]];
-  const range = typeof low === "number" && typeof high === "number" ? `${label(low)} to ${label(high)}` : "";
+  const range = typeof low === "number" && typeof high === "number" ? rangeText(label(low), label(high)) : "";
   if (typeof value !== "number") return layer.kind === "band" ? range : "";
-  return range === "" ? label(value) : `${label(value)} (${range})`;
+  const name = layer.kind === "points" && layer.names !== undefined ? `${layer.names[i]}: ` : "";
+  return range === "" ? name + label(value) : `${name}${label(value)} (${range})`;
+}
+
+/** Whether a layer is broken at a place, whose nearest value has this index. */
+function isInGap(layer: Layer, i: number, x: number, slack: number): boolean {
+  if (layer.kind !== "line" && layer.kind !== "band") return false;
+  const values = layer.kind === "line" ? layer.y : layer.low;
+  if (values[i] === null) return true;
+  const isStep = layer.kind === "line" && layer.steps === true;
+  const beyond = values[x > layer.x[i]! ? i + 1 : i - 1];
+  return !isStep && beyond === null && Math.abs(x - layer.x[i]!) > slack;
 }
 
 /** The place that is next to a value, or before it; -1 if the value is outside of them all. */
@@ -146,4 +184,16 @@ function nearest(places: number[], value: number, slack: number, isStep: boolean
 }
 
 /** What the page gets of this file: all of it. */
-export const VALUES = [placed, acrossOf, uprightOf, withRoom, indexBelow, reading, nearest];
+export const VALUES = [
+  placed,
+  acrossOf,
+  uprightOf,
+  withRoom,
+  indexBelow,
+  snapped,
+  rangeText,
+  amountText,
+  reading,
+  isInGap,
+  nearest,
+];

@@ -1,34 +1,10 @@
+import { type Shade, shadesOf } from "../browser/shades.ts";
 import type { Layer } from "../model.ts";
 import { across, down, type Frame } from "./frame.ts";
 import { coordinate, PathData } from "./path.ts";
 import { isDrawable } from "./scale.ts";
 
-/** The classes of a heat map: `h0` to `h7`. */
-const SHADES = 8;
-
 type Heat = Extract<Layer, { kind: "heat" }>;
-
-/** A shade, and the least count that has it. */
-export interface Shade {
-  least: number;
-  class: string;
-}
-
-/** The shades of counts, from few to many; each but the first begins where the one before ends. */
-export function shadesOf({ counts }: Heat): Shade[] {
-  const most = counts.reduce((most, row) => row.reduce((a, b) => b > a && b < Infinity ? b : a, most), 0);
-  const leasts = [[1, 2, 3, 4, 5, 6, 7, 8], seriesOf([1, 2, 5]), seriesOf([1, 3]), seriesOf([1])]
-    .map((it) => it.filter((least) => least <= most))
-    .find((it, i) => it.length <= SHADES && (i > 0 || most <= SHADES));
-  return (leasts ?? seriesOf([1]).slice(0, SHADES)).map((least, i, { length }) => ({
-    least,
-    class: `h${length === 1 ? SHADES - 1 : Math.round(i * (SHADES - 1) / (length - 1))}`,
-  }));
-}
-
-function seriesOf(digits: number[]): number[] {
-  return Array.from({ length: 10 }, (_, exponent) => digits.map((it) => it * 10 ** exponent)).flat();
-}
 
 /** A heat map as strokes, each as thick as its row is high. */
 export function drawHeat(heat: Heat, frame: Frame, detail: { columns: number; rows: number }): string {

@@ -1,6 +1,6 @@
+import { shadesOf } from "../browser/shades.ts";
 import { markup } from "../markup.ts";
 import type { Layer, Plot } from "../model.ts";
-import { shadesOf } from "./heat.ts";
 import { labelOf } from "./labels.ts";
 import { colourClass, dashes } from "./layers.ts";
 import { cutText, textWidth } from "./letters.ts";
