@@ -162,7 +162,7 @@ test("what came after a plan's end is drawn where it was, a few slow lines of it
   assertEquals(layer(medianOf(10), "before", "line").x.length, 60);
   for (const [count, lines] of [[145, "145 lines"], [1, "1 line"]] as const) {
     assertStringIncludes(
-      medianOf(count).description,
+      medianOf(count).note!,
       `After the plan's end came: before, ${lines}, the slowest after 800.000 ms.`,
     );
   }

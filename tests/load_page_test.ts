@@ -44,6 +44,11 @@ function plotOf(page: Page, title: string): Plot {
   return plot;
 }
 
+/** What is said of a chart, on the page and to those who do not see it. */
+function wordsOf({ note = "", description }: Plot): string {
+  return `${note} ${description}`;
+}
+
 function layerOf<Kind extends Layer["kind"]>(plot: Plot, kind: Kind, name?: string) {
   return plot.layers.find((it) => it.kind === kind && (name ?? it.name) === it.name) as
     | Extract<Layer, { kind: Kind }>
@@ -208,7 +213,7 @@ test("lost lines are marked when they were due, and rates are those of each seco
   const page = pageOf(run);
   for (const title of ["Response over time", "Planned, sent and received rate"]) {
     assertEquals(layerOf(plotOf(page, title), "spans")!.spans, [[1, 3], [6, 7]]);
-    assertStringIncludes(plotOf(page, title).description, "2 spans in which 3 lines were lost,");
+    assertStringIncludes(wordsOf(plotOf(page, title)), "2 spans in which 3 lines were lost,");
   }
   const rates = plotOf(page, "Planned, sent and received rate");
   assertEquals(layerOf(rates, "line", "planned")!.y.slice(2, 6), [100, 101, 101, 100]);
@@ -225,10 +230,9 @@ test("lines in flight are told as counts at some moments, not as the most there 
     answer(interval, 100, 200);
     interval.inFlight = place === 3 ? 11 : 2;
   });
-  assertStringIncludes(
-    plotOf(pageOf(run), "Lines in flight").description,
-    "The highest count is 11, at 4.0 s; what was between two counts is not known.",
-  );
+  const { note, description } = plotOf(pageOf(run), "Lines in flight");
+  assertStringIncludes(note!, "What was between two counts is not known.");
+  assertEquals(description, "The highest count is 11, at 4.0 s.");
 });
 
 test("percentiles of the received lines are named so, with how many never came", () => {
@@ -271,7 +275,7 @@ test("losses are drawn with their amount: what waited for a time-out when it was
   assertEquals([lost.x, lost.y], [[0, 0.5, 1.5, 2.5, 4], [14, 0, 0, 60, 60]]);
   assertEquals(layerOf(rates, "line", "failed or dropped")!.y, [0, 0, 0, 6, 6]);
   assertEquals(layerOf(rates, "spans")!.spans, [[0, 0.5], [2.5, 4]]);
-  assertStringIncludes(rates.description, "2 spans in which 103 lines were lost, failed or not sent");
+  assertStringIncludes(rates.note!, "2 spans in which 103 lines were lost, failed or not sent");
   const whole = plotOf(pageOf(runOf(3, (it) => answer(it, 9, 9))), "Planned");
   assertEquals(whole.layers.map(({ name }) => name), ["planned", "sent", "received"]);
 });
@@ -331,7 +335,7 @@ test("what came after the plan's end is drawn where it was, and is in no rate", 
     "Among the p99 of each second and of what came after the plan's end the highest is 831",
   );
   assertStringIncludes(
-    response.description,
+    response.note!,
     "145 lines came after the plan's end, the slowest after 831.000 ms.",
   );
   assertStringIncludes(plotOf(page, "Upstream delay").description, "at most 814");
@@ -340,7 +344,7 @@ test("what came after the plan's end is drawn where it was, and is in no rate", 
     const { x, y } = layerOf(rates, "line", name)!;
     assertEquals([x, y], [[0, 1, 2, 3, 4], [300, 300, 300, 300, 300]]);
   }
-  assertStringIncludes(rates.description, "145 lines came after the plan's end");
+  assertStringIncludes(rates.note!, "145 lines came after the plan's end");
   const { heat, text } = {
     heat: layerOf(plotOf(page, "Lines by time"), "heat")!,
     text: plotOf(page, "Lines by time"),
@@ -358,12 +362,12 @@ test("a few lines after the plan's end are drawn if one is slower than all befor
   ) {
     const plot = plotOf(pageOf(lateRun(lines, micros)), "Response over time");
     assertEquals(layerOf(plot, "band")!.high.at(-1) !== null, drawn, `${lines} lines`);
-    assertStringIncludes(plot.description, `${lines} lines came after the plan's end`);
+    assertStringIncludes(plot.note!, `${lines} lines came after the plan's end`);
     assertEquals(plot.description.includes("and of what came after"), drawn);
   }
   const upstream = plotOf(pageOf(lateRun(40)), "Upstream delay").description;
   assertStringIncludes(upstream, "and up to 814.000 ms after the plan's end");
-  assert(!plotOf(pageOf(runOf(4, (it) => answer(it, 9, 9))), "Response").description.includes("plan's end"));
+  assert(!plotOf(pageOf(runOf(4, (it) => answer(it, 9, 9))), "Response").note!.includes("plan's end"));
 });
 
 test("each server's delays have its own colour, upstream and downstream on one scale", () => {

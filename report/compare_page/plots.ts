@@ -90,9 +90,9 @@ export function overTime(before: readonly NamedRun[], after: readonly NamedRun[]
     return [{
       title: `${what} over time`,
       note: `Of each second, or of several in a long run. A gap is a time with too few replies.${
-        bandText(before, after)
-      }`,
-      description: `Time is counted from each run's own start.${tailText(before, after)}`,
+        tailText(before, after)
+      }${bandText(before, after)}`,
+      description: `Time is counted from each run's own start.`,
       x: { label: "time since the run began", quantity: "time", min: 0, max: Math.max(...ends) },
       y: durationAxis(latencyName(before), sides),
       layers: layersOf(sides),

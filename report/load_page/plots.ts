@@ -39,8 +39,9 @@ export function latencyOverTime(start: LoadStart, { stats, summary }: LoadEnd, c
     `half of the lines at most ${
       millisOfMicros(values.percentile(50))
     } ms. Among the ${top} of ${course.each} the highest is ` +
-    `${worst.toFixed(3)} ms, at ${at.toFixed(1)} s.${tailText(course)} ${badText(course)}`;
-  return [{ ...plot, description, layers: [...badLayers(course), ...plot.layers] }];
+    `${worst.toFixed(3)} ms, at ${at.toFixed(1)} s. ${badText(course)}`;
+  const note = `${plot.note}${tailText(course)}`;
+  return [{ ...plot, note, description, layers: [...badLayers(course), ...plot.layers] }];
 }
 
 /** Lines a second. */
@@ -52,9 +53,8 @@ export function ratesOverTime(start: LoadStart, { summary }: LoadEnd, course: Co
   const x = [...course.from.slice(0, course.received.length), course.planEnd];
   return [{
     title: isOpen ? "Planned, sent and received rate over time" : "Sent and received rate over time",
-    description: `On average ${
-      names.map((it) => `${perSecond(rate[it])} lines/s ${it}`).join(", ")
-    }, in the plan's time.${tailText(course)} ${badText(course)}`,
+    description: `On average ${names.map((it) => `${perSecond(rate[it])} lines/s ${it}`).join(", ")}.`,
+    note: `Of the plan's time alone.${tailText(course)} ${badText(course)}`,
     x: timeAxis(course),
     y: { label: "lines a second", quantity: "rate", min: 0 },
     layers: [
@@ -79,9 +79,8 @@ export function inFlightOverTime(course: Course): Plot[] {
   const [most, at] = maximumOf(inFlight, to);
   return [{
     title: `Lines in flight as each ${course.step} ended`,
-    description:
-      `Lines that were due or written and had no reply yet, counted as each ${course.step} ended. The highest count is ` +
-      `${most}, at ${at.toFixed(1)} s; what was between two counts is not known.`,
+    note: "Lines that were due or written and had no reply yet. What was between two counts is not known.",
+    description: `The highest count is ${most}, at ${at.toFixed(1)} s.`,
     x: timeAxis(course),
     y: { label: "lines in flight", quantity: "count", min: 0 },
     layers: [line("in flight", COLOURS.first, to, inFlight)],
