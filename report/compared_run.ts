@@ -14,7 +14,7 @@ import { formatMillis } from "../time/duration.ts";
 import { neverText, perSecond } from "./load_figures.ts";
 import { LOAD_VERSION } from "./load_record.ts";
 import type { Json } from "./record.ts";
-import { numberOf, objectOf, readRecords, recordsOf, textOf } from "./saved_records.ts";
+import { numberOf, objectOf, readRecords, recordsOf, startOf, textOf } from "./saved_records.ts";
 import { newStats, readRun } from "./transcript.ts";
 
 /** Which commands' runs can be compared, in words. */
@@ -41,20 +41,14 @@ export interface ComparedRun {
 /** Reads a saved run. @throws {Error} whose message says what the text is not. */
 export function readComparedRun(text: string): ComparedRun {
   const records = readRecords(text, COMMANDS);
-  const start = startOf(records);
+  const start = startOf(records, COMMANDS);
   return start.command === undefined ? fromPing(text) : fromLoad(start, records);
 }
 
 /** Reads the document of a run of load. @throws {Error} whose message says what it is not. */
 export function comparedRunOf(document: Json): ComparedRun {
   const records = recordsOf(document, COMMANDS);
-  return fromLoad(startOf(records), records);
-}
-
-function startOf(records: Json[]): Json {
-  const start = records.find(({ type }) => type === "start");
-  if (start === undefined) throw new Error(`it has no start; is it of ${COMMANDS}?`);
-  return start;
+  return fromLoad(startOf(records, COMMANDS), records);
 }
 
 /** Each metric's figure. @param values by metric; those that are null have a reason. */

@@ -11,7 +11,7 @@ import { micros } from "../stats/units.ts";
 import { LOAD_VERSION, type LoadEnd, type LoadStart } from "./load_record.ts";
 import type { Json } from "./record.ts";
 import { END, SECOND, START } from "./saved_load_checks.ts";
-import { readRecords } from "./saved_records.ts";
+import { readRecords, startOf } from "./saved_records.ts";
 
 /** A run read back. */
 export interface SavedLoad {
@@ -28,8 +28,7 @@ export interface SavedLoad {
  */
 export function readLoad(text: string): SavedLoad {
   const records = readRecords(text, "tsecho load");
-  const start = records.find(({ type }) => type === "start");
-  if (start === undefined) throw new Error("it has no start; is it of tsecho load?");
+  const start = startOf(records, "tsecho load");
   if (start.command !== "load") throw new Error("it is of another command, not of tsecho load");
   if (start.version !== LOAD_VERSION) {
     throw new Error(`its version is ${start.version}, and only ${LOAD_VERSION} is known here`);

@@ -26,13 +26,26 @@ export function textOf(record: Json, whose: string, field: string): string {
  * @param command that has saved it, in words. @throws {Error} whose message says what the text is not.
  */
 export function readRecords(text: string, command: string): Json[] {
+  if (/^\s*<!doctype html/i.test(text)) {
+    throw new Error("it is a page: open it in a browser and save its JSON");
+  }
   const document = parsed(text);
   if (document === undefined && !SERIES_BEGINS.test(text)) return readLines(text, command);
   const records = document === undefined ? {} : objectOf(document, command);
   if (document === undefined || Array.isArray(records.runs)) {
     throw new Error("it has the runs of load --against: compare reads it, without another file");
   }
+  if (records.type === "compare") {
+    throw new Error("it is a comparison, not a run");
+  }
   return recordsOf(records, command);
+}
+
+/** How a run began. @param command that has saved it, in words. @throws {Error} when the run does not say. */
+export function startOf(records: Json[], command: string): Json {
+  const start = records.find(({ type }) => type === "start");
+  if (start === undefined) throw new Error(`it has no start; is it of ${command}?`);
+  return start;
 }
 
 /** The objects of a document. @param command that has saved it, in words. @throws {Error} */

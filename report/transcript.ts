@@ -3,7 +3,7 @@ import { isInTime } from "../stats/line_counters.ts";
 import { RunStats } from "../stats/run_stats.ts";
 import { micros } from "../stats/units.ts";
 import { type Json, REPLY_FIELD_NAMES, REPLY_FIELDS, type Start, VERSION } from "./record.ts";
-import { MAX_SECONDS, numberOf, readRecords, textOf } from "./saved_records.ts";
+import { MAX_SECONDS, numberOf, readRecords, startOf, textOf } from "./saved_records.ts";
 
 /** The event of an object that {@linkcode toRecord} made. @throws {Error} when it is something else. */
 function fromRecord(record: Json): ProbeEvent {
@@ -70,8 +70,9 @@ export interface SavedRun {
  */
 export function readRun(text: string): SavedRun {
   const records = readRecords(text, "tsecho ping");
-  const start = records.find(({ type }) => type === "start");
-  if (start === undefined) throw new Error("it has no start; is it of tsecho ping?");
+  const start = startOf(records, "tsecho ping");
+  if (start.command === "load") throw new Error("it is of tsecho load: tsecho load --from reads it");
+  if (start.command !== undefined) throw new Error("it is of another command, not of tsecho ping");
   checkStart(start);
   const replies = records.filter(({ type }) => type === "reply");
   const end = records.find(({ type }) => type === "end");

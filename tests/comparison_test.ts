@@ -183,7 +183,13 @@ test("a run of other numbers than a run has is refused, and says which", () => {
     change(run);
     return assertThrows(() => readComparedRun(JSON.stringify(run)), Error).message;
   };
-  assertStringIncludes(assertThrows(() => readComparedRun("[]"), Error).message, "it has no start");
+  for (
+    const [text, message] of [
+      ["[]", "it has no start"],
+      ["<!DOCTYPE html>\n<html>", "it is a page: open it in a browser and save its JSON"],
+      [JSON.stringify(comparisonRecord(reportOf([saved()], [saved()]))), "it is a comparison, not a run"],
+    ] as const
+  ) assertStringIncludes(assertThrows(() => readComparedRun(text), Error).message, message);
   assertStringIncludes(
     assertThrows(() => readComparedRun("1"), Error).message,
     "it is not of tsecho ping or",

@@ -207,6 +207,10 @@ test("ping --from says what is wrong with a file", { long: true }, async () => {
     const [text, reason] of [
       ["{", "line 1 is not a JSON object"],
       ["{}", "it has no start"],
+      ["<!DOCTYPE html>\n<html>", "it is a page: open it in a browser and save its JSON"],
+      ['{"type":"compare"}', "it is a comparison, not a run"],
+      ['{"start":{"type":"start","command":"load"}}', "it is of tsecho load: tsecho load --from reads it"],
+      ['{"start":{"type":"start","command":"else"}}', "it is of another command, not of tsecho ping"],
       ['{"start":{"type":"start","version":3,"endpoint":"x"},"replies":[]}', "its version is 3"],
       ['{"start":{"type":"start","version":1},"replies":[]}', `the start's "endpoint" is no string`],
     ]
