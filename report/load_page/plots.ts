@@ -12,7 +12,7 @@ import { type Course, type HeatMap, MAX_DRAWN_SERVERS, type Spread } from "./cou
 import { nameOf } from "./tables.ts";
 
 /** Colours of the palette. */
-const COLOURS = { first: 0, second: 1, third: 2, failed: 3, losses: -1 };
+const COLOURS = { first: 0, second: 1, third: 2, failed: 5, losses: -1 };
 /** The most bars of the histogram. */
 const MAX_BARS = 40;
 /** Quantiles drawn for each tenfold of 1 / (1 - quantile). */

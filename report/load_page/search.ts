@@ -5,8 +5,8 @@ import { parseThresholdOf } from "../../stats/threshold.ts";
 import { foundLine } from "../load_text.ts";
 import type { Layer, Plot, Quantity } from "../page/model.ts";
 
-/** Colours of the palette: of trials that kept the condition, of its limit and of the rate found. */
-const [KEPT, LIMIT, FOUND, LIMITED] = [0, 1, 2, 3];
+/** Colours of the palette: of trials that kept the condition, its limit, the rate found, and trials that tell nothing. */
+const [KEPT, LIMIT, FOUND, LIMITED] = [0, 1, 2, 7];
 const BROKEN = -1;
 /** What the rate of a search is. */
 const RATES: Record<LoadFound["outcome"], string> = {
