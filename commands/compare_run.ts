@@ -89,9 +89,9 @@ async function readRuns(files: string[], name: string, used: UsedFile[]): Promis
 function refuse(first: NamedRun, [difference]: ComparisonReport["differences"]): void {
   if (difference === undefined) return;
   const { file, texts } = difference;
-  const reason = `it measured something else than "${first.file}": ${
+  const reason = `it did not measure the same thing as "${first.file}": ${
     texts.join(", ")
-  }; --anyway compares them still`;
+  }; --anyway compares them anyway`;
   throw new Failure("compare", file, reason);
 }
 

@@ -2,7 +2,7 @@
 import { COMPARED } from "../stats/compared_metrics.ts";
 import { comparisonRecord } from "./compare_json.ts";
 import { factsOf, verdictsOf } from "./compare_page/facts.ts";
-import { byPercentile, changes, eachRun, overTime } from "./compare_page/plots.ts";
+import { byPercentile, changes, eachRun, inOrder, overTime } from "./compare_page/plots.ts";
 import { legend, metricCells, metricHeading, RUN_HEADING, runCells } from "./comparison_figures.ts";
 import type { ComparisonReport, NamedRun } from "./comparison_report.ts";
 import type { Sink } from "./exporter.ts";
@@ -92,6 +92,7 @@ function metricTable(report: ComparisonReport): Table {
     caption: "Each metric before and after; the ratio is after divided by before",
     columns: heading.map((name, column) => ({
       name: column === 0 ? "metric" : column === heading.length - 1 ? "verdict" : name,
+      ...(column === heading.length - 1 && { isShort: true }),
       ...(column > 0 && column < heading.length - 1 && { isNumber: true }),
     })),
     rows: COMPARED.map((metric) => metricCells(metric, report)),
@@ -100,9 +101,16 @@ function metricTable(report: ComparisonReport): Table {
 
 function runTable({ before, after }: ComparisonReport): Table {
   const hasGenerator = before[0]!.run.generator !== null;
+  const order = inOrder(before, after);
   const row = (side: string) => (run: NamedRun) => {
     const [file, ...cells] = runCells(run);
-    return [file!, side, ...cells, ...hasGenerator ? [run.run.generator?.verdict ?? ""] : []];
+    return [
+      file!,
+      side,
+      String(order.indexOf(run) + 1),
+      ...cells,
+      ...hasGenerator ? [run.run.generator?.verdict ?? ""] : [],
+    ];
   };
   const [run, ...metrics] = RUN_HEADING;
   return {
@@ -110,6 +118,7 @@ function runTable({ before, after }: ComparisonReport): Table {
     columns: [
       { name: run! },
       { name: "side" },
+      { name: "order", isNumber: true },
       ...metrics.map((name) => ({ name, isNumber: true })),
       ...hasGenerator ? [{ name: "generator" }] : [],
     ],

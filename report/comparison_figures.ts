@@ -33,7 +33,7 @@ export function warningTexts(runs: readonly NamedRun[]): string[] {
 
 /** What a run measured otherwise than the first. */
 export function differenceText({ file, texts }: Difference): string {
-  return `measured something else: ${file}: ${texts.join(", ")}`;
+  return `did not measure the same thing: ${file}: ${texts.join(", ")}`;
 }
 
 /** The heading of a table of runs. */
@@ -99,7 +99,7 @@ export function legend({ comparison: { metrics, method } }: ComparisonReport): s
   const rows = COMPARED.map((metric) => ({ metric, ...metrics[metric] }));
   const lines: string[] = [];
   if (rows.some(({ verdict }) => verdict === "no difference")) {
-    lines.push("no difference: none that chance would not give");
+    lines.push("no difference: none beyond what chance explains");
   }
   const reasons = Map.groupBy(
     rows.filter(({ help }) => help !== null),
@@ -111,7 +111,7 @@ export function legend({ comparison: { metrics, method } }: ComparisonReport): s
     lines.push(`${word}: ${whose}${help}`);
   }
   const judged = rows.some(({ p }) => p !== null);
-  if (judged) lines.push("words are corrected for all metrics together (Holm), intervals are of each alone");
+  if (judged) lines.push("words are corrected for multiple comparisons (Holm), intervals are not");
   if (method === "parts") {
     lines.push(
       `two runs of the same thing may differ more than their parts do: ${JUDGED_RUNS} runs of each would tell, by ` +

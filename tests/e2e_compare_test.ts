@@ -83,12 +83,12 @@ test("compare refuses runs of different things, and --anyway says what differs",
   assertEquals([refused.code, refused.stdout, refused.stderr], [
     1,
     "",
-    `tsecho: Cannot compare "${after}": it measured something else than "${before}": ${differs}; --anyway compares ` +
-    "them still\n",
+    `tsecho: Cannot compare "${after}": it did not measure the same thing as "${before}": ${differs}; --anyway compares ` +
+    "them anyway\n",
   ]);
   const { code, stdout } = await tsecho(["compare", "--anyway", before, after]);
   assertEquals(code, 0);
-  assertStringIncludes(stdout, `\nmeasured something else: ${after}: ${differs}\n`);
+  assertStringIncludes(stdout, `\ndid not measure the same thing: ${after}: ${differs}\n`);
 });
 
 test("compare writes JSON to a file beside the text, or to stdout alone, and never over a run", async () => {

@@ -1,11 +1,12 @@
 /** What was compared, and what came of it, in words. */
-import { COMPARED, type ComparedMetric } from "../../stats/compared_metrics.ts";
+import { counted } from "../../failure.ts";
+import { COMPARED } from "../../stats/compared_metrics.ts";
 import type { ComparisonMethod, ComparisonWord } from "../../stats/comparison.ts";
 import type { Verdict } from "../../stats/threshold.ts";
 import {
   changeText,
   differenceText,
-  metricCells,
+  labelOf,
   settingsText,
   sideText,
   warningTexts,
@@ -33,9 +34,14 @@ export function factsOf({ before, after, comparison }: ComparisonReport, version
       { name: side, value: sideText(runs) },
       { name: `${side} began`, value: timesText(runs) },
     ]),
-    { name: "Judged by", value: METHODS[comparison.method] },
+    { name: "Judged by", value: methodText(comparison) },
     { name: "Made by", value: version },
   ];
+}
+
+function methodText({ method, metrics }: ComparisonReport["comparison"]): string {
+  const isJudged = COMPARED.some((it) => metrics[it].verdict !== null && metrics[it].p !== null);
+  return isJudged || method === "too few runs" ? METHODS[method] : "nothing: the runs are too short";
 }
 
 /** When runs began. */
@@ -54,12 +60,15 @@ const TONES: Record<ComparisonWord, PageVerdict["tone"]> = {
   "too short to tell": "unsure",
 };
 
-/** What came of it: conditions and each metric first, then what speaks against believing that. */
+/** From what is to be seen first to what is not. */
+const WORDS = ["worse", "better", "too short to tell", "no difference"] as const;
+
+/** What came of it, also of conditions, then what speaks against believing that. */
 export function verdictsOf(report: ComparisonReport): PageVerdict[] {
   const { before, after, differences, notes, thresholds } = report;
   return [
+    result(report),
     ...thresholds.map(conditionVerdict),
-    ...COMPARED.map((metric) => metricVerdict(metric, report)),
     ...notes.map((text): PageVerdict => ({ topic: "Ended early", tone: "unsure", text })),
     ...differences.map((it): PageVerdict => ({ topic: "Runs", tone: "bad", text: differenceText(it) })),
     ...warnings([...before, ...after]).map((text): PageVerdict => ({ topic: "Runs", tone: "unsure", text })),
@@ -68,7 +77,7 @@ export function verdictsOf(report: ComparisonReport): PageVerdict[] {
 
 /** What speaks against believing runs; of many generators how many, as the table of runs has each. */
 function warnings(runs: readonly NamedRun[]): string[] {
-  const strained = runs.filter(({ run: { generator } }) => generator !== null && generator.verdict !== "ok");
+  const strained = runs.filter(isStrained);
   if (strained.length <= MAX_WARNINGS) return warningTexts(runs);
   const without = runs.map((it) => ({ ...it, run: { ...it.run, generator: null } }));
   return [
@@ -85,16 +94,27 @@ function conditionVerdict(verdict: Verdict): PageVerdict {
   return { topic: "Condition", tone: verdict.verdict === "broken" ? "bad" : "unsure", text };
 }
 
-/** A metric in words: `worse: 0.321 ms before, 0.474 ms after, ratio 1.476, 95 % interval 1.325 to 1.667`. */
-function metricVerdict(metric: ComparedMetric, report: ComparisonReport): PageVerdict {
-  const [name, before, after, ratio, interval, word] = metricCells(metric, report);
-  const { verdict, help } = report.comparison.metrics[metric];
-  const values = [
-    `${before} before`,
-    `${after} after`,
-    ...(ratio === "-" ? [] : [`ratio ${ratio}`]),
-    ...(interval === "-" ? [] : [`95 % interval ${interval}`]),
+/** What came of all metrics in a sentence, and what speaks against it in a few words. */
+function result(report: ComparisonReport): PageVerdict {
+  const { before, after, differences, comparison: { metrics } } = report;
+  const groups = Map.groupBy(COMPARED, (metric) => metrics[metric].verdict);
+  const words = [...WORDS, null].filter((it) => groups.has(it));
+  const told = words.map((it) => `${it ?? "not judged"}: ${groups.get(it)!.map(labelOf).join(", ")}`);
+  const isSame = groups.get("no difference")?.length === COMPARED.length;
+  const strained = [...before, ...after].filter(isStrained).length;
+  const doubts = [
+    ...differences.length > 0 ? ["not all runs measured the same thing"] : [],
+    ...strained > 0 ? [`the generator was strained or limited in ${counted(strained, "run")}`] : [],
   ];
-  const text = `${word}: ${values.join(", ")}${help === null ? "" : `; ${help}`}`;
-  return { topic: name!, tone: verdict === null ? "unsure" : TONES[verdict], text };
+  return {
+    topic: "Result",
+    tone: TONES[words[0] ?? "too short to tell"],
+    text:
+      (isSame ? `no difference beyond what chance explains in ${COMPARED.length} metrics` : told.join("; ")) +
+      (doubts.length === 0 ? "" : `, but ${doubts.join(", and ")}`),
+  };
+}
+
+function isStrained({ run: { generator } }: NamedRun): boolean {
+  return generator !== null && generator.verdict !== "ok";
 }

@@ -86,26 +86,38 @@ export function overTime(before: readonly NamedRun[], after: readonly NamedRun[]
   return (["p50", "p99"] as const).flatMap((name) => {
     const sides = [before, after].map((runs) => entriesOf(runs.map(({ run }) => run.course.entries), name));
     if (sides.some(({ middle }) => middle.every((it) => it === null))) return [];
+    const told = [before, after].map((runs) => runs.filter((it) => hasValues(it, name)));
     const what = name === "p50" ? "Median" : name;
     return [{
       title: `${what} over time`,
       note: `Of each second, or of several in a long run. A gap is a time with too few replies.${
         tailText(before, after)
-      }${bandText(before, after)}`,
+      }${bandText(before, after) + untoldText([...before, ...after], name)}`,
       description: `Time is counted from each run's own start.`,
       x: { label: "time since the run began", quantity: "time", min: 0, max: Math.max(...ends) },
       y: durationAxis(latencyName(before), sides),
-      layers: layersOf(sides),
+      layers: layersOf(
+        sides,
+        [before, after].map((runs, side) =>
+          told[side]!.length === runs.length ? "all runs" : `${told[side]!.length} of ${runs.length} runs`
+        ),
+      ),
     }];
   });
 }
 
+/** The runs of both sides, in the order in which they were made. */
+export function inOrder(before: readonly NamedRun[], after: readonly NamedRun[]): NamedRun[] {
+  return [...before, ...after].sort((a, b) => a.run.time - b.run.time);
+}
+
 /** A point for each run, in the order in which they were made. */
 export function eachRun(before: readonly NamedRun[], after: readonly NamedRun[]): Plot[] {
-  const runs = [
-    ...before.map((it) => ({ ...it, side: "before" as const })),
-    ...after.map((it) => ({ ...it, side: "after" as const })),
-  ].sort((a, b) => a.run.time - b.run.time).map((it, place) => ({ ...it, place: place + 1 }));
+  const order = inOrder(before, after);
+  const runs = order.map((it, i) => ({
+    ...it,
+    ...{ place: i + 1, side: before.includes(it) ? "before" as const : "after" as const },
+  }));
   return (["p50", "p99"] as const).flatMap((metric) => {
     const told = runs.filter(({ run }) => run.figures[metric].value !== null);
     if (told.length === 0) return [];
@@ -199,14 +211,31 @@ function sideValues(x: number[], valuesAt: (place: number) => (number | undefine
   return values;
 }
 
-/** Both sides over each other: lines, and beneath them the bands of several runs. */
-function layersOf(sides: readonly SideValues[]): Layer[] {
-  const named = sides.map((values, place) => ({ name: (["before", "after"] as const)[place]!, ...values }));
+function hasValues({ run: { course } }: NamedRun, name: "p50" | "p99"): boolean {
+  return course.entries.some((it) => typeof it[name] === "number");
+}
+
+/** The runs that a chart over time has nothing of. */
+function untoldText(runs: readonly NamedRun[], name: "p50" | "p99"): string {
+  const untold = runs.filter((it) => !hasValues(it, name)).map(({ file }) => file);
+  return untold.length === 0 ? "" : ` Left out for too few replies: ${untold.join(", ")}.`;
+}
+
+/**
+ * Both sides over each other: lines, and beneath them the bands of several runs.
+ *
+ * @param whose which of a side's runs a band is of.
+ */
+function layersOf(sides: readonly SideValues[], whose: readonly string[] = []): Layer[] {
+  const named = sides.map((values, place) => ({
+    ...{ name: (["before", "after"] as const)[place]!, ...values },
+    whose: whose[place] ?? "all runs",
+  }));
   const bands = named.filter(({ low, high }) => low.some((it, place) => it !== high[place]));
   return [
-    ...bands.map(({ name, x, low, high }): Layer => ({
+    ...bands.map(({ name, whose, x, low, high }): Layer => ({
       kind: "band",
-      name: `${name}, all runs`,
+      name: `${name}, ${whose}`,
       colour: COLOURS[name],
       ...{ x, low, high },
     })),
