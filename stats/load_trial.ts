@@ -1,4 +1,5 @@
 /** Trials of a search for the highest rate: whether one passed, and whether one that runs can still pass. */
+import { isBeyond, isOpen } from "./load_durations.ts";
 import { judgeLoad } from "./load_measure.ts";
 import type { LoadStats } from "./load_stats.ts";
 import type { GeneratorVerdict } from "./load_summary.ts";
@@ -28,7 +29,7 @@ export interface LoadTrial {
   received: number;
   lost: number;
   dropped: number;
-  /** Percentiles of the response, in seconds; null for too few lines. */
+  /** Percentiles of the response, in seconds; null for too few lines, or where those that never came leave no room. */
   p50: number | null;
   p99: number | null;
   generator: GeneratorVerdict;
@@ -73,8 +74,11 @@ export function judgeTrial(
     );
   }
   const { headline } = stats;
+  const never = stats.neverCame(stats.context.loop === "open" ? "response" : "service");
   const percentile = (percent: number) =>
-    headline.hasPercentile(percent) ? seconds(headline.percentile(percent)) : null;
+    headline.hasPercentile(percent) && !isBeyond(percent, never) && !isOpen(percent, never)
+      ? seconds(headline.percentile(percent))
+      : null;
   return {
     ...{ rate, purpose, passed: reasons.length === 0, cut_short: cutShort, reasons },
     value: verdict.value,

@@ -5,6 +5,7 @@ import { FIND_DEFAULTS } from "../probe/load_defaults.ts";
 import { StagesSchedule } from "../probe/schedule.ts";
 import { LoadInterval } from "../stats/load_interval.ts";
 import { LoadStats } from "../stats/load_stats.ts";
+import { judgeTrial } from "../stats/load_trial.ts";
 import { LOAD_METRICS } from "../stats/metrics.ts";
 import { parseThresholdOf } from "../stats/threshold.ts";
 import { test } from "./harness.ts";
@@ -253,4 +254,14 @@ test("conditions on averages, maxima and counts are searched for too", async () 
     ], text);
     assert(outcome === "found" && rate! <= 2001 && rate! > 1880, `${text}: ${outcome} ${rate}`);
   }
+});
+
+test("a trial's percentile that lines without a reply leave no room for is not known", () => {
+  const stats = new LoadStats({ loop: "open", timeout: 5000, stages: false });
+  const interval = Object.assign(new LoadInterval(), { to: 1000, planned: 1000, sent: 1000, lost: 20 });
+  for (interval.received = 0; interval.received < 980; interval.received++) interval.response.record(1000);
+  stats.add(interval);
+  const condition = parseThresholdOf(LOAD_METRICS, "p99<5s");
+  const trial = judgeTrial({ rate: 1000, purpose: "search", cutShort: false, stats }, condition);
+  assertEquals([trial.p50, trial.p99, trial.passed], [0.001, null, false]);
 });
