@@ -16,13 +16,13 @@ export const AGAINST_OPTIONS = {
     group: "Comparison",
     value: "ENDPOINT",
     read: parseText, // its port may be that of --port
-    help: "load this endpoint and the other in turn, and compare them: this one is after, the other before",
+    help: "load this endpoint and the other in turn, and compare them: ENDPOINT is before, this one is after",
   },
   repeat: {
     group: "Comparison",
     value: "N",
     read: (text: string) => parseCount(text, 1, MAX_REPEAT),
-    help: `runs of each endpoint; fewer than 5 are not judged, but one alone is (default ${DEFAULT_REPEAT})`,
+    help: `runs of each endpoint: 1, or at least 5, to get a verdict (default ${DEFAULT_REPEAT})`,
   },
 } as const satisfies TransportOptionTable;
 

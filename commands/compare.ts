@@ -37,7 +37,7 @@ const OPTIONS = {
     group: "Output",
     value: "FILE",
     read: parseOutputPath,
-    help: "write the comparison as a page to look at, one HTML file with its charts; - for stdout",
+    help: "write the comparison as one self-contained HTML report; - for stdout",
   },
   ...INFO_OPTIONS,
 } as const satisfies OptionTable;

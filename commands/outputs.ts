@@ -16,7 +16,7 @@ export const HTML_FILE = {
   group: "Output",
   value: "FILE",
   read: parseOutputPath,
-  help: "write the run as a page to look at, one HTML file with its charts; - for stdout",
+  help: "write the run as one self-contained HTML report; - for stdout",
 };
 /** --from. */
 export const FROM_FILE = {

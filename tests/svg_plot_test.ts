@@ -109,6 +109,14 @@ test("a line goes through its values, and stops where there is none", () => {
   }
 });
 
+test("a gap that can be seen is kept, however many values a line has", () => {
+  const x = Array.from({ length: 3600 }, (_, i) => i);
+  const y = x.map((it) => it > 1800 && it < 1830 ? null : it % 7);
+  for (const variant of ["wide", "narrow"] as const) {
+    assertEquals(new Drawing(plotOf([line(x, y)]), variant).subpaths("c0").length, 2, variant);
+  }
+});
+
 test("a line of steps holds each value until the next", () => {
   const drawing = new Drawing(
     plotOf([line([0, 50, 100], [5, 10, 0], { steps: true })], { y: { min: 0, max: 10 } }),

@@ -106,9 +106,11 @@ function result(report: ComparisonReport): PageVerdict {
     ...differences.length > 0 ? ["not all runs measured the same thing"] : [],
     ...strained > 0 ? [`the generator was strained or limited in ${counted(strained, "run")}`] : [],
   ];
+  const tone = TONES[words[0] ?? "too short to tell"];
   return {
     topic: "Result",
-    tone: TONES[words[0] ?? "too short to tell"],
+    // What is in doubt is no good news, nor no news.
+    tone: tone === "bad" || doubts.length === 0 ? tone : "unsure",
     text:
       (isSame ? `no difference beyond what chance explains in ${COMPARED.length} metrics` : told.join("; ")) +
       (doubts.length === 0 ? "" : `, but ${doubts.join(", and ")}`),

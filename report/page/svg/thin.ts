@@ -55,12 +55,16 @@ function sizeOf(runs: Runs<unknown>): number {
   return runs.reduce((sum, run) => sum + run.length, 0);
 }
 
-/** Runs between which there is less than a column are one: their gap could not be seen. */
+/** From this width on a gap between two ends of a line can be seen. */
+const MIN_GAP = 2;
+
+/** Runs between which there is less than a column are one if their gap could not be seen. */
 function joinedWithin<P extends { x: number }>(runs: Runs<P>, column: number): Runs<P> {
+  const least = Math.min(column, MIN_GAP);
   const joined: Runs<P> = [];
   for (const run of runs) {
     const last = joined.at(-1);
-    if (last !== undefined && Math.abs(run[0]!.x - last.at(-1)!.x) < column) last.push(...run);
+    if (last !== undefined && Math.abs(run[0]!.x - last.at(-1)!.x) < least) last.push(...run);
     else joined.push([...run]);
   }
   return joined;
