@@ -16,7 +16,8 @@ export const AGAINST_OPTIONS = {
     group: "Comparison",
     value: "ENDPOINT",
     read: parseText, // its port may be that of --port
-    help: "load this endpoint and the other in turn, and compare them: ENDPOINT is before, this one is after",
+    help:
+      "load this endpoint and the command's in turn, and compare them: the command's is before, this one is after",
   },
   repeat: {
     group: "Comparison",

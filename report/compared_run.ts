@@ -68,7 +68,7 @@ function figuresFrom(
 function fewReplies(metric: ComparedMetric, replies: number): string {
   if (replies === 0) return "no reply came";
   if (metric === "rate" || metric === "loss") return "no line was answered or lost";
-  return `that takes ${valuesFor(COMPARED_PERCENTILES[metric])} replies`;
+  return `needs ${valuesFor(COMPARED_PERCENTILES[metric])} replies a run`;
 }
 
 function fromPing(text: string): ComparedRun {

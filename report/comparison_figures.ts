@@ -9,8 +9,13 @@ import { durationText, perSecond } from "./load_figures.ts";
 
 /** What was measured, without the command's name. */
 export function settingsText({ run: { settings } }: NamedRun): string {
-  const { command: _, ...rest } = settings;
-  return Object.values(rest).join(", ");
+  const { command, ...rest } = settings;
+  const { interval, timeout } = rest;
+  // Ping's are times alone, which their names tell where runs differ.
+  const said = command === "ping"
+    ? { ...rest, interval: `every ${interval}`, timeout: `${timeout} time-out` }
+    : rest;
+  return Object.values(said).join(", ");
 }
 
 /** A run, or several: their name, where and how long. */

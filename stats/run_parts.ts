@@ -89,7 +89,7 @@ export class RunParts {
         const percent = COMPARED_PERCENTILES[metric];
         const lines = linesOfBatch(percent);
         if (!this.#parts.every(({ latency: { count, min } }) => count >= lines && min >= 0)) {
-          return `that takes ${lines} replies in each fifth of a run`;
+          return `needs ${lines} replies in each fifth of a run`;
         }
         return this.#parts.map(({ latency }) => latency.percentile(percent) / 1e6);
       }

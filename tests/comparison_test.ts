@@ -171,7 +171,7 @@ test("a run of ping is read back from its replies", () => {
     assertEquals(figures.p99_9, {
       ...figures.p99_9,
       parts: null,
-      help: "that takes 3688 replies in each fifth of a run",
+      help: "needs 3688 replies in each fifth of a run",
     });
   }
 });
