@@ -259,7 +259,7 @@ function spreadPlot(title: string, label: string, course: Course, spread: Spread
   const known = [...min, ...max].filter((it) => it !== null);
   return {
     title,
-    note: `Of ${course.each}: the median${top === "max" ? "" : `, its ${top}`}, and the band of all values.`,
+    note: `Of ${course.each}: the median${top === "max" ? "" : `, the ${top}`}, and the band of all values.`,
     description: "",
     x: timeAxis(course),
     y: durationAxis(label, Math.min(...known), Math.max(...known)),
