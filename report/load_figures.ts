@@ -36,8 +36,9 @@ export function loadLines(summary: LoadSummary, timeout: number): string[] {
   const { loop, service, send_lag, blocked, connect, handshake, steady } = summary;
   const lines = [countLine(summary), rateLine(summary), ...errorLines(summary)];
   const headline = headlineOf(summary);
-  if (headline !== null) lines.push(generatorLine(summary), ...headlineLines(summary, headline, timeout));
-  else if (summary.sent > 0) lines.push(NO_ANSWER);
+  if (headline !== null) {
+    lines.push(`generator ${generatorText(summary)}`, ...headlineLines(summary, headline, timeout));
+  } else if (summary.sent > 0) lines.push(NO_ANSWER);
   if (steady !== null) lines.push(steadyLine(steady));
   const beneath = { service: loop === "open" ? service : null, "send lag": send_lag, blocked, connect };
   for (const [name, values] of Object.entries({ ...beneath, "TLS handshake": handshake })) {
@@ -67,12 +68,12 @@ export function rateLine({ loop, rate }: LoadSummary): string {
   return loop === "open" ? `${perSecond(rate.planned)} lines/s planned, ${received}` : received;
 }
 
-/** Whose figures these are. */
-export function generatorLine({ generator: { verdict, reasons }, rate }: LoadSummary): string {
-  if (verdict === "ok") return "generator ok: the figures are those of the path and the server";
-  const why = `generator ${verdict}: ${reasons.join("; ")}`;
+/** Whose figures these are, behind the word `generator`. */
+export function generatorText({ generator: { verdict, reasons }, rate }: LoadSummary): string {
+  if (verdict === "ok") return "ok: the figures are those of the path and the server";
+  const why = `${verdict}: ${reasons.join("; ")}`;
   return verdict === "limited"
-    ? `${why}: the server can do at least ${perSecond(rate.received)} lines/s`
+    ? `${why}, so the server can do at least ${perSecond(rate.received)} lines/s`
     : why;
 }
 

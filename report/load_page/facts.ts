@@ -11,12 +11,12 @@ import {
   DIRECTIONS,
   durationText,
   errorLines,
-  generatorLine,
+  generatorText,
   headlineOf,
   NO_ANSWER,
+  percentileRows,
   perSecond,
   rateLine,
-  steadyLine,
   unsteadyText,
 } from "../load_figures.ts";
 import type { LoadEnd, LoadStart } from "../load_record.ts";
@@ -64,9 +64,11 @@ export function verdictsOf(
   start: LoadStart,
   { ended, stats, summary, thresholds, found }: LoadEnd,
 ): PageVerdict[] {
-  const { loop, generator, servers } = summary;
+  const { generator, servers } = summary;
   const verdicts: PageVerdict[] = [];
   const say = (topic: string, tone: Tone, text: string) => verdicts.push({ topic, tone, text });
+  const headline = headlineOf(summary);
+  if (headline !== null || summary.sent > 0) say("Latency", ...latencyVerdict(summary, start.timeout * 1000));
   if (ended !== null) say("Ended early", "bad", ended);
   if (found !== undefined) {
     const tones = { found: "good", none: "bad" } as const;
@@ -77,16 +79,31 @@ export function verdictsOf(
   say("Loss", lossTone(summary), lossText(summary));
   for (const line of errorLines(summary)) say("Errors", "bad", line);
   say("Rate", ...rateVerdict(summary, stats.receivedLater));
-  if (headlineOf(summary) === null) {
-    if (summary.sent > 0) say("Latency", "bad", NO_ANSWER);
-  } else {
-    if (loop === "closed") say("Latency", "unsure", CLOSED_LOOP);
+  if (headline !== null) {
     const tones = { ok: "good", strained: "unsure", limited: "bad" } as const;
-    say("Generator", tones[generator.verdict], generatorLine(summary));
+    say("Generator", tones[generator.verdict], generatorText(summary));
   }
-  say("Steady state", steadyTone(summary), steadyText(start, summary));
-  for (const server of servers) say(directionTopic(server, servers), "plain", directionText(server));
+  say("Steady state", ...steadyVerdict(start, summary));
+  for (const server of servers) {
+    say(directionTopic(server, servers), ...directionVerdict(server, generator.verdict === "limited"));
+  }
   return verdicts;
+}
+
+/** The median and the 99th percentile of what a line waits, or the maximum where lines are too few for the latter. */
+function latencyVerdict(summary: LoadSummary, timeout: number): [tone: Tone, text: string] {
+  const values = headlineOf(summary);
+  if (values === null) return ["bad", NO_ANSWER];
+  const { intervals } = values;
+  const rows = percentileRows(summary, values, timeout);
+  const tail = rows.some(([name]) => name === "p99") ? "p99" : "max";
+  const told = rows.filter(([name]) => name === "p50" || name === tail).map(([name, value]) => {
+    const interval = name === "max" ? null : intervals[name as "p50" | "p99"];
+    return `${name} ${value}${interval === null ? "" : ` (${interval.map(millis).join(" to ")})`}`;
+  }).join(", ");
+  const isKnown = intervals.p50 !== null || tail === "p99" && intervals.p99 !== null;
+  const text = isKnown ? `${told}, with 95 % intervals` : told;
+  return summary.loop === "open" ? ["plain", text] : ["unsure", `${text}; ${CLOSED_LOOP}`];
 }
 
 function toneOf({ verdict }: Verdict): Tone {
@@ -134,15 +151,21 @@ function rateVerdict(summary: LoadSummary, later: number): [tone: Tone, text: st
   ];
 }
 
-function steadyTone({ steady }: LoadSummary): Tone {
-  return steady === null ? "plain" : steady ? "good" : "bad";
-}
+/** What a limited generator does to what is read of the path. */
+const TOO_LATE = "cannot tell: this program was at its limit";
 
-function steadyText({ stages }: LoadStart, { steady }: LoadSummary): string {
-  if (steady !== null) return steadyLine(steady);
-  return stages === null
-    ? "not judged: that takes 30 s, and 100 lines in each tenth of it"
-    : "not judged: the stages change the rate";
+function steadyVerdict(
+  { stages }: LoadStart,
+  { steady, generator }: LoadSummary,
+): [tone: Tone, text: string] {
+  if (steady === null) {
+    const why = stages === null
+      ? "that takes 30 s, and 100 lines in each tenth of it"
+      : "the stages change the rate";
+    return ["plain", `not judged: ${why}`];
+  }
+  if (generator.verdict === "limited") return ["unsure", `${TOO_LATE}, and the latencies are its own`];
+  return steady ? ["good", "p99 neither rose nor fell"] : ["bad", "p99 rises: not a steady state"];
 }
 
 function directionTopic({ tag }: LoadServer, servers: LoadServer[]): string {
@@ -153,8 +176,14 @@ function directionTopic({ tag }: LoadServer, servers: LoadServer[]): string {
 const CLEARLY = 2;
 
 /** Which direction has the delay of a server's lines. */
-export function directionText({ up, down, unsteady }: LoadServer): string {
-  if (up === null || down === null) return "unknown: the stamps do not tell the directions apart";
+function directionVerdict(
+  { up, down, unsteady }: LoadServer,
+  isLimited: boolean,
+): [tone: Tone, text: string] {
+  if (up === null || down === null) {
+    return ["plain", "unknown: the stamps do not tell the directions apart"];
+  }
+  if (isLimited) return ["unsure", `${TOO_LATE}, and what it reads late looks like downstream delay`];
   const name = up.p99 === null || down.p99 === null ? "max" : "p99";
   const [upwards, downwards] = [up[name]!, down[name]!];
   const delay = { up: `${millis(upwards)} ms`, down: `${millis(downwards)} ms` };
@@ -164,5 +193,5 @@ export function directionText({ up, down, unsteady }: LoadServer): string {
     ? `neither has clearly more of the delay: ${name} above its best is ${delay.up} upstream, ${delay.down} downstream`
     : `${DIRECTIONS[larger]} has most of the delay: ${name} above its best is ${delay[larger]}, ` +
       `${DIRECTIONS[other]} ${delay[other]}`;
-  return unsteady === null ? told : `${told}; these ${unsteadyText([unsteady])}`;
+  return ["plain", unsteady === null ? told : `${told}; these ${unsteadyText([unsteady])}`];
 }

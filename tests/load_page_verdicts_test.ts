@@ -1,0 +1,82 @@
+/** The verdicts at the top of a load's page, in words. */
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import type { LoadStart } from "../report/load_record.ts";
+import type { Page } from "../report/page/model.ts";
+import type { LoadInterval } from "../stats/load_interval.ts";
+import { test } from "./harness.ts";
+import { answer, type Fill, runOf, START } from "./load_helpers.ts";
+import { pageOf } from "./load_page_helpers.ts";
+
+/** The verdict on a topic, as `tone: text`. */
+function verdictOf({ verdicts }: Page, topic: string): string {
+  const { tone, text } = verdicts.find((it) => it.topic === topic)!;
+  return `${tone}: ${text}`;
+}
+
+/** A second of replies, most of which are late on the way down. */
+function slowDown(interval: LoadInterval, lines = 1000): void {
+  answer(interval, lines, 200);
+  interval.server(null).down.record(9000, lines);
+}
+
+test("a generator that was late makes neither a direction nor a steady state", () => {
+  const late: Fill = (interval) => {
+    slowDown(interval);
+    interval.sendLag.record(488_000, 2000);
+  };
+  const [limited, ok] = [late, (it: LoadInterval) => slowDown(it)].map((it) => pageOf(runOf(40, it))) as [
+    Page,
+    Page,
+  ];
+  assertEquals(
+    verdictOf(limited, "Generator"),
+    "bad: limited: half of its lines were more than 488.0 ms late, so the server can do at least 1000 lines/s",
+  );
+  assertEquals(
+    verdictOf(limited, "Direction"),
+    "unsure: cannot tell: this program was at its limit, and what it reads late looks like downstream delay",
+  );
+  assertEquals(
+    verdictOf(limited, "Steady state"),
+    "unsure: cannot tell: this program was at its limit, and the latencies are its own",
+  );
+  assertEquals(
+    verdictOf(ok, "Generator"),
+    "good: ok: the figures are those of the path and the server",
+  );
+  assertStringIncludes(verdictOf(ok, "Direction"), "plain: downstream has most of the delay");
+  assertEquals(verdictOf(ok, "Steady state"), "good: p99 neither rose nor fell");
+  const short = pageOf(runOf(3, late));
+  assertStringIncludes(verdictOf(short, "Steady state"), "plain: not judged: that takes 30 s");
+});
+
+test("a latency's median and p99 come first, with their intervals or what is known instead", () => {
+  const first = (fill: Fill, seconds = 3, start: LoadStart = START) => {
+    const run = runOf(seconds, fill, { loop: start.loop });
+    const { verdicts: [verdict] } = pageOf(run, start, { ended: "stopped" });
+    return `${verdict!.topic} ${verdict!.tone}: ${verdict!.text}`;
+  };
+  assertEquals(
+    first((it) => answer(it, 1000, 200), 40),
+    "Latency plain: p50 0.200 ms (0.200 to 0.200), p99 0.200 ms (0.200 to 0.200), with 95 % intervals",
+  );
+  assertEquals(first((it) => answer(it, 1000, 200)), "Latency plain: p50 0.200 ms, p99 0.200 ms");
+  assertEquals(first((it) => answer(it, 9, 200)), "Latency plain: p50 0.200 ms, max 0.200 ms");
+  const lossy: Fill = (it) => {
+    answer(it, 960, 200);
+    it.planned += 40;
+    it.sent += 40;
+    it.lost += 40;
+  };
+  assertEquals(first(lossy), "Latency plain: p50 0.200 ms, p99 > 5 s");
+  assertEquals(
+    first((it) => {
+      it.planned = it.sent = it.lost = 10;
+    }),
+    "Latency bad: no line was answered in time",
+  );
+  assertStringIncludes(
+    first((it) => answer(it, 1000, 205), 3, { ...START, loop: "closed", rate: null, depth: 1 }),
+    "Latency unsure: p50 0.200 ms, p99 0.200 ms; service time, closed loop: waits that slow replies caused",
+  );
+});
