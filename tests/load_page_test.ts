@@ -186,6 +186,38 @@ test("lost lines are marked when they were due, and rates are those of each seco
   ]);
 });
 
+test("a second has no percentile for which its lines that never came leave no room", () => {
+  const fill = (missing: number, from: number) =>
+    pageOf(runOf(10, (interval, place) => {
+      answer(interval, 1000 - (place < from ? 0 : missing), place < from ? 900_000 : 10_000);
+      interval.planned = interval.sent = 1000;
+      if (place >= from + 2) interval.lost += missing;
+    }, { timeout: 2000 }));
+  const some = plotOf(fill(20, 5), "Response over time");
+  const places = (name: string) =>
+    layerOf(some, "line", name)!.y.flatMap((it, place) => it === null ? [] : [place]);
+  assertEquals(places("p99"), [0, 1, 2, 3, 4, 8, 9]); // of the last two seconds no time-out has passed
+  assertEquals(places("p50"), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  assertEquals(layerOf(some, "band")!.name, "minimum to maximum received");
+  assertStringIncludes(some.note!, "A percentile has a gap where too many lines got no reply");
+  assertStringIncludes(some.description, "half of the received lines at most");
+  const few = plotOf(fill(10, 5), "Response over time");
+  assert(layerOf(few, "line", "p99")!.y.every((it) => it !== null) && !few.note!.includes("gap"));
+  const most = plotOf(fill(750, 1), "Response over time");
+  assertEquals(layerOf(most, "line", "p99")!.y.slice(0, 8).map((it) => it !== null), [
+    ...[true, false, false, false, false, false, false, false],
+  ]);
+});
+
+test("a table of durations says of which lines it is, and why a percentile is no number", () => {
+  const caption = (run: Run) => tableOf(pageOf(run), "Durations").caption;
+  assertEquals(caption(runOf(3, (it) => answer(it, 9, 9))), "Durations in ms, of received lines");
+  assertEquals(
+    caption(eventful(3)),
+    "Durations in ms, of received lines; > 5 s where too many lines got no reply for the percentile",
+  );
+});
+
 test("lines in flight are told as counts at some moments, not as the most there were", () => {
   const run = runOf(5, (interval, place) => {
     answer(interval, 100, 200);

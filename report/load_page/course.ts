@@ -2,6 +2,7 @@
 import type { Distribution } from "../../stats/distribution.ts";
 import type { LoadInterval } from "../../stats/load_interval.ts";
 import type { LoadStats } from "../../stats/load_stats.ts";
+import { isBeyond } from "../../stats/load_durations.ts";
 import { HANDFUL, type Tail } from "../../stats/run_course.ts";
 import { LogScale } from "../histogram.ts";
 import { durationText } from "../load_figures.ts";
@@ -16,6 +17,8 @@ const MIN_HEAT_FACTOR = 1.05;
 /** The most servers whose delays are drawn. */
 export const MAX_DRAWN_SERVERS = 8;
 
+const PERCENTILES = [["p50", 50], ["p90", 90], ["p99", 99]] as const;
+
 /** A distribution in each second: figures in ms, null where there are too few values for them. */
 export class Spread {
   readonly min: Value[] = [];
@@ -23,20 +26,39 @@ export class Spread {
   readonly p90: Value[] = [];
   readonly p99: Value[] = [];
   readonly max: Value[] = [];
+  readonly #leftOut = { p50: 0, p90: 0, p99: 0 };
 
   add(values: Distribution | undefined): void {
     const told = values !== undefined && values.count > 0 && values.min >= 0;
     for (const name of ["min", "max"] as const) this[name].push(told ? values[name] / 1000 : null);
-    for (const [name, percent] of [["p50", 50], ["p90", 90], ["p99", 99]] as const) {
+    for (const [name, percent] of PERCENTILES) {
       const known = told && values.hasPercentile(percent);
       this[name].push(known ? values.percentile(percent) / 1000 : null);
     }
   }
 
-  /** The highest percentile that most seconds with values have; the maximum if that is none. */
+  /** Takes away the percentiles of a second for which lines that never came leave no room. @param lines received. */
+  leaveOut(place: number, lines: number, never: number): void {
+    const came = { never, pending: 0, lines: lines + never };
+    for (const [name, percent] of PERCENTILES) {
+      if (this[name][place] === null || !isBeyond(percent, came)) continue;
+      this[name][place] = null;
+      this.#leftOut[name]++;
+    }
+  }
+
+  /** Whether a percentile was taken away from a second. */
+  get hasGaps(): boolean {
+    return Object.values(this.#leftOut).some((it) => it > 0);
+  }
+
+  /** The highest percentile that most seconds with values have lines enough for; the maximum if that is none. */
   get top(): "p99" | "p90" | "max" {
     const seconds = countOf(this.max);
-    return (["p99", "p90"] as const).find((it) => countOf(this[it]) > seconds / 2) ?? "max";
+    return (["p99", "p90"] as const).find((it) => {
+      const known = countOf(this[it]);
+      return known > 0 && known + this.#leftOut[it] > seconds / 2;
+    }) ?? "max";
   }
 }
 
@@ -90,10 +112,16 @@ export class Course {
     this.otherServers = byLines.length - this.servers.length;
     const scale = heatScale(stats.headline);
     const columns: number[][] = [];
+    const lines: number[] = [];
     for (const interval of stats.seconds()) {
       const headline = isOpen ? interval.response : interval.service;
       this.#add(interval, headline);
+      lines.push(headline.count);
       if (scale !== undefined) columns.push(rowsOf(headline, scale));
+    }
+    // When a lost line was due is known only a time-out later.
+    for (const [place, count] of lines.entries()) {
+      this.headline.leaveOut(place, count, this.losses.linesIn(this.from[place]!, this.to[place]!));
     }
     if (scale !== undefined && columns.length > 0) this.heat = this.#heat(scale, columns);
   }

@@ -38,6 +38,11 @@ export class Losses {
     this.lines += failed + overdue;
   }
 
+  /** Lines in a time of the plan, as many of each mark's as belong to it. */
+  linesIn(from: number, to: number): number {
+    return [this.overdue, this.failed].reduce((sum, it) => sum + linesIn(it, from, to), 0);
+  }
+
   /** Times in which there were any, those that touch in one. */
   spans(): [from: number, to: number][] {
     const spans: [from: number, to: number][] = [];
@@ -54,4 +59,11 @@ function step({ x, y }: Steps, from: number, to: number, lines: number): void {
   if (to <= from) return;
   x.splice(-1, 1, from, to);
   y.splice(-1, 1, lines / (to - from), lines / (to - from));
+}
+
+function linesIn({ x, y }: Steps, from: number, to: number): number {
+  return x.slice(1).reduce((sum, end, place) => {
+    const shared = Math.min(end, to) - Math.max(x[place]!, from);
+    return shared > 0 ? sum + shared * y[place]! : sum;
+  }, 0);
 }

@@ -36,11 +36,14 @@ export function latencyOverTime(start: LoadStart, { stats, summary }: LoadEnd, c
   const [worst, at] = maximumOf(headline[top], middle);
   const description =
     `Over the whole run from ${millisOfMicros(values.min)} to ${millisOfMicros(values.max)} ms, ` +
-    `half of the lines at most ${
+    `half of the received lines at most ${
       millisOfMicros(values.percentile(50))
     } ms. Among the ${top} of ${course.each} the highest is ` +
     `${worst.toFixed(3)} ms, at ${at.toFixed(1)} s. ${badText(course)}`;
-  const note = `${plot.note}${tailText(course)}`;
+  const gaps = headline.hasGaps
+    ? " A percentile has a gap where too many lines got no reply: it was above the time-out."
+    : "";
+  const note = `${plot.note}${gaps}${tailText(course)}`;
   return [{ ...plot, note, description, layers: [...badLayers(course), ...plot.layers] }];
 }
 
@@ -259,14 +262,23 @@ function spreadPlot(title: string, label: string, course: Course, spread: Spread
   const known = [...min, ...max].filter((it) => it !== null);
   return {
     title,
-    note: `Of ${course.each}: the median${top === "max" ? "" : `, the ${top}`}, and the band of all values.`,
+    note: `Of ${course.each}: the median${top === "max" ? "" : `, the ${top}`}, and the band of all ${
+      spread.hasGaps ? "received " : ""
+    }values.`,
     description: "",
     x: timeAxis(course),
     y: durationAxis(label, Math.min(...known), Math.max(...known)),
     layers: [
-      { kind: "band", name: "minimum to maximum", colour: COLOURS.first, x: middle, low: min, high: max },
+      {
+        kind: "band",
+        name: spread.hasGaps ? "minimum to maximum received" : "minimum to maximum",
+        colour: COLOURS.first,
+        x: middle,
+        low: min,
+        high: max,
+      },
       ...top === "max" ? [] : [line(top, COLOURS.second, middle, spread[top])],
-      line("p50", COLOURS.first, middle, p50),
+      ...p50.some((it) => it !== null) ? [line("p50", COLOURS.first, middle, p50)] : [],
     ],
   };
 }

@@ -76,8 +76,10 @@ export function durationTable(summary: LoadSummary, timeout: number): Table | un
     ]];
   });
   if (rows.length === 0) return undefined;
+  const isBeyond = kinds.some(([, values]) => values !== null && values.beyond.length > 0);
+  const beyond = `; > ${durationText(timeout)} where too many lines got no reply for the percentile`;
   return {
-    caption: "Durations in ms, of lines whose replies came",
+    caption: `Durations in ms, of received lines${isBeyond ? beyond : ""}`,
     columns: columnsOf(
       "duration",
       ...["count", "min", "avg"],
