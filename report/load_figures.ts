@@ -104,7 +104,9 @@ function headlineLines(summary: LoadSummary, values: LoadDurations, timeout: num
   const width = Math.max(...rows.map(([, value]) => value.length));
   return [
     `${summary.loop === "open" ? RESPONSE : CLOSED_LOOP}:`,
-    ...rows.map(([name, value, more]) => `  ${name.padEnd(5)}  ${value.padStart(width)}  ${more}`.trimEnd()),
+    ...rows.map(([name, value, interval, note]) =>
+      `  ${name.padEnd(5)}  ${value.padStart(width)}  ${interval}${note}`.trimEnd()
+    ),
     some ? "  with 95 % intervals" : `  95 % intervals: ${SHORT}`,
   ];
 }
@@ -112,22 +114,22 @@ function headlineLines(summary: LoadSummary, values: LoadDurations, timeout: num
 /** Why a percentile has no interval. */
 export const SHORT = "too short for an interval";
 
-/** Each percentile that is told and the maximum, and what is to be said of it: its interval, where one has an interval. */
+/** Each percentile that is told and the maximum, with its interval, where one has an interval, or else with a note. */
 export function percentileRows(
   { pending }: LoadSummary,
   values: LoadDurations,
   timeout: number,
-): [name: string, value: string, more: string][] {
+): [name: string, value: string, interval: string, note: string][] {
   const { intervals, beyond, max } = values;
   const some = hasIntervals(values);
-  const rows = TOLD.flatMap(([name, field]): [string, string, string][] => {
-    if (beyond.includes(field)) return [[name, `> ${durationText(timeout)}`, `(${neverText(values)})`]];
+  const rows = TOLD.flatMap(([name, field]): [string, string, string, string][] => {
+    if (beyond.includes(field)) return [[name, `> ${durationText(timeout)}`, "", `(${neverText(values)})`]];
     if (values[field] === null) return [];
     const interval = intervals[field];
     const between = interval === null ? SHORT : `${interval.map(millis).join(" to ")} ms`;
-    return [[name, `${millis(values[field])} ms`, some ? between : ""]];
+    return [[name, `${millis(values[field])} ms`, some ? between : "", ""]];
   });
-  return [...rows, ["max", `${millis(max)} ms`, values.never + pending > 0 ? "of received lines" : ""]];
+  return [...rows, ["max", `${millis(max)} ms`, "", values.never + pending > 0 ? "of received lines" : ""]];
 }
 
 /** Whether a percentile has an interval. */
@@ -200,7 +202,12 @@ function serverTable(servers: LoadServer[], received: number): string[] {
 
 /** What has to be so for delays to hold. @param did what it looks as if clocks had done. */
 export function unsteadyText(did: Unsteady[]): string {
-  return `hold only if no clock ${[...new Set(did)].map((it) => CLOCK_DID[it]).join(" or ")}`;
+  return `hold ${onlyIfText(did)}`;
+}
+
+/** Likewise, without the verb. */
+export function onlyIfText(did: Unsteady[]): string {
+  return `only if no clock ${[...new Set(did)].map((it) => CLOCK_DID[it]).join(" or ")}`;
 }
 
 /** A part of a whole: `10 (50%)`. */

@@ -5,7 +5,7 @@ import type { Page } from "../report/page/model.ts";
 import type { LoadInterval } from "../stats/load_interval.ts";
 import { test } from "./harness.ts";
 import { answer, type Fill, runOf, START } from "./load_helpers.ts";
-import { pageOf } from "./load_page_helpers.ts";
+import { pageOf, tableOf } from "./load_page_helpers.ts";
 
 /** The verdict on a topic, as `tone: text`. */
 function verdictOf({ verdicts }: Page, topic: string): string {
@@ -79,4 +79,58 @@ test("a latency's median and p99 come first, with their intervals or what is kno
     first((it) => answer(it, 1000, 205), 3, { ...START, loop: "closed", rate: null, depth: 1 }),
     "Latency unsure: p50 0.200 ms, p99 0.200 ms; service time, closed loop: waits that slow replies caused",
   );
+});
+
+test("lines without a reply are told apart: those that were not sent, that came late, and that failed", () => {
+  const loss = (fill: Fill) => verdictOf(pageOf(runOf(2, fill)), "Loss");
+  assertEquals(
+    loss((it) => {
+      answer(it, 500, 200);
+      it.planned += 500;
+      it.dropped += 250;
+      it.unsent += 3;
+      it.sent += 247;
+      it.lost += 200;
+      it.late += 150;
+      it.corrupt += 2;
+      it.errors.set("connection reset", 45);
+    }),
+    "bad: 1000 of 2000 lines got no right reply in time: 500 not sent (too many in flight), 6 not sent in time, " +
+      "100 lost, 300 answered after the time-out, 4 answered wrongly, 90 failed. 2000 lines planned, 1494 sent, " +
+      "1000 received, 400 lost (300 of these late), 500 dropped, 6 unsent, 4 corrupt, 90 errors, time 2 s",
+  );
+  assertEquals(
+    loss((it) => answer(it, 500, 200)),
+    "good: none: 1000 lines planned, 1000 sent, 1000 received, time 2 s",
+  );
+});
+
+test("notes on percentiles have a column of their own, where there are any", () => {
+  const lossy = (lines: number) =>
+    tableOf(
+      pageOf(runOf(40, (it) => {
+        answer(it, 1000 - lines, 200);
+        it.planned = it.sent = 1000;
+        it.lost = lines;
+      })),
+      "Response",
+    );
+  const { columns, rows } = lossy(5);
+  assertEquals(columns.map(({ name }) => name), ["percentile", "value", "95 % interval", "note"]);
+  assertEquals(rows.slice(-3).map((row) => [row[0], ...row.slice(2)]), [
+    ["p99", "0.200 to 0.200 ms", ""],
+    ["p99.9", "", "200 lines got no reply in time"],
+    ["max", "", "of received lines"],
+  ]);
+  assertEquals(lossy(0).columns.map(({ name }) => name), ["percentile", "value", "95 % interval"]);
+});
+
+test("a server's delays are told as reliable, or under which condition they are", () => {
+  const table = (unsteady: "drift" | null) => {
+    const directions = () => [{ tag: null, up: undefined, down: undefined, offset: null, unsteady }];
+    return tableOf(pageOf(runOf(2, (it) => answer(it, 500, 200), { directions })), "Servers");
+  };
+  assertEquals(table(null).columns.at(-1)!.name, "delays reliable");
+  assertEquals(table(null).rows[0]!.at(-1), "yes");
+  assertStringIncludes(table("drift").rows[0]!.at(-1)!, "only if no clock drifted by more than");
 });

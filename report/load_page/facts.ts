@@ -120,11 +120,23 @@ function lossTone(summary: LoadSummary): Tone {
 }
 
 function lossText(summary: LoadSummary): string {
+  const { planned, dropped, unsent, lost, late, corrupt, errors } = summary;
   const missing = missingOf(summary);
-  const said = missing === 0
-    ? summary.pending > 0 ? "none of the lines that were waited for" : "none"
-    : `${missing} of ${summary.planned} lines never came`;
-  return `${said}: ${countLine(summary)}`;
+  if (missing === 0) {
+    const said = summary.pending > 0 ? "none of the lines that were waited for" : "none";
+    return `${said}: ${countLine(summary)}`;
+  }
+  const failed = Object.values(errors).reduce((sum, it) => sum + it, 0);
+  const ends: [lines: number, text: string][] = [
+    [dropped, "not sent (too many in flight)"],
+    [unsent, "not sent in time"],
+    [lost - late, "lost"],
+    [late, "answered after the time-out"],
+    [corrupt, "answered wrongly"],
+    [failed, "failed"],
+  ];
+  const told = ends.filter(([lines]) => lines > 0).map(([lines, text]) => `${lines} ${text}`).join(", ");
+  return `${missing} of ${planned} lines got no right reply in time: ${told}. ${countLine(summary)}`;
 }
 
 /** The share of a plan's lines of which fewer came than were planned. */
@@ -141,7 +153,9 @@ function rateVerdict(summary: LoadSummary, later: number): [tone: Tone, text: st
   const { loop, planned, received, pending } = summary;
   const told = rateLine(summary);
   if (loop === "closed") return ["plain", told];
-  if (received + pending < KEPT_UP * planned) return ["bad", `${told}: fewer than planned came back`];
+  if (received + pending < KEPT_UP * planned) {
+    return ["bad", `${told}: replies did not keep up with the plan`];
+  }
   if (later === 0) return ["plain", told];
   const isMany = later > MANY_LATER * planned;
   return [

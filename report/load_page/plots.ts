@@ -132,8 +132,8 @@ export function byPercentile(start: LoadStart, { stats, summary }: LoadEnd): Plo
 function neverCameText(stats: LoadStats): string {
   const { never, lines } = stats.neverCame(stats.context.loop === "open" ? "response" : "service");
   if (never === 0) return "";
-  return ` ${never} of ${lines} lines never came, and are in no percentile: a line ends where they leave no room ` +
-    "for one.";
+  return ` ${never} of ${lines} lines got no reply in time, and are in no percentile: a line ends where they leave ` +
+    "no room for one.";
 }
 
 /** How many lines had which latency. */

@@ -4,6 +4,7 @@ import type { LoadDurations, LoadSummary } from "../../stats/load_summary.ts";
 import { LOAD_PERCENTILES, type PercentileName } from "../../stats/load_summary.ts";
 import type { LoadTrial } from "../../stats/load_trial.ts";
 import type { Verdict } from "../../stats/threshold.ts";
+import { counted } from "../../failure.ts";
 import { millis, percent, withBound } from "../format.ts";
 import {
   byCount,
@@ -11,11 +12,11 @@ import {
   durationText,
   hasIntervals,
   headlineOf,
+  onlyIfText,
   percentileRows,
   RESPONSE,
   share,
   SHORT,
-  unsteadyText,
 } from "../load_figures.ts";
 import { trialCells } from "../load_text.ts";
 import type { Table } from "../page/model.ts";
@@ -31,16 +32,22 @@ export function headlineTable(summary: LoadSummary, timeout: number): Table | un
   const values = headlineOf(summary);
   if (values === null) return undefined;
   const some = hasIntervals(values);
+  const rows = percentileRows(summary, values, timeout).map(([name, value, interval, note]) => [
+    name,
+    value,
+    name === "max" || some || note !== "" ? interval : SHORT,
+    value.startsWith(">") ? `${counted(values.never, "line")} got no reply in time` : note,
+  ]);
+  const hasNotes = rows.some(([, , , note]) => note !== "");
   return {
     caption: summary.loop === "open"
       ? `${RESPONSE[0]!.toUpperCase()}${RESPONSE.slice(1)}`
       : "Service time of the closed loop, from write to reply",
-    columns: columnsOf("percentile", "value", "95 % interval"),
-    rows: percentileRows(summary, values, timeout).map(([name, value, more]) => [
-      name,
-      value,
-      more === "" && name !== "max" && !some ? SHORT : more,
-    ]),
+    columns: [
+      ...columnsOf("percentile", "value", "95 % interval"),
+      ...hasNotes ? [{ name: "note" }] : [],
+    ],
+    rows: hasNotes ? rows : rows.map((row) => row.slice(0, -1)),
   };
 }
 
@@ -97,7 +104,7 @@ export function countTable(summary: LoadSummary): Table {
   const counts = LOAD_COUNTS.map((name): [string, number] => [name, summary[name]]);
   return {
     caption: "Lines",
-    columns: columnsOf("what became of them", "lines", "share of the planned ones"),
+    columns: columnsOf("outcome", "lines", "share of the planned ones"),
     rows: [...counts, ["errors", errors] as const].map(([name, count]) => [
       name,
       String(count),
@@ -128,14 +135,14 @@ export function serverTable({ servers, received }: LoadSummary): Table | undefin
     caption: "Servers",
     columns: [
       ...columnsOf("server", "connections", "lines", "clock offset"),
-      { name: "its delays" },
+      { name: "delays reliable" },
     ],
     rows: servers.map((server) => [
       nameOf(server),
       share(server.connections, connections),
       share(server.received, received),
       server.offset === null ? "unknown" : withBound(server.offset),
-      server.unsteady === null ? "hold" : unsteadyText([server.unsteady]),
+      server.unsteady === null ? "yes" : onlyIfText([server.unsteady]),
     ]),
   };
 }
