@@ -75,7 +75,7 @@ function sectionsOf(start: LoadStart, end: LoadEnd, merged: number | undefined):
       heading: "Search",
       parts: found === undefined
         ? []
-        : [...plots(...kneeChart(found, start.find!)), ...tables(trialTable(found.trials))],
+        : [...plots(...kneeChart(found, start.find!)), ...tables(trialTable(found.trials, start.find!))],
     },
     {
       heading: "Latency",

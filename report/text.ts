@@ -153,7 +153,7 @@ function rangeText({ tag, lower, upper }: Verdict, text: (value: number) => stri
 }
 
 /** A value of a threshold's metric, in its unit. */
-function valueText(value: number, kind: Kind): string {
+export function valueText(value: number, kind: Kind): string {
   switch (kind) {
     case "share":
       return percent(value);

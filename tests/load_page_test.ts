@@ -393,7 +393,7 @@ const TRIAL: LoadTrial = {
   generator: { verdict: "ok", reasons: [] },
 };
 
-test("a search is a knee: the trials that kept the limit and those that did not, the limit, the rate found", () => {
+test("a search is a knee: the trials that passed and those that failed, the limit, the rate found", () => {
   const trials: LoadTrial[] = [
     TRIAL,
     { ...TRIAL, rate: 2000, value: 0.02, passed: false, reasons: ["not p99<5ms"] },
@@ -401,14 +401,14 @@ test("a search is a knee: the trials that kept the limit and those that did not,
   ];
   const found: LoadFound = { outcome: "found", rate: 1000, trials };
   const page = pageOf(eventful(3), { ...START, rate: null, find: "p99<5ms" }, { found });
-  const knee = plotOf(page, "What each rate came to");
+  const knee = plotOf(page, "p99 at each rate tried, to keep p99<5ms");
   const points = knee.layers.filter((it) => it.kind === "points").map(({ name, x, y }) => [name, x, y]);
-  assertEquals(points, [["kept it", [1000], [1]], ["did not", [2000], [20]]]);
+  assertEquals(points, [["passed", [1000], [1]], ["failed", [2000], [20]]]);
   assertEquals(layerOf(knee, "line", "limit")!.y, [5, 5]);
   assertEquals(layerOf(knee, "spans", "rate found")!.spans, [[1000, 1000]]);
   assertEquals(tableOf(page, "Trials").rows.map((it) => it.at(-1)), [
     "passed",
-    "failed: not p99<5ms",
+    "failed: p99 was 20.000 ms",
     "failed: 3 lost",
   ]);
   assertEquals(page.verdicts[1], {
@@ -427,13 +427,13 @@ test("a search that found no limit of the server's has no rate found, and trials
     const found: LoadFound = { outcome, rate: 1000, trials: [TRIAL, limited] };
     return plotOf(
       pageOf(eventful(3), { ...START, rate: null, find: "p99<5ms" }, { found }),
-      "What each rate came to",
+      "p99 at each rate tried, to keep p99<5ms",
     );
   };
   assertEquals(kneeOf("at least").layers.map(({ name }) => name), [
     "limit",
     "at least this rate",
-    "kept it",
+    "passed",
     "generator limited: tells nothing of the server",
   ]);
   assertEquals(layerOf(kneeOf("unconfirmed"), "spans")!.name, "highest rate that passed, unconfirmed");

@@ -4,8 +4,9 @@ import type { LoadFound, LoadTrial } from "../../stats/load_trial.ts";
 import { parseThresholdOf } from "../../stats/threshold.ts";
 import { foundLine } from "../load_text.ts";
 import type { Layer, Plot, Quantity } from "../page/model.ts";
+import { metricText } from "./tables.ts";
 
-/** Colours of the palette: of trials that kept the condition, its limit, the rate found, and trials that tell nothing. */
+/** Colours of the palette: of trials that passed, the limit, the rate found, and trials that tell nothing. */
 const [KEPT, LIMIT, FOUND, LIMITED] = [0, 1, 2, 7];
 const BROKEN = -1;
 /** What the rate of a search is. */
@@ -44,7 +45,7 @@ export function kneeChart(found: LoadFound, condition: string): Plot[] {
       y: trials.map(({ value }) => value! * scale),
     }];
   return [{
-    title: `What each rate came to, and the limit of ${condition}`,
+    title: `${metricText(condition)} at each rate tried, to keep ${condition}`,
     description: `${foundLine(found, condition)}. The table of trials has the same figures` +
       (untold === 0 ? "." : `, and those of ${untold} that have no value to draw.`),
     x: {
@@ -55,7 +56,7 @@ export function kneeChart(found: LoadFound, condition: string): Plot[] {
       max: Math.max(...rates) * MARGIN,
     },
     y: {
-      label: condition.replace(/\s*[<>].*$/, ""),
+      label: metricText(condition),
       quantity,
       ...quantity === "duration" && { scale: "log" },
     },
@@ -75,8 +76,8 @@ export function kneeChart(found: LoadFound, condition: string): Plot[] {
           spans: [[found.rate, found.rate]],
         } as Layer,
       ]),
-      ...points("kept it", KEPT!, told.filter(({ passed }) => passed)),
-      ...points("did not", BROKEN, failed.filter((it) => !isOfGenerator(it))),
+      ...points("passed", KEPT!, told.filter(({ passed }) => passed)),
+      ...points("failed", BROKEN, failed.filter((it) => !isOfGenerator(it))),
       ...points("generator limited: tells nothing of the server", LIMITED!, failed.filter(isOfGenerator)),
     ],
   }];

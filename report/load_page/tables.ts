@@ -1,9 +1,9 @@
 /** The figures of a load as tables, in the words and formats of its text. */
-import { LOAD_COUNTS, LOAD_METRICS } from "../../stats/metrics.ts";
+import { kindOf, LOAD_COUNTS, LOAD_METRICS } from "../../stats/metrics.ts";
 import type { LoadDurations, LoadSummary } from "../../stats/load_summary.ts";
 import { LOAD_PERCENTILES, type PercentileName } from "../../stats/load_summary.ts";
 import type { LoadTrial } from "../../stats/load_trial.ts";
-import type { Verdict } from "../../stats/threshold.ts";
+import { parseThresholdOf, type Verdict } from "../../stats/threshold.ts";
 import { counted } from "../../failure.ts";
 import { millis, percent, withBound } from "../format.ts";
 import {
@@ -20,7 +20,7 @@ import {
 } from "../load_figures.ts";
 import { trialCells } from "../load_text.ts";
 import type { Table } from "../page/model.ts";
-import { thresholdText } from "../text.ts";
+import { thresholdText, valueText } from "../text.ts";
 
 /** Columns of numbers behind a first one of text. */
 function columnsOf(first: string, ...numbers: string[]): Table["columns"] {
@@ -152,16 +152,29 @@ export function nameOf({ tag }: { tag: string | null }): string {
   return tag ?? "without a tag";
 }
 
-/** The trials of a search, in their order. */
-export function trialTable(trials: LoadTrial[]): Table {
+/** The trials of a search, in their order. @param condition of the search. */
+export function trialTable(trials: LoadTrial[], condition: string): Table {
   return {
     caption: "Trials, in their order",
     columns: [
       ...columnsOf("lines/s planned", "lines/s received", "p50 ms", "p99 ms"),
       { name: "verdict" },
     ],
-    rows: trials.map(trialCells),
+    rows: trials.map((trial) => trialCells({ ...trial, reasons: reasonsOf(trial, condition) })),
   };
+}
+
+/** Why a trial failed, with the value that was measured where the condition is why. */
+function reasonsOf({ reasons, value }: LoadTrial, condition: string): string[] {
+  if (value === null) return reasons;
+  const { metric } = parseThresholdOf(LOAD_METRICS, condition);
+  const told = `${metricText(condition)} was ${valueText(value, kindOf(metric))}`;
+  return reasons.map((reason) => reason === `not ${condition}` ? told : reason);
+}
+
+/** What a condition is about: `p99` of `p99<5ms`. */
+export function metricText(condition: string): string {
+  return condition.replace(/\s*[<>].*$/, "");
 }
 
 /** What was made a condition; undefined if nothing was. */
