@@ -240,6 +240,16 @@ test("percentiles of the received lines are named so, with how many never came",
   assert(!whole.note!.includes("no reply"), whole.description);
 });
 
+test("percentiles that lines without a reply leave no room for have no empty chart", () => {
+  const page = pageOf(runOf(3, (interval) => {
+    answer(interval, 100, 200);
+    interval.planned = interval.sent = 1000;
+    interval.lost = 900;
+  }));
+  assert(!plotsOf(page).some(({ title }) => title.startsWith("Latency by percentile")));
+  assertEquals(tableOf(page, "Response").rows[0]!.slice(0, 2), ["p50", "> 5 s"]);
+});
+
 test("connections that no line of the plan was for are told as opened before it", () => {
   const run = runOf(3, (interval, place) => {
     answer(interval, 100, 200);

@@ -115,7 +115,8 @@ export function byPercentile(start: LoadStart, { stats, summary }: LoadEnd): Plo
   const layers = [
     ...isOpen ? [quantileLine("response", COLOURS.first, total.response, stats)] : [],
     quantileLine("service", isOpen ? COLOURS.second : COLOURS.first, total.service, stats),
-  ].filter(({ x }) => x.length > 0);
+  ].filter(({ y }) => y.filter((it) => it !== null).length > 1);
+  if (layers.length === 0) return [];
   return [{
     title: "Latency by percentile of the received lines",
     note:
