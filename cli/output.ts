@@ -17,11 +17,13 @@ export interface UsedFile {
 /** Writes text to stdout or to a file, in order, without making its caller wait. */
 export class TextOutput extends QueueWriter {
   readonly #file: OpenFile | undefined;
+  readonly #isLate: boolean;
   #begun = false;
 
-  private constructor(sink: TextSink, name: string, file?: OpenFile) {
+  private constructor(sink: TextSink, name: string, file?: OpenFile, isLate = false) {
     super(sink, name, MAX_WAITING);
     this.#file = file;
+    this.#isLate = isLate;
   }
 
   static stdout(): TextOutput {
@@ -34,6 +36,7 @@ export class TextOutput extends QueueWriter {
    * @param option that names the file.
    * @param used the files that other options name; this one is added to them.
    * @param stop gives up: a FIFO is open only once it has a reader.
+   * @param isLate whether all is written at the end: the file keeps its contents until then.
    * @throws {UsageError} when one of them is this file; {@linkcode Failure} when it cannot be written.
    */
   static async open(
@@ -41,6 +44,7 @@ export class TextOutput extends QueueWriter {
     option: string,
     used: UsedFile[],
     stop?: AbortSignal,
+    isLate = false,
   ): Promise<TextOutput> {
     if (path === STDOUT) return TextOutput.stdout();
     if (path === STDERR) return new TextOutput(Deno.stderr, "standard error");
@@ -54,7 +58,18 @@ export class TextOutput extends QueueWriter {
       }
       used.push({ name: option, info });
       const { file } = opened;
-      return new TextOutput({ write: (bytes) => writeFile(file, bytes) }, path, opened);
+      const output: TextOutput = new TextOutput(
+        {
+          write: async (bytes) => {
+            await output.#empty();
+            return await writeFile(file, bytes);
+          },
+        },
+        path,
+        opened,
+        isLate,
+      );
+      return output;
     } catch (error) {
       if (opened !== undefined) await leave(opened);
       if (error instanceof UsageError) throw error;
@@ -62,16 +77,21 @@ export class TextOutput extends QueueWriter {
     }
   }
 
-  /** Empties the file: what it held is lost from here on. @throws {Failure} */
+  /** Empties the file, unless all is written at the end: what it held is lost from here on. @throws {Failure} */
   async begin(): Promise<void> {
-    this.#begun = true;
-    if (this.#file === undefined) return;
-    const { file, path } = this.#file;
+    if (this.#file === undefined || this.#isLate) return;
     try {
-      if ((await file.stat()).isFile) await file.truncate();
+      await this.#empty();
     } catch (error) {
-      throw new Failure("write", path, reasonOfFile(error), { cause: error });
+      throw new Failure("write", this.#file.path, reasonOfFile(error), { cause: error });
     }
+  }
+
+  async #empty(): Promise<void> {
+    if (this.#begun) return;
+    this.#begun = true;
+    const { file } = this.#file!;
+    if ((await file.stat()).isFile) await file.truncate();
   }
 
   /** Closes the file; where nothing has begun, it is as it was before it was opened. */

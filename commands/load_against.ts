@@ -208,7 +208,7 @@ async function openOutputs(
   await outputs.file(json, "--json", (sink) => new SeriesDocument(sink));
   if (html !== undefined) {
     const { SeriesPage } = await import("../report/compare_page.ts");
-    await outputs.file(html, "--html", (sink) => new SeriesPage(sink, VERSION));
+    await outputs.file(html, "--html", (sink) => new SeriesPage(sink, VERSION), true);
   }
   return outputs;
 }

@@ -64,7 +64,7 @@ export async function openOutputs(
   await outputs.file(hdr, "--hdr", (sink) => new HdrLog(sink));
   if (html !== undefined) {
     const { LoadPage } = await import("../report/load_page.ts"); // most runs need none of what draws it
-    await outputs.file(html, "--html", (sink) => new LoadPage(sink, VERSION));
+    await outputs.file(html, "--html", (sink) => new LoadPage(sink, VERSION), true);
   }
   if (jsonStream) outputs.add(loadStream(outputs.stdout(), !quiet));
   return outputs;

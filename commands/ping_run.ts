@@ -271,7 +271,7 @@ async function openOutputs(
   await outputs.file(csv, "--csv", (sink) => new CsvTable(sink));
   if (html !== undefined) {
     const { PingPage } = await import("../report/ping_page.ts"); // most runs need none of what draws it
-    await outputs.file(html, "--html", (sink) => new PingPage(sink, VERSION));
+    await outputs.file(html, "--html", (sink) => new PingPage(sink, VERSION), true);
   }
   if (jsonStream) outputs.add(jsonStreamOf(outputs.stdout(), text.events));
   return outputs;

@@ -188,6 +188,8 @@ test("ping ends with its summary at SIGHUP, and --from reads what is left of a r
       file,
     ]);
     await ping.stdout.until(/seq=5 /);
+    // The file is written at its own pace.
+    await eventually(async () => (await Deno.readTextFile(file)).includes('"seq":5,'), "a reply in the file");
     ping.kill(signal);
     const code = await ping.code();
     const hangup = signal === "SIGHUP";

@@ -175,3 +175,25 @@ test("a page shows what a hostile peer sends, and obeys none of it", async () =>
   assert(!shown.includes('"onload'), shown);
   assertStringIncludes(shown, "&lt;/script&gt;&lt;script&gt;alert(1)&lt;/script&gt;");
 });
+
+test("a page that is there already stays until there is another", async () => {
+  await using server = await ServerProcess.start();
+  await using folder = await Folder.make();
+  const file = folder.file("run.html");
+  await Deno.writeTextFile(file, "an old page");
+  await using ping = new Running([
+    ...TSECHO,
+    "ping",
+    `127.0.0.1:${server.port}`,
+    "-i",
+    "0.02",
+    "--html",
+    file,
+  ]);
+  await ping.stdout.until(/seq=3 /);
+  ping.kill("SIGKILL");
+  await ping.code();
+  assertEquals(await Deno.readTextFile(file), "an old page");
+  assertEquals((await tsecho(["ping", `127.0.0.1:${server.port}`, "-c", "1", "--html", file])).code, 0);
+  assertMatch(await Deno.readTextFile(file), /^<!DOCTYPE html>[^]*<\/html>\n$/);
+});

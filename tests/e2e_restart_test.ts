@@ -8,8 +8,8 @@ const SECONDS = volume(1, 20);
 const LINES = 10;
 /** The pause before each line: at full speed a client finds more moments of a restart, and takes a core. */
 const PAUSE_MS = volume(5, 0);
-/** Three health checks: the balancer has turned away when the server stops accepting. */
-const DELAY = ["--drain-delay", "300ms"];
+/** The balancer has turned away by then, and the conversations that had begun are over, on a busy machine too. */
+const DELAY = ["--drain-delay", "2s"];
 
 /** What became of the conversations of clients. */
 interface Outcome {

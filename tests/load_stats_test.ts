@@ -1,10 +1,11 @@
 /** A load's figures from its intervals: sums, percentiles with what they leave unknown, verdicts, conditions. */
-import { inflateSync } from "node:zlib";
-import { assert, assertEquals } from "@std/assert";
+import { deflateSync, inflateSync } from "node:zlib";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { verdictLine } from "../report/text.ts";
 import { linesOfBatch } from "../stats/batches.ts";
 import { Distribution } from "../stats/distribution.ts";
 import { encodeHdr } from "../stats/hdr.ts";
+import { decodeHdr as decodeSavedHdr } from "../stats/hdr_decoder.ts";
 import { decodeHdr } from "./hdr_reader.ts";
 import { LOAD_DURATIONS, LoadInterval } from "../stats/load_interval.ts";
 import { LOAD_COUNTS } from "../stats/metrics.ts";
@@ -127,6 +128,17 @@ test("an interval comes out of another thread as it went in, and can be added to
   const inFlight = one.inFlight + other.inFlight;
   one.add(other);
   assertEquals([one.inFlight, one.to], [inFlight, 1000]);
+});
+
+test("a small text that unfolds to hundreds of megabytes is refused as a histogram", () => {
+  const bytes = Uint8Array.fromBase64(encodeHdr(new Distribution()));
+  const data = deflateSync(new Uint8Array(300 * 1024 ** 2));
+  const bomb = new Uint8Array(8 + data.length);
+  bomb.set(bytes.subarray(0, 4));
+  new DataView(bomb.buffer).setInt32(4, data.length);
+  bomb.set(data, 8);
+  assertThrows(() => decodeSavedHdr(bomb.toBase64()), RangeError);
+  assertThrows(() => decodeSavedHdr(new Uint8Array(20).toBase64()), Error, "no compressed histogram");
 });
 
 test("a distribution goes through HDR's format with equal counts and percentiles, in nanoseconds", () => {
