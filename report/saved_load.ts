@@ -2,6 +2,7 @@
 import { Distribution } from "../stats/distribution.ts";
 import type { ServerDirections } from "../stats/load_directions.ts";
 import { LoadInterval, sumOf } from "../stats/load_interval.ts";
+import { DURATION_FIELDS } from "../stats/load_measure.ts";
 import { LoadStats } from "../stats/load_stats.ts";
 import type { LoadSummary } from "../stats/load_summary.ts";
 import type { LoadFound, LoadTrial } from "../stats/load_trial.ts";
@@ -65,16 +66,6 @@ interface Second extends Counts {
   blocked: Figures | null;
   servers: { tag: string | null; received: number; up: Figures | null; down: Figures | null }[];
 }
-
-/** The durations of a line and of connections, by their names in JSON. */
-const KINDS = {
-  response: "response",
-  service: "service",
-  send_lag: "sendLag",
-  blocked: "blocked",
-  connect: "connect",
-  handshake: "handshake",
-} as const;
 
 interface SavedEnd extends LoadSummary {
   ended: string | null;
@@ -150,8 +141,8 @@ function totalOf(summary: LoadSummary): LoadInterval {
   for (const [reason, count] of Object.entries(summary.connect_errors)) {
     total.connectErrors.set(reason, count);
   }
-  for (const [name, field] of Object.entries(KINDS)) {
-    const figures = summary[name as keyof typeof KINDS];
+  for (const [name, field] of Object.entries(DURATION_FIELDS)) {
+    const figures = summary[name as keyof typeof DURATION_FIELDS];
     if (figures !== null) total[field].add(distributionOf(figures as LoadSummary["response"] & Figures));
   }
   for (const { tag, received } of summary.servers) total.server(tag).received = received;
@@ -166,7 +157,7 @@ function intervalOf(second: Second, duration: number): LoadInterval {
   interval.inFlight = second.in_flight;
   for (const name of LOAD_COUNTS) interval[name] = second[name];
   if (second.errors > 0) interval.errors.set(UNKNOWN_REASON, second.errors);
-  for (const [name, field] of Object.entries(KINDS)) {
+  for (const [name, field] of Object.entries(DURATION_FIELDS)) {
     const figures = (second as unknown as Record<string, Figures | null>)[name] ?? null;
     if (figures !== null) interval[field].add(distributionOf(figures));
   }

@@ -5,7 +5,10 @@ import type { LoadCountName, LoadDurationName } from "./metrics.ts";
 import { decide, type LoadThreshold, type Measured, statisticOf, type Verdict } from "./threshold.ts";
 
 /** The figures' own names of those that conditions have others for. */
-const FIELDS: Record<Exclude<LoadDurationName, "latency" | "up" | "down">, typeof LOAD_DURATIONS[number]> = {
+export const DURATION_FIELDS: Record<
+  Exclude<LoadDurationName, "latency" | "up" | "down">,
+  typeof LOAD_DURATIONS[number]
+> = {
   response: "response",
   service: "service",
   send_lag: "sendLag",
@@ -38,7 +41,7 @@ function measure(metric: LoadThreshold["metric"], stats: LoadStats): Measured[] 
         }));
       }
       const open = stats.context.loop === "open";
-      const kind = name === "latency" ? (open ? "response" : "service") : FIELDS[name];
+      const kind = name === "latency" ? (open ? "response" : "service") : DURATION_FIELDS[name];
       const percent = statistic === "max" ? 100 : statistic; // what never came is above all that did
       const beyond = typeof percent === "number" ? beyondOf(percent, kind, stats) : undefined;
       return [beyond ?? { tag: null, ...statisticOf(statistic, stats.total[kind]) }];
