@@ -17,13 +17,11 @@ export interface UsedFile {
 /** Writes text to stdout or to a file, in order, without making its caller wait. */
 export class TextOutput extends QueueWriter {
   readonly #file: OpenFile | undefined;
-  readonly #isLate: boolean;
   #begun = false;
 
-  private constructor(sink: TextSink, name: string, file?: OpenFile, isLate = false) {
+  private constructor(sink: TextSink, name: string, file?: OpenFile) {
     super(sink, name, MAX_WAITING);
     this.#file = file;
-    this.#isLate = isLate;
   }
 
   static stdout(): TextOutput {
@@ -31,12 +29,11 @@ export class TextOutput extends QueueWriter {
   }
 
   /**
-   * Opens what {@linkcode parseOutputPath} has read. A file keeps its contents until {@linkcode begin}.
+   * Opens what {@linkcode parseOutputPath} has read. A file keeps its contents until the first write.
    *
    * @param option that names the file.
    * @param used the files that other options name; this one is added to them.
    * @param stop gives up: a FIFO is open only once it has a reader.
-   * @param isLate whether all is written at the end: the file keeps its contents until then.
    * @throws {UsageError} when one of them is this file; {@linkcode Failure} when it cannot be written.
    */
   static async open(
@@ -44,7 +41,6 @@ export class TextOutput extends QueueWriter {
     option: string,
     used: UsedFile[],
     stop?: AbortSignal,
-    isLate = false,
   ): Promise<TextOutput> {
     if (path === STDOUT) return TextOutput.stdout();
     if (path === STDERR) return new TextOutput(Deno.stderr, "standard error");
@@ -67,7 +63,6 @@ export class TextOutput extends QueueWriter {
         },
         path,
         opened,
-        isLate,
       );
       return output;
     } catch (error) {
@@ -77,16 +72,7 @@ export class TextOutput extends QueueWriter {
     }
   }
 
-  /** Empties the file, unless all is written at the end: what it held is lost from here on. @throws {Failure} */
-  async begin(): Promise<void> {
-    if (this.#file === undefined || this.#isLate) return;
-    try {
-      await this.#empty();
-    } catch (error) {
-      throw new Failure("write", this.#file.path, reasonOfFile(error), { cause: error });
-    }
-  }
-
+  /** Before the first write: what the file held is lost from here on. */
   async #empty(): Promise<void> {
     if (this.#begun) return;
     this.#begun = true;
@@ -94,7 +80,7 @@ export class TextOutput extends QueueWriter {
     if ((await file.stat()).isFile) await file.truncate();
   }
 
-  /** Closes the file; where nothing has begun, it is as it was before it was opened. */
+  /** Closes the file; where nothing was written, it is as it was before it was opened. */
   async close(): Promise<void> {
     if (this.#file === undefined) return;
     if (this.#begun) this.#file.file.close();

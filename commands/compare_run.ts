@@ -116,7 +116,6 @@ async function write(
         const page = () => renderPage(comparisonPage(report, VERSION));
         await outputs.file(html, "--html", (sink) => () => sink.write(page()));
       }
-      await outputs.begin();
     };
     const failure = await open().then(() => undefined, (error) => error);
     if (failure instanceof UsageError) throw failure;

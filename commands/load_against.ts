@@ -102,7 +102,7 @@ class Series {
   async reach(endpoint: Endpoint): Promise<boolean> {
     await using run = this.#load(endpoint);
     if (await open(run, this.#stop)) return true;
-    await this.#begin();
+    this.#begin();
     this.ended = "stopped before the first run";
     return false;
   }
@@ -122,7 +122,7 @@ class Series {
     await using run = this.#load(endpoint);
     const isOpen = await this.#open(run);
     if (this.failure !== undefined) return;
-    await this.#begin();
+    this.#begin();
     const start = startOf({ ...this.#options, endpoint });
     if (isOpen) await this.#show(run, start, name);
     if (!isOpen || run.ended !== null) {
@@ -184,11 +184,10 @@ class Series {
     this.ended = failure.message;
   }
 
-  async #begin(): Promise<void> {
+  #begin(): void {
     if (this.#begun) return;
     this.#begun = true;
     const { endpoint, repeat } = this.#options.against;
-    await this.#outputs.begin();
     const start = { ...startOf(this.#options), against: formatEndpoint(endpoint), repeat };
     this.#outputs.each((it) => it.start?.(start));
   }
@@ -208,7 +207,7 @@ async function openOutputs(
   await outputs.file(json, "--json", (sink) => new SeriesDocument(sink));
   if (html !== undefined) {
     const { SeriesPage } = await import("../report/compare_page.ts");
-    await outputs.file(html, "--html", (sink) => new SeriesPage(sink, VERSION), true);
+    await outputs.file(html, "--html", (sink) => new SeriesPage(sink, VERSION));
   }
   return outputs;
 }

@@ -5,7 +5,7 @@ import type { LoadLive } from "../report/load_live.ts";
 import type { LoadStats } from "../stats/load_stats.ts";
 import type { LoadFound } from "../stats/load_trial.ts";
 import { leastInFlight } from "./load_checks.ts";
-import { begin, openOutputs, showProgress } from "./load_outputs.ts";
+import { openOutputs, showProgress } from "./load_outputs.ts";
 import { type LoadCommandOptions, planOf, startOf } from "./load_plan.ts";
 import { type LoadOutcome, open, progressOf } from "./load_run.ts";
 
@@ -57,7 +57,7 @@ export async function findRate(
           ending.abort();
           return run.stats;
         }
-        if (runs.latest === undefined) await begin(outputs, start);
+        if (runs.latest === undefined) outputs.each((it) => it.start?.(start));
         outputs.live?.start({ ...start, rate });
         const hide = showProgress(
           outputs.live,

@@ -6,7 +6,7 @@ import { LoadTable } from "../report/load_csv.ts";
 import { HdrLog } from "../report/load_hdr.ts";
 import { LoadDocument, loadStream } from "../report/load_json.ts";
 import { LoadLive, type LoadProgress } from "../report/load_live.ts";
-import type { LoadExporter, LoadStart } from "../report/load_record.ts";
+import type { LoadExporter } from "../report/load_record.ts";
 import { LoadText } from "../report/load_text.ts";
 import { VERSION } from "./command.ts";
 import { Outputs } from "./outputs.ts";
@@ -64,7 +64,7 @@ export async function openOutputs(
   await outputs.file(hdr, "--hdr", (sink) => new HdrLog(sink));
   if (html !== undefined) {
     const { LoadPage } = await import("../report/load_page.ts"); // most runs need none of what draws it
-    await outputs.file(html, "--html", (sink) => new LoadPage(sink, VERSION), true);
+    await outputs.file(html, "--html", (sink) => new LoadPage(sink, VERSION));
   }
   if (jsonStream) outputs.add(loadStream(outputs.stdout(), !quiet));
   return outputs;
@@ -74,12 +74,6 @@ export async function openOutputs(
 export async function sourcesOf(data: string | undefined): Promise<UsedFile[]> {
   const info = data === undefined ? undefined : await Deno.stat(data).catch(() => undefined); // gone since it was read
   return info === undefined ? [] : [{ name: "--data", info }];
-}
-
-/** Empties the files, and tells everybody that the run begins. @throws {Failure} when a file cannot be written. */
-export async function begin(outputs: LoadOutputs, start: LoadStart): Promise<void> {
-  await outputs.begin();
-  outputs.each((it) => it.start?.(start));
 }
 
 const LIVE_MS = 250;

@@ -3,7 +3,7 @@ import { note } from "../cli/stdio.ts";
 import { readLoad } from "../report/saved_load.ts";
 import { judgeLoad } from "../stats/load_measure.ts";
 import type { LoadThreshold } from "../stats/threshold.ts";
-import { begin, openOutputs } from "./load_outputs.ts";
+import { openOutputs } from "./load_outputs.ts";
 import { judgeAll, type LoadOutcome } from "./load_run.ts";
 import { readSaved } from "./saved.ts";
 
@@ -34,7 +34,7 @@ export async function replayLoad(options: LoadReplayOptions): Promise<LoadOutcom
   const { stats } = end;
   const outputs = await openOutputs({ ...options, jsonStream: false, live: false }, { sources });
   try {
-    await begin(outputs, start);
+    outputs.each((it) => it.start?.(start));
     for (const trial of end.found?.trials ?? []) outputs.each((it) => it.event?.(trial));
     const thresholds = failIf.map((it) => judgeLoad(it, stats));
     outputs.each((it) => it.end?.({ ...end, thresholds }));

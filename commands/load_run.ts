@@ -8,7 +8,7 @@ import type { LoadStats } from "../stats/load_stats.ts";
 import { LOAD_METRICS } from "../stats/metrics.ts";
 import type { Verdict } from "../stats/threshold.ts";
 import { formatMillis } from "../time/duration.ts";
-import { begin, type LoadOutputs, openOutputs, showProgress } from "./load_outputs.ts";
+import { type LoadOutputs, openOutputs, showProgress } from "./load_outputs.ts";
 import { type LoadCommandOptions, type LoadSettings, planOf, startOf } from "./load_plan.ts";
 
 /** How a run ended: with a reply at least, without any, or with a condition broken. */
@@ -34,7 +34,7 @@ export async function runLoad(
     void outputs.failed.then(() => run.abort());
     onAgain(() => run.abort());
     const isOpen = await open(run, stop);
-    await begin(outputs, startOf(options));
+    outputs.each((it) => it.start?.(startOf(options)));
     if (!isOpen) return await conclude(run, null, options, outputs);
     hide = showProgress(outputs.live, () => progressOf(run, options.settings, stop));
     const aborted = await follow(run, options, outputs);

@@ -82,27 +82,20 @@ export class Outputs<Exporter> {
    *
    * @param option that names it.
    * @param make makes the exporter that writes to it.
-   * @param isLate whether it writes nothing before the end: until then the file keeps its contents.
    * @throws {UsageError} when another option names it too; {@linkcode Failure} when it cannot be written.
    */
   async file(
     path: string | undefined,
     option: string,
     make: (sink: Sink) => Exporter,
-    isLate = false,
   ): Promise<void> {
     if (path === undefined) return;
     try {
-      this.add(make(this.#keep(await TextOutput.open(path, option, this.#used, this.#stop, isLate))));
+      this.add(make(this.#keep(await TextOutput.open(path, option, this.#used, this.#stop))));
     } catch (error) {
       await this.close(); // the run does not begin: files that were opened before are left as they were
       throw error;
     }
-  }
-
-  /** Empties the files: from here on there is something to write. @throws {Failure} */
-  async begin(): Promise<void> {
-    for (const output of this.#outputs) await output.begin();
   }
 
   /** Resolves when an output can be written no more. */

@@ -99,7 +99,6 @@ export async function runPing(
     onQuit(() => tellInterim(run.stats, outputs));
     const endsAt = performance.now() + options.deadline;
     const setup = await open(run, options, stop);
-    await outputs.begin();
     const start = startOf(run, options, setup ?? {});
     outputs.each((it) => it.start?.(start));
     if (options.html !== undefined) run.stats.keepCourse(start.timeout);
@@ -142,7 +141,6 @@ export async function replayPing(options: ReplayOptions): Promise<PingOutcome> {
   const text = { header: false, events: false, timestamps: false };
   const outputs = await openOutputs({ ...options, jsonStream: false, live: false }, text, { sources });
   try {
-    await outputs.begin();
     const stats = newStats(start);
     if (options.html !== undefined) stats.keepCourse(start.timeout);
     outputs.each((it) => it.start?.(start));
@@ -271,7 +269,7 @@ async function openOutputs(
   await outputs.file(csv, "--csv", (sink) => new CsvTable(sink));
   if (html !== undefined) {
     const { PingPage } = await import("../report/ping_page.ts"); // most runs need none of what draws it
-    await outputs.file(html, "--html", (sink) => new PingPage(sink, VERSION), true);
+    await outputs.file(html, "--html", (sink) => new PingPage(sink, VERSION));
   }
   if (jsonStream) outputs.add(jsonStreamOf(outputs.stdout(), text.events));
   return outputs;
