@@ -34,7 +34,8 @@ export async function runLoad(
     void outputs.failed.then(() => run.abort());
     onAgain(() => run.abort());
     const isOpen = await open(run, stop);
-    outputs.each((it) => it.start?.(startOf(options)));
+    const start = startOf(options); // once: each output tells the same moment
+    outputs.each((it) => it.start?.(start));
     if (!isOpen) return await conclude(run, null, options, outputs);
     hide = showProgress(outputs.live, () => progressOf(run, options.settings, stop));
     const aborted = await follow(run, options, outputs);
