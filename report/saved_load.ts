@@ -7,7 +7,7 @@ import { LoadStats } from "../stats/load_stats.ts";
 import type { LoadSummary } from "../stats/load_summary.ts";
 import type { LoadFound, LoadTrial } from "../stats/load_trial.ts";
 import { LOAD_COUNTS } from "../stats/metrics.ts";
-import { decodeHdr } from "../stats/hdr_decoder.ts";
+import { hdrValues } from "../stats/hdr_decoder.ts";
 import { micros } from "../stats/units.ts";
 import { LOAD_VERSION, type LoadEnd, type LoadStart } from "./load_record.ts";
 import type { Json } from "./record.ts";
@@ -129,8 +129,12 @@ const UNKNOWN_CPU = "whether it had time to spare was not saved";
 const UNKNOWN_REASON = "of reasons that were not saved";
 
 function directionsOf({ tag, up, down, offset, unsteady }: LoadSummary["servers"][number]): ServerDirections {
-  const values = (figures: object | null) =>
-    figures === null ? undefined : distributionOf(figures as Figures);
+  const values = (figures: object | null) => {
+    if (figures === null) return undefined;
+    const found = new Distribution();
+    addFigures(found, figures as Figures);
+    return found;
+  };
   return { tag, up: values(up), down: values(down), offset, unsteady };
 }
 
@@ -143,7 +147,7 @@ function totalOf(summary: LoadSummary): LoadInterval {
   }
   for (const [name, field] of Object.entries(DURATION_FIELDS)) {
     const figures = summary[name as keyof typeof DURATION_FIELDS];
-    if (figures !== null) total[field].add(distributionOf(figures as LoadSummary["response"] & Figures));
+    if (figures !== null) addFigures(total[field], figures as LoadSummary["response"] & Figures);
   }
   for (const { tag, received } of summary.servers) total.server(tag).received = received;
   return total;
@@ -159,37 +163,36 @@ function intervalOf(second: Second, duration: number): LoadInterval {
   if (second.errors > 0) interval.errors.set(UNKNOWN_REASON, second.errors);
   for (const [name, field] of Object.entries(DURATION_FIELDS)) {
     const figures = (second as unknown as Record<string, Figures | null>)[name] ?? null;
-    if (figures !== null) interval[field].add(distributionOf(figures));
+    if (figures !== null) addFigures(interval[field], figures);
   }
   for (const { tag, received, up, down } of second.servers) {
     const server = interval.server(tag);
     server.received = received;
-    if (up !== null) server.up.add(distributionOf(up));
-    if (down !== null) server.down.add(distributionOf(down));
+    if (up !== null) addFigures(server.up, up);
+    if (down !== null) addFigures(server.down, down);
   }
   return interval;
 }
 
-/** What figures are of: their moments exactly, the rest to the histogram's precision. @throws {Error} */
-function distributionOf(figures: Figures): Distribution {
+/** Adds what figures are of: their moments exactly, the rest to the histogram's precision. @throws {Error} */
+function addFigures(values: Distribution, figures: Figures): void {
   const { count, mdev, histogram } = figures;
   let bins;
   try {
-    bins = decodeHdr(histogram);
+    bins = hdrValues(histogram);
   } catch (error) {
     throw new Error("a histogram is none that load has written", { cause: error });
   }
-  if (bins.count !== count) {
-    throw new Error(`a histogram has ${bins.count} values, and its count is ${count}`);
+  const binned = bins.reduce((sum, [, times]) => sum + times, 0);
+  if (binned !== count) {
+    throw new Error(`a histogram has ${binned} values, and its count is ${count}`);
   }
-  const values = new Distribution();
   const moments = {
     count,
     ...{ min: micros(figures.min), max: micros(figures.max), avg: micros(figures.avg) },
     squares: micros(mdev) ** 2 * count,
   };
   values.addBinned(moments, (record) => {
-    for (const [value, times] of bins.values()) record(value, times);
+    for (const [micros, times] of bins) record(micros, times);
   });
-  return values;
 }

@@ -4,12 +4,12 @@ import type { Distribution } from "./distribution.ts";
 /** Nanoseconds in a unit of a distribution's histogram. */
 const NANOS_PER_UNIT = 100;
 /** Significant digits, and the bins of both histograms: half as many for each doubling from this value on. */
-const DIGITS = 3;
-const HALF = 1024;
+export const DIGITS = 3;
+export const HALF = 1024;
 /** What the format begins with, inside and outside of the compressed part, and the length of what is before the counts. */
-const COOKIE = 0x1c849313;
-const COMPRESSED_COOKIE = 0x1c849314;
-const HEADER = 40;
+export const COOKIE = 0x1c849313;
+export const COMPRESSED_COOKIE = 0x1c849314;
+export const HEADER = 40;
 
 /**
  * A distribution in HdrHistogram's exchange format (V2, compressed, base64), its values in nanoseconds.
