@@ -1,5 +1,5 @@
 import { withoutHint } from "../failure.ts";
-import { LoadInterval } from "../stats/load_interval.ts";
+import { addCount, LoadInterval } from "../stats/load_interval.ts";
 import { Intervals } from "./intervals.ts";
 import { Thinning } from "./thinning.ts";
 import { MAX_TAGS, OTHER_TAGS } from "../stats/server_stats.ts";
@@ -141,7 +141,7 @@ export class Recorder extends Intervals {
   fail(planned: number, reason: string, lines: number): void {
     this.outstanding -= lines;
     if (planned < this.from) return;
-    addTo(this.current.errors, reason, lines);
+    addCount(this.current.errors, withoutHint(reason), lines); // what to do about it is for those who show it
   }
 
   /** Lines that were handed over are not sent. */
@@ -179,7 +179,7 @@ export class Recorder extends Intervals {
   /** A connection could not be made. @param planned likewise. */
   connectFailed(reason: string, planned = Infinity): void {
     if (planned < this.from) return;
-    addTo(this.current.connectErrors, reason, 1);
+    addCount(this.current.connectErrors, withoutHint(reason), 1);
   }
 
   /** Ever new tags must not fill the memory. */
@@ -190,10 +190,4 @@ export class Recorder extends Intervals {
     }
     return tag;
   }
-}
-
-/** Adds to a count by reason. What to do about a reason is for those who show it. */
-function addTo(counts: Map<string, number>, reason: string, more: number): void {
-  const bare = withoutHint(reason);
-  counts.set(bare, (counts.get(bare) ?? 0) + more);
 }

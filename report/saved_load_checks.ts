@@ -1,6 +1,8 @@
 /** What the objects of a saved load have to hold. */
 import { LOAD_PERCENTILES } from "../stats/load_summary.ts";
+import { MAX_REASONS } from "../stats/load_interval.ts";
 import { LOAD_COUNTS } from "../stats/metrics.ts";
+import { MAX_TAGS } from "../stats/server_stats.ts";
 import { MAX_SECONDS } from "./saved_records.ts";
 
 /** Checks a value. @param name what it is, in words. @throws {Error} whose message says what it is not. */
@@ -44,9 +46,11 @@ function maybe(check: Check): Check {
   };
 }
 
-function list(check: Check): Check {
+/** @param most entries. */
+function list(check: Check, most = Infinity): Check {
   return (value, name) => {
     if (!Array.isArray(value)) throw new Error(`${name} is no list`);
+    checkSize(value.length, most, name);
     for (const it of value) check(it, `an entry of ${name}`);
   };
 }
@@ -59,9 +63,16 @@ function record(fields: Record<string, Check>): Check {
   };
 }
 
+/** A run tells so many things apart, and has one name for those beyond. */
+function checkSize(size: number, most: number, name: string): void {
+  if (size > most) throw new Error(`${name} has ${size} entries, and a run has ${most} at most`);
+}
+
 const COUNTS_BY_REASON: Check = (value, name) => {
   if (!isObject(value)) throw new Error(`${name} is no object`);
-  for (const count of Object.values(value)) COUNT(count, `a count of ${name}`);
+  const counts = Object.values(value);
+  checkSize(counts.length, MAX_REASONS + 1, name);
+  for (const count of counts) COUNT(count, `a count of ${name}`);
 };
 
 function fields<Name extends string>(names: readonly Name[], check: Check): Record<Name, Check> {
@@ -107,7 +118,10 @@ export const SECOND: Check = record({
   ...{ send_lag: SECONDS_FIGURES, blocked: SECONDS_FIGURES },
   response: (value, name) => SECONDS_FIGURES(value ?? null, name), // a closed loop has service instead
   service: (value, name) => SECONDS_FIGURES(value ?? null, name),
-  servers: list(record({ tag: maybe(TEXT), received: COUNT, up: SECONDS_FIGURES, down: SECONDS_FIGURES })),
+  servers: list(
+    record({ tag: maybe(TEXT), received: COUNT, up: SECONDS_FIGURES, down: SECONDS_FIGURES }),
+    MAX_TAGS + 1,
+  ),
 });
 
 const TRIAL = record({
@@ -128,10 +142,13 @@ export const END: Check = record({
   ...{ duration: AMOUNT, loop: oneOf("open", "closed") },
   rate: record(fields(["planned", "sent", "received"], AMOUNT)),
   ...fields(["response", "service", "send_lag", "blocked", "connect", "handshake"], DURATIONS),
-  servers: list(record({
-    ...{ tag: maybe(TEXT), received: COUNT, connections: COUNT, up: DURATIONS, down: DURATIONS },
-    ...{ offset: maybe(record({ value: ANY, bound: AMOUNT })), unsteady: maybe(oneOf("step", "drift")) },
-  })),
+  servers: list(
+    record({
+      ...{ tag: maybe(TEXT), received: COUNT, connections: COUNT, up: DURATIONS, down: DURATIONS },
+      ...{ offset: maybe(record({ value: ANY, bound: AMOUNT })), unsteady: maybe(oneOf("step", "drift")) },
+    }),
+    MAX_TAGS + 1,
+  ),
   ...{ generator: GENERATOR, steady: maybe(FLAG) },
   found: maybe(record({
     outcome: oneOf("found", "at least", "none", "unconfirmed", "interrupted"),

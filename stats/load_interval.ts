@@ -1,6 +1,12 @@
 import { Distribution } from "./distribution.ts";
 import { LOAD_COUNTS } from "./metrics.ts";
 import { type EncodedDistribution, mergeEncoded } from "./encoded_distribution.ts";
+import { MAX_TAGS, OTHER_TAGS } from "./server_stats.ts";
+
+/** The most reasons that are told apart: a server that sends ever new ones must not fill the memory. */
+export const MAX_REASONS = 32;
+/** Stands for the reasons beyond these. */
+const OTHER_REASONS = "for further reasons";
 
 /** The durations of a line and of the connections that carry lines. */
 export const LOAD_DURATIONS = ["response", "service", "sendLag", "blocked", "connect", "handshake"] as const;
@@ -108,13 +114,14 @@ export class LoadInterval {
     }
   }
 
-  /** The part of a server, which is made if there is none. */
+  /** The part of a server, which is made if there is none; one for all beyond the first 32. */
   server(tag: string | null): ServerPart {
-    let server = this.servers.get(tag);
-    if (server === undefined) {
-      server = { received: 0, up: new Distribution(), down: new Distribution() };
-      this.servers.set(tag, server);
-    }
+    const known = this.servers.get(tag);
+    if (known !== undefined) return known;
+    const name = placeOf(tag, this.servers, MAX_TAGS, OTHER_TAGS);
+    const server = this.servers.get(name) ??
+      { received: 0, up: new Distribution(), down: new Distribution() };
+    this.servers.set(name, server);
     return server;
   }
 
@@ -168,16 +175,16 @@ export function mergeEncodedIntervals(
   next: EncodedLoadInterval,
 ): EncodedLoadInterval {
   const { counts, durations } = one;
-  const servers = one.servers.map((it) => [...it] as typeof it);
+  const servers = new Map(one.servers.map((it) => [it[0], it]));
   for (const [tag, received, up, down] of next.servers) {
-    const server = servers.find((it) => it[0] === tag);
-    if (server === undefined) {
-      servers.push([tag, received, up, down]);
-      continue;
-    }
-    server[1] += received;
-    server[2] = mergeEncoded(server[2], up);
-    server[3] = mergeEncoded(server[3], down);
+    const name = placeOf(tag, servers, MAX_TAGS, OTHER_TAGS);
+    const server = servers.get(name);
+    servers.set(
+      name,
+      server === undefined
+        ? [name, received, up, down]
+        : [name, server[1] + received, mergeEncoded(server[2], up), mergeEncoded(server[3], down)],
+    );
   }
   return {
     from: one.from,
@@ -188,7 +195,7 @@ export function mergeEncodedIntervals(
     errors: mergedCounts(one.errors, next.errors),
     connectErrors: mergedCounts(one.connectErrors, next.connectErrors),
     durations: each(LOAD_DURATIONS, (it) => mergeEncoded(durations[it], next.durations[it])),
-    servers,
+    servers: [...servers.values()],
   };
 }
 
@@ -205,7 +212,23 @@ function mergedCounts(one: [string, number][], other: [string, number][]): [stri
 
 /** Adds counts by reason to others. */
 function addCounts(to: Map<string, number>, from: Iterable<readonly [string, number]>): void {
-  for (const [reason, count] of from) to.set(reason, (to.get(reason) ?? 0) + count);
+  for (const [reason, count] of from) addCount(to, reason, count);
+}
+
+/** Adds to a count by reason; to that of all further ones where too many are told apart. */
+export function addCount(counts: Map<string, number>, reason: string, more: number): void {
+  const name = placeOf(reason, counts, MAX_REASONS, OTHER_REASONS);
+  counts.set(name, (counts.get(name) ?? 0) + more);
+}
+
+/** The name under which something is kept: its own, as long as there is room for it. */
+function placeOf<Name, Other extends Name>(
+  name: Name,
+  kept: ReadonlyMap<Name, unknown>,
+  most: number,
+  other: Other,
+): Name {
+  return kept.has(name) || kept.size < most ? name : other;
 }
 
 /** The sum of counts by reason. */

@@ -124,8 +124,10 @@ export class LoadStats {
 
   /** What the stamps tell of each server. */
   directions(): ServerDirections[] {
-    const found = this.context.directions?.() ?? [];
-    const others = [...this.total.servers].filter(([tag]) => !found.some((it) => it.tag === tag));
+    const { servers } = this.total;
+    // Where there are too many servers to tell apart, those that are may be others there.
+    const found = (this.context.directions?.() ?? []).filter(({ tag }) => servers.has(tag));
+    const others = [...servers].filter(([tag]) => !found.some((it) => it.tag === tag));
     return [
       ...found,
       ...others.map(([tag, { up, down }]) => ({

@@ -8,6 +8,7 @@ import type { LoadEnd, LoadStart } from "../report/load_record.ts";
 import { LoadText } from "../report/load_text.ts";
 import { readLoad } from "../report/saved_load.ts";
 import { judgeLoad } from "../stats/load_measure.ts";
+import { addCount } from "../stats/load_interval.ts";
 import type { LoadTrial } from "../stats/load_trial.ts";
 import { LOAD_METRICS } from "../stats/metrics.ts";
 import { parseThresholdOf } from "../stats/threshold.ts";
@@ -152,6 +153,24 @@ const TRIAL: LoadTrial = {
   generator: { verdict: "ok", reasons: [] },
 };
 
+test("a run tells 32 servers and 32 reasons apart, and is read back with all of its lines", () => {
+  const run = runOf(40, (interval, place) => {
+    for (let i = 0; i < 50; i++) answer(interval, 1, 300, `web-${50 * place + i}`);
+    interval.planned++;
+    interval.sent++;
+    addCount(interval.errors, `server said: ${place}`, 1);
+    addCount(interval.connectErrors, `server said: ${place}`, 1);
+  });
+  const { servers, errors, connect_errors } = run.stats.summary();
+  assertEquals([servers.length, servers[0]!.tag], [33, "further tags"]);
+  assertEquals(servers.reduce((sum, it) => sum + it.received, 0), 2000);
+  assertEquals(errors["for further reasons"], 8);
+  assertEquals([Object.keys(errors).length, Object.keys(connect_errors).length], [33, 33]);
+  for (const { servers } of run.stats.seconds()) assertEquals(servers.size, 33);
+  const document = documentOf(run);
+  assertEquals(again(document), document);
+});
+
 test("a saved search has its trials", () => {
   const found = {
     outcome: "found" as const,
@@ -229,6 +248,18 @@ test("a text that is no saved load is refused in words", () => {
     ],
     [(run) => run.end.generator.verdict = "fine", `the end's "generator"'s "verdict" is unknown`],
     [(run) => run.end.servers[0].tag = 7, `an entry of the end's "servers"'s "tag" is no string`],
+    [
+      (run) => run.end.servers = Array.from({ length: 5000 }, () => run.end.servers[0]),
+      `the end's "servers" has 5000 entries, and a run has 33 at most`,
+    ],
+    [
+      (run) => run.end.errors = Object.fromEntries(Array.from({ length: 34 }, (_, i) => [`reason ${i}`, 1])),
+      `the end's "errors" has 34 entries, and a run has 33 at most`,
+    ],
+    [
+      (run) => run.seconds[1].servers = Array.from({ length: 34 }, () => run.seconds[1].servers[0]),
+      `a second's "servers" has 34 entries, and a run has 33 at most`,
+    ],
     [(run) => run.end.trials = null, `the end's "trials" is no list`],
     [(run) => run.seconds[1].planned = null, `a second's "planned" is no number`],
     [(run) => run.seconds[1].servers = {}, `a second's "servers" is no list`],
