@@ -1,7 +1,8 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { CidrSet } from "../net/cidr.ts";
-import { assertProperty, test } from "./harness.ts";
+import { test } from "./harness.ts";
+import { assertProperty } from "./properties.ts";
 
 test("an address is in a block or not", () => {
   const table: [string, string, boolean][] = [

@@ -4,7 +4,8 @@ import fc from "fast-check";
 import { holm } from "../stats/holm.ts";
 import { hodgesLehmann, mannWhitney } from "../stats/mann_whitney.ts";
 import { studentLimit, studentTail, welch } from "../stats/student.ts";
-import { assertProperty, cases, test } from "./harness.ts";
+import { cases, test } from "./harness.ts";
+import { assertProperty } from "./properties.ts";
 
 test("Student's t has scipy's tails and limits", () => {
   const tails: [t: number, freedom: number, tail: number][] = [

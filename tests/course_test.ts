@@ -4,7 +4,8 @@ import fc from "fast-check";
 import { BinnedSeries } from "../stats/binned_series.ts";
 import { LossSpans } from "../stats/loss_spans.ts";
 import { RunStats } from "../stats/run_stats.ts";
-import { assertProperty, cases, test } from "./harness.ts";
+import { cases, test } from "./harness.ts";
+import { assertProperty } from "./properties.ts";
 
 const MOMENTS = fc.array(
   fc.tuple(fc.double({ min: 0, max: 1e4, noNaN: true }), fc.integer({ min: -1e6, max: 1e9 })),

@@ -1,7 +1,7 @@
 /** The server as its clients see it: real processes, real sockets. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import fc from "fast-check";
-import { assertProperty, e2e as test, lacking, volume } from "./harness.ts";
+import { e2e as test, lacking, volume } from "./harness.ts";
 import {
   assertServes,
   python,
@@ -15,6 +15,7 @@ import {
   tsecho,
   unstamped,
 } from "./helpers.ts";
+import { assertProperty } from "./properties.ts";
 
 test("server answers each line with its clock in front", async () => {
   await using server = await ServerProcess.start();

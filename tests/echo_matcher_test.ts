@@ -2,7 +2,8 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { EchoMatcher, LineRing, type MatchKind } from "../protocol.ts";
-import { assertProperty, cases, test } from "./harness.ts";
+import { cases, test } from "./harness.ts";
+import { assertProperty } from "./properties.ts";
 
 const STAMP = "[2026-11-23T03:37:00.123456Z] ";
 const OTHER = "[2026-11-23T03:37:00.123457Z] ";

@@ -2,7 +2,8 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { echoOfChunk, errorReply, isEcho, MAX_HELD, ReplyVerifier } from "../protocol.ts";
-import { assertProperty, send, test } from "./harness.ts";
+import { send, test } from "./harness.ts";
+import { assertProperty } from "./properties.ts";
 
 const encode = (text: string) => new TextEncoder().encode(text);
 const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);

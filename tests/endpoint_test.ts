@@ -2,7 +2,8 @@ import { assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { type Endpoint, formatAddress, formatEndpoint, isIpv4, isIpv6 } from "../net/endpoint.ts";
 import { parseEndpoint } from "../net/transports.ts";
-import { assertProperty, CHARACTER, test } from "./harness.ts";
+import { test } from "./harness.ts";
+import { assertProperty, CHARACTER } from "./properties.ts";
 
 const DEFAULTS = { hostname: "localhost", port: 21567 };
 

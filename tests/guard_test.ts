@@ -2,7 +2,8 @@ import { assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { CidrSet } from "../net/cidr.ts";
 import { DatagramGuard } from "../net/guard.ts";
-import { assertProperty, test } from "./harness.ts";
+import { test } from "./harness.ts";
+import { assertProperty } from "./properties.ts";
 
 const address = (hostname: string, port = 40000) => ({ hostname, port });
 const guard = (options: { rate?: number; allow?: CidrSet; deny?: CidrSet } = {}) =>

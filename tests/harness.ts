@@ -2,7 +2,6 @@
  * Deno.test, and what a test needs beside it. A test that lacks a permission or a program is ignored, and its name says
  * which: nothing is asked of the user, and plain `deno test` runs what it can.
  */
-import fc from "fast-check";
 import type { ReplyStream } from "../protocol.ts";
 
 type Permission = "env" | "net" | "read" | "run" | "sys" | "write";
@@ -37,7 +36,11 @@ export function granted(name: Permission): boolean {
   return Deno.permissions.querySync({ name }).state === "granted";
 }
 
-const environment = (name: string) => granted("env") ? Deno.env.get(name) : undefined;
+/** A variable of the environment; undefined too where that may not be read. */
+export function environment(name: string): string | undefined {
+  return granted("env") ? Deno.env.get(name) : undefined;
+}
+
 /** Whether this is `deno task test-long`. */
 export const LONG = environment("TSECHO_LONG") === "1";
 const path = environment("PATH")?.split(":") ?? [];
@@ -75,12 +78,8 @@ export function cases(all: number): number {
   return granted("env") ? all : Math.ceil(all / 10);
 }
 
-/** Any character, often ASCII: what fast-check's `unit: "binary"` means, which takes seconds to be made. */
-export const CHARACTER: fc.Arbitrary<string> = fc.oneof(fc.nat(0x7f), fc.nat(0xd7ff), fc.nat(0x10ffff))
-  .map((code) => code >= 0xd800 && code < 0xe000 ? "\ufffd" : String.fromCodePoint(code));
-
 /** The name of the test that runs; tests of a file run one after the other. */
-let running = "";
+export let running = "";
 
 function register(base: readonly Need[], parts: (string | Options | Body)[]): void {
   const definition: Partial<Definition> = {};
@@ -108,38 +107,6 @@ export const test: Test = (...parts: (string | Options | Body)[]) => register([]
 
 /** Registers a test with real processes and sockets. */
 export const e2e: Test = (...parts: (string | Options | Body)[]) => register(E2E, parts);
-
-/**
- * fc.assert, whose error says how to run the failing case again: TSECHO_SEED is `seed` or `seed/path`, and holds for every
- * property of the run.
- */
-export function assertProperty<T>(property: fc.IProperty<T>, parameters?: fc.Parameters<T>): void;
-export function assertProperty<T>(
-  property: fc.IAsyncProperty<T>,
-  parameters?: fc.Parameters<T>,
-): Promise<void>;
-export function assertProperty<T>(
-  property: fc.IRawProperty<T>,
-  parameters: fc.Parameters<T> = {},
-): void | Promise<void> {
-  const [seed, path] = environment("TSECHO_SEED")?.split("/") ?? [];
-  const replay = { ...seed !== undefined && { seed: Number(seed) }, ...path !== undefined && { path } };
-  const details = fc.check(property as fc.IProperty<T>, { ...parameters, ...replay }) as
-    | fc.RunDetails<T>
-    | Promise<fc.RunDetails<T>>;
-  return details instanceof Promise ? details.then(throwIfFailed) : throwIfFailed(details);
-}
-
-function throwIfFailed<T>(details: fc.RunDetails<T>): void {
-  if (!details.failed) return;
-  const file = Deno.mainModule.replace(/^.*\/(?=tests\/)/, "");
-  const replay = [details.seed, details.counterexamplePath].filter((it) => it !== null).join("/");
-  throw new Error(
-    `${fc.defaultReportMessage(details)}\n\nRun it again with\n` +
-      `  TSECHO_SEED=${replay} deno test -A ${file} --filter ${JSON.stringify(running)}\n`,
-    { cause: details.errorInstance },
-  );
-}
 
 /** Has a client's record of replies take these bytes as sent. */
 export function send(replies: ReplyStream, bytes: Uint8Array): void {

@@ -2,7 +2,8 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import type { ServerSummary, Summary } from "../stats/summary.ts";
-import { assertProperty, cases, test, volume } from "./harness.ts";
+import { cases, test, volume } from "./harness.ts";
+import { assertProperty } from "./properties.ts";
 import { estimated } from "../stats/summary.ts";
 import { simulate, type Truth, within, type World } from "./simulation.ts";
 

@@ -1,7 +1,8 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { LineSplitter } from "../protocol.ts";
-import { assertProperty, test } from "./harness.ts";
+import { test } from "./harness.ts";
+import { assertProperty } from "./properties.ts";
 
 /** What a splitter gives for pieces of a text, its rest last. */
 function split(pieces: string[], maxLength: number): string[] {

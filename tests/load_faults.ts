@@ -3,8 +3,9 @@ import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import type { LoadOptions } from "../load/options.ts";
 import { LoadInterval } from "../stats/load_interval.ts";
-import { assertProperty, cases, volume } from "./harness.ts";
+import { cases, volume } from "./harness.ts";
 import { LoadWorld } from "./load_world.ts";
+import { assertProperty } from "./properties.ts";
 import { randomFrom } from "./simulation.ts";
 
 function sumOf(intervals: LoadInterval[]): LoadInterval {

@@ -3,10 +3,24 @@ import { assert } from "@std/assert";
 import { loadPage } from "../report/load_page.ts";
 import type { LoadEnd, LoadStart } from "../report/load_record.ts";
 import type { Layer, Page, Plot, Table } from "../report/page/model.ts";
-import { type runOf, START } from "./load_helpers.ts";
+import { answer, runOf, START } from "./load_helpers.ts";
 
 /** A made-up run. */
 export type Run = ReturnType<typeof runOf>;
+
+/** Two servers, of which the second has a queue on the way up, and loses lines in the fourth second. */
+export const eventful = (seconds = 40) =>
+  runOf(seconds, (interval, place) => {
+    answer(interval, 480, 200 + place % 3, "web-1");
+    answer(interval, 500, 2000 + 10 * place, "web-2");
+    interval.server("web-2").up.record(9000, 300);
+    interval.inFlight = place;
+    interval.planned += 20;
+    interval.dropped += 5;
+    interval.sent += 15;
+    interval.lost += place === 3 ? 9 : 0;
+    interval.errors.set("connection reset", place === 3 ? 6 : 15);
+  }, { connections: () => new Map([["web-1", 25], ["web-2", 25]]) });
 
 /** Its page, of which some of the end may be told. */
 export function pageOf({ stats }: Run, start: LoadStart = START, end: Partial<LoadEnd> = {}): Page {

@@ -9,26 +9,19 @@ import { readComparedRun } from "../report/compared_run.ts";
 import { LoadInterval } from "../stats/load_interval.ts";
 import { LOAD_PERCENTILES, type LoadDurations, type LoadSummary } from "../stats/load_summary.ts";
 import type { LoadFound, LoadTrial } from "../stats/load_trial.ts";
-import { LOAD_METRICS } from "../stats/metrics.ts";
-import { judgeLoad } from "../stats/load_measure.ts";
-import { parseThresholdOf } from "../stats/threshold.ts";
-import { assertProperty, test } from "./harness.ts";
+import { test } from "./harness.ts";
 import { answer, runOf, START, written } from "./load_helpers.ts";
-import { layerOf, pageOf, plotOf, plotsOf, type Run, tableOf, wordsOf } from "./load_page_helpers.ts";
-
-/** Two servers, of which the second has a queue on the way up, and loses lines in the fourth second. */
-const eventful = (seconds = 40) =>
-  runOf(seconds, (interval, place) => {
-    answer(interval, 480, 200 + place % 3, "web-1");
-    answer(interval, 500, 2000 + 10 * place, "web-2");
-    interval.server("web-2").up.record(9000, 300);
-    interval.inFlight = place;
-    interval.planned += 20;
-    interval.dropped += 5;
-    interval.sent += 15;
-    interval.lost += place === 3 ? 9 : 0;
-    interval.errors.set("connection reset", place === 3 ? 6 : 15);
-  }, { connections: () => new Map([["web-1", 25], ["web-2", 25]]) });
+import {
+  eventful,
+  layerOf,
+  pageOf,
+  plotOf,
+  plotsOf,
+  type Run,
+  tableOf,
+  wordsOf,
+} from "./load_page_helpers.ts";
+import { assertProperty } from "./properties.ts";
 
 test("the tables have the figures of the JSON's end", () => {
   const run = eventful();
@@ -82,21 +75,6 @@ test("the page says nothing that the text says in other words or figures", () =>
     assertEquals(row.trim().split(/ {2,}/), [percentile!, value!, ...more === "" ? [] : [more]]);
   }
   assertEquals(page.facts.find((it) => it.name === "Load")?.value, "open loop, 1000 lines/s, 50 connections");
-});
-
-test("the verdicts tell losses, and which direction has the delay of each server", () => {
-  const page = pageOf(eventful());
-  const told = page.verdicts.map(({ topic, tone, text }) => [topic, tone, text.replace(/:.*/, "")]);
-  assertEquals(
-    told.filter(([topic]) => topic === "Loss" || topic!.startsWith("Direction")),
-    [
-      ["Loss", "bad", `${20 * 40} of ${1000 * 40} lines got no right reply in time`],
-      ["Direction, web-1", "plain", "neither has clearly more of the delay"],
-      ["Direction, web-2", "plain", "upstream has most of the delay"],
-    ],
-  );
-  const quiet = pageOf(runOf(3, (interval) => answer(interval, 1000, 200)));
-  assertEquals(quiet.verdicts.find((it) => it.topic === "Loss")?.tone, "good");
 });
 
 test("a closed loop's page says that waits are left out, and shows nothing of a plan", () => {
@@ -447,22 +425,6 @@ test("a search that found no limit of the server's has no rate found, and trials
     "generator limited: tells nothing of the server",
   ]);
   assertEquals(layerOf(kneeOf("unconfirmed"), "spans")!.name, "highest rate that passed, unconfirmed");
-});
-
-test("conditions are told with what was measured, the kept ones too", () => {
-  const run = eventful(3);
-  const thresholds = ["p50<1h", "lost>1000", "p99.99>5ms"].map((it) =>
-    judgeLoad(parseThresholdOf(LOAD_METRICS, it), run.stats)
-  );
-  const { verdicts } = pageOf(run, START, { thresholds });
-  assertEquals(
-    verdicts.filter(({ topic }) => topic === "Condition").map(({ tone, text }) => [tone, text.split(":")[0]]),
-    [
-      ["bad", "Threshold broken"],
-      ["good", "Threshold kept"],
-      ["bad", "Threshold broken"],
-    ],
-  );
 });
 
 test("the JSON in a page is the run's, which compare reads; of a long run neighbours are merged until it fits", () => {

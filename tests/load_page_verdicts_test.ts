@@ -3,9 +3,12 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import type { LoadStart } from "../report/load_record.ts";
 import type { Page } from "../report/page/model.ts";
 import type { LoadInterval } from "../stats/load_interval.ts";
+import { LOAD_METRICS } from "../stats/metrics.ts";
+import { judgeLoad } from "../stats/load_measure.ts";
+import { parseThresholdOf } from "../stats/threshold.ts";
 import { test } from "./harness.ts";
 import { answer, type Fill, runOf, START } from "./load_helpers.ts";
-import { pageOf, tableOf } from "./load_page_helpers.ts";
+import { eventful, pageOf, tableOf } from "./load_page_helpers.ts";
 
 /** The verdict on a topic, as `tone: text`. */
 function verdictOf({ verdicts }: Page, topic: string): string {
@@ -133,4 +136,35 @@ test("a server's delays are told as reliable, or under which condition they are"
   assertEquals(table(null).columns.at(-1)!.name, "delays reliable");
   assertEquals(table(null).rows[0]!.at(-1), "yes");
   assertStringIncludes(table("drift").rows[0]!.at(-1)!, "only if no clock drifted by more than");
+});
+
+test("conditions are told with what was measured, the kept ones too", () => {
+  const run = eventful(3);
+  const thresholds = ["p50<1h", "lost>1000", "p99.99>5ms"].map((it) =>
+    judgeLoad(parseThresholdOf(LOAD_METRICS, it), run.stats)
+  );
+  const { verdicts } = pageOf(run, START, { thresholds });
+  assertEquals(
+    verdicts.filter(({ topic }) => topic === "Condition").map(({ tone, text }) => [tone, text.split(":")[0]]),
+    [
+      ["bad", "Threshold broken"],
+      ["good", "Threshold kept"],
+      ["bad", "Threshold broken"],
+    ],
+  );
+});
+
+test("the verdicts tell losses, and which direction has the delay of each server", () => {
+  const page = pageOf(eventful());
+  const told = page.verdicts.map(({ topic, tone, text }) => [topic, tone, text.replace(/:.*/, "")]);
+  assertEquals(
+    told.filter(([topic]) => topic === "Loss" || topic!.startsWith("Direction")),
+    [
+      ["Loss", "bad", `${20 * 40} of ${1000 * 40} lines got no right reply in time`],
+      ["Direction, web-1", "plain", "neither has clearly more of the delay"],
+      ["Direction, web-2", "plain", "upstream has most of the delay"],
+    ],
+  );
+  const quiet = pageOf(runOf(3, (interval) => answer(interval, 1000, 200)));
+  assertEquals(quiet.verdicts.find((it) => it.topic === "Loss")?.tone, "good");
 });

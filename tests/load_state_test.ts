@@ -9,7 +9,8 @@ import {
   type PlaceState,
 } from "../load/connection_state.ts";
 import { type LoadSignal, type LoadState, nextLoadState } from "../load/state.ts";
-import { assertProperty, test } from "./harness.ts";
+import { test } from "./harness.ts";
+import { assertProperty } from "./properties.ts";
 
 test("a run goes from phase to phase, and its first cause to end stays unless it is aborted", () => {
   const run = (...signals: LoadSignal["type"][]) =>

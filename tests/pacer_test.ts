@@ -5,8 +5,9 @@ import { type DueLine, HELD, LATE, type Paced, Pacer } from "../probe/pacer.ts";
 import { EvenSchedule } from "../probe/schedule.ts";
 import { isVerdict } from "../stats/events.ts";
 import { RunStats } from "../stats/run_stats.ts";
-import { assertProperty, cases, test, volume } from "./harness.ts";
+import { cases, test, volume } from "./harness.ts";
 import { missed, startRun } from "./probe_helpers.ts";
+import { assertProperty } from "./properties.ts";
 import { VirtualClock } from "./virtual_clock.ts";
 
 /** What a pacer does with an interval of 10 ms, and at most 20 ms of lateness. */

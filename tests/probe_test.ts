@@ -7,8 +7,9 @@ import { type RunSignal, type RunState, transition } from "../probe/state.ts";
 import { Prober } from "../probe/prober.ts";
 import { PLAN_DEFAULTS } from "../probe/run.ts";
 import type { ProbeEvent } from "../stats/events.ts";
-import { assertProperty, test } from "./harness.ts";
+import { test } from "./harness.ts";
 import { FakeServer, missed, startRun as start } from "./probe_helpers.ts";
+import { assertProperty } from "./properties.ts";
 import { VirtualClock } from "./virtual_clock.ts";
 
 test("a probe is known by its number, however its reply is cut, and not when a byte of it has changed", () => {

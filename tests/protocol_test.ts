@@ -8,7 +8,8 @@ import {
   ReplyScanner,
   Responder,
 } from "../protocol.ts";
-import { assertProperty, cases, CHARACTER, send, test } from "./harness.ts";
+import { cases, send, test } from "./harness.ts";
+import { assertProperty, CHARACTER } from "./properties.ts";
 
 const PREFIX = new TextEncoder().encode("[stamp] ");
 const encode = (text: string) => new TextEncoder().encode(text);

@@ -2,8 +2,9 @@ import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { canonical } from "../net/endpoint.ts";
 import { formatProxyHeader, MAX_HEADER_LENGTH, parseProxyHeader, PROXY_VERSIONS } from "../net/proxy.ts";
-import { assertProperty, cases, test } from "./harness.ts";
+import { cases, test } from "./harness.ts";
 import { ascii, proxyV2 } from "./helpers.ts";
+import { assertProperty } from "./properties.ts";
 
 const source = (hostname: string, port: number) => ({ hostname, port });
 

@@ -12,8 +12,9 @@ import { addCount } from "../stats/load_interval.ts";
 import type { LoadTrial } from "../stats/load_trial.ts";
 import { LOAD_METRICS } from "../stats/metrics.ts";
 import { parseThresholdOf } from "../stats/threshold.ts";
-import { assertProperty, test } from "./harness.ts";
+import { test } from "./harness.ts";
 import { answer, runOf, START, written } from "./load_helpers.ts";
+import { assertProperty } from "./properties.ts";
 
 const eventful = (seconds = 40) =>
   runOf(seconds, (interval, place) => {

@@ -8,7 +8,8 @@ import {
   READING,
 } from "../server/connection_state.ts";
 import type { CloseEvent } from "../server/events.ts";
-import { assertProperty, cases, test } from "./harness.ts";
+import { cases, test } from "./harness.ts";
+import { assertProperty } from "./properties.ts";
 import { type FakeStream, World } from "./server_world.ts";
 
 const EVENTS: ConnectionEvent[] = [

@@ -4,7 +4,8 @@ import fc from "fast-check";
 import type { Axis, Layer, Plot, Quantity } from "../report/page/model.ts";
 import { textWidth } from "../report/page/svg/letters.ts";
 import { drawPlot } from "../report/page/svg/plot.ts";
-import { assertProperty, cases, CHARACTER, test } from "./harness.ts";
+import { cases, test } from "./harness.ts";
+import { assertProperty, CHARACTER } from "./properties.ts";
 import { type Element, everyElement, readElements, readPath } from "./svg_reader.ts";
 
 const QUANTITIES: Quantity[] = ["time", "duration", "rate", "count", "share", "quantile"];

@@ -15,7 +15,8 @@ import {
   verifyReplies,
 } from "../protocol/wasm/kernel.ts";
 import { count, stamp, verify } from "../protocol/wasm/reference.ts";
-import { assertProperty, cases, test, volume } from "./harness.ts";
+import { cases, test, volume } from "./harness.ts";
+import { assertProperty } from "./properties.ts";
 
 const RUNS = volume(cases(100), 2000);
 
