@@ -54,7 +54,7 @@ export function counted(count: number, noun: string, plural = `${noun}s`): strin
 /** What an error means that a file or a socket file is to blame for. */
 export function reasonOfFile(error: unknown): string {
   const { code, message } = error as { code?: string; message: string };
-  switch (code ?? /\(os error 6\)/.exec(message)?.[0]) {
+  switch (code ?? /\(os error (?:6|27)\)/.exec(message)?.[0]) {
     case "ENOENT":
       return "there is no such file or directory";
     case "EACCES":
@@ -75,6 +75,10 @@ export function reasonOfFile(error: unknown): string {
       return "there is no space left";
     case "EROFS":
       return "the file system is read-only";
+    case "(os error 27)": // EFBIG likewise
+      return "it would be larger than a file may be here";
+    case "EIO":
+      return "the device failed";
   }
   return reasonOf(error);
 }

@@ -2,7 +2,9 @@
 import { Failure, reasonOfFile } from "../failure.ts";
 import { unlessAborted } from "../time/timers.ts";
 import { UsageError } from "./parser.ts";
+import { OutputFile, type OutputKind } from "./output_file.ts";
 import { QueueWriter } from "./queue_writer.ts";
+import { standardIo } from "./stdio.ts";
 import { STDERR, STDOUT } from "./values.ts";
 
 /** Text waiting to be written, in characters, beyond which there is no room for more. */
@@ -16,11 +18,12 @@ export interface UsedFile {
 
 /** Writes text to stdout or to a file, in order, without making its caller wait. */
 export class TextOutput extends QueueWriter {
-  readonly #file: OpenFile | undefined;
-  #begun = false;
+  readonly #name: string;
+  readonly #file: OutputFile | undefined;
 
-  private constructor(sink: TextSink, name: string, file?: OpenFile) {
+  private constructor(sink: TextSink, name: string, file?: OutputFile) {
     super(sink, name, MAX_WAITING);
+    this.#name = name;
     this.#file = file;
   }
 
@@ -29,7 +32,7 @@ export class TextOutput extends QueueWriter {
   }
 
   /**
-   * Opens what {@linkcode parseOutputPath} has read. A file keeps its contents until the first write.
+   * Opens what {@linkcode parseOutputPath} has read. A file keeps its contents until the first write, or as its kind is.
    *
    * @param option that names the file.
    * @param used the files that other options name; this one is added to them.
@@ -39,89 +42,43 @@ export class TextOutput extends QueueWriter {
   static async open(
     path: string,
     option: string,
+    kind: OutputKind,
     used: UsedFile[],
     stop?: AbortSignal,
   ): Promise<TextOutput> {
     if (path === STDOUT) return TextOutput.stdout();
     if (path === STDERR) return new TextOutput(Deno.stderr, "standard error");
-    let opened: OpenFile | undefined;
+    let file: OutputFile | undefined;
     try {
-      opened = await unlessAborted(openToWrite(path), stop);
-      const info = await opened.file.stat();
+      file = await unlessAborted(OutputFile.open(path, kind), stop);
+      const info = await file.stat();
       const other = used.find((it) => info.isFile && isSame(it.info, info));
       if (other !== undefined) {
         throw new UsageError(`use ${option}`, path, `it is the file that ${other.name} names`);
       }
       used.push({ name: option, info });
-      const { file } = opened;
-      const output: TextOutput = new TextOutput(
-        {
-          write: async (bytes) => {
-            await output.#empty();
-            return await writeFile(file, bytes);
-          },
-        },
-        path,
-        opened,
-      );
-      return output;
+      return new TextOutput(file, path, file);
     } catch (error) {
-      if (opened !== undefined) await leave(opened);
+      await file?.close();
       if (error instanceof UsageError) throw error;
       throw new Failure("write", path, reasonOfFile(error), { cause: error });
     }
   }
 
-  /** Before the first write: what the file held is lost from here on. */
-  async #empty(): Promise<void> {
-    if (this.#begun) return;
-    this.#begun = true;
-    const { file } = this.#file!;
-    if ((await file.stat()).isFile) await file.truncate();
+  /** Resolves when all is written: what is not, is lost of a document. @throws the first error. */
+  override async flush(): Promise<void> {
+    await super.flush();
+    if (this.#file !== undefined) await standardIo("write", this.#name, this.#file.finish());
   }
 
   /** Closes the file; where nothing was written, it is as it was before it was opened. */
   async close(): Promise<void> {
-    if (this.#file === undefined) return;
-    if (this.#begun) this.#file.file.close();
-    else await leave(this.#file);
+    await this.#file?.close();
   }
-}
-
-interface OpenFile {
-  file: Deno.FsFile;
-  path: string;
-  /** Whether it was not there before. */
-  isNew: boolean;
 }
 
 /** Where bytes go. */
 type TextSink = ConstructorParameters<typeof QueueWriter>[0];
-
-/** Writes to a file. A FIFO whose reader has gone is an error: only stdout ends quietly. */
-async function writeFile(file: Deno.FsFile, bytes: Uint8Array): Promise<number> {
-  try {
-    return await file.write(bytes);
-  } catch (error) {
-    if (error instanceof Deno.errors.BrokenPipe) throw new Error("its reader has gone", { cause: error });
-    throw error;
-  }
-}
-
-async function openToWrite(path: string): Promise<OpenFile> {
-  try {
-    return { file: await Deno.open(path, { write: true, createNew: true }), path, isNew: true };
-  } catch (error) {
-    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-    return { file: await Deno.open(path, { write: true, create: true }), path, isNew: false };
-  }
-}
-
-/** Closes a file to which nothing was written, and removes it if it was not there before. */
-async function leave({ file, path, isNew }: OpenFile): Promise<void> {
-  file.close();
-  if (isNew) await Deno.remove(path).catch(() => {}); // somebody else may have
-}
 
 /** Whether two files are one, whatever their paths. */
 function isSame(one: Deno.FileInfo, other: Deno.FileInfo): boolean {

@@ -1,4 +1,4 @@
-import { escapeText, Failure, reasonOf } from "../failure.ts";
+import { escapeText, Failure, reasonOfFile } from "../failure.ts";
 import { aborted, writeAll } from "../net/stream.ts";
 
 /** Tells the user something: one line on stderr, escaped. */
@@ -26,7 +26,7 @@ export async function standardIo<T>(action: string, stream: string, io: Promise<
     return await io;
   } catch (error) {
     if (error instanceof Deno.errors.BrokenPipe) throw error;
-    throw new Failure(action, stream, reasonOf(error), { cause: error });
+    throw new Failure(action, stream, reasonOfFile(error), { cause: error });
   }
 }
 

@@ -109,12 +109,12 @@ async function write(
     }
     const document = () => `${JSON.stringify(comparisonRecord(report))}\n`;
     const open = async () => {
-      await outputs.file(json, "--json", (sink) => () => sink.write(document()));
+      await outputs.file(json, "--json", "document", (sink) => () => sink.write(document()));
       if (html !== undefined) {
         const { comparisonPage } = await import("../report/compare_page.ts");
         const { renderPage } = await import("../report/page/document.ts");
         const page = () => renderPage(comparisonPage(report, VERSION));
-        await outputs.file(html, "--html", (sink) => () => sink.write(page()));
+        await outputs.file(html, "--html", "document", (sink) => () => sink.write(page()));
       }
     };
     const failure = await open().then(() => undefined, (error) => error);

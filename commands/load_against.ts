@@ -204,10 +204,10 @@ async function openOutputs(
     if (!quiet && canMoveCursor()) outputs.live = new LoadLive(stdout, () => Deno.consoleSize().columns);
     outputs.add(new SeriesText(outputs.live ?? stdout, !quiet));
   }
-  await outputs.file(json, "--json", (sink) => new SeriesDocument(sink));
+  await outputs.file(json, "--json", "lines", (sink) => new SeriesDocument(sink));
   if (html !== undefined) {
     const { SeriesPage } = await import("../report/compare_page.ts");
-    await outputs.file(html, "--html", (sink) => new SeriesPage(sink, VERSION));
+    await outputs.file(html, "--html", "document", (sink) => new SeriesPage(sink, VERSION));
   }
   return outputs;
 }

@@ -59,12 +59,12 @@ export async function openOutputs(
       new LoadText(outputs.live ?? stdout, { rows: !quiet, ...Deno.stdout.isTerminal() && { columns } }),
     );
   }
-  await outputs.file(json, "--json", (sink) => new LoadDocument(sink));
-  await outputs.file(csv, "--csv", (sink) => new LoadTable(sink));
-  await outputs.file(hdr, "--hdr", (sink) => new HdrLog(sink));
+  await outputs.file(json, "--json", "document", (sink) => new LoadDocument(sink));
+  await outputs.file(csv, "--csv", "lines", (sink) => new LoadTable(sink));
+  await outputs.file(hdr, "--hdr", "lines", (sink) => new HdrLog(sink));
   if (html !== undefined) {
     const { LoadPage } = await import("../report/load_page.ts"); // most runs need none of what draws it
-    await outputs.file(html, "--html", (sink) => new LoadPage(sink, VERSION));
+    await outputs.file(html, "--html", "document", (sink) => new LoadPage(sink, VERSION));
   }
   if (jsonStream) outputs.add(loadStream(outputs.stdout(), !quiet));
   return outputs;

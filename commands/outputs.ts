@@ -1,5 +1,6 @@
 /** Where runs of ping and load, and what compares them, are written to: text for people on stdout, or data, and files. */
 import { TextOutput, type UsedFile } from "../cli/output.ts";
+import type { OutputKind } from "../cli/output_file.ts";
 import { UsageError } from "../cli/parser.ts";
 import { parseInputPath, parseOutputPath, parseTime, STDERR, STDOUT } from "../cli/values.ts";
 import type { Sink } from "../report/exporter.ts";
@@ -81,17 +82,19 @@ export class Outputs<Exporter> {
    * Opens a file, if the user named one. If that fails, all outputs are closed.
    *
    * @param option that names it.
+   * @param kind a document replaces what the file held, once it is whole: one that is written at the end of a run.
    * @param make makes the exporter that writes to it.
    * @throws {UsageError} when another option names it too; {@linkcode Failure} when it cannot be written.
    */
   async file(
     path: string | undefined,
     option: string,
+    kind: OutputKind,
     make: (sink: Sink) => Exporter,
   ): Promise<void> {
     if (path === undefined) return;
     try {
-      this.add(make(this.#keep(await TextOutput.open(path, option, this.#used, this.#stop))));
+      this.add(make(this.#keep(await TextOutput.open(path, option, kind, this.#used, this.#stop))));
     } catch (error) {
       await this.close(); // the run does not begin: files that were opened before are left as they were
       throw error;

@@ -265,11 +265,11 @@ async function openOutputs(
     const onTerminal = Deno.stdout.isTerminal() && { columns: () => Deno.consoleSize().columns };
     outputs.add(new TextReport(outputs.live ?? stdout, { ...text, ...onTerminal }));
   }
-  await outputs.file(json, "--json", (sink) => new JsonDocument(sink));
-  await outputs.file(csv, "--csv", (sink) => new CsvTable(sink));
+  await outputs.file(json, "--json", "lines", (sink) => new JsonDocument(sink));
+  await outputs.file(csv, "--csv", "lines", (sink) => new CsvTable(sink));
   if (html !== undefined) {
     const { PingPage } = await import("../report/ping_page.ts"); // most runs need none of what draws it
-    await outputs.file(html, "--html", (sink) => new PingPage(sink, VERSION));
+    await outputs.file(html, "--html", "document", (sink) => new PingPage(sink, VERSION));
   }
   if (jsonStream) outputs.add(jsonStreamOf(outputs.stdout(), text.events));
   return outputs;

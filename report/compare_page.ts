@@ -8,13 +8,12 @@ import type { ComparisonReport, NamedRun } from "./comparison_report.ts";
 import type { Sink } from "./exporter.ts";
 import { renderPage } from "./page/document.ts";
 import type { Page, Part, Plot, Section, Table } from "./page/model.ts";
-import type { SeriesEnd, SeriesExporter, SeriesStart } from "./series_record.ts";
+import type { SeriesEnd, SeriesExporter } from "./series_record.ts";
 
-/** Writes a series as one HTML file. */
+/** Writes the comparison of a series as one HTML file; nothing where there is none. */
 export class SeriesPage implements SeriesExporter {
   readonly #sink: Sink;
   readonly #version: string;
-  #start: SeriesStart | undefined;
 
   /** @param version of the program, which the page names. */
   constructor(sink: Sink, version: string) {
@@ -22,31 +21,9 @@ export class SeriesPage implements SeriesExporter {
     this.#version = version;
   }
 
-  start(start: SeriesStart): void {
-    this.#start = start;
+  end({ report }: SeriesEnd): void {
+    if (report !== null) this.#sink.write(renderPage(comparisonPage(report, this.#version)));
   }
-
-  end({ ended, report }: SeriesEnd): void {
-    const page = report === null
-      ? nothingPage(this.#start!, ended, this.#version)
-      : comparisonPage(report, this.#version);
-    this.#sink.write(renderPage(page));
-  }
-}
-
-/** The page of a series of which one side has no whole run. */
-function nothingPage({ endpoint, against }: SeriesStart, ended: string | null, version: string): Page {
-  return {
-    title: "tsecho compare: nothing to compare",
-    facts: [
-      { name: "Before", value: endpoint },
-      { name: "After", value: against },
-      { name: "Made by", value: version },
-    ],
-    verdicts: [{ topic: "Ended early", tone: "bad", text: ended ?? "" }],
-    sections: [],
-    document: { of: "comparison", name: "compare.json", json: "" },
-  };
 }
 
 /** The page of a comparison. @param version of the program. */

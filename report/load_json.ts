@@ -5,7 +5,7 @@ import type { Sink } from "./exporter.ts";
 import { JsonStream } from "./json.ts";
 import { type LoadEnd, type LoadExporter, type LoadStart, toEnd, toSecond } from "./load_record.ts";
 
-/** One JSON document, with a second a line, or more where a run has many. */
+/** One JSON document, with a second a line, or more where a run has many. It is written at the end. */
 export class LoadDocument implements LoadExporter {
   readonly #sink: Sink;
   #start: LoadStart | undefined;
@@ -16,10 +16,10 @@ export class LoadDocument implements LoadExporter {
 
   start(start: LoadStart): void {
     this.#start = start;
-    this.#sink.write(beginningOf(start));
   }
 
   end(end: LoadEnd): void {
+    this.#sink.write(beginningOf(this.#start!));
     for (const text of restOf(end, secondsOf(this.#start!, end, 1))) this.#sink.write(text);
   }
 }

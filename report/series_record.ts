@@ -49,9 +49,13 @@ export function seriesRun(side: Side, name: string, start: LoadStart, end: LoadE
   return { side, file: name, record, run: comparedRunOf(record) };
 }
 
-/** One JSON document, with a run a line: what a series that is killed has written can be read back. */
+/**
+ * One JSON document, with a run a line: what a series that is killed has written can be read back. Without a run there is
+ * none: it would take the place of an older one.
+ */
 export class SeriesDocument implements SeriesExporter {
   readonly #sink: Sink;
+  #start: SeriesStart | undefined;
   #runs = 0;
 
   constructor(sink: Sink) {
@@ -59,14 +63,16 @@ export class SeriesDocument implements SeriesExporter {
   }
 
   start(start: SeriesStart): void {
-    this.#sink.write(`{"start":${JSON.stringify(start)},"runs":[`);
+    this.#start = start;
   }
 
   event({ record }: SeriesRun): void {
-    this.#sink.write(`${this.#runs++ === 0 ? "" : ","}\n${JSON.stringify(record)}`);
+    const before = this.#runs++ === 0 ? `{"start":${JSON.stringify(this.#start)},"runs":[` : ",";
+    this.#sink.write(`${before}\n${JSON.stringify(record)}`);
   }
 
   end({ ended, report }: SeriesEnd): void {
+    if (this.#runs === 0) return;
     const comparison = report === null ? null : comparisonRecord(report);
     this.#sink.write(`\n],"ended":${JSON.stringify(ended)},"comparison":${JSON.stringify(comparison)}}\n`);
   }

@@ -127,20 +127,13 @@ test("SIGINT ends a series, leaves out the run that it ended, and compares the o
   const again = await tsecho(["compare", file]);
   assertEquals([again.code, again.stdout], [0, comparisonIn(load.stdout.text)]);
 
-  const [long, place] = [args.map((it) => it === "0.3" ? "10m" : it), args.indexOf("--warmup")];
-  assert(place > 0);
-  await using first = new Running(long);
+  const saved = await Deno.readTextFile(file);
+  await using first = new Running(args.map((it) => it === "0.3" ? "10m" : it));
   await first.stdout.until(/^run /m);
   first.kill("SIGINT");
   assertEquals([await first.code(), first.stderr.text], [1, ""]);
   assertMatch(first.stdout.text, /^nothing to compare: before-1 was stopped, and is left out$/m);
-  assertEquals([(await read(file)).comparison, (await read(file)).runs], [null, []]);
-  const none = await tsecho(["compare", file]);
-  assertEquals([none.code, none.stdout], [1, ""]);
-  assertStringIncludes(
-    none.stderr,
-    `Cannot read the run "${file}": it has no whole run of the side "before"`,
-  );
+  assertEquals(await Deno.readTextFile(file), saved); // one without a run is worth less than the older one
 });
 
 test("a server that dies ends a series with its error, and what was whole is compared and saved", async () => {
@@ -231,5 +224,5 @@ test("compare says what is wrong with one file alone, and load which file cannot
   assertMatch(full.stderr, /^tsecho: Cannot write "\/dev\/full": .*\n$/);
   const piped = await run(["sh", "-c", 'exec "$@" > /dev/full', "sh", ...TSECHO, ...args, "-", url]);
   assertEquals(piped.code, 1);
-  assertMatch(piped.stderr, /^tsecho: Cannot write "standard output": [Nn]o space left on device\n$/);
+  assertMatch(piped.stderr, /^tsecho: Cannot write "standard output": there is no space left\n$/);
 });

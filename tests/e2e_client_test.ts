@@ -187,7 +187,7 @@ test("what stands in the way of reading or writing is said", async () => {
     const full = await sh('echo hello | "$@" > /dev/full', ...client, ...args);
     assertEquals([full.code, full.stderr], [
       1,
-      'tsecho: Cannot write "standard output": No space left on device\n',
+      'tsecho: Cannot write "standard output": there is no space left\n',
     ]);
   }
 });

@@ -51,7 +51,7 @@ test(
     const script = `mount -t tmpfs -o size=4k tmpfs "${folder.path}" && exec "$@"`;
     const own = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, "sh"];
     const { code, stdout, stderr } = await run([...own, ...TSECHO, ...args]);
-    assertMatch(stderr, /^tsecho: Cannot write ".*run\.html": [Nn]o space left on device\n$/);
+    assertMatch(stderr, /^tsecho: Cannot write ".*run\.html": there is no space left\n$/);
     assertEquals(code, 1);
     assertStringIncludes(stdout, "200 lines planned, 200 sent, 200 received");
   },

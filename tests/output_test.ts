@@ -1,0 +1,108 @@
+/** What becomes of a file that an output is written to. */
+import { assertEquals, assertRejects } from "@std/assert";
+import { TextOutput } from "../cli/output.ts";
+import type { OutputKind } from "../cli/output_file.ts";
+import { Failure } from "../failure.ts";
+import { e2e as test } from "./harness.ts";
+import { Folder } from "./helpers.ts";
+
+const open = (path: string, kind: OutputKind = "document") => TextOutput.open(path, "--html", kind, []);
+
+async function namesIn({ path }: Folder): Promise<string[]> {
+  const entries = await Array.fromAsync(Deno.readDir(path));
+  return entries.map(({ name }) => name).sort();
+}
+
+/** Larger than what waits before it is written. */
+const LARGE = "new ".repeat(1 << 20);
+
+/** Resolves when a part of what was written is in a file, while its writer may still be at it. */
+async function partWritten(output: TextOutput): Promise<void> {
+  output.write(LARGE);
+  await output.whenRoom();
+}
+
+test("a document takes the place of what a file held once it is whole, with its permissions", async () => {
+  await using folder = await Folder.make();
+  const path = folder.file("run.html");
+  await Deno.writeTextFile(path, "old", { mode: 0o640 });
+  await Deno.chmod(path, 0o640); // whatever the umask
+  const output = await open(path);
+  await partWritten(output);
+  assertEquals(await Deno.readTextFile(path), "old");
+  output.write("end");
+  await output.flush();
+  await output.close();
+  assertEquals(await Deno.readTextFile(path), `${LARGE}end`);
+  assertEquals([(await Deno.stat(path)).mode! & 0o777, await namesIn(folder)], [0o640, ["run.html"]]);
+});
+
+test("nothing is left of a document that is not whole, and an old one stays", async () => {
+  await using folder = await Folder.make();
+  const [old, fresh] = [folder.file("old.html"), folder.file("new.html")];
+  await Deno.writeTextFile(old, "old");
+  for (const path of [old, fresh]) {
+    const output = await open(path);
+    await partWritten(output);
+    await output.close();
+  }
+  assertEquals([await Deno.readTextFile(old), await namesIn(folder)], ["old", ["old.html"]]);
+});
+
+test("lines are in the file as soon as they are written, and stay there", async () => {
+  await using folder = await Folder.make();
+  const path = folder.file("run.csv");
+  await Deno.writeTextFile(path, "old");
+  const output = await open(path, "lines");
+  assertEquals(await Deno.readTextFile(path), "old");
+  await partWritten(output);
+  assertEquals(await Deno.readTextFile(path), LARGE);
+  await output.close();
+  assertEquals(await Deno.readTextFile(path), LARGE);
+});
+
+test("a file with several names keeps them, and a link leads to the new document", async () => {
+  await using folder = await Folder.make();
+  const [file, twin, other, link] = ["a", "twin", "b", "link"].map((it) => folder.file(it)) as [
+    ...[string, string, string, string],
+  ];
+  for (const it of [file, other]) await Deno.writeTextFile(it, "old");
+  await Deno.link(file, twin);
+  await Deno.symlink("b", link);
+  for (const path of [file, link]) {
+    const output = await open(path);
+    output.write("new");
+    await output.flush();
+    await output.close();
+  }
+  for (const it of [file, twin, other]) assertEquals(await Deno.readTextFile(it), "new");
+  assertEquals(await Deno.readLink(link), "b");
+  assertEquals(await namesIn(folder), ["a", "b", "link", "twin"]);
+});
+
+test("where no file can be made beside it, a document is written in place", async () => {
+  await using folder = await Folder.make();
+  const path = folder.file("run.html");
+  await Deno.writeTextFile(path, "older than the new one");
+  await Deno.chmod(folder.path, 0o555); // root may make files all the same
+  try {
+    for (const isWhole of [true, false]) {
+      const output = await open(path);
+      output.write("new");
+      if (isWhole) await output.flush();
+      await output.close();
+      const kept = await Deno.makeTempFile({ dir: folder.path }).then((it) => Deno.remove(it), () => null);
+      assertEquals(await Deno.readTextFile(path), isWhole || kept !== null ? "new" : "");
+    }
+  } finally {
+    await Deno.chmod(folder.path, 0o755);
+  }
+});
+
+test("a file that cannot be written is told in our words", async () => {
+  if (Deno.build.os !== "linux") return;
+  const output = await open("/dev/full");
+  output.write("new");
+  await assertRejects(() => output.flush(), Failure, 'Cannot write "/dev/full": there is no space left');
+  await output.close();
+});
