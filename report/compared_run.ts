@@ -8,13 +8,13 @@ import { decodeHdr } from "../stats/hdr_decoder.ts";
 import { isInTime } from "../stats/line_counters.ts";
 import type { GeneratorVerdict } from "../stats/load_summary.ts";
 import { valuesFor } from "../stats/metrics.ts";
-import { type CourseEntry, courseOf, HANDFUL, quantileCurve, type RunCourse } from "../stats/run_course.ts";
+import { type CourseEntry, courseOf, isDrawn, quantileCurve, type RunCourse } from "../stats/run_course.ts";
 import { type Figure, figureOf, lossOf, RunParts } from "../stats/run_parts.ts";
 import { formatMillis } from "../time/duration.ts";
 import { neverText, perSecond } from "./load_figures.ts";
 import { LOAD_VERSION } from "./load_record.ts";
 import type { Json } from "./record.ts";
-import { numberOf, objectOf, readRecords, recordsOf, startOf, textOf } from "./saved_records.ts";
+import { isObject, numberOf, objectOf, readRecords, recordsOf, startOf, textOf } from "./saved_records.ts";
 import { newStats, readRun } from "./transcript.ts";
 
 /** Which commands' runs can be compared, in words. */
@@ -246,30 +246,37 @@ function partsOfLoad(seconds: readonly Json[], duration: number, loop: string): 
   return parts;
 }
 
-/** The seconds, and what came after the plan's end: drawn if it is more than a few slow replies, told in any case. */
+/** The seconds, and what came after the plan's end: drawn as the rule is, told in any case. */
 function entriesOf(
   seconds: readonly Json[],
   duration: number,
   headline: "response" | "service",
 ): Pick<RunCourse, "entries" | "tail"> {
   const entries = seconds.map((it) => entryOf(it, headline));
-  const latency = seconds.find((_, place) => entries[place]!.from >= duration)?.[headline];
-  if (!isObject(latency)) return { entries: entries.filter(({ from }) => from < duration) };
-  const tail = {
-    lines: numberOf(latency, "a second's", "count", 0),
-    slowest: numberOf(latency, "a second's", "max", 0) * 1000,
-  };
-  return { entries: entries.filter(({ from }) => from < duration || tail.lines > HANDFUL), tail };
+  const inPlan = entries.filter(({ from }) => from < duration);
+  const later = entries.find(({ from, max }) => from >= duration && max !== null);
+  if (later === undefined) return { entries: inPlan };
+  const tail = { lines: later.lines, slowest: later.max! };
+  const isShown = isDrawn(tail, Math.max(0, ...inPlan.map(({ max }) => max ?? 0)));
+  return { entries: isShown ? entries : inPlan, tail };
 }
 
-function entryOf(second: Json, headline: "response" | "service"): CourseEntry {
+function entryOf(
+  second: Json,
+  headline: "response" | "service",
+): CourseEntry & { lines: number; max: number | null } {
   const number = (field: string) => numberOf(second, "a second's", field, 0);
   const latency = second[headline];
-  const millis = (name: string) =>
-    isObject(latency) && (latency[name] ?? null) !== null
-      ? numberOf(latency, "a second's", name, 0) * 1000
-      : null;
-  return { from: number("from"), to: number("to"), p50: millis("p50"), p99: millis("p99") };
+  const figure = (name: string) =>
+    isObject(latency) && (latency[name] ?? null) !== null ? numberOf(latency, "a second's", name, 0) : null;
+  const millis = (name: string) => {
+    const value = figure(name);
+    return value === null ? null : value * 1000;
+  };
+  return {
+    ...{ from: number("from"), to: number("to"), lines: figure("count") ?? 0 },
+    ...{ p50: millis("p50"), p99: millis("p99"), max: millis("max") },
+  };
 }
 
 function histogramOf(latency: Json): Distribution {
@@ -295,8 +302,4 @@ function whyUnknown(
 
 function bytesText(size: number): string {
   return `${size} bytes a line`;
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -3,13 +3,10 @@ import { LOAD_PERCENTILES } from "../stats/load_summary.ts";
 import { MAX_REASONS } from "../stats/load_interval.ts";
 import { LOAD_COUNTS } from "../stats/metrics.ts";
 import { MAX_TAGS } from "../stats/server_stats.ts";
-import { MAX_SECONDS } from "./saved_records.ts";
+import { isObject, MAX_SECONDS } from "./saved_records.ts";
 
 /** Checks a value. @param name what it is, in words. @throws {Error} whose message says what it is not. */
 type Check = (value: unknown, name: string) => void;
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 
 function number(least: number): Check {
   return (value, name) => {

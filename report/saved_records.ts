@@ -68,7 +68,7 @@ const SERIES_BEGINS = /^\{"start":.*,"runs":\[\n/;
 export function parseSeries(text: string): { runs: unknown[]; ended: string | null } | undefined {
   const document = parsed(text);
   if (document !== undefined) {
-    const { runs, ended } = (document ?? {}) as Json;
+    const { runs, ended } = isObject(document) ? document : {};
     if (!Array.isArray(runs)) return undefined;
     return { runs, ended: typeof ended === "string" ? ended : null };
   }
@@ -100,8 +100,13 @@ function readLines(text: string, command: string): Json[] {
   });
 }
 
+/** Whether a value is an object with fields, as a list is not. */
+export function isObject(value: unknown): value is Json {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
 /** The value as an object. @throws {Error} when it is none. */
 export function objectOf(value: unknown, command: string): Json {
-  if (typeof value !== "object" || value === null) throw new Error(`it is not of ${command}`);
-  return value as Json;
+  if (!isObject(value)) throw new Error(`it is not of ${command}`);
+  return value;
 }

@@ -25,12 +25,11 @@ export class SeriesText implements SeriesExporter {
     const { endpoint, against, repeat } = start;
     this.#nameWidth = `before-${repeat}`.length;
     this.#line(headerLine(start));
-    this.#line(
-      `against ${against}, ${repeat === 1 ? "one run" : `${repeat} runs`} of each in turn${
-        lengthText(start)
-      }: ` +
-        `before is ${endpoint}, after is ${against}`,
-    );
+    const runs = repeat === 1 ? "one run" : `${repeat} runs`;
+    const sides = endpoint === against
+      ? "both are the same endpoint, so that what differs is noise"
+      : `before is ${endpoint}, after is ${against}`;
+    this.#line(`against ${against}, ${runs} of each in turn${lengthText(start)}: ${sides}`);
     if (this.#rows) this.#row(RUN_HEADING);
   }
 

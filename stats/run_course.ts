@@ -14,8 +14,8 @@ export interface CourseEntry {
   p99: number | null;
 }
 
-/** So few lines that came after a plan's end tell nothing of that time: they are the slow ones of the lines before. */
-export const HANDFUL = 10;
+/** So few lines that came after a plan's end tell little of that time: they are the slow ones of the lines before. */
+const HANDFUL = 10;
 
 /** What came after a plan's end. */
 export interface Tail {
@@ -24,9 +24,19 @@ export interface Tail {
   slowest: number;
 }
 
+/**
+ * Whether charts over time have what came after the plan's end: the few lines of a moment would pull the end of each line
+ * somewhere, but the slowest of the run is to be seen.
+ *
+ * @param slowest latency of the plan's time, in ms.
+ */
+export function isDrawn(tail: Tail, slowest: number): boolean {
+  return tail.lines > HANDFUL || tail.slowest > slowest;
+}
+
 /** The latencies of a run, over its time and over its lines. */
 export interface RunCourse {
-  /** In order, without gaps; what came after the plan's end is one, if it is more than a {@linkcode HANDFUL}. */
+  /** In order, without gaps; what came after the plan's end is one, if it {@linkcode isDrawn}. */
   entries: CourseEntry[];
   /** Undefined if nothing came after the plan's end. */
   tail?: Tail;

@@ -185,7 +185,7 @@ test("a run of other numbers than a run has is refused, and says which", () => {
   };
   for (
     const [text, message] of [
-      ["[]", "it has no start"],
+      ["[]", "it is not of tsecho"],
       ["<!DOCTYPE html>\n<html>", "it is a page: open it in a browser and save its JSON"],
       [JSON.stringify(comparisonRecord(reportOf([saved()], [saved()]))), "it is a comparison, not a run"],
     ] as const

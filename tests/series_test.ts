@@ -1,5 +1,5 @@
 /** A series of load's runs of two endpoints: their order, and what is saved and read back. */
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { comparisonRecord } from "../report/compare_json.ts";
 import { comparisonLines } from "../report/compare_text.ts";
 import { readComparedRun } from "../report/compared_run.ts";
@@ -160,5 +160,11 @@ test("the text of a series says which endpoint is before, has a line for each ru
     "before-1     0.200 ms     0.200 ms     0.200 ms     0.200 ms       1000/s           0%",
   );
   assertEquals(lines.slice(14), comparisonLines(report));
+  let text = "";
+  new SeriesText({ write: (more) => text += more }, true).start({
+    ...SERIES_START,
+    against: SERIES_START.endpoint,
+  });
+  assertStringIncludes(text, ": both are the same endpoint, so that what differs is noise\n");
   assertEquals(textOf(false).slice(3), comparisonLines(report));
 });

@@ -3,7 +3,7 @@ import type { Distribution } from "../../stats/distribution.ts";
 import type { LoadInterval } from "../../stats/load_interval.ts";
 import type { LoadStats } from "../../stats/load_stats.ts";
 import { isBeyond } from "../../stats/load_durations.ts";
-import { HANDFUL, type Tail } from "../../stats/run_course.ts";
+import { isDrawn, type Tail } from "../../stats/run_course.ts";
 import { LogScale } from "../histogram.ts";
 import { durationText } from "../load_figures.ts";
 import type { Value } from "../page/model.ts";
@@ -45,6 +45,11 @@ export class Spread {
       this[name][place] = null;
       this.#leftOut[name]++;
     }
+  }
+
+  /** The largest value so far; 0 of none. */
+  get slowest(): number {
+    return this.max.reduce<number>((most, it) => Math.max(most, it ?? 0), 0);
   }
 
   /** Whether a percentile was taken away from a second. */
@@ -159,20 +164,19 @@ export class Course {
     this.to.push(to);
     this.middle.push((from + to) / 2);
     this.inFlight.push(inFlight);
-    if (interval.tail) {
-      if (headline.count > 0) this.tail = { lines: headline.count, slowest: headline.max / 1000 };
-    } else {
+    const tail = interval.tail ? { lines: headline.count, slowest: headline.max / 1000 } : undefined;
+    if (tail === undefined) {
       for (const [name, lines] of Object.entries({ planned, sent, received })) {
         this[name as "planned"].push(to > from ? lines / (to - from) : 0);
       }
+    } else if (tail.lines > 0) {
+      this.tail = tail;
     }
-    // The few lines of a moment would pull the end of each line somewhere.
-    const isDrawn = !interval.tail || headline.count > HANDFUL ||
-      headline.max / 1000 > this.headline.max.reduce<number>((most, it) => Math.max(most, it ?? 0), 0);
-    this.headline.add(isDrawn ? headline : undefined);
-    this.sendLag.add(isDrawn ? sendLag : undefined);
+    const isShown = tail === undefined || isDrawn(tail, this.headline.slowest);
+    this.headline.add(isShown ? headline : undefined);
+    this.sendLag.add(isShown ? sendLag : undefined);
     for (const { tag, up, down } of this.servers) {
-      const part = isDrawn ? interval.servers.get(tag) : undefined;
+      const part = isShown ? interval.servers.get(tag) : undefined;
       up.add(part?.up);
       down.add(part?.down);
     }
