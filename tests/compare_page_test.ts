@@ -16,8 +16,17 @@ import { RunStats } from "../stats/run_stats.ts";
 import { test } from "./harness.ts";
 import { answer, runOf, START, written } from "./load_helpers.ts";
 
-/** A run whose latencies have a level; 98 of 100 lines take 200 µs times it, the others ten times as long. */
-function loadRun(level: number, seconds = 60, start: Partial<LoadStart> = {}, lag = 0): string {
+const made = new Map<string, string>();
+
+/** A run whose latencies have a level, made once: 98 of 100 lines take 200 µs times it, the others ten times as long. */
+function loadRun(...of: Parameters<typeof makeLoadRun>): string {
+  const key = JSON.stringify(of);
+  const text = made.get(key) ?? makeLoadRun(...of);
+  made.set(key, text);
+  return text;
+}
+
+function makeLoadRun(level: number, seconds = 60, start: Partial<LoadStart> = {}, lag = 0): string {
   const run = runOf(seconds, (interval, place) => {
     const micros = 200 * level * (1 + Math.floor(place / 12) / 100);
     answer(interval, 980, micros);
@@ -137,7 +146,7 @@ test("lines that come after the plan's end make no difference to the received ra
   };
   const { rate } = reportOf([run(1)], [run(9)]).comparison.metrics;
   assertEquals([rate.before, rate.after, rate.ratio], [200, 200, 1]);
-  const many = (later: number) => Array.from({ length: 5 }, () => run(later));
+  const many = (later: number) => Array(5).fill(run(later));
   assertEquals(reportOf(many(1), many(9)).comparison.metrics.rate.verdict, "no difference");
   assertEquals(reportOf([run(1)], [run(9, 40)]).comparison.metrics.rate.after, 199);
   const closed = readComparedRun(

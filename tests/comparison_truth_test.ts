@@ -81,7 +81,7 @@ const MOST_FALSE = SEEDS >= 1000 ? 73 : 0.05 * SEEDS + 4 * Math.sqrt(0.05 * 0.95
 for (const phi of [0, 0.5]) {
   test(
     `of ${SEEDS} pairs of equal runs few are called different, with noise of φ = ${phi}`,
-    { long: true },
+    { level: "slow" },
     () => {
       let p99 = 0;
       const any = count(phi, 1, ({ metrics }) => {
@@ -96,7 +96,7 @@ for (const phi of [0, 0.5]) {
   );
 
   test(`of ${FEWER} pairs of runs 20 % apart nine of ten are told apart by p99, with noise of φ = ${phi}`, {
-    long: true,
+    level: "slow",
   }, () => {
     const found = count(phi, 1.2, ({ metrics: { p99 } }) => p99.p! <= 0.05 && p99.interval![0] > 1, FEWER);
     told(`20 % found at φ = ${phi}`, found, FEWER);
@@ -106,7 +106,7 @@ for (const phi of [0, 0.5]) {
 
 test(
   "noise that lasts longer is taken for a difference in about one of eleven pairs",
-  { long: "only" },
+  { level: "long" },
   () => {
     const found = count(0.8, 1, ({ metrics: { p99 } }) => p99.p! <= 0.05);
     told("p99 different by chance at φ = 0.8", found);
@@ -123,7 +123,7 @@ function wholes(values: readonly number[]): Figures[] {
   }));
 }
 
-test("eight runs a side that spread by 10 % tell 20 % in nine of ten cases", { long: true }, () => {
+test("eight runs a side that spread by 10 % tell 20 % in nine of ten cases", { level: "sized" }, () => {
   const random = seededRandom(7);
   const pairs = volume(cases(400), 2000);
   const found = Array.from({ length: pairs }, () => {

@@ -22,7 +22,7 @@ function claim(seed: number, lines: number, best: number, up: Jitter, down: Jitt
 for (const [name, jitter] of Object.entries(JITTERS)) {
   test(
     `of ${RUNS} symmetric paths with ${name} jitter at most one in a hundred is claimed to have a direction`,
-    { long: true },
+    { level: name === "independent" ? "sized" : "slow" },
     () => {
       const rates = [10, 20, 50, 200].map((lines) => {
         let wrong = 0;
@@ -41,7 +41,7 @@ for (const [name, jitter] of Object.entries(JITTERS)) {
 
 test(
   `of ${RUNS} paths with 5 ms of jitter in one direction it is found in 95 of a hundred, from 50 lines on`,
-  { long: true },
+  { level: "sized" },
   () => {
     const quiet: Jitter = (random, moments) => moments.map(() => exponential(random, 3));
     const rates = [50, 100, 200].flatMap((lines) =>

@@ -41,15 +41,15 @@ function* samples(jitter: Jitter, mean: number, drift: number): Generator<ClockS
 }
 
 for (
-  const [name, mean, drift, long] of [
-    ["independent", 20, 30, true],
-    ["independent", 3000, -450, "only"],
-    ["bursty", 500, 0, true],
-    ["fifo", 1000, 3, "only"],
+  const [name, mean, drift, level] of [
+    ["independent", 20, 30, "sized"],
+    ["independent", 3000, -450, "long"],
+    ["bursty", 500, 0, "long"],
+    ["fifo", 1000, 3, "long"],
   ] as const
 ) {
   test(`delays of ${REPLIES} replies (${name}, ${mean} µs, ${drift} ppm) are those of all of them at once`, {
-    long,
+    level,
   }, () => {
     let segment: Segment | undefined;
     const all: ClockSample[] = [];

@@ -26,6 +26,7 @@ const IN_NAMESPACE = [
 test("a link-local address keeps its zone, on both sides", {
   needs: ["unshare", "ip"],
   ignore: Deno.build.os !== "linux",
+  level: "slow",
 }, async () => {
   if ((await run([...IN_NAMESPACE, "true"])).code !== 0) return console.log("skipped: no network namespace");
   const endpoints = ["tcp://[fe80::1%lo]:7007", "udp://[fe80::1%lo]:7007"];
@@ -102,7 +103,7 @@ test("SIGTERM ends what waits for a name", {
 
 test(
   "names that cannot be hosts, and names that do not resolve, are told apart",
-  { long: true },
+  { level: "sized" },
   async () => {
     const table: [string, number, RegExp][] = [
       [

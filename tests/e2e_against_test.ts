@@ -136,7 +136,9 @@ test("SIGINT ends a series, leaves out the run that it ended, and compares the o
   assertEquals(await Deno.readTextFile(file), saved); // one without a run is worth less than the older one
 });
 
-test("a server that dies ends a series with its error, and what was whole is compared and saved", async () => {
+test("a server that dies ends a series with its error, and what was whole is compared and saved", {
+  level: "slow",
+}, async () => {
   await using staying = await ServerProcess.start();
   await using dying = await delayingServer(0);
   await using folder = await Folder.make();
@@ -158,7 +160,7 @@ test("a server that dies ends a series with its error, and what was whole is com
   assertEquals([again.code, again.stdout], [0, comparisonIn(load.stdout.text)]);
 });
 
-test("a run of a series without a reply ends it", async () => {
+test("a run of a series without a reply ends it", { level: "slow" }, async () => {
   await using server = await ServerProcess.start();
   using silent = Deno.listen({ hostname: "127.0.0.1", port: 0 }); // the kernel takes its connections
   const url = `tcp://127.0.0.1:${silent.addr.port}`;
@@ -168,7 +170,9 @@ test("a run of a series without a reply ends it", async () => {
   assertMatch(stdout, /^loss +\S+ +100% /m);
 });
 
-test("on a terminal load --against shows which run goes on, above it those that have ended", async () => {
+test("on a terminal load --against shows which run goes on, above it those that have ended", {
+  level: "slow",
+}, async () => {
   await using server = await ServerProcess.start();
   const url = `tcp://127.0.0.1:${server.port}`;
   const args = [
@@ -194,7 +198,9 @@ test("on a terminal load --against shows which run goes on, above it those that 
   assertEquals(await terminal.code(), 0);
 });
 
-test("compare says what is wrong with one file alone, and load which file cannot be written", async () => {
+test("compare says what is wrong with one file alone, and load which file cannot be written", {
+  level: "slow",
+}, async () => {
   await using server = await ServerProcess.start();
   await using folder = await Folder.make();
   const file = folder.file("run.json");

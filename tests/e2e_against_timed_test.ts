@@ -4,7 +4,7 @@ import { e2e as test } from "./harness.ts";
 import { Folder, tsecho } from "./helpers.ts";
 import { delayingServer } from "./peers.ts";
 
-test("load --against tells a slower server from a quick one", async () => {
+test("load --against tells a slower server from a quick one", { level: "slow" }, async () => {
   await using quick = await delayingServer(0);
   await using slow = await delayingServer(2000);
   await using folder = await Folder.make();

@@ -5,7 +5,7 @@ import { failing, run, ServerProcess, TSECHO, tsecho, unstamped, within } from "
 import { connect, needsTlsServer, serveCertificate, tlsServer, withCertificates } from "./tls_helpers.ts";
 
 const options = await needsTlsServer("openssl");
-const long = { ...options, long: true };
+const long = { ...options, level: "sized" } as const;
 
 /** What `openssl req -newkey` makes fastest. */
 const EC = ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"];
@@ -169,7 +169,7 @@ test("why a TLS connection cannot be had is said", long, () =>
 
 test(
   "the system's certificates are trusted",
-  await needsTlsServer("openssl", "unshare"),
+  { ...await needsTlsServer("openssl", "unshare"), level: "slow" },
   () =>
     withCertificates(async (folder, identity) => {
       await using server = await tlsServer(identity);
@@ -250,7 +250,7 @@ test("SIGHUP does a server without TLS no harm", { ignore: Deno.build.os === "wi
 
 test(
   "a self-signed CA:TRUE certificate is trusted when it is the very one given",
-  options,
+  { ...options, level: "slow" },
   () =>
     withCertificates(async (folder) => {
       const make = async (name: string, ...key: string[]) => {
@@ -294,7 +294,7 @@ test(
 
 test(
   "a certificate without SAN, and files with a BOM, are understood",
-  options,
+  { ...options, level: "slow" },
   () =>
     withCertificates(async (folder) => {
       await run([

@@ -4,7 +4,7 @@ import { e2e as test } from "./harness.ts";
 import { failing, Running, tsecho, unstamped } from "./helpers.ts";
 import { needsTlsServer, serveCertificate, tlsServer, withCertificates } from "./tls_helpers.ts";
 
-const options = { ...await needsTlsServer("openssl"), long: true };
+const options = { ...await needsTlsServer("openssl"), level: "slow" } as const;
 
 test(
   "with --client-ca only clients with a certificate of it are served, and the others told why",

@@ -68,7 +68,7 @@ const MEBIBYTES = volume(8, 200);
 
 test(`${MEBIBYTES} MiB of random lines through the piped client come back, in little memory`, {
   ignore: Deno.build.os !== "linux",
-  long: true,
+  level: "slow",
 }, async () => {
   await using server = await ServerProcess.start(["--quiet"]);
   const dir = await Deno.makeTempDir();
@@ -162,7 +162,7 @@ test("a server that takes no more of a long line does not hold the client", asyn
   );
 });
 
-test("what is no reply does not prolong the wait for one", async () => {
+test("what is no reply does not prolong the wait for one", { level: "slow" }, async () => {
   for (const [drop, timeout, code] of [[".", "300ms", 1], ["[now] one\n", "10s", 0]] as const) {
     await using server = fakeServer(async (conn) => {
       for (;;) {
@@ -242,24 +242,28 @@ test("into a pipe replies go byte for byte, control characters included", async 
   assertEquals(unstamped(stdout), "\x1b[31mred\x00\r\n");
 });
 
-test("an error reply without a reason is told as what it is, with its LF and without", async () => {
-  for (const error of ["error: \n", "error: "]) {
-    await using server = fakeServer(async (conn) => {
-      await conn.read(buffer());
-      await conn.write(encode(error));
-    });
-    const said = "the server sent an error without a reason";
-    const one = await tsecho(["client", server.url, "-m", "x"]);
-    assertEquals(one.stderr, `tsecho: Cannot talk to "${server.url}": ${said}\n`);
-    const piped = await tsecho(["client", server.url], "x\n");
-    assertEquals(
-      piped.stderr,
-      `tsecho: Cannot get every line answered by "${server.url}": ${said}; 1 of 1 line sent was not answered\n`,
-    );
-    const pinged = await tsecho(["ping", server.url, "-c", "1"]);
-    assertStringIncludes(pinged.stdout, `no reply to seq=1: ${said}\n`);
-  }
-});
+test(
+  "an error reply without a reason is told as what it is, with its LF and without",
+  { level: "slow" },
+  async () => {
+    for (const error of ["error: \n", "error: "]) {
+      await using server = fakeServer(async (conn) => {
+        await conn.read(buffer());
+        await conn.write(encode(error));
+      });
+      const said = "the server sent an error without a reason";
+      const one = await tsecho(["client", server.url, "-m", "x"]);
+      assertEquals(one.stderr, `tsecho: Cannot talk to "${server.url}": ${said}\n`);
+      const piped = await tsecho(["client", server.url], "x\n");
+      assertEquals(
+        piped.stderr,
+        `tsecho: Cannot get every line answered by "${server.url}": ${said}; 1 of 1 line sent was not answered\n`,
+      );
+      const pinged = await tsecho(["ping", server.url, "-c", "1"]);
+      assertStringIncludes(pinged.stdout, `no reply to seq=1: ${said}\n`);
+    }
+  },
+);
 
 test("an error reply's control characters are escaped on stderr", async () => {
   await using server = fakeServer(async (conn) => {
@@ -271,12 +275,19 @@ test("an error reply's control characters are escaped on stderr", async () => {
   assert(!stderr.includes("\x1b"));
 });
 
-test("in chunk framing each piped line is a message, and waits for its reply", async () => {
-  await using server = await ServerProcess.start(["--framing", "chunk", "--stamp", "none"]);
-  const input = "one\n\n" + "x".repeat(3000) + "\nlast without LF";
-  const { code, stdout } = await tsecho(["client", `127.0.0.1:${server.port}`, "--framing", "chunk"], input);
-  assertEquals([code, stdout], [0, input]);
-});
+test(
+  "in chunk framing each piped line is a message, and waits for its reply",
+  { level: "slow" },
+  async () => {
+    await using server = await ServerProcess.start(["--framing", "chunk", "--stamp", "none"]);
+    const input = "one\n\n" + "x".repeat(3000) + "\nlast without LF";
+    const { code, stdout } = await tsecho(
+      ["client", `127.0.0.1:${server.port}`, "--framing", "chunk"],
+      input,
+    );
+    assertEquals([code, stdout], [0, input]);
+  },
+);
 
 test("a reply in chunk framing may come in pieces, or say something else", async () => {
   await using server = fakeServer(async (conn) => {

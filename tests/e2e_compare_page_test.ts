@@ -49,6 +49,7 @@ test("compare --html writes a page with the text's figures, beside the text and 
 
 test("compare writes no page over a run or beside other data, and its text where there is no room for one", {
   needs: ["unshare", "mount"],
+  level: "slow",
 }, async () => {
   await using folder = await Folder.make();
   const [before, after] = [await save(folder.file("a"), 1), await save(folder.file("b"), 1.3)];
@@ -86,6 +87,7 @@ function onFullDisk(folder: string, args: string[]): ReturnType<typeof run> {
 
 test("load --against --html writes the comparison as a page, and a full disk costs its text nothing", {
   needs: ["unshare", "mount"],
+  level: "slow",
 }, async () => {
   await using server = await ServerProcess.start();
   await using folder = await Folder.make();
@@ -128,7 +130,7 @@ test("load --against --html writes the comparison as a page, and a full disk cos
   assertMatch(json.stderr, /^tsecho: Cannot write ".*ab\.json": there is no space left\n$/);
 });
 
-test("runs of ping have a page too", async () => {
+test("runs of ping have a page too", { level: "slow" }, async () => {
   await using server = await ServerProcess.start();
   await using folder = await Folder.make();
   const [one, other, html] = ["one", "other", "page"].map((it) => folder.file(it)) as [
@@ -160,6 +162,7 @@ function cellsOf(tab: Tab, caption: string): Promise<string[][]> {
 test("a comparison's page in Chromium is quiet, fits, and has the JSON's figures", {
   needs: BROWSER,
   ...SANITIZERS,
+  level: "slow",
 }, async (t) => {
   await using folder = await Folder.make();
   await using browser = await Browser.start();

@@ -5,6 +5,8 @@ import { e2e as test } from "./harness.ts";
 import { Folder, ServerProcess, TESTDATA, tsecho } from "./helpers.ts";
 import { answer, runOf, START, written } from "./load_helpers.ts";
 
+const made = new Map<string, string>();
+
 /** Writes the run of a load of so many seconds; `level` is of its latencies. */
 async function save(
   file: string,
@@ -12,13 +14,20 @@ async function save(
   seconds = 60,
   start: Partial<typeof START> = {},
 ): Promise<string> {
+  const key = JSON.stringify([level, seconds, start]);
+  const text = made.get(key) ?? runText(level, seconds, start);
+  made.set(key, text);
+  await Deno.writeTextFile(file, text);
+  return file;
+}
+
+function runText(level: number, seconds: number, start: Partial<typeof START>): string {
   const run = runOf(seconds, (interval, place) => {
     const micros = 200 * level * (1 + 0.01 * (Math.floor(place / 12) * 7 % 5));
     answer(interval, 980, micros);
     answer(interval, 20, 4 * micros);
   });
-  await Deno.writeTextFile(file, written((sink) => new LoadDocument(sink), run, { ...START, ...start }));
-  return file;
+  return written((sink) => new LoadDocument(sink), run, { ...START, ...start });
 }
 
 test("compare prints both values, the ratio with its interval and a word, and exits with 0", async () => {
@@ -73,23 +82,27 @@ test("compare --fail-if exits with 3 where it holds or cannot be told, and --len
   }
 });
 
-test("compare refuses runs of different things, and --anyway says what differs", async () => {
-  await using folder = await Folder.make();
-  const before = await save(folder.file("a"), 1);
-  const after = await save(folder.file("b"), 1, 60, { rate: 2000, connections: 7 });
-  const differs =
-    "rate 2000 lines/s instead of 1000 lines/s, connections 7 connections instead of 50 connections";
-  const refused = await tsecho(["compare", before, after]);
-  assertEquals([refused.code, refused.stdout, refused.stderr], [
-    1,
-    "",
-    `tsecho: Cannot compare "${after}": it did not measure the same thing as "${before}": ${differs}; --anyway compares ` +
-    "them anyway\n",
-  ]);
-  const { code, stdout } = await tsecho(["compare", "--anyway", before, after]);
-  assertEquals(code, 0);
-  assertStringIncludes(stdout, `\ndid not measure the same thing: ${after}: ${differs}\n`);
-});
+test(
+  "compare refuses runs of different things, and --anyway says what differs",
+  { level: "slow" },
+  async () => {
+    await using folder = await Folder.make();
+    const before = await save(folder.file("a"), 1);
+    const after = await save(folder.file("b"), 1, 60, { rate: 2000, connections: 7 });
+    const differs =
+      "rate 2000 lines/s instead of 1000 lines/s, connections 7 connections instead of 50 connections";
+    const refused = await tsecho(["compare", before, after]);
+    assertEquals([refused.code, refused.stdout, refused.stderr], [
+      1,
+      "",
+      `tsecho: Cannot compare "${after}": it did not measure the same thing as "${before}": ${differs}; --anyway compares ` +
+      "them anyway\n",
+    ]);
+    const { code, stdout } = await tsecho(["compare", "--anyway", before, after]);
+    assertEquals(code, 0);
+    assertStringIncludes(stdout, `\ndid not measure the same thing: ${after}: ${differs}\n`);
+  },
+);
 
 test("compare writes JSON to a file beside the text, or to stdout alone, and never over a run", async () => {
   await using folder = await Folder.make();
@@ -156,29 +169,33 @@ test("compare says what is wrong with a file", async () => {
   }
 });
 
-test("compare reads what load and ping have saved, as documents and as streams", async () => {
-  await using server = await ServerProcess.start();
-  await using folder = await Folder.make();
-  const address = `127.0.0.1:${server.port}`;
-  for (
-    const command of [["load", "-R", "200", "-c", "2", "-t", "1", "--warmup", "0.1"], [
-      "ping",
-      "-c5",
-      "-i0.01",
-    ]]
-  ) {
-    const [document, stream] = [folder.file("d"), folder.file("s")];
-    await tsecho([...command, "--json", document, address]);
-    const { stdout: lines } = await tsecho([...command, "--json-stream", address]);
-    await Deno.writeTextFile(stream, lines);
-    const { code, stdout, stderr } = await tsecho(["compare", document, stream]);
-    assertEquals([code, stderr], [0, ""]);
-    assertMatch(stdout, new RegExp(`^COMPARE ${command[0]}: `));
-    assertMatch(stdout, /^p50 +\d+\.\d{3} ms +\d+\.\d{3} ms +[\d.]+ +- +too short to tell$/m);
-    assertMatch(stdout, /^too short to tell: a run of 30s or more is needed$|^too short to tell: .*30s/m);
-    assert(!stdout.includes("NaN") && !stdout.includes("undefined"), stdout);
-  }
-  const mixed = await tsecho(["compare", folder.file("d"), await save(folder.file("l"), 1, 3)]);
-  assertEquals(mixed.code, 1);
-  assertStringIncludes(mixed.stderr, "command load instead of ping");
-});
+test(
+  "compare reads what load and ping have saved, as documents and as streams",
+  { level: "slow" },
+  async () => {
+    await using server = await ServerProcess.start();
+    await using folder = await Folder.make();
+    const address = `127.0.0.1:${server.port}`;
+    for (
+      const command of [["load", "-R", "200", "-c", "2", "-t", "1", "--warmup", "0.1"], [
+        "ping",
+        "-c5",
+        "-i0.01",
+      ]]
+    ) {
+      const [document, stream] = [folder.file("d"), folder.file("s")];
+      await tsecho([...command, "--json", document, address]);
+      const { stdout: lines } = await tsecho([...command, "--json-stream", address]);
+      await Deno.writeTextFile(stream, lines);
+      const { code, stdout, stderr } = await tsecho(["compare", document, stream]);
+      assertEquals([code, stderr], [0, ""]);
+      assertMatch(stdout, new RegExp(`^COMPARE ${command[0]}: `));
+      assertMatch(stdout, /^p50 +\d+\.\d{3} ms +\d+\.\d{3} ms +[\d.]+ +- +too short to tell$/m);
+      assertMatch(stdout, /^too short to tell: a run of 30s or more is needed$|^too short to tell: .*30s/m);
+      assert(!stdout.includes("NaN") && !stdout.includes("undefined"), stdout);
+    }
+    const mixed = await tsecho(["compare", folder.file("d"), await save(folder.file("l"), 1, 3)]);
+    assertEquals(mixed.code, 1);
+    assertStringIncludes(mixed.stderr, "command load instead of ping");
+  },
+);

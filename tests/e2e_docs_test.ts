@@ -212,7 +212,7 @@ e2e("a document's transcript is what its commands print", async () => {
 
 e2e(
   "ping behind a balancer prints what the README shows",
-  { needs: BALANCED_PAIR_NEEDS },
+  { needs: BALANCED_PAIR_NEEDS, level: "slow" },
   inOneOfThree(async () => {
     await using pair = await BalancedPair.start(CLEAR_DELAY_MS);
     await using reader = await Reader.start();
@@ -227,7 +227,7 @@ e2e(
 
 e2e(
   "the picture and docs/clock.md show what ping prints",
-  { needs: BALANCED_PAIR_NEEDS },
+  { needs: BALANCED_PAIR_NEEDS, level: "slow" },
   inOneOfThree(async () => {
     const svg = await Deno.readTextFile(`${ROOT}docs/ping.svg`);
     await using pair = await BalancedPair.start(CLEAR_DELAY_MS);
@@ -251,22 +251,26 @@ e2e(
 const TLS = await needsTlsServer();
 const runnable = (command: string) => !TLS.ignore || !/tls:\/\//.test(command);
 
-e2e("every server that a document shows starts, and ends in order", { needs: ["openssl"] }, async () => {
-  await using reader = await readerWithCertificates();
-  const commands = (await allBlocks()).flatMap((block) => [
-    ...listOf(block),
-    ...transcriptOf(block).map(({ command }) => command),
-  ]).filter((it) => it.startsWith("tsecho server") && runnable(it));
-  assert(commands.length >= 8, `${commands.length} commands`);
-  await inTurns(new Set(commands), async (command) => {
-    const server = await reader.server(command);
-    assertEquals(await server.stop(), 0, `${command}: ${server.stderr.text}`);
-  });
-});
+e2e(
+  "every server that a document shows starts, and ends in order",
+  { needs: ["openssl"], level: "slow" },
+  async () => {
+    await using reader = await readerWithCertificates();
+    const commands = (await allBlocks()).flatMap((block) => [
+      ...listOf(block),
+      ...transcriptOf(block).map(({ command }) => command),
+    ]).filter((it) => it.startsWith("tsecho server") && runnable(it));
+    assert(commands.length >= 8, `${commands.length} commands`);
+    await inTurns(new Set(commands), async (command) => {
+      const server = await reader.server(command);
+      assertEquals(await server.stop(), 0, `${command}: ${server.stderr.text}`);
+    });
+  },
+);
 
 e2e(
   "every client, ping and load that a document lists gets its replies",
-  { needs: ["openssl"] },
+  { needs: ["openssl"], level: "slow" },
   async () => {
     await using reader = await readerWithCertificates();
     const server = await reader.server("tsecho server tcp://127.0.0.1:0 udp://127.0.0.1:0 unix:/run/s");
@@ -291,28 +295,32 @@ e2e(
   },
 );
 
-e2e("HAProxy passes lines on as docs/deploy.md sets it up", { needs: ["haproxy"] }, async () => {
-  const blocks = await blocksOf("docs/deploy.md", "## Behind HAProxy");
-  await using reader = await Reader.start();
-  let config = blocks.find(({ language }) => language === "haproxy")!.text;
-  for (const command of blocks.flatMap(listOf)) {
-    const { port } = await reader.server(command);
-    config = config.replace(/(?<=server .*):(\d+)/.exec(command)![0], `:${port}`);
-  }
-  const port = freePort();
-  const file = reader.folder.file("haproxy.cfg");
-  await Deno.writeTextFile(file, `${config.replace("bind :21567", `bind 127.0.0.1:${port}`)}\n`);
-  await using _balancer = new Running(["haproxy", "-db", "-f", file]);
-  await listens(port);
-  reader.use(`tcp://127.0.0.1:${port}`);
-  for (const step of blocks.flatMap(transcriptOf)) {
-    const { code, output } = await reader.run(step.command);
-    assertEquals(code, 0, output);
-    // Which server is first depends on the health checks.
-    assertEquals(output.match(/web-\d/g)?.toSorted(), step.output.join("\n").match(/web-\d/g));
-    assertShown(output, step);
-  }
-});
+e2e(
+  "HAProxy passes lines on as docs/deploy.md sets it up",
+  { needs: ["haproxy"], level: "slow" },
+  async () => {
+    const blocks = await blocksOf("docs/deploy.md", "## Behind HAProxy");
+    await using reader = await Reader.start();
+    let config = blocks.find(({ language }) => language === "haproxy")!.text;
+    for (const command of blocks.flatMap(listOf)) {
+      const { port } = await reader.server(command);
+      config = config.replace(/(?<=server .*):(\d+)/.exec(command)![0], `:${port}`);
+    }
+    const port = freePort();
+    const file = reader.folder.file("haproxy.cfg");
+    await Deno.writeTextFile(file, `${config.replace("bind :21567", `bind 127.0.0.1:${port}`)}\n`);
+    await using _balancer = new Running(["haproxy", "-db", "-f", file]);
+    await listens(port);
+    reader.use(`tcp://127.0.0.1:${port}`);
+    for (const step of blocks.flatMap(transcriptOf)) {
+      const { code, output } = await reader.run(step.command);
+      assertEquals(code, 0, output);
+      // Which server is first depends on the health checks.
+      assertEquals(output.match(/web-\d/g)?.toSorted(), step.output.join("\n").match(/web-\d/g));
+      assertShown(output, step);
+    }
+  },
+);
 
 e2e("the certificate that docs/deploy.md makes is trusted", TLS, async () => {
   const blocks = await blocksOf("docs/deploy.md", "## With TLS");

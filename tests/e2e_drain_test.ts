@@ -80,10 +80,10 @@ const FLOODS = volume(20, 50);
 /** Floods are never quiet: they send at full speed until this time is over. */
 const FLOODED = ["--drain-timeout", `${volume(300, 1000)}ms`];
 
-for (const [signal, long] of [["SIGTERM", true], ["SIGINT", "only"]] as const) {
+for (const [signal, level] of [["SIGTERM", "sized"], ["SIGINT", "long"]] as const) {
   test(
     `${signal} while ${FLOODS} connections send at full speed loses no line that was read`,
-    { long },
+    { level },
     async () => {
       await using server = await ServerProcess.start(FLOODED);
       const waiting = await server.connect();
@@ -112,9 +112,9 @@ for (const [signal, long] of [["SIGTERM", true], ["SIGINT", "only"]] as const) {
   );
 }
 
-const linux = { ignore: Deno.build.os !== "linux", long: true };
+const linux = { ignore: Deno.build.os !== "linux", level: "sized" } as const;
 
-test("two servers share a port, and the end of one loses no line", linux, async () => {
+test("two servers share a port, and the end of one loses no line", { ...linux, level: "slow" }, async () => {
   await using one = await ServerProcess.start(["--reuse-port", ...FLOODED]);
   const endpoint = `tcp://127.0.0.1:${one.port}`;
   await using other = await ServerProcess.start([endpoint, "--reuse-port", ...FLOODED]);

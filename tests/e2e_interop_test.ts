@@ -1,14 +1,10 @@
 /** Every transport against the tools that people have, as a table: tsecho as the server, then as the client. */
 import { assertEquals } from "@std/assert";
-import { e2e as test, LONG } from "./harness.ts";
+import { e2e as test } from "./harness.ts";
 import { copyCertificates, Folder, freePort, run, Running, ServerProcess, TSECHO } from "./helpers.ts";
 import { servesTls } from "./tls_helpers.ts";
 
-const programs = { needs: ["ncat", "socat", "openssl", "python3"], long: true };
-
-/** All in the long run; else TLS with every tool, because there they differ, and Python once over every other transport. */
-const isDue = (tool: string, transport: Transport) =>
-  LONG || transport === "tls" || tool === "python" && ["tcp 4", "udp 6", "unix"].includes(transport);
+const programs = { needs: ["ncat", "socat", "openssl", "python3"], level: "slow" } as const;
 
 const TRANSPORTS = ["tcp 4", "tcp 6", "udp 4", "udp 6", "unix", "tls"] as const;
 type Transport = typeof TRANSPORTS[number];
@@ -99,7 +95,7 @@ test("every client speaks to the tsecho server over the transports that it has",
     const row = new Map<string, string>();
     table.set(tool, row);
     for (const transport of TRANSPORTS) {
-      if (!isDue(tool, transport) || transport === "tls" && !tls) continue;
+      if (transport === "tls" && !tls) continue;
       const command = client(transport, {
         host: transport.endsWith("6") ? "::1" : "127.0.0.1",
         port: transport === "unix" ? 0 : server.portOf(transport.split(" ")[0]!),
@@ -225,7 +221,6 @@ test("the tsecho client speaks to every server over the transports that it has",
     const row = new Map<string, string>();
     table.set(tool, row);
     for (const transport of TRANSPORTS) {
-      if (!isDue(tool, transport)) continue;
       const path = folder.file(`${count++}.sock`);
       const ca = folder.file("ca.pem");
       const files = { path, ca, cert: folder.file("server.pem"), key: folder.file("server.key") };

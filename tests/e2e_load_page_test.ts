@@ -27,7 +27,7 @@ test("load --html writes a page of the run, beside its text", async () => {
   }
 });
 
-test("load --html - writes the page to stdout, and nothing else", async () => {
+test("load --html - writes the page to stdout, and nothing else", { level: "slow" }, async () => {
   await using server = await ServerProcess.start();
   const address = `127.0.0.1:${server.port}`;
   const { code, stdout } = await tsecho(["load", ...SHORT, "--html", "-", address]);
@@ -42,7 +42,7 @@ test("load --html - writes the page to stdout, and nothing else", async () => {
 
 test(
   "on a disk that is full a page costs the run's text nothing",
-  { needs: ["unshare", "mount"] },
+  { needs: ["unshare", "mount"], level: "slow" },
   async () => {
     await using server = await ServerProcess.start();
     await using folder = await Folder.make();
@@ -71,23 +71,27 @@ test("a page is written over no other file of the run", async () => {
   ]);
 });
 
-test("a FIFO whose reader leaves ends the run with one line, and its text is told", async () => {
-  if (Deno.build.os === "windows") return;
-  await using server = await ServerProcess.start();
-  await using folder = await Folder.make();
-  const fifo = folder.file("fifo");
-  assertEquals((await run(["mkfifo", fifo])).code, 0);
-  const address = `127.0.0.1:${server.port}`;
-  for (const [command, ...option] of [["load", "--json"], ["load", "--html"], ["ping", "--json"]]) {
-    const plan = command === "load" ? SHORT : ["-c", "3", "-i", "0.3"];
-    await using loading = new Running([...TSECHO, command!, ...plan, ...option, fifo, address]);
-    const reader = await Deno.open(fifo, { read: true });
-    reader.close();
-    assertEquals(await loading.code(), 1, loading.stderr.text);
-    assertEquals(loading.stderr.text, `tsecho: Cannot write "${fifo}": its reader has gone\n`);
-    assert(/ statistics ---\n/.test(loading.stdout.text), loading.stdout.text);
-  }
-});
+test(
+  "a FIFO whose reader leaves ends the run with one line, and its text is told",
+  { level: "slow" },
+  async () => {
+    if (Deno.build.os === "windows") return;
+    await using server = await ServerProcess.start();
+    await using folder = await Folder.make();
+    const fifo = folder.file("fifo");
+    assertEquals((await run(["mkfifo", fifo])).code, 0);
+    const address = `127.0.0.1:${server.port}`;
+    for (const [command, ...option] of [["load", "--json"], ["load", "--html"], ["ping", "--json"]]) {
+      const plan = command === "load" ? SHORT : ["-c", "3", "-i", "0.3"];
+      await using loading = new Running([...TSECHO, command!, ...plan, ...option, fifo, address]);
+      const reader = await Deno.open(fifo, { read: true });
+      reader.close();
+      assertEquals(await loading.code(), 1, loading.stderr.text);
+      assertEquals(loading.stderr.text, `tsecho: Cannot write "${fifo}": its reader has gone\n`);
+      assert(/ statistics ---\n/.test(loading.stdout.text), loading.stdout.text);
+    }
+  },
+);
 
 test("load --from tells a saved run again, judges it, and saves it", async () => {
   await using server = await ServerProcess.start(["--tag", "web-1"]);
@@ -129,7 +133,7 @@ test("load --from tells a saved run again, judges it, and saves it", async () =>
   ]);
 });
 
-test("load --from says that a run was stopped, and shows a search's trials", async () => {
+test("load --from says that a run was stopped, and shows a search's trials", { level: "slow" }, async () => {
   await using server = await ServerProcess.start();
   await using folder = await Folder.make();
   const json = folder.file("run.json");

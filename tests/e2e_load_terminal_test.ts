@@ -31,7 +31,18 @@ test("load sends the lines of a file, and says what is wrong with one", async ()
   await using server = await ServerProcess.start();
   const address = `127.0.0.1:${server.port}`;
   await Deno.writeTextFile(file, "one\ntwo two\n\nthree without LF");
-  const { code, stdout } = await tsecho(["load", "-n", "40", "-c", "3", "--data", file, address]);
+  const { code, stdout } = await tsecho([
+    "load",
+    "-n",
+    "40",
+    "-c",
+    "3",
+    "--warmup",
+    "0",
+    "--data",
+    file,
+    address,
+  ]);
   assertEquals(code, 0);
   assertStringIncludes(stdout, `lines of ${file}`);
   assertStringIncludes(stdout, "40 lines sent, 40 received");
@@ -103,7 +114,7 @@ test("load says which file it cannot write, and ends when a disk is full", async
         [],
       ]
     ) {
-      const args = ["load", "-t", "1", "--warmup", "0", "-R", "100", ...output, address];
+      const args = ["load", "-t", "0.2", "--warmup", "0", "-R", "50", ...output, address];
       const { code, stderr } = await run(["sh", "-c", script, "sh", ...TSECHO, ...args]);
       assertEquals(code, 1);
       assertMatch(stderr, /^tsecho: Cannot write "standard output": there is no space left\n$/);
@@ -172,19 +183,23 @@ function loadOnTerminal(server: ServerProcess, env: string[], seconds: number): 
   return new Terminal(["env", ...env, ...TSECHO, "load", ...args]);
 }
 
-test("on a terminal load shows how it goes, but not where the cursor must not be moved", async () => {
-  await using server = await ServerProcess.start();
-  await using shown = loadOnTerminal(server, ["-u", "NO_COLOR"], 3);
-  await shown.shows(/\[ *█* *\] {2}\d of 3 s/);
-  await shown.shows(/planned 200\/s {2}received \d+\/s {2}p50 \d+\.\d{3} ms {2}p99 \d+\.\d{3} ms/);
-  await shown.shows(/in flight \d+ {2}errors 0 {2}lost or dropped 0/);
-  await shown.shows(/p99 [▁▂▃▄▅▆▇█]/);
-  await shown.shows(/load statistics ---\r\n600 lines planned, 600 sent, 600 received/);
-  assertEquals(await shown.code(), 0);
-  for (const env of [["NO_COLOR=1"], ["-u", "NO_COLOR", "TERM=dumb"]]) {
-    await using plain = loadOnTerminal(server, env, 0.5);
-    await plain.shows("load statistics");
-    assertEquals(await plain.code(), 0);
-    assertNotMatch(plain.stdout.text, /in flight/);
-  }
-});
+test(
+  "on a terminal load shows how it goes, but not where the cursor must not be moved",
+  { level: "slow" },
+  async () => {
+    await using server = await ServerProcess.start();
+    await using shown = loadOnTerminal(server, ["-u", "NO_COLOR"], 3);
+    await shown.shows(/\[ *█* *\] {2}\d of 3 s/);
+    await shown.shows(/planned 200\/s {2}received \d+\/s {2}p50 \d+\.\d{3} ms {2}p99 \d+\.\d{3} ms/);
+    await shown.shows(/in flight \d+ {2}errors 0 {2}lost or dropped 0/);
+    await shown.shows(/p99 [▁▂▃▄▅▆▇█]/);
+    await shown.shows(/load statistics ---\r\n600 lines planned, 600 sent, 600 received/);
+    assertEquals(await shown.code(), 0);
+    for (const env of [["NO_COLOR=1"], ["-u", "NO_COLOR", "TERM=dumb"]]) {
+      await using plain = loadOnTerminal(server, env, 0.5);
+      await plain.shows("load statistics");
+      assertEquals(await plain.code(), 0);
+      assertNotMatch(plain.stdout.text, /in flight/);
+    }
+  },
+);

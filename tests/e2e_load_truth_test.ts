@@ -20,7 +20,7 @@ const refusals = ({ connect_errors }: SavedLoad["end"]) =>
 const millis = (seconds: number | null | undefined) => (seconds ?? NaN) * 1000;
 
 test("a reader that takes little is told as blocked and upstream, and not held against the generator", {
-  long: "only",
+  level: "long",
 }, async () => {
   await using server = await ServerProcess.start();
   // 5 MB a second of the 12 that are sent: more waits than the kernel takes.
@@ -40,7 +40,7 @@ test("a reader that takes little is told as blocked and upstream, and not held a
 
 test("of two servers behind a balancer each gets its connections, its lines and its clock", {
   needs: BALANCED_PAIR_NEEDS,
-  long: "only",
+  level: "long",
 }, async () => {
   await using pair = await BalancedPair.start(60);
   const url = `127.0.0.1:${pair.port}`;
@@ -60,25 +60,23 @@ test("of two servers behind a balancer each gets its connections, its lines and 
   assertEquals(kept.end.servers.map((it) => it.received), [300, 300]);
 });
 
-const LINES = volume(3000, 60_000);
-
-async function assertExact(server: FaultyServer, rate: number): Promise<void> {
+async function assertExact(server: FaultyServer, lines: number, rate: number): Promise<void> {
   // Over so many connections, and with so long a time-out, that replies wait in time where a busy machine holds load up:
   // the kernel keeps some 250 datagrams for each.
-  const args = ["-R", String(rate), "-c", "16", "-n", String(LINES), "--warmup", "0", "-W", "10", server.url];
+  const args = ["-R", String(rate), "-c", "16", "-n", String(lines), "--warmup", "0", "-W", "10", server.url];
   const { end } = await LoadRun.run(args);
   const { arrived, dropped, duplicated, swapped, changed } = server.faults;
   // Of datagrams for which the kernel had no room there are none to make faults of.
   for (const count of [dropped, duplicated, swapped, changed]) {
-    assert(count <= LINES / 1000 && count >= Math.floor(arrived / 1000), JSON.stringify(server.faults));
+    assert(count <= lines / 1000 && count >= Math.floor(arrived / 1000), JSON.stringify(server.faults));
   }
   const { planned, sent, received, lost, corrupt, duplicates, late } = end;
-  const missing = LINES - arrived; // what the kernel had no room for
+  const missing = lines - arrived; // what the kernel had no room for
   assertEquals(
     { planned, sent, received, lost, corrupt, duplicates, late },
     {
-      ...{ planned: LINES, sent: LINES },
-      received: LINES - dropped - changed - missing,
+      ...{ planned: lines, sent: lines },
+      received: lines - dropped - changed - missing,
       ...{ lost: dropped + missing, corrupt: changed, duplicates: duplicated, late: 0 },
     },
   );
@@ -86,18 +84,19 @@ async function assertExact(server: FaultyServer, rate: number): Promise<void> {
 
 const FAULTS = "replies that a server drops, repeats, swaps or changes are counted exactly";
 
-test(`${FAULTS} over TCP, of ${LINES} lines`, { long: "only" }, async () => {
+test(`${FAULTS} over TCP`, { level: "slow" }, async () => {
+  const lines = volume(3000, 60_000);
   await using server = new FaultyStreams();
-  await assertExact(server, volume(1500, 6000));
-  assertEquals(server.faults.arrived, LINES);
+  await assertExact(server, lines, volume(1500, 6000));
+  assertEquals(server.faults.arrived, lines);
 });
 
-test(`${FAULTS} over UDP`, async () => {
+test(`${FAULTS} over UDP`, { level: "slow" }, async () => {
   await using server = new FaultyDatagrams();
-  await assertExact(server, 1500);
+  await assertExact(server, 3000, 1500);
 });
 
-test("no line is uncounted when the server dies and another takes its place", async () => {
+test("no line is uncounted when the server dies and another takes its place", { level: "slow" }, async () => {
   for (const loop of [["-R", "500"], ["--depth", "4", "--think", "20ms"]]) {
     const args = [...loop, "-c", "10", "-t", "60", "--warmup", "0"];
     const server = await ServerProcess.start(["--tag", "first"]);
@@ -135,7 +134,7 @@ test("no line is uncounted when a server drains, and then refuses to the end", a
   assert(refusals(end) > 0, told);
 });
 
-test("no line is uncounted when each connection is reset again and again", async () => {
+test("no line is uncounted when each connection is reset again and again", { level: "slow" }, async () => {
   for (const loop of [["-R", "500"], ["--depth", "8", "--think", "10ms"]]) {
     await using server = await ResettingServer.start(40);
     const args = [...loop, "-c", "5", "-n", "1500", "--warmup", "0", server.url];
@@ -147,26 +146,30 @@ test("no line is uncounted when each connection is reset again and again", async
   }
 });
 
-test("no line is uncounted when the run is broken off while the server stands still", async () => {
-  await using server = await ServerProcess.start();
-  const args = ["-R", "500", "-c", "5", "-t", "60", "--warmup", "0", "-W", "30"];
-  const room = ["--max-in-flight", "100"];
-  await using run = await LoadRun.start([...args, ...room, `127.0.0.1:${server.port}`]);
-  await run.seconds(1);
-  server.kill("SIGSTOP");
-  await run.seconds(3);
-  run.kill("SIGINT");
-  await run.seconds(4); // the end of the plan
-  await new Promise((resolve) => setTimeout(resolve, 400)); // two signals within 300 ms are one
-  run.kill("SIGINT");
-  const { end } = await run.saved();
-  const told = JSON.stringify(end);
-  assertEquals([end.pending, end.unsent, end.lost], [100, 0, 0], told);
-  assert(end.dropped > 0 && end.received > 0, told);
-  server.kill("SIGCONT");
-});
+test(
+  "no line is uncounted when the run is broken off while the server stands still",
+  { level: "slow" },
+  async () => {
+    await using server = await ServerProcess.start();
+    const args = ["-R", "500", "-c", "5", "-t", "60", "--warmup", "0", "-W", "30"];
+    const room = ["--max-in-flight", "100"];
+    await using run = await LoadRun.start([...args, ...room, `127.0.0.1:${server.port}`]);
+    await run.seconds(1);
+    server.kill("SIGSTOP");
+    await run.seconds(3);
+    run.kill("SIGINT");
+    await run.seconds(4); // the end of the plan
+    await new Promise((resolve) => setTimeout(resolve, 400)); // two signals within 300 ms are one
+    run.kill("SIGINT");
+    const { end } = await run.saved();
+    const told = JSON.stringify(end);
+    assertEquals([end.pending, end.unsent, end.lost], [100, 0, 0], told);
+    assert(end.dropped > 0 && end.received > 0, told);
+    server.kill("SIGCONT");
+  },
+);
 
-test("each second plans and sends what its part of the stages says", async () => {
+test("each second plans and sends what its part of the stages says", { level: "slow" }, async () => {
   await using server = await ServerProcess.start();
   const stages = [[1000, 400], [0, 900], [1500, 900], [1000, 0], [500, 300]] as const;
   const text = stages.map(([duration, rate]) => `${duration}ms:${rate}`).join();
@@ -188,7 +191,7 @@ test("each second plans and sends what its part of the stages says", async () =>
   }
 });
 
-test("threads count every line, and no line twice", async () => {
+test("threads count every line, and no line twice", { level: "slow" }, async () => {
   await using server = await ServerProcess.start();
   const url = `127.0.0.1:${server.port}`;
   const open = await LoadRun.run(["-R", "600", "--threads", "2", "-c", "5", "-t", "2", url]);

@@ -87,7 +87,7 @@ function assertNear(told: number | null | undefined, truth: number, what: string
 }
 
 /** Each of these takes some seconds in which nothing else may run. */
-const LONG = { long: "only" } as const;
+const LONG = { level: "long" } as const;
 
 test(
   "a server that stands still is in the figures of an open loop with all lines that would have waited",

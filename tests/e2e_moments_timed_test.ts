@@ -3,7 +3,7 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import { e2e as test, volume } from "./harness.ts";
 import { assertServes, eventually, readAll, readLine, send, ServerProcess, unstamped } from "./helpers.ts";
 
-test("while the server stands still nobody is idle", async () => {
+test("while the server stands still nobody is idle", { level: "slow" }, async () => {
   await using server = await ServerProcess.start(["--idle-timeout", "500ms"]);
   using conn = await server.connect();
   await assertServes(conn);
@@ -16,7 +16,7 @@ test("while the server stands still nobody is idle", async () => {
   assertEquals(await readAll(conn), "error: idle for 500ms\n");
 });
 
-test("an idle connection is closed at its time and an active one never", async () => {
+test("an idle connection is closed at its time and an active one never", { level: "slow" }, async () => {
   // Longer than a busy machine keeps this process from sending.
   await using server = await ServerProcess.start(["--idle-timeout", "2s"]);
   using active = await server.connect();
@@ -44,7 +44,7 @@ const WAITING = volume(200, 1000);
 
 test(
   `${WAITING} connections that wait to be accepted when the signal comes are served`,
-  { long: true },
+  { level: "slow" },
   async () => {
     await using server = await ServerProcess.start();
     const before = await server.connect();

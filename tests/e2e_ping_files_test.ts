@@ -70,7 +70,7 @@ test("ping --from tells the same of a saved run, whether saved at once or as it 
   assertEquals(end, told);
 });
 
-test("ping leaves its output files as they are where no run begins", async () => {
+test("ping leaves its output files as they are where no run begins", { level: "slow" }, async () => {
   await using folder = await Folder.make();
   const [old, fresh] = [folder.file("old.json"), folder.file("new.csv")];
   await Deno.writeTextFile(old, "an earlier run");
@@ -139,7 +139,7 @@ test("ping --from - reads a saved run from stdin", async () => {
   }
 });
 
-test("ping writes over no file that it reads, nor two outputs into one", async () => {
+test("ping writes over no file that it reads, nor two outputs into one", { level: "slow" }, async () => {
   await using server = await ServerProcess.start();
   await using folder = await Folder.make();
   const [file, link] = [folder.file("run.json"), folder.file("link.json")];
@@ -202,7 +202,7 @@ test("ping ends with its summary at SIGHUP, and --from reads what is left of a r
   }
 });
 
-test("ping --from says what is wrong with a file", { long: true }, async () => {
+test("ping --from says what is wrong with a file", { level: "sized" }, async () => {
   await using folder = await Folder.make();
   const file = folder.file("run.json");
   for (
@@ -256,7 +256,7 @@ test("ping --csv writes a row for each reply", async () => {
   );
 });
 
-test("nothing follows the end of a JSON stream, however slow its reader", async () => {
+test("nothing follows the end of a JSON stream, however slow its reader", { level: "slow" }, async () => {
   await using server = await ServerProcess.start();
   // More than a pipe holds, and less than ping keeps: ping ends, and waits for its reader for two intervals.
   const args = ["ping", `127.0.0.1:${server.port}`, "-i", "0", "-c", "600", "--json-stream"];
@@ -271,7 +271,7 @@ test("nothing follows the end of a JSON stream, however slow its reader", async 
 });
 
 test("what ping keeps in its heap does not grow with the run", {
-  long: "only",
+  level: "long",
   ignore: TSECHO[1] !== "run", // a binary takes no flags of V8
 }, async () => {
   const exchanges = 400_000;
@@ -294,7 +294,7 @@ test("what ping keeps in its heap does not grow with the run", {
   assert(growth < 12 * exchanges * 3 / 4, `${growth} bytes more: ${heap}`); // an object of each line has 24 or more
 });
 
-test("ping's resident memory does not grow with the run", { long: "only" }, async () => {
+test("ping's resident memory does not grow with the run", { level: "long" }, async () => {
   const exchanges = 400_000;
   await using server = await ServerProcess.start(["--tag", "web-1", "--quiet"]);
   const args = ["ping", `127.0.0.1:${server.port}`, "-i", "0", "-c", `${exchanges}`, "-q", "--json-stream"];

@@ -64,50 +64,56 @@ test("ping --html writes a page with the figures of its JSON, and --from writes 
   assertEquals([onStdout.code, onStdout.stdout === page, onStdout.stderr], [0, true, ""]);
 });
 
-test("a page that cannot be written costs one line and exit code 1, not the summary", async () => {
-  await using server = await ServerProcess.start();
-  await using folder = await Folder.make();
-  const address = `127.0.0.1:${server.port}`;
-  // A page is larger than the files that this shell allows: it meets the end of the room, as on a full disk.
-  const little = ["sh", "-c", 'trap "" XFSZ; ulimit -f 4; exec "$@"', "sh"];
-  const file = folder.file("run.html");
-  const full = await run([...little, ...TSECHO, "ping", address, "-c", "3", "-i", "0.01", "--html", file]);
-  assertEquals(full.code, 1);
-  assertMatch(
-    full.stderr,
-    /^tsecho: Cannot write ".*run\.html": it would be larger than a file may be here\n$/,
-  );
-  assertStringIncludes(full.stdout, "3 lines transmitted, 3 received");
-  const onStdout = [
-    "sh",
-    "-c",
-    '"$@" > /dev/full',
-    "sh",
-    ...TSECHO,
-    "ping",
-    address,
-    "-c",
-    "3",
-    "-i",
-    "0.01",
-  ];
-  if (Deno.build.os === "linux") {
-    const { code, stderr } = await run([...onStdout, "--html", "-"]);
-    assertEquals(code, 1);
-    assertMatch(stderr, /^tsecho: Cannot write "standard output": there is no space left\n$/);
-  }
-  for (
-    const [file, reason] of [
-      [folder.path, "it is a directory"],
-      [folder.file("none/run.html"), "there is no such file or directory"],
-    ]
-  ) {
-    const { code, stdout, stderr } = await tsecho(["ping", address, "-c", "3", "--html", file!]);
-    assertEquals([code, stdout, stderr], [1, "", `tsecho: Cannot write "${file}": ${reason}\n`]);
-  }
-});
+test(
+  "a page that cannot be written costs one line and exit code 1, not the summary",
+  { level: "slow" },
+  async () => {
+    await using server = await ServerProcess.start();
+    await using folder = await Folder.make();
+    const address = `127.0.0.1:${server.port}`;
+    // A page is larger than the files that this shell allows: it meets the end of the room, as on a full disk.
+    const little = ["sh", "-c", 'trap "" XFSZ; ulimit -f 4; exec "$@"', "sh"];
+    const file = folder.file("run.html");
+    const full = await run([...little, ...TSECHO, "ping", address, "-c", "3", "-i", "0.01", "--html", file]);
+    assertEquals(full.code, 1);
+    assertMatch(
+      full.stderr,
+      /^tsecho: Cannot write ".*run\.html": it would be larger than a file may be here\n$/,
+    );
+    assertStringIncludes(full.stdout, "3 lines transmitted, 3 received");
+    const onStdout = [
+      "sh",
+      "-c",
+      '"$@" > /dev/full',
+      "sh",
+      ...TSECHO,
+      "ping",
+      address,
+      "-c",
+      "3",
+      "-i",
+      "0.01",
+    ];
+    if (Deno.build.os === "linux") {
+      const { code, stderr } = await run([...onStdout, "--html", "-"]);
+      assertEquals(code, 1);
+      assertMatch(stderr, /^tsecho: Cannot write "standard output": there is no space left\n$/);
+    }
+    for (
+      const [file, reason] of [
+        [folder.path, "it is a directory"],
+        [folder.file("none/run.html"), "there is no such file or directory"],
+      ]
+    ) {
+      const { code, stdout, stderr } = await tsecho(["ping", address, "-c", "3", "--html", file!]);
+      assertEquals([code, stdout, stderr], [1, "", `tsecho: Cannot write "${file}": ${reason}\n`]);
+    }
+  },
+);
 
-test("ping --html writes over no file of another option, and leaves its own where no run begins", async () => {
+test("ping --html writes over no file of another option, and leaves its own where no run begins", {
+  level: "slow",
+}, async () => {
   await using server = await ServerProcess.start();
   await using folder = await Folder.make();
   const [file, link] = [folder.file("run.json"), folder.file("link.html")];

@@ -176,7 +176,10 @@ test("ping keeps what a server said after the last reply to itself, and over UDP
   assert(end.corrupt > 0, JSON.stringify(end));
 });
 
-test("ping goes on, or ends in order, when a TLS record is broken", await needsTlsServer(), async () => {
+test("ping goes on, or ends in order, when a TLS record is broken", {
+  ...await needsTlsServer(),
+  level: "slow",
+}, async () => {
   await using folder = await Folder.make();
   await copyCertificates(folder);
   await using server = await ServerProcess.start([

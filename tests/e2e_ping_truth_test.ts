@@ -69,17 +69,21 @@ test("with --reconnect lines whose connection is not made are sent, and lost or 
   );
 });
 
-test("an outage in a run with --reconnect counts every line that was due in it", async () => {
-  await using listener = new DeafListener(4);
-  const args = [`127.0.0.1:${listener.port}`, "--reconnect", "-i", "0.1", "-c", "24", "-W", "1"];
-  const { end, replies } = await pingJson(args);
-  assertEquals([end.sent, end.received + end.lost, listener.answered], [24, 24, 4]);
-  // Those that the kernel took for the queue were connected, and not answered either.
-  assert(end.received <= 4 && end.lost >= 20, JSON.stringify(end));
-  for (const { fate, connect = 0, handshake = 0, rtt } of replies) {
-    if (fate === "received") assert(connect + handshake + rtt <= 1, JSON.stringify(replies));
-  }
-});
+test(
+  "an outage in a run with --reconnect counts every line that was due in it",
+  { level: "slow" },
+  async () => {
+    await using listener = new DeafListener(4);
+    const args = [`127.0.0.1:${listener.port}`, "--reconnect", "-i", "0.1", "-c", "24", "-W", "1"];
+    const { end, replies } = await pingJson(args);
+    assertEquals([end.sent, end.received + end.lost, listener.answered], [24, 24, 4]);
+    // Those that the kernel took for the queue were connected, and not answered either.
+    assert(end.received <= 4 && end.lost >= 20, JSON.stringify(end));
+    for (const { fate, connect = 0, handshake = 0, rtt } of replies) {
+      if (fate === "received") assert(connect + handshake + rtt <= 1, JSON.stringify(replies));
+    }
+  },
+);
 
 /** A UDP peer that sends each datagram back after a while. */
 async function withDelay(millis: number, use: (port: number) => Promise<void>): Promise<void> {
@@ -157,7 +161,9 @@ test("ping that was stopped for half a second says which lines it did not send, 
 
 const BIG_LINES = ["-s", "60000", "-i", "0.002", "-c", "400"];
 
-test("lines that wait for a connection count from the moment planned, and are sent once it takes them", async () => {
+test("lines that wait for a connection count from the moment planned, and are sent once it takes them", {
+  level: "slow",
+}, async () => {
   let arrived = 0;
   await withPeer(async (conn) => {
     await new Promise((resolve) => setTimeout(resolve, 1500)); // 24 MB are due in 800 ms: more than the kernel takes
@@ -176,7 +182,9 @@ test("lines that wait for a connection count from the moment planned, and are se
   assertEquals(arrived, 400);
 });
 
-test("lines that a connection does not take within the time-out are not sent, and ping says why", async () => {
+test("lines that a connection does not take within the time-out are not sent, and ping says why", {
+  level: "slow",
+}, async () => {
   const { promise: over, resolve } = Promise.withResolvers<void>();
   await withPeer(() => over, async (port) => {
     const args = ["ping", `127.0.0.1:${port}`, ...BIG_LINES, "-W", "0.3", "-w", "4"];
@@ -190,7 +198,9 @@ test("lines that a connection does not take within the time-out are not sent, an
   });
 });
 
-test("no more than 256 connections are open at once, and lines that find them open are not sent", async () => {
+test("no more than 256 connections are open at once, and lines that find them open are not sent", {
+  level: "slow",
+}, async () => {
   await using listener = new DeafListener(0);
   await listener.deaf;
   const args = [`127.0.0.1:${listener.port}`, "--reconnect", "-i", "0.002", "-w", "4", "-W", "10"];
@@ -265,7 +275,7 @@ test("signals are heeded before a connection is made: SIGQUIT tells, SIGINT and 
   }
 });
 
-test("on a terminal that cannot move its cursor ping shows no live line", async () => {
+test("on a terminal that cannot move its cursor ping shows no live line", { level: "slow" }, async () => {
   await using server = await ServerProcess.start();
   const command = [...TSECHO, "ping", `127.0.0.1:${server.port}`, "-c", "3", "-i", "0.2"];
   await using terminal = new Terminal(["env", "-u", "NO_COLOR", "TERM=dumb", ...command]);

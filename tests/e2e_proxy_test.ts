@@ -46,7 +46,7 @@ test("the client that the header names is in the log, and what follows the heade
   }
 });
 
-test("a header may come a byte at a time, with the first line after it", async () => {
+test("a header may come a byte at a time, with the first line after it", { level: "slow" }, async () => {
   await using server = await ServerProcess.start(PROXY);
   using other = await server.connect();
   await send(other, "PROXY UNKNOWN\r\n");
@@ -145,7 +145,7 @@ test("without the option a PROXY line is a line", async () => {
   assertEquals(unstamped(await readLine(conn)), "PROXY TCP4 192.0.2.7 198.51.100.1 56324 443\r\n");
 });
 
-test("silent connections cannot keep the balancer out: the oldest has to go", async () => {
+test("silent connections cannot keep the balancer out: the oldest has to go", { level: "slow" }, async () => {
   await using server = await ServerProcess.start(PROXY);
   const silent = await Promise.all(Array.from({ length: 600 }, () => server.connect()));
   using conn = await server.connect();

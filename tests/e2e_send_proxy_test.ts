@@ -45,31 +45,35 @@ stream.write(b"[" + b"2026-11-23T03:37:00.123456Z" + b"] " + stream.readline())
 stream.flush()
 conn.shutdown(socket.SHUT_WR)`;
 
-test("a parser in Python reads the connection's own addresses from the header", async () => {
-  await using folder = await Folder.make();
-  for (const version of VERSIONS) {
-    for (const host of ["127.0.0.1", "::1", ...unixToo ? [folder.file(`${version}.sock`)] : []]) {
-      await using parser = new Running(["python3", "-c", PARSER, host]);
-      const [, port] = await parser.stdout.until(/listening (\S+)/);
-      const endpoint = host.startsWith("/")
-        ? `unix:${host}`
-        : host === "::1"
-        ? `[::1]:${port}`
-        : `${host}:${port}`;
-      const { code, stdout, stderr } = await tsecho([
-        "client",
-        endpoint,
-        "--send-proxy",
-        version,
-        "-m",
-        "hello",
-      ]);
-      assertEquals([code, stderr, unstamped(stdout)], [0, "", "hello\n"]);
-      assertEquals(await parser.code(), 0, parser.stderr.text);
-      assertMatch(parser.stdout.text, new RegExp(`^${version} True`, "m"));
+test(
+  "a parser in Python reads the connection's own addresses from the header",
+  { level: "slow" },
+  async () => {
+    await using folder = await Folder.make();
+    for (const version of VERSIONS) {
+      for (const host of ["127.0.0.1", "::1", ...unixToo ? [folder.file(`${version}.sock`)] : []]) {
+        await using parser = new Running(["python3", "-c", PARSER, host]);
+        const [, port] = await parser.stdout.until(/listening (\S+)/);
+        const endpoint = host.startsWith("/")
+          ? `unix:${host}`
+          : host === "::1"
+          ? `[::1]:${port}`
+          : `${host}:${port}`;
+        const { code, stdout, stderr } = await tsecho([
+          "client",
+          endpoint,
+          "--send-proxy",
+          version,
+          "-m",
+          "hello",
+        ]);
+        assertEquals([code, stderr, unstamped(stdout)], [0, "", "hello\n"]);
+        assertEquals(await parser.code(), 0, parser.stderr.text);
+        assertMatch(parser.stdout.text, new RegExp(`^${version} True`, "m"));
+      }
     }
-  }
-});
+  },
+);
 
 test("this server reads the header, of each version and over each transport", async () => {
   await using folder = await Folder.make();

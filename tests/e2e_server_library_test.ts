@@ -129,7 +129,9 @@ test("the libraries work where deno.json is another, with the network alone, and
   assertEquals([code, stdout, stderr], [0, "1 received\n2 received\n2 [1.500000] \n", ""]);
 });
 
-test("the examples in the libraries' documentation run, and everything exported is documented", async () => {
+test("the examples in the libraries' documentation run, and everything exported is documented", {
+  level: "slow",
+}, async () => {
   const faces = ["server.ts", "ping.ts", "load.ts", "protocol.ts"].map((name) => `${ROOT}${name}`);
   const examples = await run([Deno.execPath(), "test", "--no-check", "--quiet", "-A", "--doc", ...faces]);
   assertStringIncludes(examples.stdout, "ok | 4 passed", examples.stdout + examples.stderr);

@@ -76,7 +76,7 @@ test("who never reads is cut off when memory for lines is used up", async () => 
 
 test("the memory of 5,000 unfinished lines is bounded, and given back", {
   ignore: !linux,
-  long: "only",
+  level: "long",
 }, async () => {
   await using server = await ServerProcess.start(["--quiet"]);
   const connectAll = async (line: string) => {
@@ -110,6 +110,7 @@ test("the memory of 5,000 unfinished lines is bounded, and given back", {
 
 test("more connections than the descriptors allow are a warning at the start, behind PROXY sooner", {
   ignore: !linux,
+  level: "slow",
 }, async () => {
   const few = ["sh", "-c", 'ulimit -n 1024 && exec "$@"', "sh"];
   const proxy = ["--proxy-protocol", "--proxy-from", "::1"];
@@ -128,6 +129,7 @@ test("more connections than the descriptors allow are a warning at the start, be
 
 test("with hardly any descriptors a server says so, or announces no more connections than they allow", {
   ignore: !linux,
+  level: "slow",
 }, async () => {
   const tried = await Promise.all(Array.from({ length: 12 }, async (_, i) => {
     const limit = 15 + i;

@@ -57,7 +57,7 @@ const MEBIBYTES = volume(4, 20);
 
 test(
   `${MEBIBYTES} MiB of random lines go through TLS and come back`,
-  { ...linux, long: true },
+  { ...linux, level: "slow" },
   () =>
     withCertificates(async (folder, identity) => {
       await using server = await tlsServer(identity);
@@ -73,7 +73,7 @@ test(
 
 test(
   "stalled handshakes, twice as many as may be under way, hold up nobody",
-  { ...linux, long: "only" },
+  { ...linux, level: "long" },
   () =>
     withCertificates(async (folder, identity) => {
       await using server = await ServerProcess.start([
@@ -133,7 +133,7 @@ const VANISHING = volume(300, 10_000);
 
 test(
   `${VANISHING} clients that vanish in the middle of a handshake leave no descriptor behind`,
-  { ...linux, long: true },
+  { ...linux, level: "slow" },
   () =>
     withCertificates(async (folder, identity) => {
       await using server = await tlsServer(identity, "--quiet");
@@ -270,7 +270,7 @@ while True:
 
 test(
   "a client that takes any certificate gets every line, and no more than its stdout takes",
-  linux,
+  { ...linux, level: "slow" },
   () =>
     withCertificates(async (_folder, identity) => {
       await using server = await tlsServer(identity);
@@ -297,7 +297,7 @@ finally:
 
 test(
   "a TLS client that reads slowly gets every reply, even when the server is ending",
-  linux,
+  { ...linux, level: "slow" },
   () =>
     withCertificates(async (folder, identity) => {
       await using server = await tlsServer(identity);
@@ -324,7 +324,7 @@ async function unacknowledged(port: number): Promise<number> {
 
 test(
   "replies that a TLS client does not take until the drain timeout count as cut off",
-  linux,
+  { ...linux, level: "slow" },
   () =>
     withCertificates(async (folder, identity) => {
       await using server = await ServerProcess.start([
@@ -342,7 +342,7 @@ test(
 
 test(
   "a flood of silent connections from one address drives out itself, not another's slow handshake",
-  linux,
+  { ...linux, level: "slow" },
   () =>
     withCertificates(async (folder, identity) => {
       await using server = await tlsServer(identity);

@@ -4,7 +4,7 @@ import { e2e as test } from "./harness.ts";
 import { failing, type Folder, run, Running, TSECHO, tsecho, unstamped, within } from "./helpers.ts";
 import { needsTlsServer, serveCertificate, tlsServer, withCertificates } from "./tls_helpers.ts";
 
-const options = { ...await needsTlsServer(), long: true };
+const options = { ...await needsTlsServer(), level: "slow" } as const;
 
 /**
  * Makes chains below the folder's `ca`, each in NAME-chain.pem with NAME.key, and `alice` for a client: `good` over an intermediate CA,

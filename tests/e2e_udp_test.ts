@@ -84,7 +84,7 @@ test("datagrams of every size are answered by one each, byte for byte", async ()
 
 const DATAGRAMS = volume(2000, 100_000);
 
-test(`${DATAGRAMS} datagrams, one after the other, are all answered`, { long: true }, async () => {
+test(`${DATAGRAMS} datagrams, one after the other, are all answered`, { level: "sized" }, async () => {
   await using server = await ServerProcess.start(["udp://127.0.0.1:0", "--udp-rate", "0"]);
   const { stdout } = await python("udp_loop", "127.0.0.1", server.port, DATAGRAMS);
   console.log(stdout.trim());
@@ -183,7 +183,7 @@ test("the client sends messages as datagrams and prints the replies", async () =
   assertEquals(stdout.split("\n").slice(0, -1).map((line) => unstamped(line)), ["one", "", "three"]);
 });
 
-test("the client as a filter: every line a datagram, every reply a line", { long: true }, async () => {
+test("the client as a filter: every line a datagram, every reply a line", { level: "slow" }, async () => {
   await using server = await ServerProcess.start(["udp://127.0.0.1:0", "--udp-rate", "0"]);
   const input = Array.from({ length: volume(2000, 20_000) }, (_, i) => `line ${i}\n`).join("") + "the rest";
   const { code, stdout, stderr } = await tsecho(["client", server.url("udp"), "--udp-rate", "0"], input);
@@ -191,7 +191,7 @@ test("the client as a filter: every line a datagram, every reply a line", { long
   assertEquals(stdout.replaceAll(/^\[.{27}\] /gm, ""), input + "\n");
 });
 
-test("a filter stays below the rate of a server, and below its own", async () => {
+test("a filter stays below the rate of a server, and below its own", { level: "slow" }, async () => {
   await using server = await ServerProcess.start(["udp://127.0.0.1:0"]);
   const start = performance.now();
   const { code, stderr } = await tsecho(["client", server.url("udp")], "x\n".repeat(1500));

@@ -118,7 +118,7 @@ test("of servers that look at one left file in turns, one gets the path", option
 
 test(
   "of processes that start at once where a file was left, one gets the path",
-  { ...options, long: "only" },
+  { ...options, level: "long" },
   async () => {
     await using folder = await Folder.make();
     const path = folder.file("s.sock");
@@ -204,7 +204,10 @@ time.sleep(600)`;
   return program;
 }
 
-test("a folder that another program has locked is waited for, and named in the end", options, async () => {
+test("a folder that another program has locked is waited for, and named in the end", {
+  ...options,
+  level: "slow",
+}, async () => {
   await using folder = await Folder.make();
   const path = folder.file("s.sock");
   {

@@ -19,26 +19,30 @@ function answering(answer: (text: string) => string) {
 
 const HTTP = "HTTP/1.0 400 Bad Request\r\nServer: x\r\n\r\n<!DOCTYPE HTML>\n";
 
-test("a web server is told from an echo: with --message, in a pipe and in chunk framing", async () => {
-  await using server = answering(() => HTTP);
-  const start = (what: string) =>
-    `tsecho: Cannot talk to "${server.url}": this does not look like an echo server: ${what} was answered by ` +
-    '"HTTP/1.0 400 Bad Request"; --no-verify accepts any reply\n';
-  const args = ["client", server.url];
-  for (
-    const [argv, input, what] of [
-      [["-m", "hello"], "", '"hello"'],
-      [[], "hello\nworld\n", "line 1"],
-      [["--framing", "chunk"], "hello\n", '"hello"'],
-      [["--framing", "chunk", "-m", "hello"], "", '"hello"'],
-    ] as const
-  ) {
-    const outcome = await tsecho([...args, ...argv], input);
-    assertEquals(outcome, { code: 1, stdout: "", stderr: start(what) });
-  }
-  const any = await tsecho([...args, "--no-verify", "-m", "hello"]);
-  assertEquals(any, { code: 0, stdout: "HTTP/1.0 400 Bad Request\r\n", stderr: "" });
-});
+test(
+  "a web server is told from an echo: with --message, in a pipe and in chunk framing",
+  { level: "slow" },
+  async () => {
+    await using server = answering(() => HTTP);
+    const start = (what: string) =>
+      `tsecho: Cannot talk to "${server.url}": this does not look like an echo server: ${what} was answered by ` +
+      '"HTTP/1.0 400 Bad Request"; --no-verify accepts any reply\n';
+    const args = ["client", server.url];
+    for (
+      const [argv, input, what] of [
+        [["-m", "hello"], "", '"hello"'],
+        [[], "hello\nworld\n", "line 1"],
+        [["--framing", "chunk"], "hello\n", '"hello"'],
+        [["--framing", "chunk", "-m", "hello"], "", '"hello"'],
+      ] as const
+    ) {
+      const outcome = await tsecho([...args, ...argv], input);
+      assertEquals(outcome, { code: 1, stdout: "", stderr: start(what) });
+    }
+    const any = await tsecho([...args, "--no-verify", "-m", "hello"]);
+    assertEquals(any, { code: 0, stdout: "HTTP/1.0 400 Bad Request\r\n", stderr: "" });
+  },
+);
 
 test("the prompt ends at what is no echo, too", async () => {
   await using server = answering(() => HTTP);

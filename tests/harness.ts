@@ -12,11 +12,23 @@ export type Need = `--allow-${Permission}` | (string & Record<never, never>);
 /** What a test with real processes and sockets needs. */
 export const E2E: readonly Need[] = ["env", "net", "read", "run", "write"].map((it) => `--allow-${it}`);
 
+/**
+ * Which runs have a test. Each feature has a quick one that fails when it is broken; what is slow beside it (its other
+ * variants, a browser, a simulation) is not for the run that everybody waits for.
+ *
+ * | level     | what it is for                                | `test` | `test-binary` | `test-long`            |
+ * | --------- | --------------------------------------------- | ------ | ------------- | ---------------------- |
+ * | `"quick"` | the default                                   | yes    | yes           | no                     |
+ * | `"sized"` | what more lines or cases prove better         | yes    | yes           | yes, in a large volume |
+ * | `"slow"`  | more cases of what a quick test shows         | no     | yes           | yes, in a large volume |
+ * | `"long"`  | what takes long, and the sources tell for all | no     | no            | yes, in a large volume |
+ */
+export type Level = "quick" | "sized" | "slow" | "long";
+
 /** Deno.test's options, and those of this project. */
 export interface Options extends Partial<Omit<Deno.TestDefinition, "fn">> {
   needs?: readonly Need[];
-  /** Whether `deno task test-long` runs it (with the larger of its volumes); "only" if nothing else does. */
-  long?: boolean | "only";
+  level?: Level;
 }
 
 type Body = (t: Deno.TestContext) => void | Promise<void>;
@@ -43,6 +55,12 @@ export function environment(name: string): string | undefined {
 
 /** Whether this is `deno task test-long`. */
 export const LONG = environment("TSECHO_LONG") === "1";
+/** The levels of this run. */
+const LEVELS: readonly Level[] = LONG
+  ? ["sized", "slow", "long"]
+  : environment("TSECHO_BIN") !== undefined
+  ? ["quick", "sized", "slow"]
+  : ["quick", "sized"];
 const path = environment("PATH")?.split(":") ?? [];
 
 function installed(program: string): boolean {
@@ -78,8 +96,16 @@ export function cases(all: number): number {
   return granted("env") ? all : Math.ceil(all / 10);
 }
 
-/** The name of the test that runs; tests of a file run one after the other. */
-export let running = "";
+/** The test file that is being loaded. */
+let file = Deno.mainModule.replace(/^.*\/(?=tests\/)/, "");
+
+/** Says which file is loaded next, where one module loads many. */
+export function loads(name: string): void {
+  file = name;
+}
+
+/** The test that runs; those of a file run one after the other. */
+export let running = { name: "", file };
 
 function register(base: readonly Need[], parts: (string | Options | Body)[]): void {
   const definition: Partial<Definition> = {};
@@ -88,15 +114,16 @@ function register(base: readonly Need[], parts: (string | Options | Body)[]): vo
     else if (typeof part === "function") definition.fn = part;
     else Object.assign(definition, part);
   }
-  const { needs = [], long = false, fn, name = fn!.name, ...options } = definition;
-  if (LONG ? long === false : long === "only") return;
+  const { needs = [], level = "quick", fn, name = fn!.name, ...options } = definition;
+  if (!LEVELS.includes(level)) return;
   const missing = lacking([...base, ...needs]);
+  const test = { name, file };
   Deno.test({
     ...options,
     name: missing.length > 0 ? `${name}, needs ${missing.join(" ")}` : name,
     ignore: (options.ignore ?? false) || missing.length > 0,
     fn: async (t) => {
-      running = name;
+      running = test;
       await fn!(t);
     },
   });

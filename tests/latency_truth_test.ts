@@ -7,7 +7,7 @@ import { assertProperty } from "./properties.ts";
 import { estimated } from "../stats/summary.ts";
 import { simulate, type Truth, within, type World } from "./simulation.ts";
 
-const CASES = volume(cases(1000), 10_000);
+const CASES = volume(cases(300), 10_000);
 
 const direction = fc.record({
   best: fc.oneof(fc.constantFrom(0, 1, 5), fc.double({ min: 5, max: 20_000, noNaN: true })),
@@ -96,7 +96,7 @@ function checkClock(server: ServerSummary, truth: Truth, world: World): void {
 }
 
 test(`${CASES} random runs: counts are exact, offset, drift and step lie in the stated bounds`, {
-  long: true,
+  level: "sized",
 }, () => {
   let [withdrawn, all] = [0, 0];
   assertProperty(

@@ -2,6 +2,10 @@
 import { test } from "./harness.ts";
 import { checkRandomRuns } from "./load_faults.ts";
 
-test("each line is counted once by itself, whatever servers and the user do", { long: true }, async () => {
-  await checkRandomRuns({ reconnect: true }, { datagrams: true });
-});
+test(
+  "each line is counted once by itself, whatever servers and the user do",
+  { level: "sized" },
+  async () => {
+    await checkRandomRuns({ reconnect: true }, { datagrams: true });
+  },
+);

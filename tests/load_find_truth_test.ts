@@ -100,7 +100,9 @@ async function search(server: Simulated, options: Partial<FindOptions> & { text?
 }
 
 for (const capacity of [30.5, 431, 1000, 12_345, 50_000]) {
-  test(`a server of ${capacity} lines/s is found to do that, to 5 %, whatever the search begins with`, async () => {
+  test(`a server of ${capacity} lines/s is found to do that, to 5 %, whatever the search begins with`, {
+    level: capacity > 10_000 ? "slow" : "quick",
+  }, async () => {
     for (const rate of capacity === 50_000 ? [undefined] : [undefined, 7, capacity * 1.9]) {
       const { outcome, rate: found, runs, trials } = await search({ capacity }, {
         rate,

@@ -66,7 +66,7 @@ export function runOf(seconds: number, fill: Fill, context: Partial<LoadContext>
     fill(interval, place);
     return interval;
   });
-  for (const interval of intervals) stats.add(LoadInterval.decode(interval.encode()));
+  for (const interval of intervals) stats.add(interval);
   return { intervals, stats };
 }
 

@@ -427,10 +427,15 @@ test("a search that found no limit of the server's has no rate found, and trials
   assertEquals(layerOf(kneeOf("unconfirmed"), "spans")!.name, "highest rate that passed, unconfirmed");
 });
 
-test("the JSON in a page is the run's, which compare reads; of a long run neighbours are merged until it fits", () => {
+test("the JSON in a page is the run's", () => {
   const run = eventful();
   const whole = written((sink) => new LoadDocument(sink), run);
   assertEquals(pageOf(run).document.json, whole);
+});
+
+test("the JSON in a page of a long run has neighbours merged until it fits, and compare reads it", {
+  level: "slow",
+}, () => {
   const long = runOf(720, (interval, place) => {
     for (let i = 0; i < 400; i++) answer(interval, 1 + place % 3, 100 * 1.02 ** i + place, "web-1");
   });

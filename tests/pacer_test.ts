@@ -75,7 +75,7 @@ const PERIODS = fc.array(
 const DELAYS = fc.array(fc.option(fc.nat(120), { nil: undefined }), { minLength: 1, maxLength: 8 });
 
 test("sent and missed are what was planned, each line has one fate, and no line is sent before its moment", {
-  long: true,
+  level: "sized",
 }, async () => {
   await assertProperty(
     fc.asyncProperty(

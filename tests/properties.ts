@@ -29,11 +29,10 @@ export function assertProperty<T>(
 
 function throwIfFailed<T>(details: fc.RunDetails<T>): void {
   if (!details.failed) return;
-  const file = Deno.mainModule.replace(/^.*\/(?=tests\/)/, "");
   const replay = [details.seed, details.counterexamplePath].filter((it) => it !== null).join("/");
   throw new Error(
     `${fc.defaultReportMessage(details)}\n\nRun it again with\n` +
-      `  TSECHO_SEED=${replay} deno test -A ${file} --filter ${JSON.stringify(running)}\n`,
+      `  TSECHO_SEED=${replay} deno test -A ${running.file} --filter ${JSON.stringify(running.name)}\n`,
     { cause: details.errorInstance },
   );
 }

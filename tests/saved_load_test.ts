@@ -73,7 +73,7 @@ test("the figures of a saved run are those of the run", () => {
         fc.array(fc.tuple(fc.integer({ min: 1, max: 300 }), fc.integer({ min: 10, max: 4_000_000 })), {
           maxLength: 4,
         }),
-        { minLength: 1, maxLength: 40 },
+        { minLength: 1, maxLength: 10 },
       ),
       (seconds) => {
         const { stats, intervals } = runOf(seconds.length, (interval, place) => {

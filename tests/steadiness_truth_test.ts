@@ -58,7 +58,7 @@ function counted(what: string, wrong: number, ofAll = RUNS): void {
 
 test(
   `of ${RUNS} bounds over clocks that keep to 500 ppm all hold, and at most one in a hundred is withdrawn`,
-  { long: true },
+  { level: "sized" },
   () => {
     let withdrawn = 0;
     for (let seed = 0; seed < RUNS; seed++) {
@@ -74,7 +74,7 @@ test(
 
 test(
   `of ${RUNS} clocks that drift by 1000 ppm at most one in a hundred has a wrong bound and no word about it`,
-  { long: true },
+  { level: "sized" },
   () => {
     let silent = 0;
     for (let seed = 0; seed < RUNS; seed++) {
@@ -87,7 +87,7 @@ test(
 );
 
 test(`of ${RUNS} steps larger than the bound at most one in a hundred leaves it wrong and without a word`, {
-  long: true,
+  level: "sized",
 }, () => {
   let [silent, wordless] = [0, 0];
   for (let seed = 0; seed < RUNS; seed++) {

@@ -54,7 +54,7 @@ function stampAll(bytes: Uint8Array, from: number, end: number, prefix: Uint8Arr
 
 test(
   "the kernel stamps as the reference does, whatever stands before, behind and left over",
-  { long: true },
+  { level: "sized" },
   () => {
     const slot = acquireSlot(LARGE_SLOT);
     const inSlot = acquireSlot(SMALL_SLOT);
@@ -114,7 +114,7 @@ const near = fc.array(fc.constantFrom(...[..."[] \nab"].map((it) => it.charCodeA
   .map((it) => Uint8Array.from(it));
 
 test("the kernel verifies as the reference does, whatever stands before, behind and left over", {
-  long: true,
+  level: "sized",
 }, () => {
   const slot = acquireSlot(LARGE_SLOT);
   const other = acquireSlot(LARGE_SLOT);
