@@ -4,7 +4,7 @@ import { isClosedHere } from "../net/errors.ts";
 import type { DatagramPeer } from "../net/transport.ts";
 import { concat } from "@std/bytes/concat";
 import { DatagramReplies, LF } from "../protocol.ts";
-import { formatMillis } from "../time/duration.ts";
+import { durationText } from "../time/duration.ts";
 import { TIMED_OUT, withTimeout } from "../time/timers.ts";
 import { type Dialogue, notAnswered } from "./dialogue.ts";
 
@@ -38,7 +38,7 @@ export class DatagramDialogue implements Dialogue {
       if (!event) throw this.gone();
     }
     this.#replies.expire(Infinity);
-    await note(`no reply in ${formatMillis(this.#timeout)}`);
+    await note(`no reply in ${durationText(this.#timeout)}`);
     return new Uint8Array();
   }
 
@@ -110,7 +110,7 @@ export async function checkAnswered(
   const missing = lost + waiting;
   if (missing > 0) {
     const count = notAnswered(missing, answered + missing);
-    const reason = `no reply in ${formatMillis(timeout)}; ${count}${reordered === 0 ? "" : `; ${order}`}`;
+    const reason = `no reply in ${durationText(timeout)}; ${count}${reordered === 0 ? "" : `; ${order}`}`;
     throw new Failure("get every line answered by", server, reason);
   }
   if (reordered > 0) await note(order);

@@ -2,7 +2,7 @@ import { counted, Failure } from "../failure.ts";
 import { isPeerGone, TlsFailure } from "../net/errors.ts";
 import { READ_SIZE, type Stream, writeAll } from "../net/stream.ts";
 import { errorReason, type Framing, quoteLine, serversWord } from "../protocol.ts";
-import { formatMillis } from "../time/duration.ts";
+import { durationText } from "../time/duration.ts";
 import { TIMED_OUT, withTimeout } from "../time/timers.ts";
 
 /** A reply may be longer than its message by a stamp. A server that sends so much more is no line echo. */
@@ -69,7 +69,7 @@ export abstract class StreamDialogue implements Dialogue {
 
   async ask(message: Uint8Array): Promise<Uint8Array> {
     const reply = await withTimeout(this.#exchange(message), this.#timeout);
-    if (reply === TIMED_OUT) throw this.failure(`no reply in ${formatMillis(this.#timeout)}`);
+    if (reply === TIMED_OUT) throw this.failure(`no reply in ${durationText(this.#timeout)}`);
     return reply;
   }
 

@@ -13,7 +13,7 @@ import {
   ReplyVerifier,
   serversWord,
 } from "../protocol.ts";
-import { formatMillis } from "../time/duration.ts";
+import { durationText } from "../time/duration.ts";
 import { CLOSE_WAIT_MS, howServerWent, noEcho, notAnswered } from "./dialogue.ts";
 
 /** How often the filter looks whether the reply that it waits for is late. */
@@ -154,7 +154,7 @@ export class LineFilter {
     if (this.#replies.isWaiting || this.#writing) {
       const patience = this.#stop.aborted ? CLOSE_WAIT_MS : this.#timeout;
       if (this.#printing || patience === 0 || waited <= patience) return;
-      this.#end = `no reply in ${formatMillis(this.#timeout)}`;
+      this.#end = `no reply in ${durationText(this.#timeout)}`;
     } else if (this.#input !== "ended" || waited <= CLOSE_WAIT_MS) {
       return;
     }

@@ -7,7 +7,7 @@ import { judgeLoad } from "../stats/load_measure.ts";
 import type { LoadStats } from "../stats/load_stats.ts";
 import { LOAD_METRICS } from "../stats/metrics.ts";
 import type { Verdict } from "../stats/threshold.ts";
-import { formatMillis } from "../time/duration.ts";
+import { durationText } from "../time/duration.ts";
 import { type LoadOutputs, openOutputs, showProgress } from "./load_outputs.ts";
 import { type LoadCommandOptions, type LoadSettings, planOf, startOf } from "./load_plan.ts";
 
@@ -108,10 +108,10 @@ async function conclude(
   const thresholds = [...aborted === null ? [] : [aborted], ...failIf.map((it) => judgeLoad(it, stats))];
   const ended = aborted === null
     ? run.ended
-    : `--abort-if ${aborted.threshold} held after ${formatMillis(stats.elapsed)}`;
+    : `--abort-if ${aborted.threshold} held after ${durationText(stats.elapsed)}`;
   outputs.each((it) => it.end?.({ ended, stats, summary, thresholds }));
   await outputs.flush();
-  if (aborted !== null) await note(`Ended after ${formatMillis(stats.elapsed)} by --abort-if`);
+  if (aborted !== null) await note(`Ended after ${durationText(stats.elapsed)} by --abort-if`);
   return await judgeAll(thresholds, stats, lenient);
 }
 

@@ -2,7 +2,7 @@ import type { StallWatch } from "./stall_watch.ts";
 import { PrefixReader } from "../protocol.ts";
 import type { CorruptEvent, ProbeEvent, ReplyEvent, SendingTimes } from "../stats/events.ts";
 import { wallMicros } from "../time/clock.ts";
-import { formatMillis } from "../time/duration.ts";
+import { durationText } from "../time/duration.ts";
 import type { Clock } from "../time/timers.ts";
 import type { Opened } from "./channel.ts";
 import { InFlight, type Moments } from "./in_flight.ts";
@@ -200,7 +200,7 @@ export class Recorder {
     const now = this.#clock.now();
     for (let seq; (seq = this.#inFlight.oldest()) !== undefined && this.#inFlight.hasExpired(seq, now);) {
       const opening = this.#own?.isOpening(seq) ?? false;
-      this.giveUp(seq, "lost", opening ? `no connection in ${formatMillis(this.#timeout)}` : undefined);
+      this.giveUp(seq, "lost", opening ? `no connection in ${durationText(this.#timeout)}` : undefined);
     }
   }
 

@@ -10,7 +10,7 @@ import type { GeneratorVerdict } from "../stats/load_summary.ts";
 import { valuesFor } from "../stats/metrics.ts";
 import { type CourseEntry, courseOf, isDrawn, quantileCurve, type RunCourse } from "../stats/run_course.ts";
 import { type Figure, figureOf, lossOf, RunParts } from "../stats/run_parts.ts";
-import { formatMillis } from "../time/duration.ts";
+import { durationText, formatMillis } from "../time/duration.ts";
 import { neverText, perSecond } from "./load_figures.ts";
 import { LOAD_VERSION } from "./load_record.ts";
 import type { Json } from "./record.ts";
@@ -84,9 +84,9 @@ function fromPing(text: string): ComparedRun {
     duration,
     settings: {
       command: "ping",
-      interval: formatMillis(start.interval * 1000),
+      interval: durationText(start.interval * 1000),
       size: bytesText(start.size),
-      timeout: formatMillis(start.timeout * 1000),
+      timeout: durationText(start.timeout * 1000),
     },
     generator: null,
     ended: cut ? "its end is missing" : ended,
@@ -171,10 +171,10 @@ function settingsOf(start: Json, end: Json, loop: string): Record<string, string
       : `${number("connections")} connections`,
     ...(typeof start.depth === "number" && { depth: `${start.depth} in flight` }),
     ...(typeof start.think === "number" && start.think > 0 && {
-      think: `${formatMillis(start.think * 1000)} between`,
+      think: `${durationText(start.think * 1000)} between`,
     }),
     size: typeof data === "string" ? `lines of ${data}` : bytesText(number("size")),
-    timeout: `${formatMillis(number("timeout") * 1000)} time-out`,
+    timeout: `${durationText(number("timeout") * 1000)} time-out`,
     ...(typeof find === "string" && { find: `search for ${find}` }),
   };
 }

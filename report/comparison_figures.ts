@@ -2,10 +2,10 @@
 import { COMPARED, type ComparedMetric, nameOfCompared } from "../stats/compared_metrics.ts";
 import { type ComparisonMethod, JUDGED_RUNS, type MetricComparison } from "../stats/comparison.ts";
 import type { Figure } from "../stats/run_parts.ts";
-import { formatMillis } from "../time/duration.ts";
+import { durationText } from "../time/duration.ts";
 import type { ComparisonReport, Difference, NamedRun } from "./comparison_report.ts";
 import { millis, percent } from "./format.ts";
-import { durationText, perSecond } from "./load_figures.ts";
+import { perSecond } from "./load_figures.ts";
 
 /** What was measured, without the command's name. */
 export function settingsText({ run: { settings } }: NamedRun): string {
@@ -22,7 +22,7 @@ export function settingsText({ run: { settings } }: NamedRun): string {
 export function sideText(runs: readonly NamedRun[]): string {
   const name = runs.length === 1 ? runs[0]!.file : `${runs.length} runs`;
   const endpoints = runs.map((it) => it.run.endpoint);
-  const lengths = runs.map((it) => formatMillis(it.run.duration * 1000));
+  const lengths = runs.map((it) => durationText(it.run.duration * 1000));
   return [name, ...new Set([...endpoints, ...lengths])].join(", ");
 }
 

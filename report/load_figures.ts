@@ -3,7 +3,7 @@ import { withHint } from "../failure.ts";
 import { MAX_DRIFT } from "../stats/feasible_lines.ts";
 import type { LoadDurations, LoadServer, LoadSummary } from "../stats/load_summary.ts";
 import type { Unsteady } from "../stats/steadiness.ts";
-import { formatMillis } from "../time/duration.ts";
+import { durationText } from "../time/duration.ts";
 import { millis, withBound } from "./format.ts";
 
 /** The percentiles that are told. */
@@ -55,7 +55,9 @@ export function countLine({ loop, planned, errors, duration, ...counts }: LoadSu
     told.push(`${counts.lost} lost${counts.late > 0 ? ` (${counts.late} of these late)` : ""}`);
   }
   for (const name of ["dropped", "unsent", "corrupt", "duplicates", "pending"] as const) {
-    if (counts[name] > 0) told.push(`${counts[name]} ${name === "pending" ? "not waited for" : name}`);
+    if (counts[name] > 0) {
+      told.push(`${counts[name]} ${name === "pending" ? "still pending at the end" : name}`);
+    }
   }
   const failed = sum(errors);
   if (failed > 0) told.push(`${failed} ${failed === 1 ? "error" : "errors"}`);
@@ -218,11 +220,6 @@ export function share(part: number, whole: number): string {
 /** Lines that never came: `3 lines never came`. */
 export function neverText({ never }: { never: number }): string {
   return `${never} ${never === 1 ? "line" : "lines"} never came`;
-}
-
-/** A time of so many ms as text: `5 s`, `300 ms`. */
-export function durationText(time: number): string {
-  return formatMillis(time).replace(/(?=m?s$)/, " ");
 }
 
 /** A rate with at least three digits. */

@@ -11,7 +11,6 @@ import {
   trialTable,
 } from "./load_page/tables.ts";
 import { boundedDocument } from "./load_json.ts";
-import { durationText } from "./load_figures.ts";
 import { Course } from "./load_page/course.ts";
 import {
   byPercentile,
@@ -28,6 +27,7 @@ import { kneeChart } from "./load_page/search.ts";
 import type { LoadEnd, LoadExporter, LoadStart } from "./load_record.ts";
 import { renderPage } from "./page/document.ts";
 import type { Page, Part, Plot, Section, Table } from "./page/model.ts";
+import { durationText } from "../time/duration.ts";
 
 /** Writes a load as one HTML file. */
 export class LoadPage implements LoadExporter {

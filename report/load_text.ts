@@ -1,5 +1,5 @@
 import { counted, escapeText } from "../failure.ts";
-import { formatMillis } from "../time/duration.ts";
+import { durationText, formatMillis } from "../time/duration.ts";
 import type { Sink } from "./exporter.ts";
 import { millis } from "./format.ts";
 import { histogramLines } from "./histogram.ts";
@@ -69,7 +69,7 @@ export function trialCells(
   const verdict = [
     passed ? "passed" : reasons.length === 0 ? "interrupted" : `failed: ${reasons.join(", ")}`,
     ...(cut_short ? ["cut short"] : []),
-    ...(purpose === "confirm" ? [`for ${formatMillis(duration * 1000)}`] : []),
+    ...(purpose === "confirm" ? [`for ${durationText(duration * 1000)}`] : []),
     ...(generator.verdict === "limited" ? ["generator limited"] : []),
   ];
   const told = (value: number | null) => value === null ? "-" : millis(value);
@@ -132,7 +132,7 @@ export function stageText({ duration, rate }: { duration: number; rate: number }
 /** What ends the run. */
 export function lengthTexts({ duration, count }: LoadStart): string[] {
   return [
-    ...(duration === null ? [] : [formatMillis(duration * 1000)]),
+    ...(duration === null ? [] : [durationText(duration * 1000)]),
     ...(count === null ? [] : [`${count} lines`]),
   ];
 }

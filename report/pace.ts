@@ -56,5 +56,5 @@ function missedLine(summary: Summary, interval: number): string {
   const pace = sent === 0
     ? ""
     : `; one every ${millis(interval * (sent + missed) / sent)} ms instead of ${millis(interval)} ms`;
-  return `${counted(missed, "line was", "lines were")} due and not sent: ${why.join(", ")}${pace}`;
+  return `${counted(missed, "line was", "lines were")} not sent in time: ${why.join(", ")}${pace}`;
 }

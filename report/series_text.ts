@@ -1,5 +1,5 @@
 import { escapeText } from "../failure.ts";
-import { formatMillis } from "../time/duration.ts";
+import { durationText } from "../time/duration.ts";
 import { comparisonLines } from "./compare_text.ts";
 import { RUN_HEADING, runCells } from "./comparison_figures.ts";
 import type { Sink } from "./exporter.ts";
@@ -63,5 +63,5 @@ export class SeriesText implements SeriesExporter {
 function lengthText({ duration, stages, count, warmup, repeat }: SeriesStart): string {
   const planned = stages?.reduce((sum, it) => sum + it.duration, 0) ?? duration;
   if (planned === null || count !== null) return "";
-  return `, ${formatMillis(Math.ceil(2 * repeat * (planned + warmup)) * 1000)} in all`;
+  return `, ${durationText(Math.ceil(2 * repeat * (planned + warmup)) * 1000)} in all`;
 }

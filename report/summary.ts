@@ -68,7 +68,7 @@ function countLine(summary: Summary): string {
   for (const fate of ["reordered", "corrupt"] as const) {
     if (summary[fate] > 0) counts.push(`${summary[fate]} ${fate}`);
   }
-  if (summary.pending > 0) counts.push(`${summary.pending} not waited for`);
+  if (summary.pending > 0) counts.push(`${summary.pending} still pending at the end`);
   return `${counts.join(", ")}, ${lossText(summary.loss)}, time ${Math.round(summary.duration * 1000)} ms`;
 }
 
@@ -151,21 +151,42 @@ function delayLines({ up, down }: ServerSummary): string[] {
 /** How many lines tell less of the path than of this machine. */
 export function busyLines({ up, busy }: ServerSummary): string[] {
   if (up === null || up.count < 2 || busy === 0) return [];
-  const what = busy === 1 ? "it says" : "they say";
-  return [`this machine was busy during ${counted(busy, "line")}: ${what} nothing about the path`];
+  const what = busy === 1 ? "it does" : "they do";
+  return [`this machine was too busy to time ${counted(busy, "line")}: ${what} not count for the direction`];
+}
+
+/** Which direction has most of the delay. @param name of the percentile. @param delays above each one's best, in s. */
+export function largerDirection(
+  larger: "up" | "down",
+  name: string,
+  delays: { up: number; down: number },
+): string {
+  const other = larger === "up" ? "down" : "up";
+  return `${DIRECTIONS[larger]} has most of the delay: ${name} above its best is ${
+    millis(delays[larger])
+  } ms, ` +
+    `${DIRECTIONS[other]} ${millis(delays[other])} ms`;
+}
+
+/** Likewise where none has. */
+export function noLargerDirection(name: string, { up, down }: { up: number; down: number }): string {
+  return `neither direction has clearly more of the delay: ${name} above its best is ${
+    millis(up)
+  } ms upstream, ` +
+    `${millis(down)} ms downstream`;
 }
 
 /** Which direction has the delay, if one has. */
 export function directionLines({ up, down, busy, carries, leans }: ServerSummary): string[] {
   if (up === null || down === null || up.count < 2) return [];
   if (carries !== null) {
-    const [more, less] = carries === "up" ? [up, down] : [down, up];
-    const [large, small] = [more, less].map((it) => millis(it.p90!));
-    return [`the delay is ${DIRECTIONS[carries]}: p90 ${large} ms against ${small} ms`];
+    return [largerDirection(carries, "p90", { up: up.p90!, down: down.p90! })];
   }
   if (leans === null) return [];
-  const why = up.count - busy < CLAIM_REPLIES ? `that takes ${CLAIM_REPLIES} lines` : "it came and went";
-  return [`whether the delay is ${DIRECTIONS[leans]} is not proven: ${why}`];
+  const why = up.count - busy < CLAIM_REPLIES
+    ? `: ${CLAIM_REPLIES} replies are needed to tell`
+    : ", but not all through the run";
+  return [`${DIRECTIONS[leans]} seems to have most of the delay${why}`];
 }
 
 function oneWayLines({ one_way }: ServerSummary): string[] {

@@ -3,7 +3,7 @@ import type { ProbeEvent, ReplyEvent } from "../stats/events.ts";
 import { type Kind, kindOf, PING_METRICS, type Vocabulary } from "../stats/metrics.ts";
 import { parseThresholdOf, type Verdict } from "../stats/threshold.ts";
 import { wallMicros } from "../time/clock.ts";
-import { formatMillis } from "../time/duration.ts";
+import { durationText } from "../time/duration.ts";
 import type { End, PingExporter, Sink } from "./exporter.ts";
 import { millis, millisOfMicros, percent } from "./format.ts";
 import { histogramLines } from "./histogram.ts";
@@ -82,12 +82,12 @@ function eventLine(event: ProbeEvent, start: Start): string {
   switch (event.fate) {
     case "lost": {
       const why = event.reason === undefined
-        ? ` in ${formatMillis(start.timeout * 1000)}`
+        ? ` in ${durationText(start.timeout * 1000)}`
         : `: ${event.reason}`;
       return `no reply to seq=${event.seq}${why}`;
     }
     case "pending":
-      return `seq=${event.seq} not waited for`;
+      return `seq=${event.seq} still pending at the end`;
     case "corrupt":
       return `corrupt reply: ${event.reason ?? "not of this run, or changed"}`;
     case "missed":

@@ -82,7 +82,7 @@ function beyondOf(
 ): Measured | undefined {
   const came = stats.neverCame(kind);
   if (isOpen(percent, came) && !isBeyond(percent, came)) {
-    return { tag: null, help: `${came.pending} of ${came.lines} lines were not waited for` };
+    return { tag: null, help: `${came.pending} of ${came.lines} lines were still pending at the end` };
   }
   if (!isBeyond(percent, came)) return undefined;
   const help = `${came.never} of ${came.lines} lines never came`;

@@ -1,5 +1,5 @@
 /** What a saved run amounts to for a comparison: each figure of the whole run, and of five equal parts of it. */
-import { formatMillis } from "../time/duration.ts";
+import { durationText } from "../time/duration.ts";
 import { BATCHES, linesOfBatch, LONG_ENOUGH } from "./batches.ts";
 import { COMPARED_PERCENTILES, type ComparedMetric } from "./compared_metrics.ts";
 import { Distribution } from "./distribution.ts";
@@ -76,7 +76,7 @@ export class RunParts {
 
   /** A metric in each part, or why the parts do not tell it. */
   of(metric: ComparedMetric): number[] | string {
-    if (this.#duration * 1000 < LONG_ENOUGH) return `a run of ${formatMillis(LONG_ENOUGH)} or more is needed`;
+    if (this.#duration * 1000 < LONG_ENOUGH) return `a run of ${durationText(LONG_ENOUGH)} or more is needed`;
     switch (metric) {
       case "rate":
         return this.#parts.map(({ rated, time }) => rated / time);

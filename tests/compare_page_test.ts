@@ -85,8 +85,8 @@ test("a page's figures, words and notes are those of the text, and its JSON that
   assertEquals(JSON.parse(page.document.json), JSON.parse(JSON.stringify(comparisonRecord(report))));
   assertEquals(page.title, "tsecho compare: before-1 and after-1");
   const facts = Object.fromEntries(page.facts.map(({ name, value }) => [name, value]));
-  assertEquals(facts.Before, "before-1, tcp://web:21567, 60s");
-  assertEquals(facts.After, "after-1, tcp://other:7, 60s");
+  assertEquals(facts.Before, "before-1, tcp://web:21567, 60 s");
+  assertEquals(facts.After, "after-1, tcp://other:7, 60 s");
   assertEquals(facts["Before began"], "2026-11-25 15:34:40 UTC");
   assertStringIncludes(text, `COMPARE ${facts.Compared}\n`);
   assertEquals(page.verdicts.map(({ topic, tone }) => `${topic} ${tone}`), [

@@ -85,7 +85,7 @@ test("a load is read back: its figures, and those of five equal parts from the s
     arrivals: "uniform",
     connections: "50 connections",
     size: "56 bytes a line",
-    timeout: "5s time-out",
+    timeout: "5 s time-out",
   });
   const levels = [1, 1.02, 1.04, 1.01, 1.03];
   for (const [metric, micros] of [["p50", 200], ["p90", 200], ["p99", 800]] as const) {
@@ -124,9 +124,9 @@ test("the latency of a closed loop is its service time, and its lines in flight 
     loop: "closed loop",
     connections: "50 connections",
     depth: "8 in flight",
-    think: "2s between",
+    think: "2 s between",
     size: "56 bytes a line",
-    timeout: "5s time-out",
+    timeout: "5 s time-out",
   });
   assertAlmostEquals(figures.p50.value!, 0.000203, 1e-6);
   assertEquals([figures.p50.parts!.length, generator!.verdict], [5, "limited"]);
@@ -175,7 +175,7 @@ test("a run of ping is read back from its replies", () => {
     events.forEach((it) => exporter.event!(it));
     exporter.end!({ ended: null, summary: stats.summary(), rtt: stats.rtt, thresholds: [] });
     const { settings, figures, duration, generator } = readComparedRun(text);
-    assertEquals(settings, { command: "ping", interval: "10ms", size: "56 bytes a line", timeout: "5s" });
+    assertEquals(settings, { command: "ping", interval: "10 ms", size: "56 bytes a line", timeout: "5 s" });
     assertEquals([duration, generator, figures.loss.value], [60, null, 0.01]);
     assertAlmostEquals(figures.p99.value!, 0.000512, 1e-6);
     assertEquals(figures.p99.parts!.length, 5);
@@ -257,7 +257,7 @@ test("parts without variance, and runs of less than 30 s, are too short to tell"
   );
   assertEquals(verdictsOf(short), ["cannot tell"]);
   assertAlmostEquals(short.comparison.metrics.p99.ratio!, 2, 0.05);
-  assertMatch(textOf(short), /^too short to tell: a run of 30s or more is needed$/m);
+  assertMatch(textOf(short), /^too short to tell: a run of 30 s or more is needed$/m);
 });
 
 test("loss in some parts only is told by ranks", () => {
@@ -364,7 +364,7 @@ test("the text names a generator that was not ok, and a run that ended early", (
   assertMatch(text, /^ {2}b1\.json ended early: stopped$/m);
   assertMatch(
     text,
-    /^COMPARE load: open loop, 1000 lines\/s, uniform, 50 connections, 56 bytes a line, 5s time-out$/m,
+    /^COMPARE load: open loop, 1000 lines\/s, uniform, 50 connections, 56 bytes a line, 5 s time-out$/m,
   );
 });
 

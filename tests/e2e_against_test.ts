@@ -46,7 +46,7 @@ test("load --against loads two endpoints in the order A B B A, and compares what
   const lines = stdout.split("\n");
   assertEquals(
     lines[1],
-    `against ${after}, 2 runs of each in turn, 2s in all: before is ${before}, after is ${after}`,
+    `against ${after}, 2 runs of each in turn, 2 s in all: before is ${before}, after is ${after}`,
   );
   assertEquals(lines.slice(3, 7).map((it) => it.split(" ")[0]), order.map(({ name }) => name));
   assertMatch(stdout, /^after: 2 runs, unix:.*\/socket, 300ms$/m);

@@ -143,7 +143,7 @@ test("no reply within --timeout ends the client with 1", async () => {
   assertEquals(piped.code, 1);
   assertStringIncludes(piped.stderr, "2 of 2 lines sent were not answered");
   const one = await tsecho(["client", server.url, "--timeout", "200ms", "-m", "one"]);
-  assertEquals([one.code, one.stderr], [1, `tsecho: Cannot talk to "${server.url}": no reply in 200ms\n`]);
+  assertEquals([one.code, one.stderr], [1, `tsecho: Cannot talk to "${server.url}": no reply in 200 ms\n`]);
 });
 
 test("a server that takes no more of a long line does not hold the client", async () => {
@@ -156,7 +156,7 @@ test("a server that takes no more of a long line does not hold the client", asyn
   const { code, stderr } = await tsecho(args, "x".repeat(20_000_000));
   wake();
   assertEquals(
-    [code, stderr.includes("no reply in 300ms; 1 of 1 line sent was not answered")],
+    [code, stderr.includes("no reply in 300 ms; 1 of 1 line sent was not answered")],
     [1, true],
     stderr,
   );
@@ -181,7 +181,10 @@ test("what stands in the way of reading or writing is said", async () => {
   const sh = (script: string, ...args: string[]) => run(["sh", "-c", script, "sh", ...args]);
   for (const framing of ["line", "chunk"]) {
     const folder = await sh('"$@" < /', ...client, "--framing", framing);
-    assertEquals([folder.code, folder.stderr], [1, 'tsecho: Cannot read "standard input": Is a directory\n']);
+    assertEquals([folder.code, folder.stderr], [
+      1,
+      'tsecho: Cannot read "standard input": it is a directory\n',
+    ]);
   }
   for (const args of [["-m", "hello"], []]) {
     const full = await sh('echo hello | "$@" > /dev/full', ...client, ...args);

@@ -37,7 +37,7 @@ test("compare prints both values, the ratio with its interval and a word, and ex
   assertEquals([code, stderr], [0, ""]);
   assertMatch(
     stdout,
-    /^COMPARE load: open loop, 1000 lines\/s, .*\nbefore: .*\/a, tcp:\/\/web:21567, 60s\nafter: /,
+    /^COMPARE load: open loop, 1000 lines\/s, .*\nbefore: .*\/a, tcp:\/\/web:21567, 60 s\nafter: /,
   );
   assertMatch(stdout, /^p99 +0\.816 ms +1\.06\d ms +1\.30\d +1\.27\d to 1\.33\d +worse$/m);
   assertMatch(stdout, /^received +1000\/s +1000\/s +1\.000 +- +too short to tell$/m);
@@ -140,7 +140,7 @@ test("compare takes five runs a side", async () => {
   const [before, after] = [await side("a", 1), await side("b", 1.5)];
   const { code, stdout, stderr } = await tsecho(["compare", "--before", before, "--after", after]);
   assertEquals([code, stderr], [0, ""]);
-  assertMatch(stdout, /^before: 5 runs, tcp:\/\/web:21567, 3s$/m);
+  assertMatch(stdout, /^before: 5 runs, tcp:\/\/web:21567, 3 s$/m);
   assertMatch(stdout, /^p50 +0\.208 ms +0\.312 ms +1\.5\d\d +1\.\d{3} to 1\.\d{3} +worse$/m);
 });
 
@@ -149,7 +149,7 @@ test("compare reads a run from stdin", async () => {
   const [before, after] = [await save(folder.file("a"), 1, 3), await save(folder.file("b"), 1.3, 3)];
   const { code, stdout, stderr } = await tsecho(["compare", before, "-"], await Deno.readTextFile(after));
   assertEquals([code, stderr], [0, ""]);
-  assertMatch(stdout, /^after: -, tcp:\/\/web:21567, 3s$/m);
+  assertMatch(stdout, /^after: -, tcp:\/\/web:21567, 3 s$/m);
 });
 
 test("compare says what is wrong with a file", async () => {
@@ -191,7 +191,7 @@ test(
       assertEquals([code, stderr], [0, ""]);
       assertMatch(stdout, new RegExp(`^COMPARE ${command[0]}: `));
       assertMatch(stdout, /^p50 +\d+\.\d{3} ms +\d+\.\d{3} ms +[\d.]+ +- +too short to tell$/m);
-      assertMatch(stdout, /^too short to tell: a run of 30s or more is needed$|^too short to tell: .*30s/m);
+      assertMatch(stdout, /^too short to tell: a run of 30 s or more is needed$|^too short to tell: .*30 s/m);
       assert(!stdout.includes("NaN") && !stdout.includes("undefined"), stdout);
     }
     const mixed = await tsecho(["compare", folder.file("d"), await save(folder.file("l"), 1, 3)]);

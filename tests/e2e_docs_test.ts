@@ -156,13 +156,13 @@ class Reader implements AsyncDisposable {
 /** What two runs of a command have in common, on a busy machine too. */
 function masked(lines: string[]): string[] {
   return lines.filter((line) =>
-    !/^\s*(?:this machine was busy|\d+ lines? (?:was|were|not)\b)|^send lag |^blocked |^response |^generator /
+    !/^\s*(?:this machine was too busy|\d+ lines? (?:was|were|not)\b)|^send lag |^blocked |^response |^generator /
       .test(line)
   )
     .map((line) =>
       line.replaceAll(/(?:localhost|web|127\.0\.0\.1|\[::1?\])(?::\d+)?(?![\w-])/g, "HOST")
-        .replaceAll(/, \d+ (?:reordered|due and not sent)|,"busy":[\d.]+/g, "")
-        .replace(/^(?:the delay is|whether the delay is) downstream\b.*/, "DOWNSTREAM, PROVEN OR NOT")
+        .replaceAll(/, \d+ (?:reordered|not sent in time)|,"busy":[\d.]+/g, "")
+        .replace(/^downstream (?:has|seems to have) most of the delay\b.*/, "DOWNSTREAM, PROVEN OR NOT")
         .replaceAll(/[+-]?\d+(?:\.\d+)?/g, "N")
         .replaceAll(/\s*[\u2588-\u258f]+$/g, " BAR")
         .replaceAll(/\s+/g, " ").trim()

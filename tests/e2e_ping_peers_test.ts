@@ -101,7 +101,7 @@ test("ping exits with 1 when a server never answers", async () => {
       "0.1",
     ]);
     assertEquals(code, 1);
-    assertStringIncludes(stdout, "no reply to seq=1 in 100ms\n");
+    assertStringIncludes(stdout, "no reply to seq=1 in 100 ms\n");
     assertStringIncludes(stdout, "2 lines transmitted, 0 received, 100% loss");
   });
   await withPeer(untilEnd, async (port) => {

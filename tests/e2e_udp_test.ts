@@ -217,7 +217,7 @@ test("what is lost, doubled or out of order is counted, and lost is a failure", 
   assertEquals([code, stdout.split("\n").length - 1], [1, 90]);
   assertEquals(
     stderr,
-    `tsecho: Cannot get every line answered by "${server.url}": no reply in 3s; ` +
+    `tsecho: Cannot get every line answered by "${server.url}": no reply in 3 s; ` +
       "10 of 100 lines sent were not answered; 10 of 90 replies came out of order\n",
   );
 });
@@ -245,8 +245,8 @@ test("a lost message is said, and the next is sent all the same", async () => {
   assertEquals([code, stdout], [1, "a\nc\n"]);
   assertEquals(
     stderr,
-    "tsecho: no reply in 1s\n" +
-      `tsecho: Cannot get every line answered by "${server.url}": no reply in 1s; 1 of 3 lines sent was not answered\n`,
+    "tsecho: no reply in 1 s\n" +
+      `tsecho: Cannot get every line answered by "${server.url}": no reply in 1 s; 1 of 3 lines sent was not answered\n`,
   );
 });
 
@@ -278,7 +278,7 @@ test("nobody there is told after the timeout", async () => {
     "a\nb\n",
   );
   assertEquals([code, stdout], [1, ""]);
-  assertStringIncludes(stderr, "no reply in 200ms; 2 of 2 lines sent were not answered");
+  assertStringIncludes(stderr, "no reply in 200 ms; 2 of 2 lines sent were not answered");
 });
 
 test("SIGINT ends a filter that waits", async () => {
@@ -301,7 +301,7 @@ test(
     await using terminal = new Terminal([...TSECHO, "client", server.url, "--timeout", "1s"]);
     await terminal.shows("> ");
     await terminal.write("lost\n");
-    await terminal.shows("no reply in 1s");
+    await terminal.shows("no reply in 1 s");
     await terminal.shows("> ");
     await terminal.write("found\n");
     await terminal.shows(/found\r?\n/);

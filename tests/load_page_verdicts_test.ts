@@ -161,7 +161,7 @@ test("the verdicts tell losses, and which direction has the delay of each server
     told.filter(([topic]) => topic === "Loss" || topic!.startsWith("Direction")),
     [
       ["Loss", "bad", `${20 * 40} of ${1000 * 40} lines got no right reply in time`],
-      ["Direction, web-1", "plain", "neither has clearly more of the delay"],
+      ["Direction, web-1", "plain", "neither direction has clearly more of the delay"],
       ["Direction, web-2", "plain", "upstream has most of the delay"],
     ],
   );

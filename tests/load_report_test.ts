@@ -26,7 +26,7 @@ const ordinary = (seconds: number) =>
 test("the text begins with what is measured, and judges the generator before the figures", () => {
   const lines = text(ordinary(3)).split("\n");
   assertEquals(lines.slice(0, 6), [
-    "LOAD tcp://web:21567 open loop, 1000 lines/s, 50 connections, 3s, 56 bytes a line",
+    "LOAD tcp://web:21567 open loop, 1000 lines/s, 50 connections, 3 s, 56 bytes a line",
     "",
     "--- tcp://web:21567 load statistics ---",
     "3000 lines planned, 3000 sent, 3000 received, time 3 s",
@@ -150,11 +150,11 @@ test("each trial of a search is a row, and what the search came to stands above 
   const confirmed: LoadTrial = { ...trial, purpose: "confirm", duration: 30 };
   const found: LoadFound = { outcome: "found", rate: 1000, trials: [trial, failed, confirmed] };
   assertEquals(rows(found).slice(0, 8), [
-    "LOAD tcp://web:21567 search for the highest rate that keeps p99<5ms, 50 connections, 3s, 56 bytes a line",
+    "LOAD tcp://web:21567 search for the highest rate that keeps p99<5ms, 50 connections, 3 s, 56 bytes a line",
     "   lines/s  received     p50 ms     p99 ms",
     "      1000      1000      0.200      1.000  passed",
     "      2000         0      0.200          -  failed: not p99<5ms, cut short, generator limited",
-    "      1000       333      0.200      1.000  passed, for 30s",
+    "      1000       333      0.200      1.000  passed, for 30 s",
     "highest rate that keeps p99<5ms: 1000 lines/s",
     "",
     "--- tcp://web:21567 load statistics ---",
@@ -326,21 +326,21 @@ test("the block counts what came after the plan's end, and begins anew for anoth
 test("the first line says what kind of load it is", () => {
   const closed = { ...START, loop: "closed", rate: null } as const;
   const table: [Partial<typeof START>, string][] = [
-    [{ ...closed, depth: 1 }, "closed loop, 50 connections, 3s, 56 bytes a line"],
+    [{ ...closed, depth: 1 }, "closed loop, 50 connections, 3 s, 56 bytes a line"],
     [
       { ...closed, depth: 32, connections: 1 },
-      "closed loop, 1 connection, 32 lines in flight on each, 3s, 56 bytes a line",
+      "closed loop, 1 connection, 32 lines in flight on each, 3 s, 56 bytes a line",
     ],
     [
       { ...closed, depth: 1, count: 5, duration: null },
       "closed loop, 50 connections, 5 lines, 56 bytes a line",
     ],
-    [{ rate: 0.5 }, "open loop, 0.5 lines/s, 50 connections, 3s, 56 bytes a line"],
+    [{ rate: 0.5 }, "open loop, 0.5 lines/s, 50 connections, 3 s, 56 bytes a line"],
     [
       { reconnect: true, threads: 2 },
-      "open loop, 1000 lines/s, a connection for each line, 3s, 56 bytes a line, 2 threads",
+      "open loop, 1000 lines/s, a connection for each line, 3 s, 56 bytes a line, 2 threads",
     ],
-    [{ size: null, data: "f\n" }, "open loop, 1000 lines/s, 50 connections, 3s, lines of f\\x0a"],
+    [{ size: null, data: "f\n" }, "open loop, 1000 lines/s, 50 connections, 3 s, lines of f\\x0a"],
     [
       { rate: null, duration: null, stages: [{ duration: 1, rate: 5 }] },
       "open loop, 1 stage, 50 connections, 56 bytes a line",

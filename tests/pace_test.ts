@@ -54,7 +54,7 @@ test("the pace told is that of the whole plan, a tail without lines included", (
     );
   }
   assertEquals(paceLines(statsOf(missed).summary(), 0.03), [
-    "7 lines were due and not sent: the connection took no more",
+    "7 lines were not sent in time: the connection took no more",
   ]);
 });
 
@@ -82,7 +82,7 @@ test("ping tells its own lateness of few lines too", () => {
 test("the loss is unknown as long as no line was answered or lost", () => {
   const waiting = statsOf(line(1, 1, "pending"));
   assertEquals(waiting.summary().loss, null);
-  assertStringIncludes(summaryLines(waiting.summary())[0]!, "1 not waited for, loss unknown, time");
+  assertStringIncludes(summaryLines(waiting.summary())[0]!, "1 still pending at the end, loss unknown, time");
   for (const condition of ["loss>1%", "loss<1%"]) {
     const { verdict, help } = judge(parseThreshold(condition), waiting);
     assertEquals([verdict, help], ["cannot tell", "no line was answered or lost"]);

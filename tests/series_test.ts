@@ -148,8 +148,8 @@ test("the text of a series says which endpoint is before, has a line for each ru
   };
   const lines = textOf(true);
   assertEquals(lines.slice(0, 2), [
-    "LOAD tcp://web:21567 open loop, 1000 lines/s, 50 connections, 3s, 56 bytes a line",
-    "against tcp://other:7, 5 runs of each in turn, 40s in all: before is tcp://web:21567, after is tcp://other:7",
+    "LOAD tcp://web:21567 open loop, 1000 lines/s, 50 connections, 3 s, 56 bytes a line",
+    "against tcp://other:7, 5 runs of each in turn, 40 s in all: before is tcp://web:21567, after is tcp://other:7",
   ]);
   assertEquals(lines.slice(2, 13).map((it) => it.split(" ")[0]), [
     ...["run", "before-1", "after-1", "after-2", "before-2", "before-3"],

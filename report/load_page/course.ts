@@ -5,9 +5,9 @@ import type { LoadStats } from "../../stats/load_stats.ts";
 import { isBeyond } from "../../stats/load_durations.ts";
 import { isDrawn, type Tail } from "../../stats/run_course.ts";
 import { LogScale } from "../histogram.ts";
-import { durationText } from "../load_figures.ts";
 import type { Value } from "../page/model.ts";
 import { Losses } from "./losses.ts";
+import { durationText } from "../../time/duration.ts";
 
 /** The most cells of the heat map. */
 const MAX_HEAT_COLUMNS = 120;

@@ -8,8 +8,6 @@ import { millis } from "../format.ts";
 import {
   CLOSED_LOOP,
   countLine,
-  DIRECTIONS,
-  durationText,
   errorLines,
   generatorText,
   headlineOf,
@@ -21,8 +19,10 @@ import {
 } from "../load_figures.ts";
 import type { LoadEnd, LoadStart } from "../load_record.ts";
 import { foundLine, linesText, planTexts, stageText } from "../load_text.ts";
+import { largerDirection, noLargerDirection } from "../summary.ts";
 import type { Fact, PageVerdict } from "../page/model.ts";
 import { thresholdText } from "../text.ts";
+import { durationText } from "../../time/duration.ts";
 
 type Tone = PageVerdict["tone"];
 
@@ -199,13 +199,12 @@ function directionVerdict(
   }
   if (isLimited) return ["unsure", `${TOO_LATE}, and what it reads late looks like downstream delay`];
   const name = up.p99 === null || down.p99 === null ? "max" : "p99";
-  const [upwards, downwards] = [up[name]!, down[name]!];
-  const delay = { up: `${millis(upwards)} ms`, down: `${millis(downwards)} ms` };
-  const larger = upwards > CLEARLY * downwards ? "up" : downwards > CLEARLY * upwards ? "down" : undefined;
-  const other = larger === "up" ? "down" : "up";
-  const told = larger === undefined
-    ? `neither has clearly more of the delay: ${name} above its best is ${delay.up} upstream, ${delay.down} downstream`
-    : `${DIRECTIONS[larger]} has most of the delay: ${name} above its best is ${delay[larger]}, ` +
-      `${DIRECTIONS[other]} ${delay[other]}`;
+  const delays = { up: up[name]!, down: down[name]! };
+  const larger = delays.up > CLEARLY * delays.down
+    ? "up"
+    : delays.down > CLEARLY * delays.up
+    ? "down"
+    : undefined;
+  const told = larger === undefined ? noLargerDirection(name, delays) : largerDirection(larger, name, delays);
   return ["plain", unsteady === null ? told : `${told}; these ${unsteadyText([unsteady])}`];
 }

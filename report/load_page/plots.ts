@@ -6,10 +6,11 @@ import { isBeyond } from "../../stats/load_durations.ts";
 import type { LoadStats } from "../../stats/load_stats.ts";
 import { millis, millisOfMicros } from "../format.ts";
 import { logBins } from "../histogram.ts";
-import { durationText, headlineOf, perSecond } from "../load_figures.ts";
+import { headlineOf, perSecond } from "../load_figures.ts";
 import type { Axis, Layer, LineLayer, Plot, Value } from "../page/model.ts";
 import { type Course, type HeatMap, MAX_DRAWN_SERVERS, type Spread } from "./course.ts";
 import { nameOf } from "./tables.ts";
+import { durationText } from "../../time/duration.ts";
 
 /** Colours of the palette. */
 const COLOURS = { first: 0, second: 1, third: 2, failed: 5, losses: -1 };

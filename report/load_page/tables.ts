@@ -9,7 +9,6 @@ import { millis, percent, withBound } from "../format.ts";
 import {
   byCount,
   DIRECTIONS,
-  durationText,
   hasIntervals,
   headlineOf,
   onlyIfText,
@@ -21,6 +20,7 @@ import {
 import { trialCells } from "../load_text.ts";
 import type { Table } from "../page/model.ts";
 import { thresholdText, valueText } from "../text.ts";
+import { durationText } from "../../time/duration.ts";
 
 /** Columns of numbers behind a first one of text. */
 function columnsOf(first: string, ...numbers: string[]): Table["columns"] {

@@ -2,20 +2,19 @@
 import { MANY_BREAKS } from "../../stats/server_clock.ts";
 import type { ServerSummary, Summary } from "../../stats/summary.ts";
 import type { Verdict } from "../../stats/threshold.ts";
-import { formatMillis } from "../../time/duration.ts";
+import { durationText } from "../../time/duration.ts";
 import type { End } from "../exporter.ts";
 import { millis } from "../format.ts";
 import { lateLines, planLines } from "../pace.ts";
 import type { Fact, PageVerdict } from "../page/model.ts";
 import type { Start } from "../record.ts";
 import {
-  ABOVE_BEST,
   breakLines,
   busyLines,
   directionLines,
-  DIRECTIONS,
   driftLines,
   lossLines,
+  noLargerDirection,
   offsetLines,
 } from "../summary.ts";
 import { endedLine, thresholdText } from "../text.ts";
@@ -28,12 +27,12 @@ export function factsOf(start: Start, { duration }: Summary, version: string): F
   const facts: [name: string, value: string | null][] = [
     ["Endpoint", start.endpoint],
     ["Began", momentText(start.time)],
-    ["Measured", formatMillis(duration * 1000)],
+    ["Measured", durationText(duration * 1000)],
     ["Interval", intervalText(start)],
     ["Lines asked for", count === null ? null : String(count)],
-    ["Deadline", deadline === null ? null : formatMillis(deadline * 1000)],
+    ["Deadline", deadline === null ? null : durationText(deadline * 1000)],
     ["Payload", `${start.size} bytes a line`],
-    ["Time-out", formatMillis(start.timeout * 1000)],
+    ["Time-out", durationText(start.timeout * 1000)],
     ["Connection", reconnect ? "one for each line (--reconnect)" : null],
     ["Clocks", start.clocks_synced ? "said to agree (--clocks-synced)" : null],
     ["Made by", version],
@@ -49,7 +48,7 @@ function momentText(seconds: number): string {
 function intervalText({ interval, pace }: Start): string {
   if (pace === null) return "0: each reply calls for the next line";
   const paced = Math.abs(pace - interval) < 1e-9 ? "" : `, paced at ${millis(pace)} ms`;
-  return formatMillis(interval * 1000) + paced;
+  return durationText(interval * 1000) + paced;
 }
 
 /** What was found: first what fails a run, then what became of its lines, then what the stamps tell. */
@@ -66,14 +65,23 @@ export function verdictsOf(start: Start, { ended, cut = false, summary, threshol
   for (const server of summary.servers) {
     const topic = (name: string) => topicOf(name, server, summary.servers);
     say(topic("Direction"), directionTone(server), [directionText(server), ...busyLines(server)]);
-    say(topic("Clock"), server.withdrawn === null ? "plain" : "unsure", offsetLines(server));
-    say(topic("Drift"), "plain", driftLines(server));
+    say(
+      topic("Clock offset"),
+      server.withdrawn === null ? "plain" : "unsure",
+      withoutTopic(offsetLines(server)),
+    );
+    say(topic("Clock drift"), "plain", withoutTopic(driftLines(server)));
     say(topic("Clock changes"), "bad", fewBreakLines(server));
     // Where the direction cannot be told the note is its text.
     if (server.up !== null && server.note !== null) say(topic("Note"), "unsure", [server.note]);
   }
   say("Ping itself", ...paceVerdict(start, summary));
   return verdicts;
+}
+
+/** Lines whose topic is told beside them. */
+function withoutTopic(lines: string[]): string[] {
+  return lines.map((it) => it.replace(/^clock (?:offset|drift) /, ""));
 }
 
 /** The breaks of a server's clock, of many the first and what they look like: the page tells all of them further down. */
@@ -124,7 +132,5 @@ export function directionText(server: ServerSummary): string {
   const [line] = directionLines(server);
   if (line !== undefined) return line;
   if (up.p90 === null || down.p90 === null) return "too few replies to tell which direction has the delay";
-  const p90s = ([["up", up.p90], ["down", down.p90]] as const)
-    .map(([direction, p90]) => `${millis(p90)} ms ${DIRECTIONS[direction]}`);
-  return `neither direction has clearly more of the delay: p90 of the ${ABOVE_BEST} is ${p90s.join(", ")}`;
+  return noLargerDirection("p90", { up: up.p90, down: down.p90 });
 }

@@ -44,7 +44,7 @@ function cellsOf({ count, ...values }: Durations): string[] {
   return [...fields.map((field) => millisOrNone(values[field])), String(count)];
 }
 
-/** How many lines met each fate. */
+/** What became of the lines. */
 export function countTable(summary: Summary): Table {
   const counts = [
     ["sent", summary.sent],
@@ -54,12 +54,12 @@ export function countTable(summary: Summary): Table {
     ["duplicate replies", summary.duplicates],
     ["reordered, among the received", summary.reordered],
     ["corrupt replies", summary.corrupt],
-    ["not waited for", summary.pending],
-    ["due and not sent", summary.missed],
+    ["still pending at the end", summary.pending],
+    ["not sent in time", summary.missed],
   ] as const;
   return {
     caption: `Lines, ${lossText(summary.loss)}`,
-    columns: [{ name: "fate" }, { name: "lines", isNumber: true }],
+    columns: [{ name: "outcome" }, { name: "lines", isNumber: true }],
     rows: counts.map(([name, count]) => [name, String(count)]),
   };
 }
