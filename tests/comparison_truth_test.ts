@@ -87,7 +87,7 @@ const MOST_FALSE = SEEDS >= 1000 ? 73 : 0.05 * SEEDS + 4 * Math.sqrt(0.05 * 0.95
 for (const phi of [0, 0.5]) {
   test(
     `of ${SEEDS} pairs of equal runs few are called different, with noise of φ = ${phi}`,
-    { level: "slow" },
+    { level: "long" },
     () => {
       let p99 = 0;
       const any = count(phi, 1, ({ metrics }) => {
@@ -102,7 +102,7 @@ for (const phi of [0, 0.5]) {
   );
 
   test(`of ${FEWER} pairs of runs 20 % apart nine of ten are told apart by p99, with noise of φ = ${phi}`, {
-    level: "slow",
+    level: "long",
   }, () => {
     const found = count(phi, 1.2, ({ metrics: { p99 } }) => p99.p! <= 0.05 && p99.interval![0] > 1, FEWER);
     told(`20 % found at φ = ${phi}`, found, FEWER);

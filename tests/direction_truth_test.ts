@@ -22,7 +22,7 @@ function claim(seed: number, lines: number, best: number, up: Jitter, down: Jitt
 for (const [name, jitter] of Object.entries(JITTERS)) {
   test(
     `of ${RUNS} symmetric paths with ${name} jitter at most one in a hundred is claimed to have a direction`,
-    { level: name === "independent" ? "sized" : "slow" },
+    { level: name === "independent" ? "sized" : "long" },
     () => {
       const rates = [10, 20, 50, 200].map((lines) => {
         let wrong = 0;

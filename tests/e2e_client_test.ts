@@ -68,7 +68,7 @@ const MEBIBYTES = volume(8, 200);
 
 test(`${MEBIBYTES} MiB of random lines through the piped client come back, in little memory`, {
   ignore: Deno.build.os !== "linux",
-  level: "slow",
+  level: "large",
 }, async () => {
   await using server = await ServerProcess.start(["--quiet"]);
   const dir = await Deno.makeTempDir();

@@ -143,7 +143,7 @@ test("runs of ping have a page too", { level: "slow" }, async () => {
   }
   const { code, stdout } = await tsecho(["compare", one, other, "--html", html]);
   assertEquals(code, 0);
-  assertMatch(stdout, /^COMPARE ping: every \d+ms, \d+ bytes a line, \ds time-out\n/);
+  assertMatch(stdout, /^COMPARE ping: every \d+ ?ms, \d+ bytes a line, \d+ ?s time-out\n/);
   const text = textOf(await Deno.readTextFile(html));
   assertStringIncludes(text, "Latency by percentile");
   assertStringIncludes(text, "round trip");

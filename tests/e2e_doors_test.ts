@@ -113,7 +113,7 @@ test("behind a balancer the lists and the limit are for the real client", async 
 const CONNECTS = volume(300, 1000);
 
 test(`the limit for one address holds under ${CONNECTS} connects at once, and others are served`, {
-  level: "slow",
+  level: "large",
 }, async () => {
   await using server = await ServerProcess.start(["tcp://:0", "--max-conns-per-ip", "20"]);
   const outcomes = await Promise.all(Array.from({ length: CONNECTS }, async () => {

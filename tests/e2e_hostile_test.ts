@@ -24,7 +24,7 @@ const MEBIBYTES = volume(128, 1024);
 
 test(`${MEBIBYTES} MiB without LF get the error line and cost no memory`, {
   ignore: !linux,
-  level: "slow",
+  level: "large",
 }, async () => {
   await using server = await ServerProcess.start();
   // What ordinary lines take, any use of the server takes.
@@ -57,7 +57,7 @@ const LINES = volume(500, 2000);
 
 test(
   `${CLIENTS} clients that send for ever and never read cost a bounded memory`,
-  { ignore: !linux, level: "slow" },
+  { ignore: !linux, level: "large" },
   async () => {
     await using server = await ServerProcess.start();
     using other = await server.connect();
@@ -101,7 +101,7 @@ test(
 
 const RESETS = volume(400, 10_000);
 
-test(`${RESETS} peers that connect and reset leave the server whole`, { level: "slow" }, async () => {
+test(`${RESETS} peers that connect and reset leave the server whole`, { level: "large" }, async () => {
   await using server = await ServerProcess.start(["--quiet"]);
   using held = await server.connect();
   await assertServes(held);

@@ -44,7 +44,7 @@ function assertTables(
   assertEquals(servers.map((it) => it.slice(0, 3)), [["web-1", "4 (100%)", `${end.received} (100%)`]]);
 }
 
-e2e("the page of a load in Chromium", { needs: BROWSER, ...SANITIZERS, level: "long" }, async (t) => {
+e2e("the page of a load in Chromium", { needs: BROWSER, ...SANITIZERS, level: "slow" }, async (t) => {
   await using folder = await Folder.make();
   await using server = await ServerProcess.start(["--tag", "web-1"]);
   const [html, json, copy] = ["run.html", "run.json", "copy.json"].map((it) => folder.file(it)) as [

@@ -94,7 +94,7 @@ test("load sends the lines of a file, and says what is wrong with one", async ()
   );
 });
 
-test("load says which file it cannot write, and ends when a disk is full", async () => {
+test("load says which file it cannot write, and ends when a disk is full", { level: "slow" }, async () => {
   await using folder = await Folder.make();
   await using server = await ServerProcess.start();
   const address = `127.0.0.1:${server.port}`;

@@ -84,7 +84,7 @@ async function assertExact(server: FaultyServer, lines: number, rate: number): P
 
 const FAULTS = "replies that a server drops, repeats, swaps or changes are counted exactly";
 
-test(`${FAULTS} over TCP`, { level: "slow" }, async () => {
+test(`${FAULTS} over TCP`, { level: "long" }, async () => {
   const lines = volume(3000, 60_000);
   await using server = new FaultyStreams();
   await assertExact(server, lines, volume(1500, 6000));

@@ -44,7 +44,7 @@ const WAITING = volume(200, 1000);
 
 test(
   `${WAITING} connections that wait to be accepted when the signal comes are served`,
-  { level: "slow" },
+  { level: "large" },
   async () => {
     await using server = await ServerProcess.start();
     const before = await server.connect();

@@ -72,7 +72,7 @@ function assertQuiet({ said, requests }: OpenPage): void {
 const OVER_TIME = ["Round trip over time", "Clock offset", "Lines a second", "Lines by second and latency"];
 const [ROUND_TRIP, OFFSET, , HEAT] = OVER_TIME as [string, string, string, string];
 
-e2e("a page in Chromium", { needs: BROWSER, ...SANITIZERS, level: "long" }, async (t) => {
+e2e("a page in Chromium", { needs: BROWSER, ...SANITIZERS, level: "slow" }, async (t) => {
   await using folder = await Folder.make();
   await using browser = await Browser.start();
   const page = samplePage();

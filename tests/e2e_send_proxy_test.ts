@@ -114,7 +114,7 @@ test("this server reads the header, of each version and over each transport", as
 
 test(
   "the header stands before the TLS handshake",
-  await needsTlsServer(),
+  { ...await needsTlsServer(), level: "slow" },
   () =>
     withCertificates(async (folder, identity) => {
       await using server = await ServerProcess.start(["tls://127.0.0.1:0", ...identity, ...PROXY]);

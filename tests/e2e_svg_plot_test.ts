@@ -37,7 +37,7 @@ function plots(): Plot[] {
 e2e("no label of a chart is cut off or lies on another, in a browser", {
   needs: BROWSER,
   ...SANITIZERS,
-  level: "long",
+  level: "slow",
 }, async () => {
   await using folder = await Folder.make();
   const page = renderPage({

@@ -52,7 +52,7 @@ for (const [name, key] of [["Ctrl-D", "\x04"], ["Ctrl-C", "\x03"]] as const) {
   });
 }
 
-test("prompt: control keys that mean nothing type nothing", async () => {
+test("prompt: control keys that mean nothing type nothing", { level: "slow" }, async () => {
   await using server = await ServerProcess.start();
   await using terminal = await startClient(server);
   await terminal.write("a\x1cb\x1dc\r"); // Ctrl-\, Ctrl-]
@@ -62,7 +62,7 @@ test("prompt: control keys that mean nothing type nothing", async () => {
   assertEquals(await terminal.code(), 0);
 });
 
-test("prompt: Ctrl-D between a reply and the next prompt ends it with 0", async () => {
+test("prompt: Ctrl-D between a reply and the next prompt ends it with 0", { level: "slow" }, async () => {
   await using server = await ServerProcess.start();
   for (let i = 0; i < 5; i++) { // the key comes before the prompt in some of them
     await using terminal = await startClient(server);
@@ -73,7 +73,7 @@ test("prompt: Ctrl-D between a reply and the next prompt ends it with 0", async 
   }
 });
 
-test("prompt: Ctrl-C in the middle of a line ends it too", async () => {
+test("prompt: Ctrl-C in the middle of a line ends it too", { level: "slow" }, async () => {
   await using server = await ServerProcess.start();
   await using terminal = await startClient(server);
   await terminal.write("half a");

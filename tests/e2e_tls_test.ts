@@ -57,7 +57,7 @@ const MEBIBYTES = volume(4, 20);
 
 test(
   `${MEBIBYTES} MiB of random lines go through TLS and come back`,
-  { ...linux, level: "slow" },
+  { ...linux, level: "large" },
   () =>
     withCertificates(async (folder, identity) => {
       await using server = await tlsServer(identity);
@@ -133,7 +133,7 @@ const VANISHING = volume(300, 10_000);
 
 test(
   `${VANISHING} clients that vanish in the middle of a handshake leave no descriptor behind`,
-  { ...linux, level: "slow" },
+  { ...linux, level: "large" },
   () =>
     withCertificates(async (folder, identity) => {
       await using server = await tlsServer(identity, "--quiet");

@@ -183,7 +183,7 @@ test("the client sends messages as datagrams and prints the replies", async () =
   assertEquals(stdout.split("\n").slice(0, -1).map((line) => unstamped(line)), ["one", "", "three"]);
 });
 
-test("the client as a filter: every line a datagram, every reply a line", { level: "slow" }, async () => {
+test("the client as a filter: every line a datagram, every reply a line", { level: "large" }, async () => {
   await using server = await ServerProcess.start(["udp://127.0.0.1:0", "--udp-rate", "0"]);
   const input = Array.from({ length: volume(2000, 20_000) }, (_, i) => `line ${i}\n`).join("") + "the rest";
   const { code, stdout, stderr } = await tsecho(["client", server.url("udp"), "--udp-rate", "0"], input);

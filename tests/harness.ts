@@ -16,14 +16,15 @@ export const E2E: readonly Need[] = ["env", "net", "read", "run", "write"].map((
  * Which runs have a test. Each feature has a quick one that fails when it is broken; what is slow beside it (its other
  * variants, a browser, a simulation) is not for the run that everybody waits for.
  *
- * | level     | what it is for                                | `test` | `test-binary` | `test-long`            |
- * | --------- | --------------------------------------------- | ------ | ------------- | ---------------------- |
- * | `"quick"` | the default                                   | yes    | yes           | no                     |
- * | `"sized"` | what more lines or cases prove better         | yes    | yes           | yes, in a large volume |
- * | `"slow"`  | more cases of what a quick test shows         | no     | yes           | yes, in a large volume |
- * | `"long"`  | what takes long, and the sources tell for all | no     | no            | yes, in a large volume |
+ * | level     | what it is for                                | `test` | `test-slow` | `test-long` | `test-binary` |
+ * | --------- | --------------------------------------------- | ------ | ----------- | ----------- | ------------- |
+ * | `"quick"` | the default                                   | yes    |             |             | yes           |
+ * | `"slow"`  | more cases of what a quick test shows         |        | yes         |             | yes           |
+ * | `"sized"` | what more lines or cases prove better         | yes    |             | larger      | yes           |
+ * | `"large"` | likewise, where few of them take long as well |        |             | larger      | yes           |
+ * | `"long"`  | what takes a machine for long                 |        |             | larger      |               |
  */
-export type Level = "quick" | "sized" | "slow" | "long";
+export type Level = "quick" | "slow" | "sized" | "large" | "long";
 
 /** Deno.test's options, and those of this project. */
 export interface Options extends Partial<Omit<Deno.TestDefinition, "fn">> {
@@ -55,11 +56,13 @@ export function environment(name: string): string | undefined {
 
 /** Whether this is `deno task test-long`. */
 export const LONG = environment("TSECHO_LONG") === "1";
+/** Whether this is `deno task test-slow`. */
+const SLOW = environment("TSECHO_SLOW") === "1";
 /** The levels of this run. */
-const LEVELS: readonly Level[] = LONG
-  ? ["sized", "slow", "long"]
+const LEVELS: readonly Level[] = LONG || SLOW
+  ? [...LONG ? ["sized", "large", "long"] as const : [], ...SLOW ? ["slow"] as const : []]
   : environment("TSECHO_BIN") !== undefined
-  ? ["quick", "sized", "slow"]
+  ? ["quick", "slow", "sized", "large"]
   : ["quick", "sized"];
 const path = environment("PATH")?.split(":") ?? [];
 

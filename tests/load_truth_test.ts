@@ -25,7 +25,7 @@ const T_OF_100 = 1.9842;
 
 test(
   "a queue at 90 % has the mean of its theory, and intervals of 100 batches cover it",
-  { level: "slow" },
+  { level: "long" },
   () => {
     // M/D/1: 10 ms and a wait of 10 ms × 0.9 / (2 × 0.1).
     const [seeds, lines, truth] = [volume(3, 100), 1_000_000, 55];
@@ -46,7 +46,7 @@ test(
 
 test(
   "the interval of a percentile covers that of the queue in the long run, where one of all lines would not",
-  { level: "slow" },
+  { level: "long" },
   () => {
     const [seeds, lines] = [volume(30, 400), 90 * 600];
     const long = new Distribution();
@@ -117,7 +117,7 @@ function partsOf(seed: number, spread: number, rise: number): number[] {
 for (const spread of [0.02, 0.07, 0.3, 1]) {
   test(
     `a steady run whose seconds differ by ${spread} is said to rise in at most 2 of 100, a rise is found`,
-    { level: "slow" },
+    { level: "long" },
     () => {
       const seeds = volume(300, 1000);
       const told = (rise: number) =>

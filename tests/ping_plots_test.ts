@@ -230,7 +230,7 @@ test("charts show the servers with the most replies, and the page says so", () =
   assertEquals(lines.map(({ name }) => name), tags.slice(4));
 });
 
-test("the page of a long run is small, whatever happens in it", { level: "slow" }, () => {
+test("the page of a long run is small, whatever happens in it", { level: "long" }, () => {
   const lines = volume(100_000, 1_000_000);
   const worlds: Record<string, World> = {
     "one server": { lines },

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import type { Axis, Layer, Plot, Quantity } from "../report/page/model.ts";
 import { textWidth } from "../report/page/svg/letters.ts";
 import { drawPlot } from "../report/page/svg/plot.ts";
-import { cases, test } from "./harness.ts";
+import { cases, test, volume } from "./harness.ts";
 import { assertProperty, CHARACTER } from "./properties.ts";
 import { type Element, everyElement, readElements, readPath } from "./svg_reader.ts";
 
@@ -74,14 +74,18 @@ const plot: fc.Arbitrary<Plot> = fc.record({
   layers: fc.array(layer, { maxLength: 12 }),
 });
 
-test("any chart is well-formed, has finite numbers only, and labels that keep apart", () => {
-  assertProperty(
-    fc.property(plot, (it) => {
-      for (const root of readElements(drawPlot(it))) checkVariant(root);
-    }),
-    { numRuns: cases(300) },
-  );
-});
+test(
+  "any chart is well-formed, has finite numbers only, and labels that keep apart",
+  { level: "sized" },
+  () => {
+    assertProperty(
+      fc.property(plot, (it) => {
+        for (const root of readElements(drawPlot(it))) checkVariant(root);
+      }),
+      { numRuns: cases(volume(100, 1000)) },
+    );
+  },
+);
 
 function checkVariant(root: Element) {
   const [, , width = 0, height = 0] = root.attributes.viewBox!.split(" ").map(Number);
