@@ -3,7 +3,7 @@ import { setImmediate } from "node:timers";
 import type { TLSSocket } from "node:tls";
 import { TlsFailure } from "./errors.ts";
 import { type Stream, writeAll } from "./stream.ts";
-import { freeNow, type Records } from "./tls_records.ts";
+import { freeNow, type OnFailure, type Records } from "./tls_records.ts";
 
 /** The connection as `node:tls` sees it: encrypted bytes are fed in, and those that it writes go to the stream. */
 class Wire extends Duplex {
@@ -61,17 +61,18 @@ export class SocketRecords implements Records {
   readonly socket: TLSSocket;
   readonly plain: Uint8Array[] = [];
   ended = false;
+  writing = false;
   /** Whether the handshake is over. */
   secured = false;
   readonly #wire: Wire;
-  readonly #onFailure: (error: Error) => void;
+  readonly #onFailure: OnFailure;
   #rejectWrite: ((error: Error) => void) | undefined;
 
   /**
    * @param wrap makes the TLS socket from the Duplex.
    * @param onFailure called with each error, also when nothing is being read or written.
    */
-  constructor(raw: Stream, wrap: (wire: Duplex) => TLSSocket, onFailure: (error: Error) => void) {
+  constructor(raw: Stream, wrap: (wire: Duplex) => TLSSocket, onFailure: OnFailure) {
     this.#onFailure = onFailure;
     this.#wire = new Wire(raw, (error) => this.#fail(error));
     this.socket = wrap(this.#wire);
@@ -91,16 +92,23 @@ export class SocketRecords implements Records {
     return 0;
   }
 
-  write(bytes: Uint8Array): Promise<number> {
-    return new Promise((resolve, reject) => {
-      this.#rejectWrite = reject;
-      // Its return value says nothing about the stream below, the callback does.
-      this.socket.write(bytes, (error) => {
-        this.#rejectWrite = undefined;
-        if (error) reject(error);
-        else resolve(bytes.length);
+  async write(bytes: Uint8Array): Promise<number> {
+    this.writing = true;
+    try {
+      return await new Promise((resolve, reject) => {
+        this.#rejectWrite = reject;
+        // Its return value says nothing about the stream below, the callback does.
+        this.socket.write(bytes, (error) => {
+          this.#rejectWrite = undefined;
+          if (error) reject(error);
+          else resolve(bytes.length);
+        });
       });
-    });
+    } catch (error) {
+      throw this.#onFailure(error as Error);
+    } finally {
+      this.writing = false;
+    }
   }
 
   async end(): Promise<void> {

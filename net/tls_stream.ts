@@ -3,6 +3,7 @@ import type { Duplex } from "node:stream";
 import { setImmediate } from "node:timers";
 import type { TLSSocket } from "node:tls";
 import { closeQuietly, type Stream } from "./stream.ts";
+import type { ServerHandle } from "./tls_handle.ts";
 import { NativeRecords } from "./tls_native.ts";
 import { freeNow, type Records } from "./tls_records.ts";
 import { SocketRecords } from "./tls_socket.ts";
@@ -27,38 +28,65 @@ const NOTHING: Uint8Array = new Uint8Array();
 export class TlsStream implements Stream {
   readonly #raw: Stream;
   #records: Records;
-  /** Until the first read or write after the handshake: the same records. */
+  /** Where a socket does the handshake, until the first read or write after it: the same records. */
   #socket: SocketRecords | undefined;
   #buffer = new Uint8Array(MIN_READ_SIZE);
   #shortReads = 0;
   #closed = false;
   #endSent = false;
-  #writing = false;
   #failure: Error | undefined;
-  /** Rejects when the handshake fails. */
+  /** Rejects when a socket's handshake fails. */
   #failed: PromiseWithResolvers<never> | undefined = Promise.withResolvers();
   readonly #onClose: (closing: Promise<void>) => void;
 
   /**
    * @param raw owned by the TLS stream from now on; closed if that cannot be made.
-   * @param wrap makes the TLS socket from the Duplex.
+   * @param tls makes the TLS socket from the Duplex, or is a server's part of one that does without.
    * @param onClose called when the stream is closed, with a promise that resolves once the close_notify is sent or
    *   cannot be.
    */
   constructor(
     raw: Stream,
-    wrap: (wire: Duplex) => TLSSocket,
+    tls: ((wire: Duplex) => TLSSocket) | ServerHandle,
     onClose: (closing: Promise<void>) => void = () => {},
   ) {
     this.#raw = raw;
     this.#onClose = onClose;
     this.#failed!.promise.catch(() => {}); // it may reject when nobody waits
     try {
-      this.#socket = this.#records = new SocketRecords(raw, wrap, (error) => this.#fail(error));
+      const onFailure = (error: Error) => this.#fail(error);
+      if (typeof tls === "function") this.#socket = this.#records = new SocketRecords(raw, tls, onFailure);
+      else this.#records = NativeRecords.begin(raw, tls, onFailure);
     } catch (error) {
       closeQuietly(raw);
       throw error;
     }
+  }
+
+  /**
+   * Does a server's handshake without a socket.
+   *
+   * @param early bytes already read from the stream.
+   * @throws the error that ended it; UnexpectedEof if the peer closed.
+   */
+  async accept(early: Uint8Array): Promise<void> {
+    const records = this.#records as NativeRecords;
+    try {
+      records.decrypt(early, NOTHING);
+      for (;;) {
+        await records.flushed(); // if it failed, the alert that tells the peer why
+        if (this.#failure !== undefined) throw this.#failure;
+        if (records.secured) break;
+        const n = await this.#raw.read(this.#buffer);
+        if (n === null) throw new Deno.errors.UnexpectedEof("the peer closed the connection");
+        this.#decrypt(n);
+      }
+    } catch (error) {
+      this.#fail(error as Error);
+      this.destroy();
+      throw this.#failure;
+    }
+    this.#begin();
   }
 
   /**
@@ -91,8 +119,7 @@ export class TlsStream implements Stream {
       this.destroy();
       throw this.#failure;
     }
-    this.#failed = undefined;
-    this.#buffer = new Uint8Array(MIN_READ_SIZE); // the handshake made it larger than an idle connection needs
+    this.#begin();
     return records.socket;
   }
 
@@ -121,19 +148,12 @@ export class TlsStream implements Stream {
     return buffer.length;
   }
 
-  async write(bytes: Uint8Array): Promise<number> {
-    if (this.#failure !== undefined) throw this.#failure;
-    if (this.#closed) throw new Deno.errors.BadResource("the stream is closed");
+  // Not async: each promise more takes time from short lines.
+  write(bytes: Uint8Array): Promise<number> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    if (this.#closed) return Promise.reject(new Deno.errors.BadResource("the stream is closed"));
     this.#takeOver();
-    this.#writing = true;
-    try {
-      return await this.#records.write(bytes);
-    } catch (error) {
-      this.#fail(error as Error);
-      throw this.#failure;
-    } finally {
-      this.#writing = false;
-    }
+    return this.#records.write(bytes);
   }
 
   async closeWrite(): Promise<void> {
@@ -147,7 +167,7 @@ export class TlsStream implements Stream {
   close(): void {
     if (this.#closed) throw new Deno.errors.BadResource("the stream is closed");
     this.#closed = true;
-    if (this.#failure !== undefined || this.#endSent || this.#writing) return this.destroy();
+    if (this.#failure !== undefined || this.#endSent || this.#records.writing) return this.destroy();
     this.#endSent = true;
     const told = withTimeout(this.#records.end(), CLOSE_NOTIFY_TIMEOUT_MS);
     this.#onClose(told.then(() => this.destroy(), () => this.destroy()));
@@ -159,6 +179,13 @@ export class TlsStream implements Stream {
     closeQuietly(this.#raw);
     this.#fail(new Deno.errors.Interrupted("the stream is closed"));
     this.#records.destroy(this.#failure!);
+  }
+
+  /** Ends the handshake. */
+  #begin(): void {
+    this.#failed = undefined;
+    this.#buffer = new Uint8Array(MIN_READ_SIZE); // the handshake made it larger than an idle connection needs
+    this.#shortReads = 0;
   }
 
   /** Lets the native part of the socket do the rest, if it can. */
@@ -182,8 +209,9 @@ export class TlsStream implements Stream {
     return filled;
   }
 
-  #fail(error: Error): void {
+  #fail(error: Error): Error {
     this.#failure ??= error;
     this.#failed?.reject(this.#failure);
+    return this.#failure;
   }
 }

@@ -61,6 +61,6 @@ export async function withTimeout<T>(
     const late = clock.sleep(millis, enough.signal).then((): typeof TIMED_OUT => TIMED_OUT);
     return await Promise.race([promise, late]);
   } finally {
-    enough.abort();
+    enough.abort(TIMED_OUT); // without a reason it would make an error, with a stack, for each wait
   }
 }
