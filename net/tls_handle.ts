@@ -131,7 +131,8 @@ export class HandleMaker {
 
 /** The class of handles, to which only a handle leads. */
 function findClass(): HandleClass {
-  const socket = new TLSSocket(new Duplex(), { isServer: true, secureContext: createSecureContext() });
+  const nowhere = new Duplex({ read() {}, write() {} });
+  const socket = new TLSSocket(nowhere, { isServer: true, secureContext: createSecureContext() });
   const { _handle: handle } = socket as unknown as { _handle: { constructor: HandleClass } };
   socket.destroy();
   return handle.constructor;

@@ -18,8 +18,8 @@ interface OwnHandle extends Handle {
 }
 
 /**
- * Records by the native part of a TLSSocket, without the rest of the socket, which takes a third of the CPU time of
- * pipelined lines, and 7 KiB of each connection or, from the handshake on, 12.
+ * Records by the native part of a TLSSocket, without the rest of the socket: that takes a third of the CPU time of
+ * pipelined lines, and, from the handshake on, 10 KiB of each connection.
  */
 export class NativeRecords implements Records {
   readonly plain: Uint8Array[];
