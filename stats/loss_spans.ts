@@ -22,6 +22,8 @@ export class LossSpans {
   #latest = -1;
   /** When a line was sent that was answered: seconds on the run's clock, and µs on the wall clock. */
   #answered: { at: number; wall: number } | undefined;
+  /** When the latest line was sent that was answered, in seconds since the run began; -1 if none was. */
+  answeredUntil = -1;
 
   /** @param timeout of a line, in seconds. */
   constructor(timeout: number, maxSpans: number = MAX_SPANS) {
@@ -33,6 +35,7 @@ export class LossSpans {
     if (!isVerdict(event)) return;
     const { seq, at, sent: wall, rtt } = event as ReplyEvent;
     if (event.fate !== "lost") {
+      if (rtt !== undefined) this.answeredUntil = Math.max(this.answeredUntil, at - rtt / 1e6);
       if (rtt !== undefined && wall !== undefined) this.#answered = { at: at - rtt / 1e6, wall };
       return;
     }

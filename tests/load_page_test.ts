@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { LoadDocument } from "../report/load_json.ts";
 import { LoadText } from "../report/load_text.ts";
 import { renderPage } from "../report/page/document.ts";
-import type { Plot } from "../report/page/model.ts";
+import type { LineLayer, Plot } from "../report/page/model.ts";
 import { readComparedRun } from "../report/compared_run.ts";
 import { LoadInterval } from "../stats/load_interval.ts";
 import { LOAD_PERCENTILES, type LoadDurations, type LoadSummary } from "../stats/load_summary.ts";
@@ -214,8 +214,25 @@ test("percentiles of the received lines are named so, with how many never came",
     lossy.note!,
     `${20 * 40} of ${1000 * 40} lines got no reply in time, and are in no percentile`,
   );
+  for (const layer of lossy.layers as LineLayer[]) {
+    const { kind, x, y } = layer;
+    assert(kind === "line" && x.length === y.length && y.every((it) => it !== null));
+    const most = layer.name === "response" ? 0.98 : 0.99; // what was not sent has no service time
+    assert(x.at(-1)! <= most && x.at(-1)! > 0.97, `${layer.name} ends where the sample is true no more`);
+  }
   const whole = plotOf(pageOf(runOf(3, (it) => answer(it, 9, 9))), "Latency by percentile");
   assert(!whole.note!.includes("no reply"), whole.description);
+});
+
+test("what is of all lines has no colour of a second server", () => {
+  const page = pageOf(runOf(3, (interval) => {
+    for (const tag of ["web-1", "web-2", "web-3"]) answer(interval, 500, 200, tag);
+  }));
+  for (const plot of plotsOf(page)) {
+    if (/stream delay/.test(plot.title)) continue;
+    const colours = plot.layers.flatMap((it) => it.kind === "heat" ? [] : [it.colour]);
+    assert(colours.every((it) => it <= 0 || it > 4), `${plot.title}: ${colours}`);
+  }
 });
 
 test("percentiles that lines without a reply leave no room for have no empty chart", () => {

@@ -49,6 +49,21 @@ test("a generator that was late makes neither a direction nor a steady state", (
   );
   assertStringIncludes(verdictOf(ok, "Direction"), "plain: downstream has most of the delay");
   assertEquals(verdictOf(ok, "Steady state"), "good: p99 neither rose nor fell");
+  const few = (fill: Fill) =>
+    pageOf(runOf(40, (interval, place) => {
+      fill(interval, place);
+      interval.planned += 50;
+      interval.unsent += 50;
+    }));
+  const told = "1050 lines/s planned, 1000 lines/s received";
+  assertEquals(
+    verdictOf(few(late), "Rate"),
+    `unsure: ${told}: this program was at its limit, and did not send as planned`,
+  );
+  assertEquals(
+    verdictOf(few((it) => slowDown(it)), "Rate"),
+    `bad: ${told}: replies did not keep up with the plan`,
+  );
   const short = pageOf(runOf(3, late));
   assertStringIncludes(verdictOf(short, "Steady state"), "plain: not judged: that takes 30 s");
 });

@@ -98,6 +98,41 @@ test("a server has the same colour in every chart, and lost lines are all marked
   }
 });
 
+test("the mark of an outage is as long as the verdict says, to the end of a run that it ends", () => {
+  for (
+    const [isLost, from, to] of [
+      [(seq: number) => seq > 100 && seq < 111, 1.01, 1.11],
+      [(seq: number) => seq > 290, 2.91, 8],
+      [() => true, 0.01, 8],
+    ] as const
+  ) {
+    const stats = runOf({ lines: 300, isLost });
+    const { summary } = endOf(stats);
+    const plots = plotsOf(pingPage(START, endOf(stats), { json: "{}", whole: true }, ""));
+    const plot = plots.get("Round trip over time") ?? plots.get("Lost lines over time")!;
+    const [[began, ended] = [NaN, NaN]] = layersOf(plot, "spans")[0]!.spans;
+    assertAlmostEquals(began, from, 1e-3);
+    assertAlmostEquals(ended, to, 1e-3);
+    assertAlmostEquals(ended - began, summary.loss_pattern!.longest.duration, 0.011); // the first has no line before
+    assertEquals(plot.note, "A red span is an outage: it ends where a line was sent that was answered.");
+  }
+  const [single] = layersOf(
+    plotsOf(pageOf({ lines: 30, isLost: (seq) => seq === 9 })).get("Round trip over time")!,
+    "spans",
+  );
+  assertAlmostEquals(single!.spans[0]![1] - single!.spans[0]![0], 0, 1e-6);
+});
+
+test("a chart says how many lines were not sent, which it has no mark for", () => {
+  const stats = runOf({ lines: 30 });
+  stats.add({ fate: "missed", seq: 0, at: 0.5, count: 19, reason: "ping was late" });
+  const plots = plotsOf(pingPage(START, endOf(stats), { json: "{}", whole: true }, ""));
+  assertEquals(
+    plots.get("Round trip over time")!.note,
+    "19 lines were not sent in time: where several in a row were not, the curve has a gap.",
+  );
+});
+
 test("a line is broken where lines were lost, and only there", () => {
   const [line] = layersOf(
     plotsOf(pageOf({ lines: 50, isLost: (seq) => seq > 20 && seq < 26 })).get("Round trip over time")!,

@@ -26,7 +26,7 @@ const name = fc.oneof(
 const numbers = fc.array(number, { maxLength: 40 });
 const values = fc.array(value, { maxLength: 40 });
 const ascending = numbers.map((it) => it.toSorted((a, b) => a - b));
-const colour = fc.integer({ min: -1, max: 20 });
+const colour = fc.integer({ min: -2, max: 20 });
 
 const layer: fc.Arbitrary<Layer> = fc.oneof(
   fc.record({

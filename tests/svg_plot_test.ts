@@ -243,6 +243,11 @@ test("the ninth colour is the first one, dashed", () => {
   assertEquals(lines, [undefined, "6 3"]);
 });
 
+test("losses and what is drawn in the colour of text have no colour of the palette", () => {
+  const plot = plotOf([-1, -2].map((colour) => line([0, 1], [colour, colour + 1], { colour })));
+  for (const name of ["loss", "ink"]) assertEquals(new Drawing(plot).shapes("l", name).length, 1, name);
+});
+
 test("ticks are round, and say their unit", () => {
   const table: [Quantity, min: number, max: number, labels: string][] = [
     ["time", 0, 4, "0 | 0.5 s | 1.0 s | 1.5 s | 2.0 s | 2.5 s | 3.0 s | 3.5 s | 4.0 s"],

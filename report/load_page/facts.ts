@@ -150,11 +150,13 @@ const MANY_LATER = 0.1;
  * @param later lines that came after the plan's end.
  */
 function rateVerdict(summary: LoadSummary, later: number): [tone: Tone, text: string] {
-  const { loop, planned, received, pending } = summary;
+  const { loop, planned, received, pending, generator } = summary;
   const told = rateLine(summary);
   if (loop === "closed") return ["plain", told];
   if (received + pending < KEPT_UP * planned) {
-    return ["bad", `${told}: replies did not keep up with the plan`];
+    return generator.verdict === "limited"
+      ? ["unsure", `${told}: this program was at its limit, and did not send as planned`]
+      : ["bad", `${told}: replies did not keep up with the plan`];
   }
   if (later === 0) return ["plain", told];
   const isMany = later > MANY_LATER * planned;

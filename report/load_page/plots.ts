@@ -12,8 +12,10 @@ import { type Course, type HeatMap, MAX_DRAWN_SERVERS, type Spread } from "./cou
 import { nameOf } from "./tables.ts";
 import { durationText } from "../../time/duration.ts";
 
-/** Colours of the palette. */
-const COLOURS = { first: 0, second: 1, third: 2, failed: 5, losses: -1 };
+/** Colours of what belongs to no server: no two servers are to be taken for two percentiles, though one is for one. */
+const COLOURS = { first: 0, second: -2, third: 7, failed: 5, losses: -1 };
+/** From how many connections on there is something to see. */
+const MIN_CONNECTS = 10;
 /** The most bars of the histogram. */
 const MAX_BARS = 40;
 /** Quantiles drawn for each tenfold of 1 / (1 - quantile). */
@@ -116,7 +118,7 @@ export function byPercentile(start: LoadStart, { stats, summary }: LoadEnd): Plo
   const layers = [
     ...isOpen ? [quantileLine("response", COLOURS.first, total.response, stats)] : [],
     quantileLine("service", isOpen ? COLOURS.second : COLOURS.first, total.service, stats),
-  ].filter(({ y }) => y.filter((it) => it !== null).length > 1);
+  ].filter(({ y }) => y.length > 1);
   if (layers.length === 0) return [];
   return [{
     title: "Latency by percentile of the received lines",
@@ -224,7 +226,7 @@ export function sendLagOverTime({ summary }: LoadEnd, course: Course): Plot[] {
 /** What connections and their handshakes took. */
 export function connects({ reconnect }: LoadStart, { stats }: LoadEnd): Plot[] {
   const { connect, handshake } = stats.total;
-  if (connect.count < 2) return [];
+  if (connect.count < MIN_CONNECTS) return [];
   const layers = [
     quantileLine("connect", COLOURS.first, connect, stats),
     ...handshake.count > 1 ? [quantileLine("TLS handshake", COLOURS.second, handshake, stats)] : [],
@@ -291,15 +293,15 @@ function durationAxis(label: string, least: number, most: number): Axis {
   return { label, quantity: "duration", ...isWide ? { scale: "log" } : { min: 0 } };
 }
 
-/** The values of rising quantiles, up to the maximum; null from where lines that never came leave no room for one. */
+/** The values of rising quantiles, up to the maximum, or to where lines that never came leave no room for one. */
 function quantileLine(name: string, colour: number, values: Distribution, stats: LoadStats): LineLayer {
   const came = stats.neverCame(name === "response" || name === "service" ? name : "connect");
   const steps = Math.floor(QUANTILES_A_DECADE * Math.log10(Math.max(values.count, 1)));
   const quantiles = values.count === 0
     ? []
     : Array.from({ length: steps + 1 }, (_, step) => 1 - 10 ** (-step / QUANTILES_A_DECADE));
-  const y = quantiles.map((it) => isBeyond(100 * it, came) ? null : values.percentile(100 * it) / 1000);
-  return line(name, colour, quantiles, y);
+  const known = quantiles.filter((it) => !isBeyond(100 * it, came));
+  return line(name, colour, known, known.map((it) => values.percentile(100 * it) / 1000));
 }
 
 function maximumOf(values: Value[], x: number[]): [most: number, at: number] {
@@ -348,7 +350,7 @@ function badLayers({ losses }: Course): Layer[] {
 
 function badText({ losses }: Course): string {
   const { length } = losses.spans();
-  if (length === 0) return "No line was lost, failed or was not sent.";
+  if (length === 0) return "Every line was sent, and none was lost or failed.";
   const lines = losses.lines === 1 ? "1 line was" : `${losses.lines} lines were`;
   return `Marked: ${counted(length, "span")} in which ${lines} lost, failed or not sent.${
     losses.overdue.y.some((it) => it > 0)

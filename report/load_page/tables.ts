@@ -5,7 +5,7 @@ import { LOAD_PERCENTILES, type PercentileName } from "../../stats/load_summary.
 import type { LoadTrial } from "../../stats/load_trial.ts";
 import { parseThresholdOf, type Verdict } from "../../stats/threshold.ts";
 import { counted } from "../../failure.ts";
-import { millis, percent, withBound } from "../format.ts";
+import { millis, withBound } from "../format.ts";
 import {
   byCount,
   DIRECTIONS,
@@ -108,7 +108,7 @@ export function countTable(summary: LoadSummary): Table {
     rows: [...counts, ["errors", errors] as const].map(([name, count]) => [
       name,
       String(count),
-      planned === 0 ? "-" : percent(count / planned),
+      planned === 0 ? "-" : `${Number((100 * count / planned).toPrecision(3))}%`,
     ]),
   };
 }

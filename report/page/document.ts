@@ -81,9 +81,14 @@ function escapeData(json: string): string {
 function renderFacts({ facts }: Page): string {
   if (facts.length === 0) return "";
   const shown = facts.map(({ name, value }) =>
-    `<div><dt>${markup(name)}</dt><dd>${markup(value)}</dd></div>`
+    `<div><dt>${markup(name)}</dt><dd>${markup(unbroken(value))}</dd></div>`
   );
   return `<dl class="facts">\n${shown.join("\n")}\n</dl>`;
+}
+
+/** A text in which no line begins with a unit. */
+function unbroken(text: string): string {
+  return text.replaceAll(/(?<=\d) (?=(?:m?s|ppm)\b)/g, "\u00a0");
 }
 
 /** A verdict's tone is told by a sign as well as by its colour. */

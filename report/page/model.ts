@@ -106,7 +106,10 @@ export type Layer =
 export interface LineLayer {
   kind: "line";
   name: string;
-  /** A number of the palette, from 0; -1 is the colour of losses. A server's tag has the same one in every chart. */
+  /**
+   * A number of the palette, from 0; -1 is the colour of losses, -2 that of text. A server's tag has the same one in every
+   * chart.
+   */
   colour: number;
   x: number[];
   y: Value[];

@@ -50,7 +50,7 @@ button:hover { border-color: var(--muted); }
 .facts dt { color: var(--muted); font-size: 13px; }
 .facts dd { margin: 0; overflow-wrap: anywhere; }
 .verdicts { margin: 0 0 20px; padding: 0; list-style: none; border: 1px solid var(--grid); border-radius: 8px; background: var(--raised); }
-.verdicts li { display: grid; grid-template-columns: 20px minmax(90px, 150px) 1fr; gap: 0 10px; padding: 9px 14px; }
+.verdicts li { display: grid; grid-template-columns: 20px minmax(90px, 190px) 1fr; gap: 0 10px; padding: 9px 14px; }
 .verdicts li + li { border-top: 1px solid var(--grid); }
 .verdicts b { font-weight: 600; }
 .mark { font-weight: 700; text-align: center; color: var(--muted); }
@@ -107,6 +107,7 @@ footer { margin-top: 48px; padding-top: 16px; border-top: 1px solid var(--grid);
   .facts dt { padding-top: 1px; }
   .verdicts li { grid-template-columns: 20px 1fr; }
   tbody th { min-width: 40vw; white-space: normal; }
+  td { white-space: nowrap; }
   .verdicts li > :last-child { grid-column: 2; }
   .where { width: 100%; min-height: 20px; text-align: right; }
   tbody th, thead th:first-child { position: sticky; left: 0; z-index: 1; padding-right: 12px; background: var(--ground); }

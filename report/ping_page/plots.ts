@@ -30,7 +30,7 @@ export class CoursePlots {
     this.#summary = summary;
     this.#course = course;
     this.#servers = servers;
-    this.#timeline = new Timeline(summary, course.run.losses.spans());
+    this.#timeline = new Timeline(summary, course.run.losses);
     this.#bins = Math.floor(MAX_BINS / Math.max(1, servers.length));
   }
 
@@ -44,6 +44,7 @@ export class CoursePlots {
       return [{
         title: "Lost lines over time",
         description: `${timeline.lossText}.`,
+        ...timeline.noteOfLosses,
         x: timeline.axis,
         y: { label: "lost", quantity: "share", min: 0, max: 1 },
         layers: losses,
@@ -53,6 +54,7 @@ export class CoursePlots {
     return [{
       title: "Round trip over time",
       description: `${figures(rtt)}; ${timeline.lossText}.`,
+      ...timeline.noteOfLosses,
       x: timeline.axis,
       y: durationAxis("round trip", series.flatMap(({ bins }) => bins)),
       layers: [...series.flatMap(({ bins, colour, name }) => timeline.series(bins, colour, name)), ...losses],

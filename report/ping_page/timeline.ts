@@ -1,8 +1,9 @@
 /** What happened when: the axis of time that all charts of a run share, its lost lines, and series in bins. */
 import type { Bin } from "../../stats/binned_series.ts";
-import type { LossSpan } from "../../stats/loss_spans.ts";
+import type { LossSpan, LossSpans } from "../../stats/loss_spans.ts";
 import type { Summary } from "../../stats/summary.ts";
 import { median } from "../../stats/trend.ts";
+import { counted } from "../../failure.ts";
 import { lossText } from "../format.ts";
 import type { Axis, Layer, Value } from "../page/model.ts";
 import { chartMillis, chartSeconds, scaleFor } from "./shown.ts";
@@ -18,14 +19,17 @@ export class Timeline {
   readonly axis: Axis;
   readonly #summary: Summary;
   readonly #losses: LossSpan[];
+  /** When the last line was sent that was answered. */
+  readonly #answeredUntil: number;
 
-  constructor(summary: Summary, losses: LossSpan[]) {
+  constructor(summary: Summary, losses: LossSpans) {
     this.axis = {
       ...{ label: "time since the run began", quantity: "time", min: 0 },
       max: chartSeconds(summary.duration),
     };
     this.#summary = summary;
-    this.#losses = losses;
+    this.#losses = losses.spans();
+    this.#answeredUntil = losses.answeredUntil;
   }
 
   /** How many lines were lost, in words. */
@@ -34,12 +38,36 @@ export class Timeline {
     return lost === 0 ? "none lost" : `${lost} lost (${lossText(loss)})`;
   }
 
-  /** Where lines were lost; nothing if none was. */
+  /** What marks and gaps are, where that is not plain. */
+  get noteOfLosses(): { note?: string } {
+    const { missed } = this.#summary;
+    const told = [
+      ...this.#losses.some(({ lines }) => lines > 1)
+        ? ["A red span is an outage: it ends where a line was sent that was answered."]
+        : [],
+      ...missed > 0
+        ? [
+          `${
+            counted(missed, "line was", "lines were")
+          } not sent in time: where several in a row were not, the curve has a gap.`,
+        ]
+        : [],
+    ];
+    return told.length === 0 ? {} : { note: told.join(" ") };
+  }
+
+  /** Where lines were lost: a line as a stroke, several as the time that they took; nothing if none was. */
   losses(): Layer[] {
     if (this.#losses.length === 0) return [];
-    const spans = this.#losses.map((
-      { from, to },
-    ): [number, number] => [chartSeconds(from), chartSeconds(to)]);
+    const { interval, duration } = this.#summary;
+    const spans = this.#losses.map(({ from, to, lines }): [number, number] => {
+      if (lines === 1) return [chartSeconds(from), chartSeconds(to)];
+      const next = to + (interval ?? (to - from) / (lines - 1));
+      return [
+        chartSeconds(from),
+        chartSeconds(to > this.#answeredUntil ? duration : Math.min(next, duration)),
+      ];
+    });
     return [{ kind: "spans", name: `lost (${this.#summary.lost})`, colour: LOSS, spans }];
   }
 

@@ -18,7 +18,8 @@ export interface Pen {
 }
 
 export function colourName(colour: number): string {
-  return colour < 0 ? "loss" : `c${Math.trunc(colour) % 8}`;
+  if (colour < 0) return colour < -1 ? "ink" : "loss";
+  return `c${Math.trunc(colour) % 8}`;
 }
 
 /** Draws the layers of a chart, the later ones over the earlier ones. */

@@ -51,7 +51,8 @@ export function drawLayer(layer: Layer, frame: Frame, detail: Detail, alone: boo
 
 /** The class of a layer's colour. */
 export function colourClass(colour: number): string {
-  return colour < 0 ? "loss" : `c${Math.trunc(colour) % COLOURS}`;
+  if (colour < 0) return colour < -1 ? "ink" : "loss";
+  return `c${Math.trunc(colour) % COLOURS}`;
 }
 
 /** Colours that come round again are dashed. */
