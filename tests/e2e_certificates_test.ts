@@ -5,7 +5,6 @@ import { failing, run, ServerProcess, TSECHO, tsecho, unstamped, within } from "
 import { connect, needsTlsServer, serveCertificate, tlsServer, withCertificates } from "./tls_helpers.ts";
 
 const options = await needsTlsServer("openssl");
-const long = { ...options, level: "sized" } as const;
 
 /** What `openssl req -newkey` makes fastest. */
 const EC = ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"];
@@ -19,7 +18,7 @@ function makesOne(san: string): string {
 
 test(
   "what is wrong with the server's files is said at the start",
-  long,
+  options,
   () =>
     withCertificates(async (folder) => {
       await run([
@@ -87,85 +86,96 @@ test(
     }),
 );
 
-test("why a TLS connection cannot be had is said", long, () =>
-  withCertificates(async (folder, identity) => {
-    await using server = await ServerProcess.start(["tls://127.0.0.1:0", "tcp://127.0.0.1:0", ...identity]);
-    await using other = await serveCertificate(folder, "other");
-    await using expired = await serveCertificate(folder, "expired");
-    await using self = await serveCertificate(folder, "self");
-    await using ca = await serveCertificate(folder, "ca");
-    const trust = ["--ca", folder.file("ca.pem")];
-    const plain = server.url("tcp").replace("tcp", "tls");
-    const table: [string, string[], string][] = [
-      [server.url("tls"), [], "the certificate is not trusted; name the file of its CA with --ca"],
-      [self.url, [], "the certificate is not trusted; name the file of its CA with --ca"],
-      [self.url, trust, "the certificate is not trusted; name the file of its CA with --ca"],
-      [
-        other.url,
-        trust,
-        "the certificate is for another name: other.example; --server-name tells which to expect",
-      ],
-      [
-        server.url("tls"),
-        [...trust, "--server-name", "other.example"],
-        "the certificate is for another name: localhost or 127.0.0.1; --server-name tells which to expect",
-      ],
-      [expired.url, trust, "the certificate has expired"],
-      [
-        ca.url,
-        trust,
-        `the certificate is not trusted: it is a CA's own, not a server's; this makes one: ${
-          makesOne("IP:127.0.0.1")
-        }`,
-      ],
-      [plain, trust, "the peer does not speak TLS; is it a tcp:// endpoint?"],
-    ];
-    for (const [url, args, reason] of table) {
-      const { code, stdout, stderr } = await failing(["client", url, ...args, "-m", "hello"]);
-      assertEquals({ code, stdout, stderr }, {
-        code: 1,
-        stdout: "",
-        stderr: `tsecho: Cannot connect to "${url}": ${reason}\n`,
-      });
-    }
-    // And the ways to connect all the same.
-    const self127 = self.url.replace("127.0.0.1", "localhost");
-    const insecure = "tsecho: --insecure: the server's certificate is not verified, it may be anybody's\n";
-    const ways: [string, string[], string][] = [
-      [other.url, [...trust, "--server-name", "other.example"], ""],
-      [self127, ["--ca", folder.file("self.pem")], ""],
-      [self.url, ["--insecure"], insecure],
-      [other.url, ["--insecure"], insecure],
-      [expired.url, ["--insecure"], insecure],
-    ];
-    for (const [url, args, said] of ways) {
-      const { code, stdout, stderr } = await tsecho(["client", url, ...args, "-m", "hello"]);
-      assertEquals([code, stderr, unstamped(stdout)], [0, said, "hello\n"], `${url} ${args.join(" ")}`);
-    }
-    const wrong = await failing(["client", server.url("tls"), "--ca", folder.file("server.key"), "-m", "x"]);
-    assertEquals(
-      wrong.stderr,
-      `tsecho: Cannot use "${folder.file("server.key")}": there is not a certificate (PEM) in it\n`,
-    );
-    // A server that goes in the middle of the handshake.
-    for (const way of [trust, ["--insecure"]]) {
-      using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-      const url = `tls://127.0.0.1:${listener.addr.port}`;
-      const asking = tsecho(["client", url, ...way, "-m", "hello"]);
-      {
-        using conn = await within(listener.accept(), "the client");
-        await within(conn.read(new Uint8Array(65536)), "its handshake");
+test(
+  "why a TLS connection cannot be had is said",
+  options,
+  () =>
+    withCertificates(async (folder, identity) => {
+      await using server = await ServerProcess.start(["tls://127.0.0.1:0", "tcp://127.0.0.1:0", ...identity]);
+      await using other = await serveCertificate(folder, "other");
+      await using expired = await serveCertificate(folder, "expired");
+      await using self = await serveCertificate(folder, "self");
+      await using ca = await serveCertificate(folder, "ca");
+      const trust = ["--ca", folder.file("ca.pem")];
+      const plain = server.url("tcp").replace("tcp", "tls");
+      const table: [string, string[], string][] = [
+        [server.url("tls"), [], "the certificate is not trusted; name the file of its CA with --ca"],
+        [self.url, [], "the certificate is not trusted; name the file of its CA with --ca"],
+        [self.url, trust, "the certificate is not trusted; name the file of its CA with --ca"],
+        [
+          other.url,
+          trust,
+          "the certificate is for another name: other.example; --server-name tells which to expect",
+        ],
+        [
+          server.url("tls"),
+          [...trust, "--server-name", "other.example"],
+          "the certificate is for another name: localhost or 127.0.0.1; --server-name tells which to expect",
+        ],
+        [expired.url, trust, "the certificate has expired"],
+        [
+          ca.url,
+          trust,
+          `the certificate is not trusted: it is a CA's own, not a server's; this makes one: ${
+            makesOne("IP:127.0.0.1")
+          }`,
+        ],
+        [plain, trust, "the peer does not speak TLS; is it a tcp:// endpoint?"],
+      ];
+      for (const [url, args, reason] of table) {
+        const { code, stdout, stderr } = await failing(["client", url, ...args, "-m", "hello"]);
+        assertEquals({ code, stdout, stderr }, {
+          code: 1,
+          stdout: "",
+          stderr: `tsecho: Cannot connect to "${url}": ${reason}\n`,
+        });
       }
-      const { code, stderr } = await asking;
+      // And the ways to connect all the same.
+      const self127 = self.url.replace("127.0.0.1", "localhost");
+      const insecure = "tsecho: --insecure: the server's certificate is not verified, it may be anybody's\n";
+      const ways: [string, string[], string][] = [
+        [other.url, [...trust, "--server-name", "other.example"], ""],
+        [self127, ["--ca", folder.file("self.pem")], ""],
+        [self.url, ["--insecure"], insecure],
+        [other.url, ["--insecure"], insecure],
+        [expired.url, ["--insecure"], insecure],
+      ];
+      for (const [url, args, said] of ways) {
+        const { code, stdout, stderr } = await tsecho(["client", url, ...args, "-m", "hello"]);
+        assertEquals([code, stderr, unstamped(stdout)], [0, said, "hello\n"], `${url} ${args.join(" ")}`);
+      }
+      const wrong = await failing([
+        "client",
+        server.url("tls"),
+        "--ca",
+        folder.file("server.key"),
+        "-m",
+        "x",
+      ]);
+      assertEquals(
+        wrong.stderr,
+        `tsecho: Cannot use "${folder.file("server.key")}": there is not a certificate (PEM) in it\n`,
+      );
+      // A server that goes in the middle of the handshake.
+      for (const way of [trust, ["--insecure"]]) {
+        using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+        const url = `tls://127.0.0.1:${listener.addr.port}`;
+        const asking = tsecho(["client", url, ...way, "-m", "hello"]);
+        {
+          using conn = await within(listener.accept(), "the client");
+          await within(conn.read(new Uint8Array(65536)), "its handshake");
+        }
+        const { code, stderr } = await asking;
+        assertEquals(code, 1);
+        const reason = "the server closed the connection in the TLS handshake";
+        assertEquals(stderr.replace(insecure, ""), `tsecho: Cannot connect to "${url}": ${reason}\n`);
+      }
+      // A client without TLS is not answered, and said.
+      const { code } = await tsecho(["client", server.url("tls").replace("tls", "tcp"), "-m", "hello"]);
       assertEquals(code, 1);
-      const reason = "the server closed the connection in the TLS handshake";
-      assertEquals(stderr.replace(insecure, ""), `tsecho: Cannot connect to "${url}": ${reason}\n`);
-    }
-    // A client without TLS is not answered, and said.
-    const { code } = await tsecho(["client", server.url("tls").replace("tls", "tcp"), "-m", "hello"]);
-    assertEquals(code, 1);
-    await server.stderr.until(/warn refuse reason="TLS handshake failed" .*does not speak TLS/);
-  }));
+      await server.stderr.until(/warn refuse reason="TLS handshake failed" .*does not speak TLS/);
+    }),
+);
 
 test(
   "the system's certificates are trusted",

@@ -149,7 +149,7 @@ test("the permissions of the command are enough, and no question is ever asked",
   assert(!server.stderr.text.includes("NotCapable"));
 });
 
-test("the demo shows the main job and succeeds", async () => {
+test("the demo shows the main job and succeeds", { level: "slow" }, async () => {
   const { code, stdout, stderr } = await run([
     ...[
       Deno.execPath(),

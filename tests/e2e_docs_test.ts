@@ -322,7 +322,7 @@ e2e(
   },
 );
 
-e2e("the certificate that docs/deploy.md makes is trusted", TLS, async () => {
+e2e("the certificate that docs/deploy.md makes is trusted", { ...TLS, level: "slow" }, async () => {
   const blocks = await blocksOf("docs/deploy.md", "## With TLS");
   const { text } = blocks.find((it) => it.text.startsWith("openssl req"))!;
   await using reader = await Reader.start();

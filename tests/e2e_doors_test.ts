@@ -35,22 +35,9 @@ for host in sys.argv[2:]:
   });
 }
 
-test("--allow and --deny decide who is served, and deny wins", async () => {
-  const table: [string[], Record<string, boolean>][] = [
-    [["--allow", "127.0.0.0/30"], { "127.0.0.1": true, "127.0.0.3": true, "127.0.0.4": false, "::1": false }],
-    [["--allow", "::1"], { "127.0.0.1": false, "::1": true }],
-    [["--allow", "127.0.0.1,::1"], { "127.0.0.1": true, "127.0.0.2": false, "::1": true }],
-    [["--allow", "::ffff:127.0.0.1"], { "127.0.0.1": true, "127.0.0.2": false, "::1": false }],
-    [["--deny", "127.0.0.2"], { "127.0.0.1": true, "127.0.0.2": false, "::1": true }],
-    [["--deny", "::/0"], { "127.0.0.1": true, "::1": false }],
-    [["--deny", "0.0.0.0/0"], { "127.0.0.1": false, "::1": true }],
-    [["--allow", "127.0.0.0/8", "--deny", "127.0.0.2"], {
-      "127.0.0.1": true,
-      "127.0.0.2": false,
-      "::1": false,
-    }],
-    [["--allow", "127.0.0.1", "--deny", "127.0.0.0/8"], { "127.0.0.1": false }],
-  ];
+type Lists = [args: string[], served: Record<string, boolean>][];
+
+async function assertServed(table: Lists): Promise<void> {
   for (const [args, expected] of table) {
     await using server = await ServerProcess.start(["tcp://:0", ...args]);
     const answered = await answers(server, ...Object.keys(expected));
@@ -62,7 +49,37 @@ test("--allow and --deny decide who is served, and deny wins", async () => {
       assertStringIncludes(server.stderr.text, "warn refuse reason=denied count=1 total=1 last_peer=");
     }
   }
-});
+}
+
+test("--allow and --deny decide who is served, and deny wins", () =>
+  assertServed([
+    [["--allow", "127.0.0.1,::1"], { "127.0.0.1": true, "127.0.0.2": false, "::1": true }],
+    [["--allow", "127.0.0.0/8", "--deny", "127.0.0.2"], {
+      "127.0.0.1": true,
+      "127.0.0.2": false,
+      "::1": false,
+    }],
+  ]));
+
+test(
+  "--allow and --deny take blocks, IPv4 within IPv6, and all addresses",
+  { level: "slow" },
+  () =>
+    assertServed([
+      [["--allow", "127.0.0.0/30"], {
+        "127.0.0.1": true,
+        "127.0.0.3": true,
+        "127.0.0.4": false,
+        "::1": false,
+      }],
+      [["--allow", "::1"], { "127.0.0.1": false, "::1": true }],
+      [["--allow", "::ffff:127.0.0.1"], { "127.0.0.1": true, "127.0.0.2": false, "::1": false }],
+      [["--deny", "127.0.0.2"], { "127.0.0.1": true, "127.0.0.2": false, "::1": true }],
+      [["--deny", "::/0"], { "127.0.0.1": true, "::1": false }],
+      [["--deny", "0.0.0.0/0"], { "127.0.0.1": false, "::1": true }],
+      [["--allow", "127.0.0.1", "--deny", "127.0.0.0/8"], { "127.0.0.1": false }],
+    ]),
+);
 
 test("the lists hold for datagrams, and not for Unix sockets", async () => {
   await using folder = await Folder.make();

@@ -58,7 +58,7 @@ test("an open loop plans what its rate says in each second, and the warm-up is i
   assertEquals([planned, received, response!.count, send_lag!.count], [250, 250, 250, 250]);
 });
 
-test("an open loop ends its plan where the line after the last one would be", async () => {
+test("an open loop ends its plan where the line after the last one would be", { level: "slow" }, async () => {
   await using server = await ServerProcess.start();
   const { sum, run } = await total(server.url("tcp"), { connections: 2, rate: 1000, count: 400, warmup: 0 });
   assertEquals([sum.planned, sum.received, run.summary().duration], [400, 400, 0.4]);

@@ -25,7 +25,7 @@ test("load refuses more connections than it may have descriptors for, and says w
   );
 });
 
-test("load sends the lines of a file, and says what is wrong with one", async () => {
+test("load sends the lines of a file", async () => {
   await using folder = await Folder.make();
   const file = folder.file("lines");
   await using server = await ServerProcess.start();
@@ -46,6 +46,13 @@ test("load sends the lines of a file, and says what is wrong with one", async ()
   assertEquals(code, 0);
   assertStringIncludes(stdout, `lines of ${file}`);
   assertStringIncludes(stdout, "40 lines sent, 40 received");
+});
+
+test("load says what is wrong with a file of lines", { level: "slow" }, async () => {
+  await using folder = await Folder.make();
+  const file = folder.file("lines");
+  await using server = await ServerProcess.start();
+  const address = `127.0.0.1:${server.port}`;
   for (
     const [text, reason] of [["", "there are none in it"], [
       `a\n${"x".repeat(65_001)}`,

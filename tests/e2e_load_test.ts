@@ -42,16 +42,20 @@ test("load counts lines in a closed loop, as many as asked for", async () => {
   assertNotMatch(stdout, /\x1b|\r/);
 });
 
-test("load's generator uses no more cores than there are, however short the run", async () => {
-  await using server = await ServerProcess.start();
-  const short = ["-n", "200", "-c", "3", "--depth", "100", "--warmup", "0s"];
-  for (let run = 0; run < 3; run++) { // the last line is sent some 3 ms after the first
-    const { code, stdout } = await tsecho(["load", ...short, `127.0.0.1:${server.port}`]);
-    assertEquals(code, 0);
-    const [, used] = /it used ([\d.]+) % of a core/.exec(stdout) ?? [];
-    assert(Number(used ?? 0) < 110 * navigator.hardwareConcurrency, stdout); // the processor's clock ticks
-  }
-});
+test(
+  "load's generator uses no more cores than there are, however short the run",
+  { level: "slow" },
+  async () => {
+    await using server = await ServerProcess.start();
+    const short = ["-n", "200", "-c", "3", "--depth", "100", "--warmup", "0s"];
+    for (let run = 0; run < 3; run++) { // the last line is sent some 3 ms after the first
+      const { code, stdout } = await tsecho(["load", ...short, `127.0.0.1:${server.port}`]);
+      assertEquals(code, 0);
+      const [, used] = /it used ([\d.]+) % of a core/.exec(stdout) ?? [];
+      assert(Number(used ?? 0) < 110 * navigator.hardwareConcurrency, stdout); // the processor's clock ticks
+    }
+  },
+);
 
 test("load's summary is what its seconds, its table and its HDR log give", async () => {
   await using server = await ServerProcess.start(["--tag", "web-1"]);
@@ -138,10 +142,10 @@ test("load --fail-if and --abort-if set the exit code, and --abort-if ends the r
   assertEquals(aborted.code, 3);
   assertMatch(
     aborted.stderr,
-    /^tsecho: Ended after \d(?:\.\d+)?s by --abort-if\ntsecho: Threshold broken: received>150: /,
+    /^tsecho: Ended after \d(?:\.\d+)? ?s by --abort-if\ntsecho: Threshold broken: received>150: /,
   );
   const { end } = JSON.parse(aborted.stdout) as LoadDocument;
-  assertMatch(end.ended!, /^--abort-if received>150 held after \d(?:\.\d+)?s$/);
+  assertMatch(end.ended!, /^--abort-if received>150 held after \d(?:\.\d+)? ?s$/);
   assert(end.received > 150 && end.received < 1000);
   // Nothing was blocked, but the connect times of two connections have no p99.
   const untold = ["load", "-c", "2", "-n", "200", "--warmup", "0", "--fail-if", "connect.p99>1s", address];
@@ -174,7 +178,9 @@ test("load --find prints each trial, and fails where no rate keeps the limit", a
   assertEquals([piped.stdout.split("\n").length, piped.stderr], [3, ""]);
 });
 
-test("load --find tells what it had found when the server goes, and gives up one that answers nothing", async () => {
+test("load --find tells what it had found when the server goes, and gives up one that answers nothing", {
+  level: "slow",
+}, async () => {
   await using folder = await Folder.make();
   const file = folder.file("run.json");
   const args = ["load", "--find", "max<1h", "--trial", "0.3", "--warmup", "0", "-c", "2", "-R", "5"];
@@ -218,7 +224,7 @@ test("load fails with one line where nobody listens, and where nobody answers", 
   });
 });
 
-test("load counts the connections that a server turns away", async () => {
+test("load counts the connections that a server turns away", { level: "slow" }, async () => {
   await using server = await ServerProcess.start(["--max-conns", "2"]);
   const args = ["-c", "4", "-R", "50", "-t", "2", "--warmup", "0", "--json", "-", `127.0.0.1:${server.port}`];
   const { end } = JSON.parse((await tsecho(["load", ...args])).stdout) as LoadDocument;

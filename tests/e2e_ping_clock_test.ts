@@ -9,6 +9,7 @@ for (const [offset, whose] of [[90, "server"], [-3, "client"]] as const) {
   test({
     name: `ping proves how far a server's clock is off: ${offset} s`,
     needs: ["faketime"],
+    level: offset === 90 ? "quick" : "slow",
     fn: async () => {
       await using server = await ServerProcess.start([], faketime(offset));
       const { end } = await pingJson([`:${server.port}`, "-4", "-c", "20", "-i", "0"]);

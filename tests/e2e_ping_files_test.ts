@@ -118,7 +118,7 @@ test(
   },
 );
 
-test("ping --from - reads a saved run from stdin", async () => {
+test("ping --from - reads a saved run from stdin", { level: "slow" }, async () => {
   await using server = await ServerProcess.start();
   await using folder = await Folder.make();
   const { stdout: run } = await tsecho([
@@ -173,7 +173,9 @@ test({
   },
 });
 
-test("ping ends with its summary at SIGHUP, and --from reads what is left of a run that was killed", async () => {
+test("ping ends with its summary at SIGHUP, and --from reads what is left of a run that was killed", {
+  level: "slow",
+}, async () => {
   await using server = await ServerProcess.start();
   await using folder = await Folder.make();
   const file = folder.file("run.json");

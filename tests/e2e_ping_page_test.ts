@@ -185,7 +185,7 @@ test("a page shows what a hostile peer sends, and obeys none of it", async () =>
   assertStringIncludes(shown, "&lt;/script&gt;&lt;script&gt;alert(1)&lt;/script&gt;");
 });
 
-test("a page that is there already stays until there is another", async () => {
+test("a page that is there already stays until there is another", { level: "slow" }, async () => {
   await using server = await ServerProcess.start();
   await using folder = await Folder.make();
   const file = folder.file("run.html");

@@ -120,7 +120,9 @@ test("replies that take longer than -W are lost and late, none of them received,
   });
 });
 
-test("ping that was stopped for half a second says which lines it did not send, and --from says it again", async () => {
+test("ping that was stopped for half a second says which lines it did not send, and --from says it again", {
+  level: "slow",
+}, async () => {
   await using server = await ServerProcess.start(["--quiet"]);
   await using folder = await Folder.make();
   const file = folder.file("run.json");
@@ -248,7 +250,9 @@ test("a server's error line is the reason of the lines that it costs", async () 
   assertStringIncludes(stdout, "1 line transmitted, 0 received, 100% loss");
 });
 
-test("signals are heeded before a connection is made: SIGQUIT tells, SIGINT and SIGHUP end with a summary", async () => {
+test("signals are heeded before a connection is made: SIGQUIT tells, SIGINT and SIGHUP end with a summary", {
+  level: "slow",
+}, async () => {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     await using listener = new DeafListener(0);
     await listener.deaf;

@@ -158,7 +158,7 @@ test(
 
 test(
   "a stream that is cut off is not an orderly end, for either side",
-  options,
+  { ...options, level: "slow" },
   () =>
     withCertificates(async (folder, identity) => {
       const files = [folder.file("server.pem"), folder.file("server.key")];

@@ -260,7 +260,7 @@ test("a stranger's datagram is no reply", async () => {
   assertEquals([code, stdout], [0, "[1795405020.123456 server] hello\n"]);
 });
 
-test("a line too long for a datagram is a clear error, however long it is", async () => {
+test("a line too long for a datagram is a clear error, however long it is", { level: "slow" }, async () => {
   await using server = await ServerProcess.start(["udp://127.0.0.1:0"]);
   const reason = "a line of 65507 bytes is the longest that a datagram carries";
   const expected = `tsecho: Cannot send to "${server.url("udp")}": ${reason}\n`;

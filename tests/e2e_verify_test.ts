@@ -123,6 +123,7 @@ test("in chunk framing replies may come in pieces, each with a stamp, but are th
 
 test("a line that is longer than the buffer for what waits is verified whole", {
   ignore: Deno.build.os !== "linux",
+  level: "slow",
 }, async () => {
   await using server = await ServerProcess.start(["--max-line", "64m"]);
   const bytes = volume(20, 60) * 1_000_000;
