@@ -95,6 +95,16 @@ export const PEERS: Peer[] = [
     server: { tcp: () => [Deno.execPath(), "run", "--allow-net", path("peers/node_net.mjs"), "0"] },
   },
   {
+    name: "Deno TLS",
+    needs: [],
+    server: {
+      tls: (setup) => [
+        ...[Deno.execPath(), "run", "--v8-flags=--max-semi-space-size=8", "--allow-net", "--allow-read"],
+        ...[path("peers/tls_handle.ts"), "0", ...certificate(setup)],
+      ],
+    },
+  },
+  {
     name: "asyncio",
     needs: ["python3"],
     server: { tcp: () => ["python3", path("peers/asyncio_server.py"), "0"] },

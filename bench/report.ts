@@ -27,7 +27,12 @@ function medianOf(cell: Cell, key: keyof Measurement): number {
 }
 
 /** The median of the rounds' ratios tsecho ÷ peer from round `from` on; NaN when there is none. */
-function ratio(result: CaseResult, peer: string, key: "value" | "p50" = "value", from = 0): number {
+function ratio(
+  result: CaseResult,
+  peer: string,
+  key: "value" | "p50" | "perCpu" = "value",
+  from = 0,
+): number {
   const rounds = (name: string) => result.cells.find((cell) => cell.peer === name)?.rounds.slice(from) ?? [];
   const theirs = rounds(peer);
   return median(
@@ -75,16 +80,18 @@ export function tables(results: CaseResult[], peers: string[]): string {
 
 function caseRows(result: CaseResult, peers: string[]): string[][] {
   const cells = peers.map((peer) => result.cells.find((cell) => cell.peer === peer));
-  const rows = [[
-    `${result.case.name}, ${result.case.unit}`,
-    ...cells.map((cell) => {
+  const shown = (key: "value" | "perCpu") =>
+    cells.map((cell) => {
       if (!cell) return "";
       if (cell.rounds.every((round) => round === null)) return "failed";
-      const own = ratio(result, cell.peer);
-      const shown = cell.peer === "tsecho" || isNaN(own) ? "" : ` (${own.toFixed(2)}×)`;
-      return short(medianOf(cell, "value")) + shown;
-    }),
-  ]];
+      const own = ratio(result, cell.peer, key);
+      const times = cell.peer === "tsecho" || isNaN(own) ? "" : ` (${own.toFixed(2)}×)`;
+      return short(medianOf(cell, key)) + times;
+    });
+  const rows = [[`${result.case.name}, ${result.case.unit}`, ...shown("value")]];
+  if (result.cells.some((cell) => medianOf(cell, "perCpu") >= 0)) {
+    rows.push(["– for each CPU second of the server", ...shown("perCpu")]);
+  }
   if (result.cells.some((cell) => medianOf(cell, "p50") >= 0)) {
     rows.push([
       "– round trip p50 / p99, µs",

@@ -165,6 +165,16 @@ export async function residentKib(pid: number): Promise<number> {
   return Number(status.match(/^VmRSS:\s+(\d+) kB$/m)?.[1]);
 }
 
+/** The CPU time that all threads of a process have taken; seconds. */
+export async function cpuSeconds(pid: number): Promise<number> {
+  let nanos = 0;
+  for await (const { name } of Deno.readDir(`/proc/${pid}/task`)) {
+    const times = await Deno.readTextFile(`/proc/${pid}/task/${name}/schedstat`).catch(() => "0");
+    nanos += Number(times.split(" ")[0]);
+  }
+  return nanos / 1e9;
+}
+
 /** The middle value, or the mean of the two in the middle; NaN of nothing. */
 export function median(values: number[]): number {
   const sorted = values.toSorted((a, b) => a - b);

@@ -36,7 +36,7 @@ export class TlsStream implements Stream {
   #endSent = false;
   #failure: Error | undefined;
   /** Rejects when a socket's handshake fails. */
-  #failed: PromiseWithResolvers<never> | undefined = Promise.withResolvers();
+  #failed: PromiseWithResolvers<never> | undefined;
   readonly #onClose: (closing: Promise<void>) => void;
 
   /**
@@ -52,11 +52,15 @@ export class TlsStream implements Stream {
   ) {
     this.#raw = raw;
     this.#onClose = onClose;
-    this.#failed!.promise.catch(() => {}); // it may reject when nobody waits
+    const onFailure = (error: Error) => this.#fail(error);
     try {
-      const onFailure = (error: Error) => this.#fail(error);
-      if (typeof tls === "function") this.#socket = this.#records = new SocketRecords(raw, tls, onFailure);
-      else this.#records = NativeRecords.begin(raw, tls, onFailure);
+      if (typeof tls === "function") {
+        this.#failed = Promise.withResolvers();
+        this.#failed.promise.catch(() => {}); // it may reject when nobody waits
+        this.#socket = this.#records = new SocketRecords(raw, tls, onFailure);
+      } else {
+        this.#records = NativeRecords.begin(raw, tls, onFailure);
+      }
     } catch (error) {
       closeQuietly(raw);
       throw error;
@@ -67,9 +71,10 @@ export class TlsStream implements Stream {
    * Does a server's handshake without a socket.
    *
    * @param early bytes already read from the stream.
+   * @returns this.
    * @throws the error that ended it; UnexpectedEof if the peer closed.
    */
-  async accept(early: Uint8Array): Promise<void> {
+  async accept(early: Uint8Array): Promise<this> {
     const records = this.#records as NativeRecords;
     try {
       records.decrypt(early, NOTHING);
@@ -87,6 +92,7 @@ export class TlsStream implements Stream {
       throw this.#failure;
     }
     this.#begin();
+    return this;
   }
 
   /**
@@ -184,7 +190,8 @@ export class TlsStream implements Stream {
   /** Ends the handshake. */
   #begin(): void {
     this.#failed = undefined;
-    this.#buffer = new Uint8Array(MIN_READ_SIZE); // the handshake made it larger than an idle connection needs
+    // The handshake may have made it larger than an idle connection needs.
+    if (this.#buffer.length > MIN_READ_SIZE) this.#buffer = new Uint8Array(MIN_READ_SIZE);
     this.#shortReads = 0;
   }
 
