@@ -104,7 +104,7 @@ function sectionsOf(start: LoadStart, end: LoadEnd, merged: number | undefined):
         ...tables(serverTable(summary)),
       ],
     },
-    { heading: "This run's JSON", parts: [{ kind: "text", text: savedText(merged, course) }] },
+    { heading: "The run's JSON", parts: [{ kind: "text", text: savedText(merged, course) }] },
   ];
 }
 

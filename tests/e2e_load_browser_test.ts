@@ -19,8 +19,8 @@ const millis = (seconds: number) => (seconds * 1000).toFixed(3);
 
 function cellsOf(name: string, values: LoadDurations): string[] {
   const percentiles = Object.keys(LOAD_PERCENTILES) as (keyof typeof LOAD_PERCENTILES)[];
-  const told = percentiles.map((it) => values[it] === null ? "-" : millis(values[it]));
-  return [name, String(values.count), millis(values.min), millis(values.avg), ...told, millis(values.max)];
+  const told = percentiles.map((it) => values[it] === null ? "–" : millis(values[it]));
+  return [name, millis(values.min), ...told, ...[values.max, values.avg].map(millis), String(values.count)];
 }
 
 /** What the JSON says, in the words of the tables. */

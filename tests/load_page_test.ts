@@ -28,13 +28,18 @@ test("the tables have the figures of the JSON's end", () => {
   const page = pageOf(run);
   const { end } = JSON.parse(page.document.json) as { end: LoadSummary };
   const percentiles = Object.keys(LOAD_PERCENTILES) as (keyof typeof LOAD_PERCENTILES)[];
-  const rows = tableOf(page, "Durations").rows;
+  const { columns, rows } = tableOf(page, "Durations");
+  const text = (it: number) => (it * 1000).toFixed(3);
   const cells = (values: LoadDurations) => [
+    text(values.min),
+    ...percentiles.map((it) => values.beyond.includes(it) ? "> 5 s" : text(values[it]!)),
+    ...[values.max, values.avg].map(text),
     String(values.count),
-    ...[values.min, values.avg].map((it) => (it * 1000).toFixed(3)),
-    ...percentiles.map((it) => values.beyond.includes(it) ? "> 5 s" : (values[it]! * 1000).toFixed(3)),
-    (values.max * 1000).toFixed(3),
   ];
+  assertEquals(columns.map(({ name }) => name), [
+    ...["duration", "min", "p50", "p90", "p95", "p99", "p99.9"],
+    ...["max", "avg", "count"],
+  ]);
   const [web1, web2] = end.servers as [LoadSummary["servers"][0], LoadSummary["servers"][0]];
   assertEquals(rows, [
     ["response", ...cells(end.response!)],

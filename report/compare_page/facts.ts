@@ -70,7 +70,7 @@ export function verdictsOf(report: ComparisonReport): PageVerdict[] {
     result(report),
     ...thresholds.map(conditionVerdict),
     ...notes.map((text): PageVerdict => ({ topic: "Ended early", tone: "unsure", text })),
-    ...differences.map((it): PageVerdict => ({ topic: "Runs", tone: "bad", text: differenceText(it) })),
+    ...differences.map((it): PageVerdict => ({ topic: "Not alike", tone: "bad", text: differenceText(it) })),
     ...warnings([...before, ...after]).map((text): PageVerdict => ({ topic: "Runs", tone: "unsure", text })),
   ];
 }
@@ -107,13 +107,15 @@ function result(report: ComparisonReport): PageVerdict {
     ...strained > 0 ? [`the generator was strained or limited in ${counted(strained, "run")}`] : [],
   ];
   const tone = TONES[words[0] ?? "too short to tell"];
+  // What is not judged cannot be doubted.
+  const isJudged = words.some((it) => it !== null && it !== "too short to tell");
   return {
     topic: "Result",
     // What is in doubt is no good news, nor no news.
     tone: tone === "bad" || doubts.length === 0 ? tone : "unsure",
     text:
       (isSame ? `no difference beyond what chance explains in ${COMPARED.length} metrics` : told.join("; ")) +
-      (doubts.length === 0 ? "" : `, but ${doubts.join(", and ")}`),
+      (doubts.length === 0 || !isJudged ? "" : `, but ${doubts.join(", and ")}`),
   };
 }
 

@@ -22,6 +22,9 @@ import type { Table } from "../page/model.ts";
 import { thresholdText, valueText } from "../text.ts";
 import { durationText } from "../../time/duration.ts";
 
+/** What stands where nothing is known. */
+const NONE = "–";
+
 /** Columns of numbers behind a first one of text. */
 function columnsOf(first: string, ...numbers: string[]): Table["columns"] {
   return [{ name: first }, ...numbers.map((name) => ({ name, isNumber: true }))];
@@ -71,15 +74,15 @@ export function durationTable(summary: LoadSummary, timeout: number): Table | un
       values.beyond.includes(it)
         ? `> ${durationText(timeout)}`
         : values[it] === null
-        ? "-"
+        ? NONE
         : millis(values[it])
     );
     return [[
       name,
-      String(values.count),
-      ...[values.min, values.avg].map(millis),
+      millis(values.min),
       ...told,
-      millis(values.max),
+      ...[values.max, values.avg].map(millis),
+      String(values.count),
     ]];
   });
   if (rows.length === 0) return undefined;
@@ -89,9 +92,9 @@ export function durationTable(summary: LoadSummary, timeout: number): Table | un
     caption: `Durations in ms, of received lines${isBeyond ? beyond : ""}`,
     columns: columnsOf(
       "duration",
-      ...["count", "min", "avg"],
+      "min",
       ...percentiles.map((it) => it.replace("_", ".")),
-      "max",
+      ...["max", "avg", "count"],
     ),
     rows,
   };
@@ -108,7 +111,7 @@ export function countTable(summary: LoadSummary): Table {
     rows: [...counts, ["errors", errors] as const].map(([name, count]) => [
       name,
       String(count),
-      planned === 0 ? "-" : `${Number((100 * count / planned).toPrecision(3))}%`,
+      planned === 0 ? NONE : `${Number((100 * count / planned).toPrecision(3))}%`,
     ]),
   };
 }

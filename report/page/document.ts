@@ -88,7 +88,7 @@ function renderFacts({ facts }: Page): string {
 
 /** A text in which no line begins with a unit. */
 function unbroken(text: string): string {
-  return text.replaceAll(/(?<=\d) (?=(?:m?s|ppm)\b)/g, "\u00a0");
+  return text.replaceAll(/(?<=\d) (?=(?:[mµ]?s|ppm|lines\/s|%)(?!\w))/g, "\u00a0");
 }
 
 /** A verdict's tone is told by a sign as well as by its colour. */
@@ -107,7 +107,7 @@ function renderVerdicts({ verdicts }: Page): string {
     return `<li class="${tone}"><span class="mark" aria-hidden="true">${sign}</span> <b>${
       markup(topic)
     }</b> ` +
-      `<span>${spoken}${markup(text)}</span></li>`;
+      `<span>${spoken}${markup(unbroken(text))}</span></li>`;
   });
   return `<ul class="verdicts">\n${shown.join("\n")}\n</ul>`;
 }

@@ -6,12 +6,12 @@ import UPLOT from "uplot/dist/uPlot.min.css" with { type: "text" };
  * from few to many.
  */
 const LIGHT = `
-  --ground: #fff; --raised: #f6f7f9; --shadow: #9aa5b1; --ink: #1b1f24; --muted: #59636e; --grid: #dde2e7; --loss: #c8102e;
+  --ground: #fff; --raised: #f6f7f9; --shadow: #1b1f2438; --ink: #1b1f24; --muted: #59636e; --grid: #dde2e7; --loss: #c8102e;
   --good: #0b6b50; --bad: #b3122a; --unsure: #8a5a00; --link: #0b5cad;
   --c0: #0068b3; --c1: #c25700; --c2: #008060; --c3: #b0408f; --c4: #3a8dc9; --c5: #8f7400; --c6: #5b4bb5; --c7: #5d6a77;
   --h0: #d6e8f7; --h1: #aed1ee; --h2: #7fb5e0; --h3: #5198ce; --h4: #2d7ab8; --h5: #175d9c; --h6: #0b417a; --h7: #052a56;`;
 const DARK = `
-  --ground: #14171b; --raised: #1c2026; --shadow: #566270; --ink: #e8ebef; --muted: #9ba6b2; --grid: #2d343c; --loss: #ff6470;
+  --ground: #14171b; --raised: #1c2026; --shadow: #000000a0; --ink: #e8ebef; --muted: #9ba6b2; --grid: #2d343c; --loss: #ff6470;
   --good: #4cc9a0; --bad: #ff7b86; --unsure: #e0b04c; --link: #79b8ff;
   --c0: #4aa8f0; --c1: #f2964a; --c2: #35c79a; --c3: #e48ccb; --c4: #9ad4f7; --c5: #d9c23f; --c6: #a898f0; --c7: #a3afbb;
   --h0: #12304d; --h1: #16446d; --h2: #1b5a90; --h3: #2874b3; --h4: #4490cf; --h5: #6fafe3; --h6: #a3cff2; --h7: #dcefff;`;
@@ -58,8 +58,8 @@ button:hover { border-color: var(--muted); }
 /* What is out of sight to the right casts a shadow. */
 .table {
   margin: 16px 0; overflow-x: auto; container-type: inline-size;
-  background: linear-gradient(to left, var(--ground) 30%, transparent) right / 48px 100% no-repeat local,
-    linear-gradient(to left, var(--shadow), transparent) right / 16px 100% no-repeat scroll;
+  background: linear-gradient(to left, var(--ground) 50%, transparent) right / 40px 100% no-repeat local,
+    linear-gradient(to left, var(--shadow), transparent) right / 14px 100% no-repeat scroll;
 }
 table { border-collapse: separate; border-spacing: 0; font-size: 14px; }
 caption { padding: 0 0 6px; text-align: left; font-weight: 600; }
@@ -90,6 +90,7 @@ ${CLASSES}
 .key { flex: none; align-self: center; width: 14px; height: 10px; border-radius: 2px; }
 .key.line { height: 3px; } .key.points { width: 8px; height: 8px; border-radius: 50%; } .key.spans { width: 3px; height: 14px; }
 .key.band { opacity: 0.35; }
+.shade { display: inline-flex; align-items: baseline; gap: 6px; white-space: nowrap; }
 .reading { min-width: 9ch; font-weight: 600; text-decoration: none; }
 .unit { color: var(--muted); }
 .field { width: 100%; border-radius: 4px; }

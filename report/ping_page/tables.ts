@@ -59,7 +59,7 @@ export function countTable(summary: Summary): Table {
     ["not sent in time", summary.missed],
   ] as const;
   return {
-    caption: `Lines, ${lossText(summary.loss)}`,
+    caption: `What became of the lines; ${lossText(summary.loss)}`,
     columns: [{ name: "outcome" }, { name: "lines", isNumber: true }],
     rows: counts.map(([name, count]) => [name, String(count)]),
   };
@@ -67,9 +67,9 @@ export function countTable(summary: Summary): Table {
 
 /** What the stamps tell of each server. */
 export function serverTable({ servers }: Summary): Table {
-  const numbers = ["replies", "clock offset", "drift", "p90 round trip", "p90 upstream", "p90 downstream"];
+  const numbers = ["replies", "clock offset", "drift", "round trip", "upstream", "downstream"];
   return {
-    caption: "Servers; round trips in ms, and delays above the best of each direction in ms",
+    caption: "Servers; the p90 of round trips and of delays above the best, in ms",
     columns: [
       { name: "server" },
       ...numbers.map((name) => ({ name, isNumber: true })),

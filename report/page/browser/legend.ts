@@ -61,8 +61,9 @@ function addShades(heat: Extract<Layer, { kind: "heat" }>, parent: HTMLElement):
   const shades = shadesOf(heat);
   const areAll = shades.every(({ least }, i) => least === i + 1);
   for (const { least, class: shade } of shades) {
-    element("span", `key ${shade}`, parent);
-    element("span", "", parent).textContent = labelOf(least, "count") + (areAll ? "" : "+");
+    const entry = element("span", "shade", parent);
+    element("span", `key ${shade}`, entry);
+    element("span", "", entry).textContent = labelOf(least, "count") + (areAll ? "" : "+");
   }
 }
 
