@@ -52,7 +52,7 @@ test("the test of Mann and Whitney has scipy's exact p, and that of all permutat
   }
   // The least that five against five can have is 2 in 252 orders.
   assertAlmostEquals(mannWhitney([1, 2, 3, 4, 5], [6, 7, 8, 9, 10]), 2 / 252, 1e-12);
-  assert(mannWhitney(Array.from({ length: 100 }, (_, i) => i), Array(100).fill(200)) < 1e-50);
+  assert(mannWhitney(Array.from({ length: 40 }, (_, i) => i), Array(40).fill(200)) < 1e-20);
 });
 
 test("a ratio is the median over all pairs, and its interval leaves out as many pairs as the exact test allows", () => {

@@ -1,6 +1,6 @@
 /** Properties: how they are run, and what their error says. Apart from harness.ts, because fast-check takes long to load. */
 import fc from "fast-check";
-import { environment, running } from "./harness.ts";
+import { cases, environment, running } from "./harness.ts";
 
 /** Any character, often ASCII: what fast-check's `unit: "binary"` means, which takes seconds to be made. */
 export const CHARACTER: fc.Arbitrary<string> = fc.oneof(fc.nat(0x7f), fc.nat(0xd7ff), fc.nat(0x10ffff))
@@ -21,7 +21,7 @@ export function assertProperty<T>(
 ): void | Promise<void> {
   const [seed, path] = environment("TSECHO_SEED")?.split("/") ?? [];
   const replay = { ...seed !== undefined && { seed: Number(seed) }, ...path !== undefined && { path } };
-  const details = fc.check(property as fc.IProperty<T>, { ...parameters, ...replay }) as
+  const details = fc.check(property as fc.IProperty<T>, { numRuns: cases(100), ...parameters, ...replay }) as
     | fc.RunDetails<T>
     | Promise<fc.RunDetails<T>>;
   return details instanceof Promise ? details.then(throwIfFailed) : throwIfFailed(details);

@@ -12,7 +12,7 @@ import { addCount } from "../stats/load_interval.ts";
 import type { LoadTrial } from "../stats/load_trial.ts";
 import { LOAD_METRICS } from "../stats/metrics.ts";
 import { parseThresholdOf } from "../stats/threshold.ts";
-import { test } from "./harness.ts";
+import { cases, test } from "./harness.ts";
 import { answer, runOf, START, written } from "./load_helpers.ts";
 import { assertProperty } from "./properties.ts";
 
@@ -95,7 +95,7 @@ test("the figures of a saved run are those of the run", () => {
         }
       },
     ),
-    { numRuns: 50 },
+    { numRuns: cases(50) },
   );
 });
 
