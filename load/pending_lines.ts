@@ -107,10 +107,10 @@ export class PendingLines {
   #receive(planned: number, handed: number, written: number, now: number, lines: number): void {
     const { tag } = this.#servers;
     this.#recorder.receive(planned, handed, this.begun ?? written, written, now, lines, tag);
-    const wanted = this.#recorder.wanted(planned, lines, now);
-    if (wanted > 0) {
+    const weight = this.#recorder.weightOf(planned, lines, now);
+    if (weight > 0) {
       const stamp = this.#servers.stamp();
-      if (stamp !== undefined) this.#recorder.sample(tag, written, stamp, now, wanted);
+      if (stamp !== undefined) this.#recorder.sample(tag, written, stamp, now, weight);
     }
     if (this.answered) return;
     this.answered = true;

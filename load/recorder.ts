@@ -11,7 +11,7 @@ export interface ExchangeSample {
   /** The server's stamp, in µs since the epoch. */
   stamp: number;
   read: number;
-  /** Lines that were written and read together. */
+  /** How many lines it stands for: those that were written and read together, or of which one was picked. */
   lines: number;
 }
 
@@ -110,10 +110,10 @@ export class Recorder extends Intervals {
     interval.blocked.record((taken - handed) * 1000, lines);
   }
 
-  /** How many of these lines are to tell of the way there and back: all that follow a plan. */
-  wanted(planned: number, lines: number, read: number): number {
-    const taken = this.#isOpen ? lines : this.#thinning.take(lines, read);
-    return planned >= this.from ? taken : 0;
+  /** For how many lines these are to tell of the way there and back: those that follow a plan each for itself. */
+  weightOf(planned: number, lines: number, read: number): number {
+    if (planned < this.from) return 0;
+    return this.#isOpen ? lines : this.#thinning.take(lines, read);
   }
 
   /** Tells of an exchange, as {@linkcode ExchangeSample} says. */

@@ -2,6 +2,8 @@ import type { Distribution } from "./distribution.ts";
 import { FineBins } from "./fine_bins.ts";
 import { Hull } from "./hull.ts";
 
+/** Numbers of a value: its time, itself, and how often it is counted. */
+const FIELDS = 3;
 /** So many of the first values are kept as they are. */
 const MAX_KEPT = 32_768;
 /** Later ones are kept until there are so many, and are then counted in windows. */
@@ -17,6 +19,8 @@ interface Window {
   slope: number;
   base: number;
   count: number;
+  /** Chunks in it. */
+  chunks: number;
   /** The average of their times. */
   time: number;
   bins: FineBins;
@@ -31,7 +35,9 @@ interface Window {
  * of time short enough that shifting each by what the line has moved since is as good as shifting each value.
  */
 export class DelaySeries {
+  /** How many values there are, as often as each is counted, and how many were added. */
   count = 0;
+  added = 0;
   readonly #lower = new Hull(1);
   readonly #upper = new Hull(-1);
   /** Averages, and sums of products of the differences from them (Welford 1962). */
@@ -40,12 +46,11 @@ export class DelaySeries {
   #timeTime = 0;
   #timeValue = 0;
   #valueValue = 0;
-  /** Times and values in turn. */
-  #kept = new Float64Array(128);
+  #kept = new Float64Array(64 * FIELDS);
   #chunk = new Float64Array(0);
   #chunked = 0;
   #windows: Window[] = [];
-  #perWindow = CHUNK;
+  #perWindow = 1;
 
   /** @param slope tells the likeliest slope so far. @param times how often the value is counted. */
   add(time: number, value: number, slope: () => number, times = 1): void {
@@ -59,10 +64,9 @@ export class DelaySeries {
     this.#timeTime += timeBefore * (time - this.#time) * times;
     this.#timeValue += timeBefore * (value - this.#value) * times;
     this.#valueValue += valueBefore * (value - this.#value) * times;
-    for (let i = 0; i < times; i++) {
-      if (this.count++ < MAX_KEPT) this.#keep(time, value);
-      else this.#append(time, value, slope);
-    }
+    this.count += times;
+    if (this.added++ < MAX_KEPT) this.#keep(time, value, times);
+    else this.#append(time, value, times, slope);
   }
 
   /** The least of `value - slope * time`: what all are above. */
@@ -83,9 +87,11 @@ export class DelaySeries {
   }
 
   #each(slope: number, base: number, use: (micros: number, count: number) => void): void {
-    const kept = this.#kept.subarray(0, 2 * Math.min(this.count, MAX_KEPT));
+    const kept = this.#kept.subarray(0, FIELDS * Math.min(this.added, MAX_KEPT));
     for (const values of [kept, this.#chunk.subarray(0, this.#chunked)]) {
-      for (let i = 0; i < values.length; i += 2) use(values[i + 1]! - slope * values[i]! - base, 1);
+      for (let i = 0; i < values.length; i += FIELDS) {
+        use(values[i + 1]! - slope * values[i]! - base, values[i + 2]!);
+      }
     }
     for (const window of this.#windows) {
       const shift = window.base - base + (window.slope - slope) * window.time;
@@ -93,8 +99,8 @@ export class DelaySeries {
     }
   }
 
-  #keep(time: number, value: number): void {
-    const at = 2 * (this.count - 1);
+  #keep(time: number, value: number, times: number): void {
+    const at = FIELDS * (this.added - 1);
     if (at === this.#kept.length) {
       const kept = new Float64Array(2 * at);
       kept.set(this.#kept);
@@ -102,34 +108,41 @@ export class DelaySeries {
     }
     this.#kept[at] = time;
     this.#kept[at + 1] = value;
+    this.#kept[at + 2] = times;
   }
 
-  #append(time: number, value: number, slope: () => number): void {
-    if (this.#chunk.length === 0) this.#chunk = new Float64Array(2 * CHUNK);
+  #append(time: number, value: number, times: number, slope: () => number): void {
+    if (this.#chunk.length === 0) this.#chunk = new Float64Array(FIELDS * CHUNK);
     this.#chunk[this.#chunked++] = time;
     this.#chunk[this.#chunked++] = value;
+    this.#chunk[this.#chunked++] = times;
     if (this.#chunked === this.#chunk.length) this.#fold(slope());
   }
 
   /** Counts the chunk in the latest window, or in a new one. */
   #fold(slope: number): void {
     const base = this.least(slope);
-    let time = 0;
-    for (let i = 0; i < this.#chunk.length; i += 2) time += this.#chunk[i]! / CHUNK;
+    let [time, count] = [0, 0];
+    for (let i = 0; i < this.#chunk.length; i += FIELDS) {
+      count += this.#chunk[i + 2]!;
+      time += (this.#chunk[i]! - time) * this.#chunk[i + 2]! / count;
+    }
     const latest = this.#windows.at(-1);
     let shift = latest === undefined ? -1 : base - latest.base + (slope - latest.slope) * time;
     let window = latest!;
     // Below a window's line there are no bins: where the least has fallen since, another window begins.
-    if (!(shift > -TOLERANCE && window.count < this.#perWindow)) {
-      window = { slope, base, count: 0, time: 0, bins: new FineBins() };
+    if (!(shift > -TOLERANCE && window.chunks < this.#perWindow)) {
+      window = { slope, base, count: 0, chunks: 0, time: 0, bins: new FineBins() };
       shift = 0;
       this.#windows.push(window);
     }
-    for (let i = 0; i < this.#chunk.length; i += 2) {
-      window.bins.add(Math.max(0, this.#chunk[i + 1]! - slope * this.#chunk[i]! - base + shift), 1);
+    for (let i = 0; i < this.#chunk.length; i += FIELDS) {
+      const micros = Math.max(0, this.#chunk[i + 1]! - slope * this.#chunk[i]! - base + shift);
+      window.bins.add(micros, this.#chunk[i + 2]!);
     }
-    window.count += CHUNK;
-    window.time += (time - window.time) * CHUNK / window.count;
+    window.chunks++;
+    window.count += count;
+    window.time += (time - window.time) * count / window.count;
     this.#chunked = 0;
     if (this.#windows.length < MAX_WINDOWS) return;
     this.#windows = this.#windows.flatMap((it, i) => i % 2 === 0 ? [merged(it, this.#windows[i + 1]!)] : []);
@@ -143,5 +156,5 @@ function merged(earlier: Window, later: Window): Window {
   earlier.bins.each((micros, count) => later.bins.add(Math.max(0, micros + shift), count));
   const count = earlier.count + later.count;
   const time = (earlier.time * earlier.count + later.time * later.count) / count;
-  return { ...later, count, time };
+  return { ...later, count, chunks: earlier.chunks + later.chunks, time };
 }

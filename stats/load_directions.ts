@@ -56,7 +56,7 @@ export class LoadDirections {
    * Adds an exchange with a server whose stamps are of microseconds.
    *
    * @param written just before the write and @param read just after the read: ms on the run's clock.
-   * @param stamp in µs since the epoch. @param lines how many had these three moments.
+   * @param stamp in µs since the epoch. @param lines how many it stands for.
    */
   add(tag: string | null, written: number, stamp: number, read: number, lines = 1): void {
     const server = this.#servers.get(this.nameOf(tag));

@@ -138,7 +138,7 @@ export class Segment {
   drift(lines: FeasibleLines): number {
     const { lower, upper } = lines.drift();
     const proven = lower > 0 || upper < 0;
-    return proven || this.#calm.up.count > MANY_REPLIES ? lines.likeliestDrift() : 0;
+    return proven || this.#calm.up.added > MANY_REPLIES ? lines.likeliestDrift() : 0;
   }
 
   /** The shortest ways there and back, each with the offset that a line of this drift has where it began to count. */
