@@ -24,6 +24,7 @@ import { IntervalQueue } from "./load/interval_queue.ts";
 import { type LoadOptions, type LoadPlan, planOf } from "./load/options.ts";
 import { pathsTo } from "./load/paths.ts";
 import type { LoadObserver } from "./load/recorder.ts";
+import { rehearseOnce } from "./load/rehearsal.ts";
 import type { Runner } from "./load/runner.ts";
 import { Threads } from "./load/threads.ts";
 import type { DialOptions } from "./net/dial.ts";
@@ -144,7 +145,12 @@ export class Load implements AsyncIterable<LoadInterval>, AsyncDisposable {
 
   /** Opens all connections, which iterating does too. @throws {Failure} when the first cannot be opened. */
   open(): Promise<void> {
-    return this.#opened ??= this.#runner.open();
+    return this.#opened ??= this.#open();
+  }
+
+  async #open(): Promise<void> {
+    if (this.#plan.threads === 1) await rehearseOnce(this.#plan); // else each thread does
+    await this.#runner.open();
   }
 
   /** Ends the sending; what is in flight is waited for. */

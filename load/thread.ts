@@ -6,6 +6,7 @@ import { Engine } from "./engine.ts";
 import { type FromThread, SAMPLE_FIELDS, type ToThread } from "./messages.ts";
 import { pathsTo } from "./paths.ts";
 import type { ExchangeSample, LoadObserver } from "./recorder.ts";
+import { rehearseOnce } from "./rehearsal.ts";
 
 /** The main thread, as a worker sees it. */
 interface Port {
@@ -81,6 +82,7 @@ port.onmessage = async ({ data }) => {
       const clock = new ThreadClock(origin);
       engine = new Engine(plan, pathsTo(dial, clock), clock, new Reporter(), new LoadInterval(), thread);
       try {
+        await rehearseOnce(plan);
         await engine.open();
         port.postMessage({ type: "opened" });
       } catch (error) {

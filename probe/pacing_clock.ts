@@ -14,8 +14,11 @@ export interface PacingClock extends Clock {
 
 /** Timers fire up to this late, in ms: the rest of a wait is spent turning the event loop. */
 const TIMER_MS = 2;
-/** So many turns at most look at the timers and tasks of this process only; the next one looks at its sockets too. */
-const TURNS = 8;
+/**
+ * A turn looks at the timers and tasks of this process only. Where turns follow each other without time to spare, the
+ * sockets are looked at after this many times what such a look costs.
+ */
+const BLIND_LOOKS = 4;
 /** What a look at the sockets is taken to cost at first, in ms, and how fast that is forgotten. */
 const LOOK_MS = 0.03;
 const FORGETTING = 1.01;
@@ -29,7 +32,8 @@ const FORGETTING = 1.01;
  * than a turn, and so it is done where there is time for it, and now and then where there is not.
  */
 export class EventLoopClock implements PacingClock {
-  #turns = 0;
+  /** When the sockets were looked at last. */
+  #lookedAt = 0;
   /** The least that a look at the sockets has cost lately, in ms. */
   #lookMs = LOOK_MS;
   #pair: SocketPair | undefined;
@@ -51,14 +55,13 @@ export class EventLoopClock implements PacingClock {
     if (asleep > 0) await this.sleep(asleep, signal);
     let now = this.now();
     do {
-      if (this.#pair !== undefined && (this.#turns === TURNS || moment - now > 2 * this.#lookMs)) {
-        this.#turns = 0;
+      const isBlind = now - this.#lookedAt > BLIND_LOOKS * this.#lookMs;
+      if (this.#pair !== undefined && (isBlind || moment - now > this.#lookMs)) {
         await this.#pair.pass();
-        const passed = this.now();
-        this.#lookMs = Math.min(FORGETTING * this.#lookMs, passed - now);
-        now = passed;
+        this.#lookedAt = this.now();
+        this.#lookMs = Math.min(FORGETTING * this.#lookMs, this.#lookedAt - now);
+        now = this.#lookedAt;
       } else {
-        this.#turns++;
         await new Promise((resolve) => setImmediate(resolve));
         now = this.now();
       }
@@ -98,7 +101,7 @@ async function openPair(): Promise<SocketPair | undefined> {
 
 function pairOf(near: Deno.Conn, far: Deno.Conn): SocketPair {
   const byte = new Uint8Array(1);
-  const taken = new Uint8Array(1);
+  const taken = new Uint8Array(2); // after a read that fills its buffer the runtime asks for more, in vain
   return {
     async pass() {
       const reading = far.read(taken);
