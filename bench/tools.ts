@@ -137,6 +137,9 @@ export interface LoadResult {
   cpu: number;
   p50_us?: number;
   p99_us?: number;
+  /** The generator's own lateness, of an open loop. */
+  lag_p50_us?: number;
+  lag_p99_us?: number;
 }
 
 /** Runs the load generator to its end. `whileHeld` runs while an idle load holds its connections. */

@@ -39,7 +39,7 @@ export class StreamConnection implements LoadConnection {
   }
 
   flush(): void {
-    if (this.#isWriting || !this.isOpen) return;
+    if (this.#isWriting || !this.isOpen || this.outgoing.count === 0) return; // most calls follow a write
     const piece = this.outgoing.write(this.#clock.now());
     if (piece === undefined) return;
     this.#isWriting = true;
