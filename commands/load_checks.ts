@@ -1,6 +1,7 @@
 /** Checks between the options of `tsecho load`: what contradicts each other, and numbers that do not fit together. */
 import { UsageError } from "../cli/parser.ts";
 import { formatTime } from "../cli/values.ts";
+import { StagesSchedule } from "../probe/schedule.ts";
 import { OPEN_LOOP_DURATIONS, valuesFor } from "../stats/metrics.ts";
 import type { LoadThreshold } from "../stats/threshold.ts";
 import type { Given } from "./endpoints.ts";
@@ -108,14 +109,11 @@ function peakRate({ rate = 0, stages = [] }: Pick<LoadSettings, "rate" | "stages
 
 /** How many lines a plan has at most; Infinity where the server decides that. */
 function linesOf({ count = Infinity, rate, stages, duration = Infinity }: LoadSettings): number {
-  if (rate !== undefined) return Math.min(count, Math.ceil(rate * duration / 1000));
-  if (stages === undefined) return count;
-  let [lines, before] = [0, 0];
-  for (const stage of stages) {
-    lines += (before + stage.rate) / 2 * stage.duration / 1000;
-    before = stage.rate;
-  }
-  return Math.min(count, Math.ceil(lines));
+  if (rate === undefined && stages === undefined) return count;
+  const schedule = rate === undefined
+    ? new StagesSchedule(stages!, { count })
+    : StagesSchedule.constant(rate, duration, { count });
+  return Math.ceil(schedule.planned(schedule.duration) - 1e-6); // rounding makes no line
 }
 
 /** @throws {UsageError} for a condition that can never be decided in such a run. @param option that has it. */

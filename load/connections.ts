@@ -5,6 +5,7 @@ import { nextPlaceState, type PlaceSignal, type PlaceState } from "./connection_
 import type { LineBatch } from "./line_queue.ts";
 import type { PendingLines } from "./pending_lines.ts";
 import type { Recorder } from "./recorder.ts";
+import { WorkSet } from "./work_set.ts";
 
 /** The wait before a connection is made anew: it doubles each time. */
 const MIN_BACK_OFF_MS = 10;
@@ -23,7 +24,7 @@ export class Connections implements Outlets, ConnectionEvents {
   readonly #random: () => number;
   readonly #closed = new AbortController();
   /** All that is under way for a connection. */
-  readonly #working = new Set<Promise<void>>();
+  readonly #working = new WorkSet();
   /** The place of each connection that is open. */
   readonly #placeOf = new Map<LoadConnection, number>();
   #turn = 0;
@@ -115,7 +116,7 @@ export class Connections implements Outlets, ConnectionEvents {
     this.open--;
     this.#apply(index, { type: "ended", answered: connection.lines.answered });
     this.loop?.onUnwritten(queued);
-    this.#work(this.#reopen(index));
+    this.#working.add(this.#reopen(index));
   }
 
   /** Closes all connections. */
@@ -125,13 +126,13 @@ export class Connections implements Outlets, ConnectionEvents {
       this.#apply(index, { type: "close" });
       if (place.phase === "open") place.connection.close();
     });
-    await Promise.all(this.#working);
+    await this.#working.ended();
   }
 
   async #connect(index: number, isFirst: boolean): Promise<void> {
     try {
       const { connection, times } = await this.#make(this.#linesOf(index), this, this.#closed.signal);
-      this.#work(connection.ended);
+      this.#working.add(connection.ended);
       this.#apply(index, { type: "connected", connection });
       if (this.#places[index]!.phase !== "open") return connection.close();
       this.#placeOf.set(connection, index);
@@ -143,7 +144,7 @@ export class Connections implements Outlets, ConnectionEvents {
       if (this.#closed.signal.aborted) return;
       this.#recorder.connectFailed(error.reason);
       this.#apply(index, { type: "failed" });
-      this.#work(this.#reopen(index));
+      this.#working.add(this.#reopen(index));
     }
   }
 
@@ -157,11 +158,6 @@ export class Connections implements Outlets, ConnectionEvents {
     if (this.#closed.signal.aborted) return;
     this.#apply(index, { type: "retry" });
     await this.#connect(index, false);
-  }
-
-  #work(work: Promise<void>): void {
-    this.#working.add(work);
-    void work.finally(() => this.#working.delete(work));
   }
 
   #apply(index: number, signal: PlaceSignal<LoadConnection>): void {

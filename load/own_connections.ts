@@ -12,6 +12,7 @@ import type { LineBatch } from "./line_queue.ts";
 import type { OutgoingLines } from "./outgoing_lines.ts";
 import type { PendingLines } from "./pending_lines.ts";
 import type { Recorder } from "./recorder.ts";
+import { WorkSet } from "./work_set.ts";
 
 /** A line with its own connection, from the attempt to open that on. */
 interface Exchange {
@@ -38,7 +39,7 @@ export class OwnConnections implements Outlets, Outlet, ConnectionEvents {
   readonly #clock: Clock;
   readonly #exchanges = new Map<PendingLines, Exchange>();
   /** Connections that are not closed yet. */
-  readonly #working = new Set<Promise<void>>();
+  readonly #working = new WorkSet();
   #isClosed = false;
 
   /**
@@ -84,7 +85,7 @@ export class OwnConnections implements Outlets, Outlet, ConnectionEvents {
 
   flush(): void {
     while (!this.#isClosed && this.outgoing.count > 0 && this.#exchanges.size < this.#max) {
-      this.#work(this.#begin(this.outgoing.takeNext()));
+      this.#working.add(this.#begin(this.outgoing.takeNext()));
     }
   }
 
@@ -128,7 +129,7 @@ export class OwnConnections implements Outlets, Outlet, ConnectionEvents {
       connection?.close();
     }
     this.#exchanges.clear();
-    while (this.#working.size > 0) await Promise.all(this.#working);
+    await this.#working.ended();
   }
 
   async #begin({ planned, handed, lines: count }: LineBatch): Promise<void> {
@@ -142,7 +143,7 @@ export class OwnConnections implements Outlets, Outlet, ConnectionEvents {
     this.#exchanges.set(lines, exchange);
     try {
       const { connection, times } = await this.#make(lines, this, exchange.attempt.signal);
-      this.#work(connection.ended);
+      this.#working.add(connection.ended);
       if (!this.#exchanges.has(lines)) return connection.close();
       exchange.connection = connection;
       if (times !== undefined) {
@@ -168,10 +169,5 @@ export class OwnConnections implements Outlets, Outlet, ConnectionEvents {
     connection?.close();
     this.loop?.onFreed(this, 1, this.#clock.now());
     this.flush();
-  }
-
-  #work(work: Promise<void>): void {
-    this.#working.add(work);
-    void work.finally(() => this.#working.delete(work));
   }
 }

@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { type LoadOptions, planOf } from "../load/options.ts";
 import { rehearse } from "../load/rehearsal.ts";
+import { test } from "./harness.ts";
 
 const LOOPS: [name: string, options: LoadOptions][] = [
   ["an open loop", { rate: 5, connections: 1, size: 1000 }],
@@ -9,7 +10,7 @@ const LOOPS: [name: string, options: LoadOptions][] = [
   ["lines with connections of their own", { rate: 1e6, reconnect: true }],
 ];
 for (const [name, options] of LOOPS) {
-  Deno.test(`a rehearsal of ${name} sends all its lines, and each comes back in time`, async () => {
+  test(`a rehearsal of ${name} sends all its lines, and each comes back in time`, async () => {
     const { planned, sent, received, response, service, servers } = await rehearse(planOf(options));
     assertEquals({ planned, sent, received }, { planned: 6000, sent: 6000, received: 6000 });
     assertEquals(response.count, options.rate === undefined ? 0 : 6000);
