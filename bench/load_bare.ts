@@ -9,7 +9,7 @@ const [connections = 1, depth = 1, size = 32, seconds = 1] = numbers.map(Number)
 const [hostname = "", port] = endpoint.split(":");
 /** Bytes of `[2026-11-23T03:37:00.123456Z] `. */
 const PREFIX = 30;
-const WARMUP_MS = 500;
+const WARMUP_MS = 1000;
 
 const lines = new Uint8Array(depth * size).fill(0x61);
 for (let end = size; end <= lines.length; end += size) lines[end - 1] = 0x0a;

@@ -1,6 +1,7 @@
 /** A load's figures from its intervals: sums, percentiles with what they leave unknown, verdicts, conditions. */
 import { deflateSync, inflateSync } from "node:zlib";
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import { rateLine } from "../report/load_figures.ts";
 import { verdictLine } from "../report/text.ts";
 import { linesOfBatch } from "../stats/batches.ts";
 import { Distribution } from "../stats/distribution.ts";
@@ -325,6 +326,17 @@ test("a run is steady, or its 99th percentile rises, or it is too short or too c
   assertEquals(statsOf(29, rising).summary().steady, null);
   assertEquals(statsOf(30, (index) => ({ ...rising(index), planned: 33 })).summary().steady, null);
   assertEquals(statsOf(30, rising, { stages: true }).summary().steady, null);
+});
+
+test("replies that come after the plan's end are in no rate, neither of the summary, nor of its text, nor of a condition", () => {
+  const stats = statsOf(2, () => ({ planned: 1000, response: () => 1000 }));
+  const before = stats.summary().rate.received;
+  const tail = intervalOf(2000, { planned: 0 });
+  stats.add(Object.assign(tail, { tail: true, to: 2123, received: 500 }));
+  const summary = stats.summary();
+  assertEquals([summary.rate.received, before], [1000, 1000]);
+  assertEquals(rateLine(summary), "1000 lines/s planned, 1000 lines/s received");
+  assert(verdictOf("rate<=1000", stats).broken && !verdictOf("rate>1000", stats).broken);
 });
 
 test("the seconds of a long run are merged by twos, and nothing is lost of them", { level: "sized" }, () => {
