@@ -18,7 +18,7 @@ const TIMER_MS = 2;
  * A turn looks at the timers and tasks of this process only. Where turns follow each other without time to spare, the
  * sockets are looked at after this many times what such a look costs.
  */
-const BLIND_LOOKS = 4;
+const BLIND_LOOKS = 8;
 /** What a look at the sockets is taken to cost at first, in ms, and how fast that is forgotten. */
 const LOOK_MS = 0.03;
 const FORGETTING = 1.01;
@@ -56,7 +56,7 @@ export class EventLoopClock implements PacingClock {
     let now = this.now();
     do {
       const isBlind = now - this.#lookedAt > BLIND_LOOKS * this.#lookMs;
-      if (this.#pair !== undefined && (isBlind || moment - now > this.#lookMs)) {
+      if (this.#pair !== undefined && (isBlind || moment - now > 2 * this.#lookMs)) {
         await this.#pair.pass();
         this.#lookedAt = this.now();
         this.#lookMs = Math.min(FORGETTING * this.#lookMs, this.#lookedAt - now);
