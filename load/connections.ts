@@ -25,8 +25,8 @@ export class Connections implements Outlets, ConnectionEvents {
   readonly #closed = new AbortController();
   /** All that is under way for a connection. */
   readonly #working = new WorkSet();
-  /** The place of each connection that is open. */
-  readonly #placeOf = new Map<LoadConnection, number>();
+  /** The place of each connection. */
+  readonly #placeOf = new WeakMap<LoadConnection, number>();
   #turn = 0;
   loop: LoadLoop | undefined;
 
@@ -112,7 +112,6 @@ export class Connections implements Outlets, ConnectionEvents {
     // Where no line has failed with it, nothing else would tell.
     if (connection.outgoing.isUnused) this.#recorder.connectFailed(reason);
     const index = this.#placeOf.get(connection)!;
-    this.#placeOf.delete(connection);
     this.open--;
     this.#apply(index, { type: "ended", answered: connection.lines.answered });
     this.loop?.onUnwritten(queued);
