@@ -37,23 +37,29 @@ export class OpenLoop implements LoadLoop {
 
   async run(signal: AbortSignal): Promise<void> {
     this.#advance();
+    if (!signal.aborted) this.#turn(); // what is planned for the beginning waits for nothing
     while (this.#next < Infinity) {
       await this.#clock.until(this.#next, signal);
       if (signal.aborted) break;
-      const now = this.#clock.now();
-      this.#recorder.turn(now);
-      this.#deal((planned) => planned <= now);
-      for (const outlet of this.#dealt) {
-        outlet.outgoing.setHanded(this.#clock.now());
-        outlet.flush();
-      }
-      this.#dealt.clear();
+      this.#turn();
     }
     this.#next = Infinity;
     // What is planned last is not the end of the plan, which is when the next line would be.
     const end = Math.min(this.#recorder.from + this.#schedule.end, this.#recorder.until);
     await sleepUntil(end, this.#clock, signal);
     this.#recorder.end(Math.min(end, this.#clock.now()));
+  }
+
+  /** Sends the lines that are due. */
+  #turn(): void {
+    const now = this.#clock.now();
+    this.#recorder.turn(now);
+    this.#deal((planned) => planned <= now);
+    for (const outlet of this.#dealt) {
+      outlet.outgoing.setHanded(this.#clock.now());
+      outlet.flush();
+    }
+    this.#dealt.clear();
   }
 
   onOpen(): void {}
