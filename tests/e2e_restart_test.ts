@@ -54,7 +54,7 @@ async function tellHaproxy(path: string, command: string): Promise<string> {
 }
 
 async function isUp(path: string, name: string): Promise<boolean> {
-  const stat = await tellHaproxy(path, "show stat");
+  const stat = await tellHaproxy(path, "show stat").catch(() => ""); // HAProxy has yet to make its socket
   const [header, ...rows] = stat.split("\n").map((line) => line.split(","));
   const row = rows.find(([backend, server]) => backend === "tsecho" && server === name);
   return row?.[header!.indexOf("status")] === "UP";
