@@ -152,15 +152,16 @@ function splitOptions(arg: string, table: OptionTable, helpCommand: string): Typ
   // `-port` is a mistake for `--port`, not `-p` with a value.
   const bundle = arg.startsWith("--") || (known && name.length > 1) ? undefined : splitBundle(arg, table);
   if (bundle !== undefined) return bundle;
-  const meant = known ? name : nearest(name, Object.keys(table)) ?? ofOtherCase(name, table);
-  const hint = meant === undefined || name === "" ? `see ${helpCommand} --help` : `did you mean --${meant}?`;
+  const letter = known ? undefined : letterOfOtherCase(name, table);
+  const meant = known ? name : nearest(name, Object.keys(table));
+  const option = meant === undefined ? letter && `-${letter}` : `--${meant}`;
+  const hint = option === undefined || name === "" ? `see ${helpCommand} --help` : `did you mean ${option}?`;
   throw new UsageError("use option", form, `there is no such option; ${hint}`);
 }
 
-/** The option whose letter is this one as a capital or a small letter: `-v` for `-V`. */
-function ofOtherCase(letter: string, table: OptionTable): string | undefined {
-  const same = (short?: string) => short !== undefined && short.toLowerCase() === letter.toLowerCase();
-  return Object.keys(table).find((name) => same(table[name]!.short));
+/** The letter of an option that is this one as a capital or a small letter: `V` for `v`. */
+function letterOfOtherCase(letter: string, table: OptionTable): string | undefined {
+  return Object.values(table).find(({ short }) => short?.toLowerCase() === letter.toLowerCase())?.short;
 }
 
 /** The options of a bundle such as `-qc5`; undefined where a letter is none. */

@@ -55,11 +55,21 @@ export function parseSize(text: string, min: number, max: number): number {
   const match = /^(\d+)(?:([kmg])(?:ib)?)?$/i.exec(text);
   const size = match ? Number(match[1]) * BYTES_PER[(match[2] ?? "").toLowerCase()]! : NaN;
   if (!(size >= min && size <= max)) {
-    throw new Error(
-      `expected a size such as 65536, 64k or 64KiB, from ${formatSize(min)} to ${formatSize(max)}`,
-    );
+    const [least, most] = [min, max].map((it) => formatSize(it).replace(/^\d+$/, () => grouped(it)));
+    throw new Error(`expected a size such as ${sizesWithin(min, max)}, from ${least} to ${most}`);
   }
   return size;
+}
+
+/** Examples that such an option takes. */
+function sizesWithin(min: number, max: number): string {
+  if (max < 65536) return "1400, 4k or 4KiB";
+  return min > 65536 ? "67108864, 64m or 64MiB" : "65536, 64k or 64KiB";
+}
+
+/** A number as errors and help texts write it: `10,000,000`. */
+function grouped(count: number): string {
+  return count.toLocaleString("en-US");
 }
 
 /** A size as {@linkcode parseSize} reads it, in the largest unit that divides it. */
@@ -100,7 +110,9 @@ export function formatTime(millis: number): string {
 /** Reads a whole number from `min` to `max`. @throws {Error} for all else. */
 export function parseCount(text: string, min: number, max: number): number {
   const count = /^\d+$/.test(text) ? Number(text) : NaN;
-  if (!(count >= min && count <= max)) throw new Error(`expected a whole number from ${min} to ${max}`);
+  if (!(count >= min && count <= max)) {
+    throw new Error(`expected a whole number from ${grouped(min)} to ${grouped(max)}`);
+  }
   return count;
 }
 
@@ -108,16 +120,19 @@ export function parseCount(text: string, min: number, max: number): number {
 export function parseLargeCount(text: string, min: number, max: number): number {
   const count = /^\d+(?:\.\d+)?(?:e\d{1,2})?$/i.test(text) ? Number(text) : NaN;
   if (!(Number.isInteger(count) && count >= min && count <= max)) {
-    throw new Error(`expected a whole number such as 5000 or 1e6, from ${min} to ${max}`);
+    throw new Error(`expected a whole number such as 5000 or 1e6, from ${grouped(min)} to ${grouped(max)}`);
   }
   return count;
 }
 
-/** Reads how often something happens each second: `20000`, `2e4`, `0.5`. @throws {Error} for all else, and for 0. */
+const TIMES: Record<string, number> = { "": 1, k: 1000, m: 1_000_000 };
+
+/** Reads how often something happens each second: `20000`, `20k`, `2e4`, `0.5`. @throws {Error} for all else, and for 0. */
 export function parseRate(text: string, max: number): number {
-  const rate = /^(?:\d+(?:\.\d*)?|\.\d+)(?:e\d{1,2})?$/i.test(text) ? Number(text) : NaN;
+  const match = /^((?:\d+(?:\.\d*)?|\.\d+)(?:e\d{1,2})?)([km]?)$/i.exec(text);
+  const rate = match === null ? NaN : Number(match[1]) * TIMES[match[2]!.toLowerCase()]!;
   if (!(rate > 0 && rate <= max)) {
-    throw new Error(`expected a number a second such as 5000, 2e4 or 0.5, up to ${max}`);
+    throw new Error(`expected a number a second such as 5000, 5k or 0.5, above 0 and up to ${grouped(max)}`);
   }
   return rate;
 }

@@ -23,7 +23,8 @@ export const AGAINST_OPTIONS = {
     group: "Comparison",
     value: "N",
     read: (text: string) => parseCount(text, 1, MAX_REPEAT),
-    help: `runs of each endpoint: 1, or at least 5, to get a verdict (default ${DEFAULT_REPEAT})`,
+    help:
+      `runs of each endpoint (default ${DEFAULT_REPEAT}); 2 to 4 show values and ratios, without a verdict`,
   },
 } as const satisfies TransportOptionTable;
 

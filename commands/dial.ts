@@ -3,7 +3,7 @@ import { UsageError } from "../cli/parser.ts";
 import { note } from "../cli/stdio.ts";
 import { formatTime, parseChoice, parsePath, parseTime } from "../cli/values.ts";
 import { DIAL_DEFAULTS, type DialOptions } from "../net/dial.ts";
-import { DEFAULT_PORT, type Endpoint, isIpv4, isIpv6, parseHost } from "../net/endpoint.ts";
+import { DEFAULT_PORT, type Endpoint, isIpv4, isIpv6, parseHost, parsePort } from "../net/endpoint.ts";
 import { PROXY_VERSIONS, type ProxyVersion } from "../net/proxy.ts";
 import { STREAM_TRANSPORTS, transportOf } from "../net/transports.ts";
 import {
@@ -19,7 +19,12 @@ const TLS = ["tls"] as const;
 
 export const DIAL_OPTIONS = {
   host: { ...HOST, help: "server's name or address", default: "localhost" },
-  port: { ...PORT, help: "server's port", default: DEFAULT_PORT },
+  port: {
+    ...PORT,
+    read: (text: string) => parsePort(text, 1),
+    help: "server's port",
+    default: DEFAULT_PORT,
+  },
   ipv4: { group: "Endpoints", short: "4", help: "connect over IPv4 only" },
   ipv6: { group: "Endpoints", short: "6", help: "connect over IPv6 only" },
   "send-proxy": {

@@ -22,9 +22,9 @@ export type TransportOptionTable = Record<string, TransportOption>;
 export const PLACEHOLDERS: Record<string, string> = {
   ENDPOINT: ENDPOINT_FORMS,
   HOST: "a name, or an IPv4 or IPv6 address",
-  PORT: "a number from 0 to 65535",
+  PORT: "a number from 1 to 65535",
   TIME: "seconds, or with a unit: 0.2, 200ms, 10s, 5m, 1h",
-  SIZE: "bytes, or with a unit: 65536, 64k, 64KiB, 1m",
+  SIZE: "bytes, or with a unit: 1400, 4k, 4KiB",
   N: "a whole number",
   FILE: "a path",
   NAME: "a host name or an IP address",
@@ -44,7 +44,12 @@ export const UDP_RATE = {
 
 /** --host and --port. */
 export const HOST = { group: "Endpoints", value: "HOST", read: parseHost };
-export const PORT = { group: "Endpoints", short: "p", value: "PORT", read: parsePort };
+export const PORT = {
+  group: "Endpoints",
+  short: "p",
+  value: "PORT",
+  read: (text: string): number => parsePort(text),
+};
 
 /**
  * The endpoints named, or the one that --host, --port and the defaults make. --port may go with one endpoint that has none.

@@ -50,7 +50,7 @@ const OPTIONS = {
     short: "c",
     value: "N",
     read: (text) => parseLargeCount(text, 1, MAX_CONNECTIONS),
-    help: "connections; all are open before the clock starts",
+    help: "connections (the number of lines is -n); all are open before the clock starts",
     default: LOAD_DEFAULTS.connections,
   },
   rate: {
@@ -84,7 +84,7 @@ const OPTIONS = {
     group: "Load",
     value: "N",
     read: (text) => parseLargeCount(text, 1, MAX_COUNT),
-    help: "open loop: lines in flight at most, what exceeds it is dropped (default " +
+    help: "open loop: most lines in flight; further ones are dropped (default " +
       `${LOAD_DEFAULTS.maxInFlight}, or what the rate sends in ${formatTime(MIN_ROOM_MS)})`,
   },
   depth: {
@@ -321,8 +321,8 @@ const EXAMPLES: [string, string][] = [
   ["tsecho load -c 50 --depth 32 -n 1e6 unix:/run/tsecho.sock", ""],
   ["tsecho load --reconnect -R 500 tls://web:21568 --ca ca.pem", ""],
   ["tsecho load -R 5000 --fail-if 'p99>5ms' --fail-if 'lost>0' web", ""],
-  ["tsecho load -R 5000 --json run.json --hdr run.hlog web", "save it"],
-  ["tsecho load --json run.json --html run.html web", "save a run ..."],
+  ["tsecho load -R 5000 --hdr run.hlog --html run.html web", "an HDR log, and a page"],
+  ["tsecho load -R 5000 --json run.json web", "save a run ..."],
   ["tsecho load --from run.json", "... and summarise it again"],
   ["tsecho load -R 5000 --against web:21568 web", "runs of each in turn, compared"],
 ];
@@ -382,7 +382,7 @@ export const load = new Command({
     CONDITION: METRICS,
     LIMIT,
     STAGES,
-    RATE: "lines a second: 20000, 2e4 or 0.5",
+    RATE: "lines a second: 20000, 20k, 2e4 or 0.5; k = thousand, m = million",
     N: "a whole number; for -c, -n and --depth also as 1e6",
   },
   examples: EXAMPLES,

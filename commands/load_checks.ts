@@ -85,7 +85,7 @@ export function checkSettings(settings: LoadSettings): void {
     throw new UsageError("use --threads", String(threads), reason);
   }
   if (seed !== undefined && arrivals !== "poisson") {
-    throw new UsageError("use option", "--seed", "only --arrivals poisson is random");
+    throw new UsageError("use option", "--seed", "it needs --arrivals poisson");
   }
   const peak = peakRate(settings);
   const least = leastInFlight(settings);

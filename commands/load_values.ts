@@ -18,8 +18,8 @@ export function parseOwnCondition(text: string): LoadThreshold {
 
 /** Reads what a rate must keep. @throws {Error} whose message says what was expected. */
 export function parseLimit(text: string): LoadThreshold {
-  const limit = parseCondition(text);
-  if (limit.operator.startsWith("<")) return limit;
+  const limit = /[<>]/.test(text) ? parseCondition(text) : undefined;
+  if (limit?.operator.startsWith("<")) return limit;
   throw new Error("expected what a rate has to keep: a metric, < or <=, and a limit, such as p99<5ms");
 }
 

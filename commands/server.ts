@@ -341,6 +341,8 @@ export const server = new Command({
   placeholders: {
     FORMAT: STAMP_FORMATS.join(", ").replace(/, (?=\w+$)/, " or "),
     MODE: "three octal digits, as chmod takes them",
+    PORT: "a number from 0 to 65535; 0 = any free one",
+    SIZE: "bytes, or with a unit: 65536, 64k, 64KiB, 1m",
     TAG: "1 to 64 visible ASCII characters except [ and ]",
   },
   examples: EXAMPLES,

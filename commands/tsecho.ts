@@ -56,6 +56,9 @@ export async function readWithoutCommand(argv: string[]): Promise<string> {
   if (!first.startsWith("-") || first === "-") throw noCommand(first);
   const parsed = parseArgv(argv, INFO_OPTIONS, "tsecho");
   const [stray] = parsed.positionals;
+  if (parsed.has("help") && stray !== undefined && NAMES.includes(stray)) {
+    return await helpOn(parsed.positionals);
+  }
   if (stray !== undefined) throw new UsageError("use argument", stray, `expected ${LIST} in its place`);
   const text = infoText(parsed, () => HELP);
   if (text === undefined) throw new UsageError("run", first, expected);

@@ -53,12 +53,17 @@ export async function readIdentity(
   keyFile: string,
   signal?: AbortSignal,
 ): Promise<{ identity: Identity; leaf: X509Certificate }> {
-  const cert = await readCertificates(certFile, signal);
-  const [key] = await readPem(keyFile, PRIVATE_KEY, "a private key", signal) as [string];
+  const cert = await readCertificates("--cert", certFile, signal);
+  const option = keyFile === certFile ? "--cert" : "--key";
+  const [key] = await readPem(option, keyFile, PRIVATE_KEY, "a private key", signal) as [string];
   const { createPrivateKey, X509Certificate } = await import("node:crypto");
   const leaf = new X509Certificate(cert);
   if (key.includes("-----BEGIN ENCRYPTED PRIVATE KEY-----") || key.includes("Proc-Type: 4,ENCRYPTED")) {
-    throw new Failure("use", keyFile, "the key is encrypted; openssl pkey -in FILE -out PLAIN decrypts it");
+    throw new Failure(
+      `use ${option}`,
+      keyFile,
+      "the key is encrypted; openssl pkey -in FILE -out PLAIN decrypts it",
+    );
   }
   let matches;
   try {
@@ -66,14 +71,16 @@ export async function readIdentity(
   } catch (error) {
     const isOfCurve = /curve/.test((error as Error).message);
     const reason = isOfCurve ? UNUSABLE_KEY : "the private key cannot be read";
-    throw new Failure("use", keyFile, reason, { cause: error });
+    throw new Failure(`use ${option}`, keyFile, reason, { cause: error });
   }
-  if (!matches) throw new Failure("use", keyFile, `the key is not that of the certificate in ${certFile}`);
+  if (!matches) {
+    throw new Failure(`use ${option}`, keyFile, `the key is not that of the certificate in ${certFile}`);
+  }
   try {
     Deno.listenTls({ hostname: "127.0.0.1", port: 0, cert, key }).close();
   } catch (error) {
     if ((error as { code?: string }).code !== undefined) throw error; // not for the key, but for want of a port
-    throw new Failure("use", keyFile, UNUSABLE_KEY, { cause: error });
+    throw new Failure(`use ${option}`, keyFile, UNUSABLE_KEY, { cause: error });
   }
   return { identity: { cert, key }, leaf };
 }
@@ -92,16 +99,16 @@ export function faultsOf({ ca, subjectAltName, validFrom, validTo }: X509Certifi
   return faults;
 }
 
-/** Reads a file of certificates (PEM), and looks at each. @throws {Failure} */
-export async function readCertificates(file: string, signal?: AbortSignal): Promise<string> {
-  const each = await readPem(file, CERTIFICATE, "a certificate", signal);
+/** Reads a file of certificates (PEM), and looks at each. @param option that names it, for errors. @throws {Failure} */
+export async function readCertificates(option: string, file: string, signal?: AbortSignal): Promise<string> {
+  const each = await readPem(option, file, CERTIFICATE, "a certificate", signal);
   const { X509Certificate } = await import("node:crypto");
   for (const [i, one] of each.entries()) {
     try {
       new X509Certificate(one);
     } catch (error) {
       const which = each.length > 1 ? `certificate ${i + 1} of ${each.length}` : "the certificate";
-      throw new Failure("use", file, `${which} cannot be read`, { cause: error });
+      throw new Failure(`use ${option}`, file, `${which} cannot be read`, { cause: error });
     }
   }
   return each.join("\n");
@@ -115,10 +122,11 @@ export async function readCertificates(file: string, signal?: AbortSignal): Prom
  * @throws {Failure}
  */
 export async function readClientCa(file: string, signal?: AbortSignal): Promise<string> {
-  const pem = await readCertificates(file, signal);
+  const pem = await readCertificates("--client-ca", file, signal);
   for (const certificate of await parseCertificates(pem)) {
     if (!isVersion3(certificate)) {
-      throw new Failure("use", file, "a certificate in it is of X.509 version 1; make it anew as version 3");
+      const reason = "a certificate in it is of X.509 version 1; make it anew as version 3";
+      throw new Failure("use --client-ca", file, reason);
     }
   }
   return pem;
@@ -144,14 +152,20 @@ export function isVersion3({ raw }: { raw: Uint8Array }): boolean {
 }
 
 /** The blocks of a kind in a PEM file, at least one; a file may hold others too. @throws {Failure} */
-async function readPem(file: string, kind: RegExp, what: string, signal?: AbortSignal): Promise<string[]> {
+async function readPem(
+  option: string,
+  file: string,
+  kind: RegExp,
+  what: string,
+  signal?: AbortSignal,
+): Promise<string[]> {
   let text;
   try {
     text = await unlessAborted(readText(file, MAX_FILE_SIZE), signal);
   } catch (error) {
-    throw new Failure("use", file, reasonOfFile(error), { cause: error });
+    throw new Failure(`use ${option}`, file, reasonOfFile(error), { cause: error });
   }
   const blocks = text.replace(/^\uFEFF/, "").match(kind); // a BOM, as editors on Windows write it, is no fault
-  if (blocks === null) throw new Failure("use", file, `there is not ${what} (PEM) in it`);
+  if (blocks === null) throw new Failure(`use ${option}`, file, `there is not ${what} (PEM) in it`);
   return blocks;
 }

@@ -55,9 +55,11 @@ export function parseAddress(text: string, defaults: EndpointDefaults): Address 
   };
 }
 
-/** Reads a port. @throws {Error} whose message says what was expected. */
-export function parsePort(text: string): number {
-  if (!/^\d{1,5}$/.test(text) || Number(text) > 65535) throw new Error("expected a port, 0 to 65535");
+/** Reads a port. @param min 1 for that of a server to connect to. @throws {Error} whose message says what was expected. */
+export function parsePort(text: string, min: 0 | 1 = 0): number {
+  if (!/^\d{1,5}$/.test(text) || Number(text) > 65535 || Number(text) < min) {
+    throw new Error(`expected a port, ${min} to 65535`);
+  }
   return Number(text);
 }
 

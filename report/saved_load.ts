@@ -30,6 +30,7 @@ export interface SavedLoad {
 export function readLoad(text: string): SavedLoad {
   const records = readRecords(text, "tsecho load");
   const start = startOf(records, "tsecho load");
+  if (start.command === undefined) throw new Error("it is of tsecho ping: tsecho ping --from reads it");
   if (start.command !== "load") throw new Error("it is of another command, not of tsecho load");
   if (start.version !== LOAD_VERSION) {
     throw new Error(`its version is ${start.version}, and only ${LOAD_VERSION} is known here`);

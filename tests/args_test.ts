@@ -195,7 +195,7 @@ test("what is wrong on the command line is named, with its value and what was ex
     [["server", "-port", "7"], 'Cannot use option "-port": there is no such option; did you mean --port?'],
     [["server", "--xyz"], 'Cannot use option "--xyz": there is no such option; see tsecho server --help'],
     [["server", "-x"], 'Cannot use option "-x": there is no such option; see tsecho server --help'],
-    [["server", "-v"], 'Cannot use option "-v": there is no such option; did you mean --version?'],
+    [["server", "-v"], 'Cannot use option "-v": there is no such option; did you mean -V?'],
     [["server", "-qx"], 'Cannot use option "-qx": there is no such option'],
     [["server", "-q=no"], 'Cannot use option "-q=no": --quiet takes no value'],
     [["server", "--__proto__", "7"], 'Cannot use option "--__proto__"'],
@@ -206,6 +206,9 @@ test("what is wrong on the command line is named, with its value and what was ex
     [["server", "--port", "abc"], 'Cannot use --port "abc": expected a port, 0 to 65535'],
     [["server", "--port", ""], 'Cannot use --port "": expected a port'],
     [["server", "--port", "-1"], 'Cannot use --port "-1": expected a port'],
+    [["client", "--port", "70000"], 'Cannot use --port "70000": expected a port, 1 to 65535'],
+    [["ping", "-p", "0"], 'Cannot use --port "0": expected a port, 1 to 65535'],
+    [["--help", "load", "x"], 'Cannot use argument "x": help takes one command'],
     [["server", ":70000"], 'Cannot use endpoint ":70000": expected a port, 0 to 65535'],
     [["server", "http://:7"], 'Cannot use endpoint "http://:7": unknown scheme "http", expected tcp://'],
     [

@@ -69,12 +69,13 @@ test(
         ],
       ];
       for (const [cert, key, file, reason] of table) {
+        const option = file === cert ? "cert" : "key";
         const argv = ["server", "tls://127.0.0.1:0", "--cert", folder.file(cert), "--key", folder.file(key)];
         const { code, stdout, stderr } = await failing(argv);
         assertEquals({ code, stdout, stderr }, {
           code: 1,
           stdout: "",
-          stderr: `tsecho: Cannot use "${folder.file(file)}": ${reason}\n`,
+          stderr: `tsecho: Cannot use --${option} "${folder.file(file)}": ${reason}\n`,
         });
       }
       await using server = await ServerProcess.start([
@@ -154,7 +155,7 @@ test(
       ]);
       assertEquals(
         wrong.stderr,
-        `tsecho: Cannot use "${folder.file("server.key")}": there is not a certificate (PEM) in it\n`,
+        `tsecho: Cannot use --ca "${folder.file("server.key")}": there is not a certificate (PEM) in it\n`,
       );
       // A server that goes in the middle of the handshake.
       for (const way of [trust, ["--insecure"]]) {

@@ -134,7 +134,7 @@ test("a certificate's file without end, and one that never comes, end by an erro
     const endless = await failing(["server", "tls://127.0.0.1:0", "--cert", "/dev/zero"]);
     assertEquals([endless.code, endless.stderr], [
       1,
-      'tsecho: Cannot use "/dev/zero": it has more than 16 MiB\n',
+      'tsecho: Cannot use --cert "/dev/zero": it has more than 16 MiB\n',
     ]);
     const circle = folder.file("circle"), socket = folder.file("socket");
     await Deno.symlink(circle, circle);
@@ -150,7 +150,7 @@ test("a certificate's file without end, and one that never comes, end by an erro
     ]];
     for (const [file, reason] of table) {
       const { stderr } = await failing(["client", "tls://127.0.0.1:1", "--ca", file!, "-m", "x"]);
-      assertEquals(stderr, `tsecho: Cannot use "${file}": ${reason}\n`);
+      assertEquals(stderr, `tsecho: Cannot use --ca "${file}": ${reason}\n`);
     }
     const fifo = folder.file("fifo");
     await run(["mkfifo", fifo]);

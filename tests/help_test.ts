@@ -50,7 +50,11 @@ test("help and version work everywhere, in every place, and as commands of their
   ) {
     assertStringIncludes(await textOf(argv), "tsecho 0.", argv);
   }
-  for (const name of NAMES) assertEquals(await textOf(`help ${name}`), await textOf(`${name} --help`));
+  for (const name of NAMES) {
+    for (const argv of [`help ${name}`, `--help ${name}`, `-h ${name}`]) {
+      assertEquals(await textOf(argv), await textOf(`${name} --help`), argv);
+    }
+  }
   for (const argv of ["help", "help help", "help version"]) {
     assertEquals(await textOf(argv), await textOf("--help"), argv);
   }

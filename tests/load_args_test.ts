@@ -154,15 +154,17 @@ test("a rate that needs room for many lines in flight has it", () => {
 
 test("what is wrong with load's options is said, and what to do", () => {
   const MANY = "expected a whole number such as 5000 or 1e6, from 1";
-  const RATE = "expected a number a second such as 5000, 2e4 or 0.5, up to 10000000";
+  const RATE = "expected a number a second such as 5000, 5k or 0.5, above 0 and up to 10,000,000";
   const table: [argv: string, message: string][] = [
-    ["-c 0", `Cannot use --connections "0": ${MANY} to 1000000`],
+    ["-c 0", `Cannot use --connections "0": ${MANY} to 1,000,000`],
     ["-c 1e7", `Cannot use --connections "1e7": ${MANY}`],
     ["-c 1.5", `Cannot use --connections "1.5": ${MANY}`],
     ["-R 0", `Cannot use --rate "0": ${RATE}`],
     ["-R -5", `Cannot use --rate "-5": ${RATE}`],
     ["-R 1e9", `Cannot use --rate "1e9": ${RATE}`],
-    ["-R 20k", `Cannot use --rate "20k": ${RATE}`],
+    ["-R 20g", `Cannot use --rate "20g": ${RATE}`],
+    ["-R 20m", `Cannot use --rate "20m": ${RATE}`],
+    ["-R 2,000", `Cannot use --rate "2,000": ${RATE}`],
     ["--stages 30s", 'Cannot use --stages "30s": "30s" is no stage, expected TIME:RATE,TIME:RATE'],
     ["--stages 30s:1,", 'Cannot use --stages "30s:1,": "" is no stage'],
     ["--stages 1x:5", 'Cannot use --stages "1x:5": expected a time such as 0.2'],
@@ -170,7 +172,7 @@ test("what is wrong with load's options is said, and what to do", () => {
     ["--stages 0s:5", 'Cannot use --stages "0s:5": expected a stage that takes some time'],
     ["--stages 1s:0", 'Cannot use --stages "1s:0": expected a stage with a rate above 0'],
     ["-R 1 --arrivals even", 'Cannot use --arrivals "even": expected uniform or poisson'],
-    ["-R 1 --seed x", 'Cannot use --seed "x": expected a whole number from 0 to 4294967295'],
+    ["-R 1 --seed x", 'Cannot use --seed "x": expected a whole number from 0 to 4,294,967,295'],
     ["-R 1 --max-in-flight 0", `Cannot use --max-in-flight "0": ${MANY}`],
     ["--depth 0", `Cannot use --depth "0": ${MANY}`],
     ["--think x", 'Cannot use --think "x": expected a time'],
@@ -180,12 +182,13 @@ test("what is wrong with load's options is said, and what to do", () => {
     ["-t 0", 'Cannot use --duration "0": expected a time such as 0.2, 200ms or 10s, from 1ms to 500h'],
     ["--warmup -1", 'Cannot use --warmup "-1": expected a time'],
     ["--threads 0", 'Cannot use --threads "0": expected a whole number from 1 to 256'],
-    ["-s 0", 'Cannot use --size "0": expected a size such as 65536, 64k or 64KiB, from 1 to 65000'],
+    ["-s 0", 'Cannot use --size "0": expected a size such as 1400, 4k or 4KiB, from 1 to 65,000'],
     ["-s 65001", 'Cannot use --size "65001": expected a size'],
     ["--data=", 'Cannot use --data "": expected a file'],
     ["-W 0", 'Cannot use --timeout "0": expected a time'],
     ["--find p99>5ms", 'Cannot use --find "p99>5ms": expected what a rate has to keep: a metric, < or <='],
-    ["--find p99", 'Cannot use --find "p99": expected a metric, >, >=, < or <=, and a value'],
+    ["--find p99", 'Cannot use --find "p99": expected what a rate has to keep: a metric, < or <='],
+    ["-T 4", 'Cannot use option "-T": there is no such option; did you mean -t?'],
     ["--find p99<5ms --trial 0", 'Cannot use --trial "0": expected a time'],
     [
       "--fail-if offset>1ms",
@@ -201,7 +204,7 @@ test("what is wrong with load's options is said, and what to do", () => {
     ["--csv /dev/stderr --hdr /dev/stderr", 'Cannot write to "/dev/stderr": more than one output'],
     ["--udp-rate 5", 'Cannot use option "--udp-rate": it is for udp endpoints, and there is none'],
     ["a b", 'Cannot use argument "b": load takes one endpoint and has "a" already'],
-    ["-r 5", 'Cannot use option "-r": there is no such option; did you mean --rate?'],
+    ["-r 5", 'Cannot use option "-r": there is no such option; did you mean -R?'],
   ];
   for (const [argv, message] of table) {
     const error = assertThrows(() => loadOptions(argv), UsageError);
@@ -236,7 +239,7 @@ test("options that contradict each other are refused, and which to leave out is 
       ],
     ),
     ["--arrivals poisson", '"--arrivals": a closed loop has no plan: it needs --rate or --stages'],
-    ["-R 5 --seed 1", '"--seed": only --arrivals poisson is random'],
+    ["-R 5 --seed 1", '"--seed": it needs --arrivals poisson'],
     ["--max-in-flight 5", '"--max-in-flight": a closed loop has --connections times --depth'],
     ["--trial 5s", '"--trial": it needs --find'],
     ["--lenient", '"--lenient": it needs --fail-if'],

@@ -94,7 +94,7 @@ test("what is wrong with ping's options is said", () => {
       ],
       ["-i 0.0001", 'Cannot use --interval "0.0001": expected a time'],
       ["-W 0", 'Cannot use --timeout "0": expected a time such as 0.2, 200ms or 10s, from 1ms to 500h'],
-      ["-s 19", 'Cannot use --size "19": expected a size such as 65536, 64k or 64KiB, from 20 to 65000'],
+      ["-s 19", 'Cannot use --size "19": expected a size such as 1400, 4k or 4KiB, from 20 to 65,000'],
       ["--fail-if p99", 'Cannot use --fail-if "p99": expected a metric'],
       ["--json - --csv -", 'Cannot write to "-": more than one output is to go to stdout'],
       ["--json-stream --json -", 'Cannot write to "-": more than one output is to go to stdout'],

@@ -231,6 +231,7 @@ test("a text that is no saved load is refused in words", () => {
   // deno-lint-ignore no-explicit-any
   const cases: [change: (run: any) => void, message: string][] = [
     [(run) => delete run.start, "it has no start; is it of tsecho load?"],
+    [(run) => delete run.start.command, "it is of tsecho ping: tsecho ping --from reads it"],
     [(run) => run.start.command = "watch", "it is of another command, not of tsecho load"],
     [(run) => run.start.version = 9, "its version is 9, and only 1 is known here"],
     [(run) => run.start.timeout = "5", `the start's "timeout" is no number`],

@@ -1,7 +1,23 @@
 /** The values of options: sizes and times, as they are read and written. */
-import { assertEquals, assertThrows } from "@std/assert";
-import { formatSize, formatTime, parseSize, parseTime } from "../cli/values.ts";
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { formatSize, formatTime, parseRate, parseSize, parseTime } from "../cli/values.ts";
 import { test } from "./harness.ts";
+
+test("rates are read in powers of ten and in thousands", () => {
+  const rate = (text: string) => parseRate(text, 1e7);
+  assertEquals(["5", "0.5", "2e4", "2k", "1.5K", "3m"].map(rate), [5, 0.5, 20_000, 2000, 1500, 3_000_000]);
+  for (const text of ["0", "0k", "-5", "k", "2kk", "2 k", "11m"]) {
+    assertThrows(() => rate(text), Error, "expected a number a second");
+  }
+});
+
+test("an error about a size has examples that the option takes", () => {
+  for (const [min, max] of [[1, 65000], [1, 2 ** 26], [2 ** 20, 2 ** 40]] as const) {
+    const { message } = assertThrows(() => parseSize("x", min, max), Error);
+    const [, examples] = /such as (.*), from/.exec(message)!;
+    for (const it of examples!.split(/, | or /)) assert(parseSize(it, min, max) >= min, message);
+  }
+});
 
 test("sizes and times are read in every unit", () => {
   const size = (text: string) => parseSize(text, 1, 1e12);
