@@ -10,7 +10,7 @@
  * stdout is Markdown.
  *
  * With --against each case runs tsecho beside the tsecho of PATH, called "before". Two copies of one commit differ by
- * up to 13 % in a single round: take five rounds or more. A case that is slower is repeated, and counts only when it is
+ * up to 13% in a single round: take five rounds or more. A case that is slower is repeated, and counts only when it is
  * slower in three repetitions.
  */
 

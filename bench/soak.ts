@@ -5,7 +5,7 @@
  *
  * Every minute the same mixture runs: churn, bulk, long lines, abrupt resets, and idle connections that are opened and
  * held. Memory and descriptors are sampled once a second; a line of the table is a minute's median, and its peak. Exit 1
- * when the last minute's median exceeds that of minute 5 by more than 10 % or 8 MiB, whichever is larger.
+ * when the last minute's median exceeds that of minute 5 by more than 10% or 8 MiB, whichever is larger.
  */
 
 import { parseArgs } from "node:util";

@@ -6,7 +6,7 @@ import { parseEndpoint } from "../net/transports.ts";
 import { type ChangeThreshold, parseChange } from "../stats/compared_metrics.ts";
 import type { TransportOptionTable } from "./endpoints.ts";
 
-/** What finds 20 % at a spread of 10 % in 9 of 10 cases; an even number balances a steady drift. */
+/** What finds 20% at a spread of 10% in 9 of 10 cases; an even number balances a steady drift. */
 const DEFAULT_REPEAT = 8;
 /** As many as compare takes. */
 const MAX_REPEAT = 100;

@@ -24,7 +24,7 @@ const OPTIONS = {
     read: parseChange,
     repeat: true,
     help:
-      "exit with 3 if this holds over the whole 95 % interval, or cannot be decided, such as 'p99>+10%'; may repeat",
+      "exit with 3 if this holds over the whole 95% interval, or cannot be decided, such as 'p99>+10%'; may repeat",
   },
   lenient: { group: "Conditions", help: "let a comparison pass that cannot decide a --fail-if" },
   json: {
@@ -80,6 +80,7 @@ function sidesOf(
     if (other === undefined) return { before: [checked(one)], after: [] };
     const sides = { before: [checked(one)], after: [checked(other)] };
     if (one === STDIN && other === STDIN) throw new UsageError("use argument", other, "stdin has one run");
+    if (one === other) throw new UsageError("use argument", other, "BEFORE names it too");
     return sides;
   }
   const [stray] = files;
@@ -104,10 +105,10 @@ function checked(file: string): string {
 
 const ABOUT = `\
 Says what changed between two saved runs of load or of ping, and whether that is more than chance gives: for p50, p90, \
-p99, p99.9, the received rate and loss both values, their ratio with its 95 % interval, and a word.
+p99, p99.9, the received rate and loss both values, their ratio with its 95% interval, and a word.
 
-One run on each side is judged by how much five equal parts of it differ, from 30 s on. Two runs of the same thing \
-may differ more than that: five runs or more on each side tell. Runs that measured different things are refused.`;
+One run on each side is judged by how much five equal parts of it differ, from 30 s on. Two identical runs can \
+differ by more than that; five runs or more on each side settle it. Runs that measured different things are refused.`;
 
 const EXAMPLES: [string, string][] = [
   ["tsecho load -R 2000 -t 1m --json a.json web", "save a run; then change something"],

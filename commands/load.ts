@@ -329,7 +329,9 @@ const EXAMPLES: [string, string][] = [
 
 const METRICS = `\
 a metric, >, >=, < or <=, and a limit with its unit: p99>5ms, loss>=1%, errors>0, up.p99>2ms. Metrics: \
-${describeMetrics(LOAD_METRICS)}. A percentile of lines of which too many never came exceeds every limit`;
+${
+  describeMetrics(LOAD_METRICS)
+}. A percentile is above every limit if too many lines were not answered in time`;
 
 const LIMIT = `\
 a metric as in CONDITION, < or <=, and a limit: p99<5ms. Lost and dropped lines fail a trial too`;

@@ -34,7 +34,7 @@ export const TIMEOUT = {
   short: "W",
   value: "TIME",
   read: (text: string): number => parseTime(text, 1),
-  help: "longest wait for a reply, with --reconnect for connection and reply; a later one is lost",
+  help: "longest wait for a reply, with --reconnect for connection and reply; a later reply counts as lost",
 };
 
 /** Files by the option that names each, by `parseOutputPath`. */

@@ -49,7 +49,7 @@ type Decision = "passes" | "fails" | "limited" | "interrupted";
 
 /**
  * Searches for the highest rate at which the condition holds, all is sent, and nothing is lost or dropped: it doubles the
- * rate until that fails, halves the distance until it is 5 %, and holds the last rate that passed for 30 s, or else lower
+ * rate until that fails, halves the distance until it is 5%, and holds the last rate that passed for 30 s, or else lower
  * ones.
  *
  * A trial that fails, or in which the generator was limited, is repeated, and so is any at the border: two that agree

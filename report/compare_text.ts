@@ -14,8 +14,8 @@ import {
 } from "./comparison_figures.ts";
 import type { ComparisonReport, NamedRun } from "./comparison_report.ts";
 
-/** What a comparison prints. What came from files and servers is escaped. */
-export function comparisonLines(report: ComparisonReport): string[] {
+/** What a comparison prints. What came from files and servers is escaped. @param runs whether each of several has a row. */
+export function comparisonLines(report: ComparisonReport, runs = true): string[] {
   const { before, after, differences, notes, comparison: { method } } = report;
   return [
     `COMPARE ${before[0]!.run.settings.command}: ${settingsText(before[0]!)}`,
@@ -24,7 +24,7 @@ export function comparisonLines(report: ComparisonReport): string[] {
     ...differences.map(differenceText),
     ...notes,
     "",
-    ...(method === "parts" ? [] : [...runTable(before, after), ""]),
+    ...(method === "parts" || !runs ? [] : [...runTable(before, after), ""]),
     ...metricTable(report),
     "",
     ...legend(report),

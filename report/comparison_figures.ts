@@ -52,7 +52,7 @@ export function runCells({ file, run: { figures } }: NamedRun): string[] {
 /** The heading of a table of metrics. */
 export function metricHeading(method: ComparisonMethod): string[] {
   const sides = ["before", "after"].map((it) => method === "parts" ? it : `${it}, median`);
-  return ["", ...sides, "ratio", "95 % interval", ""];
+  return ["", ...sides, "ratio", "95% interval", ""];
 }
 
 /** A metric's row in it: both values, their ratio, its interval and the word. */
@@ -119,8 +119,8 @@ export function legend({ comparison: { metrics, method } }: ComparisonReport): s
   if (judged) lines.push("words are corrected for multiple comparisons (Holm), intervals are not");
   if (method === "parts") {
     lines.push(
-      `two runs of the same thing may differ more than their parts do: ${JUDGED_RUNS} runs of each would tell, by ` +
-        `load --against --repeat ${JUDGED_RUNS}, or --before and --after`,
+      `two identical runs can differ by more than this; ${JUDGED_RUNS} runs of each would settle it, by load --against ` +
+        `--repeat ${JUDGED_RUNS}, or --before and --after`,
     );
   }
   return lines;

@@ -51,7 +51,18 @@ export function differencesOf([first, ...others]: readonly NamedRun[]): Differen
       ? [...new Set([...Object.keys(expected), ...Object.keys(settings)])]
       : ["command"];
     const texts = names.filter((it) => settings[it] !== expected[it])
-      .map((it) => `${it} ${settings[it] ?? "none"} instead of ${expected[it] ?? "none"}`);
+      .map((it) => differenceIn(it, settings[it], expected[it]));
     return texts.length === 0 ? [] : [{ file, texts }];
   });
+}
+
+/** A number of things, `50 connections`; a duration alone, `5 s`, does not say of what. */
+const OF_THINGS = /^([\d.]+)( (?!m?s$).+)$/;
+
+/** How a setting differs: `2000 lines/s instead of 600`, `arrivals poisson instead of uniform`. */
+function differenceIn(name: string, value = "none", expected = "none"): string {
+  const [, , things] = OF_THINGS.exec(value) ?? [];
+  const [, count, same] = OF_THINGS.exec(expected) ?? [];
+  if (things === undefined || things !== same) return `${name} ${value} instead of ${expected}`;
+  return `${value} instead of ${count}`;
 }

@@ -24,7 +24,14 @@ export function lossText(loss: number | null): string {
   return loss === null ? "loss unknown" : `${percent(loss)} loss`;
 }
 
-/** A share in percent with at most six digits, as ping(8) shows it. */
+/** A share in percent with at most two decimals: `12.35%`. What is not 0% or 100% is not called so. */
 export function percent(share: number): string {
+  const rounded = Number((share * 100).toFixed(2));
+  const isExact = rounded === share * 100 || (rounded !== 0 && rounded !== 100);
+  return isExact ? `${rounded}%` : exactPercent(share);
+}
+
+/** A share in percent with at most six digits, to be held against a limit. */
+export function exactPercent(share: number): string {
   return `${Number((share * 100).toPrecision(6))}%`;
 }

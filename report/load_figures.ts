@@ -5,6 +5,7 @@ import type { LoadDurations, LoadServer, LoadSummary } from "../stats/load_summa
 import type { Unsteady } from "../stats/steadiness.ts";
 import { durationText } from "../time/duration.ts";
 import { millis, withBound } from "./format.ts";
+import { aheadText } from "./summary.ts";
 
 /** The percentiles that are told. */
 export const TOLD = [["p50", "p50"], ["p90", "p90"], ["p99", "p99"], ["p99.9", "p99_9"]] as const;
@@ -13,8 +14,7 @@ export const DIRECTIONS = { up: "upstream", down: "downstream" } as const;
 
 /** What the headline of a closed loop leaves out. */
 export const CLOSED_LOOP =
-  "service time, closed loop: waits that slow replies caused are not in it; --rate shows what " +
-  "waiting users would see";
+  "service time, closed loop: excludes waiting caused by slow replies; use --rate to include it";
 
 /** What a load without a single reply is told. */
 export const NO_ANSWER = "no line was answered in time";
@@ -61,7 +61,7 @@ export function countLine({ loop, planned, errors, duration, ...counts }: LoadSu
   }
   const failed = sum(errors);
   if (failed > 0) told.push(`${failed} ${failed === 1 ? "error" : "errors"}`);
-  return `${told.join(", ")}, time ${Number(duration.toFixed(3))} s`;
+  return `${told.join(", ")}, time ${durationText(duration * 1000)}`;
 }
 
 /** `100 lines/s planned, 99.7 lines/s received`. */
@@ -86,12 +86,13 @@ export function steadyLine(steady: boolean): string {
 
 /** Errors and failed connects by reason, the most frequent first. */
 export function errorLines({ errors, connect_errors }: LoadSummary): string[] {
-  const lines: string[] = [];
-  for (const [name, counts] of [["errors", errors], ["failed connects", connect_errors]] as const) {
-    const told = byCount(counts).map(([reason, count]) => `${count} ${withHint(reason)}`);
-    if (told.length > 0) lines.push(`${name}: ${told.join(", ")}`);
-  }
-  return lines;
+  return [...reasonLine("errors", errors), ...reasonLine("failed connects", connect_errors)];
+}
+
+/** What failed, with counts by reason: `errors: 3 connection refused; is a server running there?`. No line of none. */
+export function reasonLine(name: string, counts: Record<string, number>): string[] {
+  const told = byCount(counts).map(([reason, count]) => `${count} ${withHint(reason)}`);
+  return told.length > 0 ? [`${name}: ${told.join(", ")}`] : [];
 }
 
 /** Counts by reason, the largest first. */
@@ -109,7 +110,7 @@ function headlineLines(summary: LoadSummary, values: LoadDurations, timeout: num
     ...rows.map(([name, value, interval, note]) =>
       `  ${name.padEnd(5)}  ${value.padStart(width)}  ${interval}${note}`.trimEnd()
     ),
-    some ? "  with 95 % intervals" : `  95 % intervals: ${SHORT}`,
+    some ? "  with 95% intervals" : `  95% intervals: ${SHORT}`,
   ];
 }
 
@@ -174,7 +175,11 @@ function serverLines({ servers, received }: LoadSummary, timeout: number): strin
     }
   }
   if (only.unsteady !== null) lines.push(`these delays ${unsteadyText([only.unsteady])}`);
-  if (only.offset !== null) lines.push(`clock offset ${withBound(only.offset)}`);
+  if (only.offset !== null) {
+    const { value, bound } = only.offset;
+    const ahead = Math.abs(value) <= bound ? null : value > 0 ? "server" : "client";
+    lines.push(`clock offset ${withBound(only.offset)}, ${aheadText(ahead)}`);
+  }
   return lines;
 }
 
@@ -217,9 +222,9 @@ export function share(part: number, whole: number): string {
   return whole === 0 ? String(part) : `${part} (${Math.round(100 * part / whole)}%)`;
 }
 
-/** Lines that never came: `3 lines never came`. */
+/** Lines without a reply in time: `3 lines not answered in time`. */
 export function neverText({ never }: { never: number }): string {
-  return `${never} ${never === 1 ? "line" : "lines"} never came`;
+  return `${never} ${never === 1 ? "line" : "lines"} not answered in time`;
 }
 
 /** A rate with at least three digits. */

@@ -46,7 +46,8 @@ export class SeriesText implements SeriesExporter {
       return;
     }
     this.#sink.write("\n");
-    for (const line of comparisonLines(report)) this.#line(line);
+    // What each run came to stands above, where it has a line.
+    for (const line of comparisonLines(report, !this.#rows)) this.#line(line);
   }
 
   #row([name, ...figures]: string[], more = ""): void {

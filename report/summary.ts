@@ -3,6 +3,7 @@ import { CLAIM_REPLIES } from "../stats/direction.ts";
 import { isAssumed, MAX_DRIFT } from "../stats/feasible_lines.ts";
 import { MANY_BREAKS, MAX_BREAKS, type Withdrawal } from "../stats/server_clock.ts";
 import type { BreakSummary, Durations, ServerSummary, Summary } from "../stats/summary.ts";
+import { durationText } from "../time/duration.ts";
 import { lossText, millis, withBound } from "./format.ts";
 
 /** The percentiles that are told, and the fields that hold them. */
@@ -69,7 +70,7 @@ function countLine(summary: Summary): string {
     if (summary[fate] > 0) counts.push(`${summary[fate]} ${fate}`);
   }
   if (summary.pending > 0) counts.push(`${summary.pending} still pending at the end`);
-  return `${counts.join(", ")}, ${lossText(summary.loss)}, time ${Math.round(summary.duration * 1000)} ms`;
+  return `${counts.join(", ")}, ${lossText(summary.loss)}, time ${durationText(summary.duration * 1000)}`;
 }
 
 /** How lost lines lie among the others. One lost line has no pattern. */
@@ -77,7 +78,11 @@ function burstLines({ lost, loss_pattern }: Summary): string[] {
   if (loss_pattern === null || lost < 2) return [];
   const { bursts, longest: { from, lines, duration } } = loss_pattern;
   const where = bursts === 1 ? "lost in one burst" : `lost in ${bursts} bursts`;
-  return [`${where}, longest outage ${millis(duration)} ms: ${counted(lines, "line")} from seq=${from} on`];
+  return [
+    `${where}, longest outage ${durationText(duration * 1000)}: ${
+      counted(lines, "line")
+    } from seq=${from} on`,
+  ];
 }
 
 function fourMillis({ min, avg, max, mdev }: Durations): string {
@@ -110,13 +115,17 @@ function serverLines(server: ServerSummary): string[] {
   ];
 }
 
+/** Whose clock is ahead, if that is proven. */
+export function aheadText(ahead: ServerSummary["ahead"]): string {
+  return ahead === null ? "no measurable difference" : `${ahead} ahead`;
+}
+
 /** How far the server's clock is from this machine's, if that is known, and how far that is proven. */
 export function offsetLines({ offset, ahead, withdrawn }: ServerSummary): string[] {
   const lines: string[] = [];
   if (offset !== null) {
     const how = withdrawn === null ? "" : " by the latest reply alone";
-    const who = ahead === null ? "no measurable difference" : `${ahead} ahead`;
-    lines.push(`clock offset ${withBound(offset)}${how}, ${who}`);
+    lines.push(`clock offset ${withBound(offset)}${how}, ${aheadText(ahead)}`);
   }
   if (withdrawn !== null) lines.push(`what all replies proved is withdrawn: ${WITHDRAWN[withdrawn]}`);
   return lines;
@@ -151,8 +160,10 @@ function delayLines({ up, down }: ServerSummary): string[] {
 /** How many lines tell less of the path than of this machine. */
 export function busyLines({ up, busy }: ServerSummary): string[] {
   if (up === null || up.count < 2 || busy === 0) return [];
-  const what = busy === 1 ? "it does" : "they do";
-  return [`this machine was too busy to time ${counted(busy, "line")}: ${what} not count for the direction`];
+  const them = busy === 1 ? "it" : "them";
+  return [
+    `this machine was too busy to time ${counted(busy, "line")}; the direction is judged without ${them}`,
+  ];
 }
 
 /** Which direction has most of the delay. @param name of the percentile. @param delays above each one's best, in s. */
@@ -183,9 +194,11 @@ export function directionLines({ up, down, busy, carries, leans }: ServerSummary
     return [largerDirection(carries, "p90", { up: up.p90!, down: down.p90! })];
   }
   if (leans === null) return [];
-  const why = up.count - busy < CLAIM_REPLIES
+  const usable = up.count - busy;
+  const few = up.count < CLAIM_REPLIES
     ? `: ${CLAIM_REPLIES} replies are needed to tell`
-    : ", but not all through the run";
+    : `: only ${usable} of ${up.count} replies can be used for this; it takes ${CLAIM_REPLIES}`;
+  const why = usable < CLAIM_REPLIES ? few : ", but not all through the run";
   return [`${DIRECTIONS[leans]} seems to have most of the delay${why}`];
 }
 

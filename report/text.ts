@@ -1,12 +1,14 @@
 import { counted, escapeText } from "../failure.ts";
 import type { ProbeEvent, ReplyEvent } from "../stats/events.ts";
+import { addCount } from "../stats/load_interval.ts";
 import { type Kind, kindOf, PING_METRICS, type Vocabulary } from "../stats/metrics.ts";
 import { parseThresholdOf, type Verdict } from "../stats/threshold.ts";
 import { wallMicros } from "../time/clock.ts";
 import { durationText } from "../time/duration.ts";
 import type { End, PingExporter, Sink } from "./exporter.ts";
-import { millis, millisOfMicros, percent } from "./format.ts";
+import { exactPercent, millis, millisOfMicros } from "./format.ts";
 import { histogramLines } from "./histogram.ts";
+import { reasonLine } from "./load_figures.ts";
 import { paceLines } from "./pace.ts";
 import type { Start } from "./record.ts";
 import { summaryLines } from "./summary.ts";
@@ -28,6 +30,8 @@ export class TextReport implements PingExporter {
   readonly #sink: Sink;
   readonly #options: TextOptions;
   #start: Start | undefined;
+  /** Why lines were lost, other than that their time-out has passed. */
+  readonly #errors = new Map<string, number>();
   /** Corrupt replies in a row, of which the first has its line: a web server sends a page of them. */
   #corrupt = 0;
 
@@ -42,6 +46,7 @@ export class TextReport implements PingExporter {
   }
 
   event(event: ProbeEvent): void {
+    if (event.fate === "lost" && event.reason !== undefined) addCount(this.#errors, event.reason, 1);
     if (!this.#options.events) return;
     if (event.fate === "corrupt") {
       if (this.#corrupt++ > 0) return;
@@ -59,7 +64,8 @@ export class TextReport implements PingExporter {
     const title = `round trips${summary.servers.length > 1 ? " of all servers together" : ""}:`;
     const histogram = histogramLines(rtt, title, this.#options.columns?.());
     const pace = paceLines(summary, this.#start!.pace);
-    for (const line of [counts!, ...pace, ...figures, ...histogram]) this.#line(line);
+    const errors = reasonLine("errors", Object.fromEntries(this.#errors));
+    for (const line of [counts!, ...errors, ...pace, ...figures, ...histogram]) this.#line(line);
   }
 
   #endCorrupt(): void {
@@ -156,7 +162,7 @@ function rangeText({ tag, lower, upper }: Verdict, text: (value: number) => stri
 export function valueText(value: number, kind: Kind): string {
   switch (kind) {
     case "share":
-      return percent(value);
+      return exactPercent(value);
     case "drift":
       return `${value.toFixed(3)} ppm`;
     case "count":

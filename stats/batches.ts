@@ -8,7 +8,7 @@
 export const BATCHES = 5;
 /** From this length on a run supports intervals and a judgement of its steadiness, in ms. */
 export const LONG_ENOUGH = 30_000;
-/** What 95 % of Student's t distribution lies within, with a degree of freedom less than batches. */
+/** What 95% of Student's t distribution lies within, with a degree of freedom less than batches. */
 const T_OF_BATCHES = 2.7764;
 /** A duration of 0 has no logarithm: half the clock's step stands for it, in µs. */
 const LEAST_MICROS = 0.05;
@@ -28,7 +28,7 @@ export function batchInterval(batches: readonly number[], t: number): [lower: nu
   return [mean - half, mean + half];
 }
 
-/** The 95 % interval of a percentile of durations, in µs, from its values in the {@linkcode BATCHES} batches. */
+/** The 95% interval of a percentile of durations, in µs, from its values in the {@linkcode BATCHES} batches. */
 export function percentileInterval(micros: readonly number[]): [lower: number, upper: number] {
   const logarithms = micros.map((it) => Math.log(Math.max(it, LEAST_MICROS)));
   const [lower, upper] = batchInterval(logarithms, T_OF_BATCHES);

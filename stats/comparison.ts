@@ -26,7 +26,7 @@ export interface MetricComparison {
    * Hodges–Lehmann estimate.
    */
   ratio: number | null;
-  /** The 95 % interval of the ratio, of this metric alone. */
+  /** The 95% interval of the ratio, of this metric alone. */
   interval: [lower: number, upper: number] | null;
   /** How probable chance makes such a difference; null where it was not judged. */
   p: number | null;
@@ -96,7 +96,10 @@ function compareParts(before: Figure, after: Figure): Judged {
   }
   const ratio = ratioOf(before.value, after.value);
   if (before.parts === null || after.parts === null) {
-    return { ...none, ratio, short: true, help: before.help ?? after.help };
+    const sides = { before, after };
+    const lacking = (["before", "after"] as const).filter((it) => sides[it].parts === null);
+    const whose = lacking.length === 2 ? "" : `${lacking[0]}: `;
+    return { ...none, ratio, short: true, help: `${whose}${sides[lacking[0]!].help}` };
   }
   const found = differenceOf(before.parts, after.parts);
   if (found === undefined) {

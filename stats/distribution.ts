@@ -18,7 +18,7 @@ const MAX_MICROS = 3.6e9;
 
 /**
  * Durations in microseconds, in memory that does not depend on their number: an HDR histogram for percentiles (to
- * 0.1 %), exact sums for the rest.
+ * 0.1%), exact sums for the rest.
  */
 export class Distribution {
   /** How many values there are. */

@@ -3,7 +3,7 @@ const PER_MICRO = 10;
 /** Values below this many units have a bin each; from there on the bins of each doubling are half as many. */
 const LINEAR = 4096;
 
-/** Counts of durations in bins of 0.1 µs at first, and never wider than 0.05 % of what they hold. */
+/** Counts of durations in bins of 0.1 µs at first, and never wider than 0.05% of what they hold. */
 export class FineBins {
   #counts = new Uint32Array(1024);
 

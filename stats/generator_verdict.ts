@@ -11,8 +11,8 @@ const STRAINED_SHARE = 0.1;
 const LIMITED_CPU = 0.95;
 const STRAINED_CPU = 0.8;
 
-const millis = (micros: number) => `${(micros / 1000).toFixed(micros < 10_000 ? 2 : 1)} ms`;
-const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
+const millis = (micros: number) => `${(micros / 1000).toFixed(3)} ms`;
+const percent = (share: number) => `${(100 * share).toFixed(1)}%`;
 
 /**
  * Whether the generator kept to the plan of an open loop.
@@ -31,10 +31,10 @@ export function verdictOfOpenLoop({ planned, sent, sendLag, response }: LoadInte
   if (limited.length > 0) return { verdict: "limited", reasons: limited };
   const share = response.count > 0 ? p99 / response.percentile(99) : 0;
   if (p99 > LATE_MICROS) {
-    return { verdict: "strained", reasons: [`1 % of its lines were more than ${millis(p99)} late`] };
+    return { verdict: "strained", reasons: [`1% of its lines were more than ${millis(p99)} late`] };
   }
   if (p99 > STRAINED_MICROS && share > STRAINED_SHARE) {
-    const reason = `1 % of its lines were more than ${millis(p99)} late, ${
+    const reason = `1% of its lines were more than ${millis(p99)} late, ${
       percent(share)
     } of the response's p99`;
     return { verdict: "strained", reasons: [reason] };

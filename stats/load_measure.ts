@@ -85,6 +85,6 @@ function beyondOf(
     return { tag: null, help: `${came.pending} of ${came.lines} lines were still pending at the end` };
   }
   if (!isBeyond(percent, came)) return undefined;
-  const help = `${came.never} of ${came.lines} lines never came`;
+  const help = `${came.never} of ${came.lines} lines were not answered in time`;
   return { tag: null, lower: stats.context.timeout / 1000, upper: Infinity, beyond: true, help };
 }

@@ -17,7 +17,7 @@ export type PercentileName = "p50" | "p90" | "p95" | "p99" | "p99_9";
 export interface LoadDurations extends Durations {
   /** The 95th percentile. */
   p95: number | null;
-  /** 95 % intervals of the percentiles, from batches of the run; null of a run that is too short for one. */
+  /** 95% intervals of the percentiles, from batches of the run; null of a run that is too short for one. */
   intervals: Record<PercentileName, [lower: number, upper: number] | null>;
   /** Lines that never came. A percentile that they leave no room for is null: it is above the time-out. */
   never: number;

@@ -54,7 +54,7 @@ export interface RatioEstimate {
  * counts as 1, and something against nothing as infinite.
  *
  * @param one values from 0 on, as `other`.
- * @param chance that the interval misses the true ratio; samples of three have none for 5 %, it is 0 to Infinity then.
+ * @param chance that the interval misses the true ratio; samples of three have none for 5%, it is 0 to Infinity then.
  */
 export function hodgesLehmann(
   one: readonly number[],

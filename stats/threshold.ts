@@ -58,7 +58,7 @@ export interface Verdict {
 
 /**
  * The units of a limit, each with the factor and the divisor that give the summary's unit. A factor of 0.01 would make
- * 57 % a little more than 0.57.
+ * 57% a little more than 0.57.
  */
 const UNITS: Record<Kind, Record<string, [times: number, per: number]>> = {
   time: { ns: [1, 1e9], us: [1, 1e6], "µs": [1, 1e6], ms: [1, 1e3], s: [1, 1], m: [60, 1], h: [3600, 1] },

@@ -36,7 +36,7 @@ test("compare takes a run on each side, or several", () => {
       json: "-",
     },
   );
-  assertEquals(optionsOf("a a --fail-if p99.9>=+0% --fail-if loss>+100%").thresholds.map((it) => it.metric), [
+  assertEquals(optionsOf("a b --fail-if p99.9>=+0% --fail-if loss>+100%").thresholds.map((it) => it.metric), [
     "p99_9",
     "loss",
   ]);
@@ -52,6 +52,7 @@ test("compare says what is wrong with its command line", () => {
   const table: [argv: string, message: string][] = [
     ["", 'Cannot run "compare": expected two runs, BEFORE and AFTER, or --before and --after'],
     ["- -", 'Cannot use argument "-": stdin has one run'],
+    ["a a", 'Cannot use argument "a": BEFORE names it too'],
     ["a b c", 'Cannot use argument "c": expected two runs'],
     ["--before a", 'Cannot use option "--before": it needs --after'],
     ["--after a", 'Cannot use option "--after": it needs --before'],

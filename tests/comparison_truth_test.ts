@@ -81,7 +81,7 @@ function told(what: string, found: number, seeds = SEEDS): void {
   if (SEEDS >= 1000) console.log(`${what}: ${found} of ${seeds}`);
 }
 
-/** What 5 % may come to by chance: 73 of 1,000, four standard deviations of few. */
+/** What 5% may come to by chance: 73 of 1,000, four standard deviations of few. */
 const MOST_FALSE = SEEDS >= 1000 ? 73 : 0.05 * SEEDS + 4 * Math.sqrt(0.05 * 0.95 * SEEDS);
 
 for (const phi of [0, 0.5]) {
@@ -101,7 +101,7 @@ for (const phi of [0, 0.5]) {
     },
   );
 
-  test(`of ${FEWER} pairs of runs 20 % apart nine of ten are told apart by p99, with noise of φ = ${phi}`, {
+  test(`of ${FEWER} pairs of runs 20% apart nine of ten are told apart by p99, with noise of φ = ${phi}`, {
     level: "long",
   }, () => {
     const found = count(phi, 1.2, ({ metrics: { p99 } }) => p99.p! <= 0.05 && p99.interval![0] > 1, FEWER);
@@ -130,7 +130,7 @@ function wholes(values: readonly number[]): Figures[] {
   }));
 }
 
-test("eight runs a side that spread by 10 % tell 20 % in nine of ten cases", { level: "long" }, () => {
+test("eight runs a side that spread by 10% tell 20 % in nine of ten cases", { level: "long" }, () => {
   const random = seededRandom(7);
   const pairs = volume(cases(400), 2000);
   const found = Array.from({ length: pairs }, () => {

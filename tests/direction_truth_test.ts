@@ -72,7 +72,7 @@ test("lines that this machine held up are counted, and no claim is made of them"
   assertEquals([server!.busy, server!.carries, server!.leans, server!.down!.count], [100, null, null, 200]);
   const text = summaryLines(known).join("\n");
   assert(
-    text.includes("\nthis machine was too busy to time 100 lines: they do not count for the direction"),
+    text.includes("\nthis machine was too busy to time 100 lines; the direction is judged without them"),
     text,
   );
   const down = ways[1]!.map((it, i) => it + late[i]!);

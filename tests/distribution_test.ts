@@ -203,7 +203,7 @@ test("losses are told in bursts, with the longest outage, whatever the order in 
   const text = (stats: RunStats) => summaryLines(stats.summary()).join("\n");
   assert(
     text(withLost([20, ...outage])).includes(
-      "\nlost in 2 bursts, longest outage 800.000 ms: 8 lines from seq=41 on",
+      "\nlost in 2 bursts, longest outage 800 ms: 8 lines from seq=41 on",
     ),
   );
   assert(text(withLost(outage)).includes("\nlost in one burst, longest outage"));

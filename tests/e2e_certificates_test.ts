@@ -238,7 +238,7 @@ test(
       await Deno.copyFile(folder.file("server.pem"), cert); // no longer the key's
       server.kill("SIGHUP");
       await server.stderr.until(
-        /warn reload reason="Cannot use '\S+live.key': the key is not that of the certificate/,
+        /warn reload reason="Cannot use --key '\S+live.key': the key is not that of the certificate/,
       );
       assertEquals((await ask("other.example")).code, 0);
       await within(before.write(new TextEncoder().encode("x\n")), "the old connection");

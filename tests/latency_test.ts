@@ -53,7 +53,7 @@ test("the delays of each direction are those put in, and the direction that has 
   const only = serverOf({ down: { best: 300, queue: 40_000 }, lines: 1000, interval: 0.01 });
   assertEquals(only.carries, "down");
   assert(only.up!.max < 0.00002, JSON.stringify(only.up)); // the clocks' steps and lags alone
-  // An exponential delay of 40 ms on average, on 70 % of the lines: its p90 is 40 ms * ln(0.7 / 0.1).
+  // An exponential delay of 40 ms on average, on 70% of the lines: its p90 is 40 ms * ln(0.7 / 0.1).
   assert(Math.abs(only.down!.p90! - 0.0778) < 0.012, JSON.stringify(only.down));
   assertEquals(serverOf({ up: { best: 300, queue: 40_000 } }).carries, "up");
   const both = { best: 300, queue: 900 };

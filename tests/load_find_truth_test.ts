@@ -100,7 +100,7 @@ async function search(server: Simulated, options: Partial<FindOptions> & { text?
 }
 
 for (const capacity of [30.5, 431, 1000, 12_345, 50_000]) {
-  test(`a server of ${capacity} lines/s is found to do that, to 5 %, whatever the search begins with`, {
+  test(`a server of ${capacity} lines/s is found to do that, to 5%, whatever the search begins with`, {
     level: capacity > 10_000 ? "slow" : "quick",
   }, async () => {
     for (const rate of capacity === 50_000 ? [undefined] : [undefined, 7, capacity * 1.9]) {
@@ -160,7 +160,7 @@ test("at the border a trial that passes is repeated too", async () => {
   assert(near.length === 4 && near.every((it) => !it.passed), JSON.stringify(near));
 });
 
-test("a rate that does not last is followed by 5 % less three times, and then by lower ones that passed", async () => {
+test("a rate that does not last is followed by 5% less three times, and then by lower ones that passed", async () => {
   const lasting = (lasts: number) =>
     search({
       capacity: 1000,
@@ -237,7 +237,7 @@ test("a search that is interrupted tells what had passed by then", async () => {
 });
 
 test("with Poisson arrivals the rate found is that at which the queue's own p99 meets the limit", async () => {
-  // M/D/1 of 1 ms: the 99th percentile is 10 ms at a load of 80 %; 10 s are short enough for chance to matter.
+  // M/D/1 of 1 ms: the 99th percentile is 10 ms at a load of 80%; 10 s are short enough for chance to matter.
   const { outcome, rate } = await search({ capacity: 1000, poisson: true }, { text: "p99<10ms", rate: 500 });
   assertEquals(outcome, "found");
   assert(rate! > 680 && rate! < 850, `${rate}`);

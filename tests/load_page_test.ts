@@ -76,7 +76,7 @@ test("the page says nothing that the text says in other words or figures", () =>
   said(lines.find((it) => it.startsWith("steady: "))!.replace("steady: ", ""));
   for (const [percentile, value, interval, note] of tableOf(page, "Response").rows) {
     const row = lines.find((it) => it.startsWith(`  ${percentile} `))!;
-    const more = `${interval}${note}`.replace(/^(\d+ lines) got no reply in time$/, "($1 never came)");
+    const more = `${interval}${note}`.replace(/^(\d+ lines not answered in time)$/, "($1)");
     assertEquals(row.trim().split(/ {2,}/), [percentile!, value!, ...more === "" ? [] : [more]]);
   }
   assertEquals(page.facts.find((it) => it.name === "Load")?.value, "open loop, 1000 lines/s, 50 connections");
@@ -99,7 +99,7 @@ test("a closed loop's page says that waits are left out, and shows nothing of a 
   });
   assertStringIncludes(
     page.verdicts.find((it) => it.topic === "Latency")!.text,
-    "waits that slow replies caused",
+    "excludes waiting caused by slow replies",
   );
   assertEquals(page.verdicts.find((it) => it.topic === "Generator")?.tone, "bad");
   assertEquals(plotsOf(page).map((it) => it.title), [
@@ -198,7 +198,7 @@ test("a table of durations says of which lines it is, and why a percentile is no
   assertEquals(caption(runOf(3, (it) => answer(it, 9, 9))), "Durations in ms, of received lines");
   assertEquals(
     caption(eventful(3)),
-    "Durations in ms, of received lines; > 5 s where too many lines got no reply for the percentile",
+    "Durations in ms, of received lines; > 5 s where too many lines were not answered in time for the percentile",
   );
 });
 
@@ -217,7 +217,7 @@ test("percentiles of the received lines are named so, with how many never came",
   assertEquals(lossy.x.label, "percentile of the received lines");
   assertStringIncludes(
     lossy.note!,
-    `${20 * 40} of ${1000 * 40} lines got no reply in time, and are in no percentile`,
+    `${20 * 40} of ${1000 * 40} lines were not answered in time, and are in no percentile`,
   );
   for (const layer of lossy.layers as LineLayer[]) {
     const { kind, x, y } = layer;
@@ -356,7 +356,7 @@ test("what came after the plan's end is drawn where it was, and is in no rate", 
   assertEquals(heat.xEdges, [0, 1, 2, 3, 4, 4.37]);
   assertStringIncludes(
     text.note!,
-    "A column is 1 s wide, the last one what came after the plan's end, 370 ms.",
+    "A column is 1 s wide; the last covers the 370 ms after the plan's end.",
   );
 });
 
@@ -431,7 +431,7 @@ test("a search is a knee: the trials that passed and those that failed, the limi
 test("a search that found no limit of the server's has no rate found, and trials of the generator's limit their own colour", () => {
   const limited: LoadTrial = {
     ...{ ...TRIAL, rate: 2000, value: 0.776, passed: false, reasons: ["not p99<5ms"] },
-    generator: { verdict: "limited", reasons: ["half of its lines were more than 1.20 ms late"] },
+    generator: { verdict: "limited", reasons: ["half of its lines were more than 1.200 ms late"] },
   };
   const kneeOf = (outcome: LoadFound["outcome"]) => {
     const found: LoadFound = { outcome, rate: 1000, trials: [TRIAL, limited] };

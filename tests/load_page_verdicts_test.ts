@@ -33,7 +33,7 @@ test("a generator that was late makes neither a direction nor a steady state", (
   ];
   assertEquals(
     verdictOf(limited, "Generator"),
-    "bad: limited: half of its lines were more than 488.0 ms late, so the server can do at least 1000 lines/s",
+    "bad: limited: half of its lines were more than 488.000 ms late, so the server can do at least 1000 lines/s",
   );
   assertEquals(
     verdictOf(limited, "Direction"),
@@ -76,7 +76,7 @@ test("a latency's median and p99 come first, with their intervals or what is kno
   };
   assertEquals(
     first((it) => answer(it, 1000, 200), 40),
-    "Latency plain: p50 0.200 ms (0.200 to 0.200), p99 0.200 ms (0.200 to 0.200), with 95 % intervals",
+    "Latency plain: p50 0.200 ms (0.200 to 0.200), p99 0.200 ms (0.200 to 0.200), with 95% intervals",
   );
   assertEquals(first((it) => answer(it, 1000, 200)), "Latency plain: p50 0.200 ms, p99 0.200 ms");
   assertEquals(first((it) => answer(it, 9, 200)), "Latency plain: p50 0.200 ms, max 0.200 ms");
@@ -95,7 +95,7 @@ test("a latency's median and p99 come first, with their intervals or what is kno
   );
   assertStringIncludes(
     first((it) => answer(it, 1000, 205), 3, { ...START, loop: "closed", rate: null, depth: 1 }),
-    "Latency unsure: p50 0.200 ms, p99 0.200 ms; service time, closed loop: waits that slow replies caused",
+    "Latency unsure: p50 0.200 ms, p99 0.200 ms; service time, closed loop: excludes waiting caused by slow replies",
   );
 });
 
@@ -113,8 +113,8 @@ test("lines without a reply are told apart: those that were not sent, that came 
       it.corrupt += 2;
       it.errors.set("connection reset", 45);
     }),
-    "bad: 1000 of 2000 lines got no right reply in time: 500 not sent (too many in flight), 6 not sent in time, " +
-      "100 lost, 300 answered after the time-out, 4 answered wrongly, 90 failed. 2000 lines planned, 1494 sent, " +
+    "bad: 1000 of 2000 lines had no valid reply in time: 500 not sent (too many in flight), 6 not sent in time, " +
+      "100 never answered, 300 answered late, 4 answered wrongly, 90 failed. 2000 lines planned, 1494 sent, " +
       "1000 received, 400 lost (300 of these late), 500 dropped, 6 unsent, 4 corrupt, 90 errors, time 2 s",
   );
   assertEquals(
@@ -134,13 +134,13 @@ test("notes on percentiles have a column of their own, where there are any", () 
       "Response",
     );
   const { columns, rows } = lossy(5);
-  assertEquals(columns.map(({ name }) => name), ["percentile", "value", "95 % interval", "note"]);
+  assertEquals(columns.map(({ name }) => name), ["percentile", "value", "95% interval", "note"]);
   assertEquals(rows.slice(-3).map((row) => [row[0], ...row.slice(2)]), [
     ["p99", "0.200 to 0.200 ms", ""],
-    ["p99.9", "", "200 lines got no reply in time"],
+    ["p99.9", "", "200 lines not answered in time"],
     ["max", "", "of received lines"],
   ]);
-  assertEquals(lossy(0).columns.map(({ name }) => name), ["percentile", "value", "95 % interval"]);
+  assertEquals(lossy(0).columns.map(({ name }) => name), ["percentile", "value", "95% interval"]);
 });
 
 test("a server's delays are told as reliable, or under which condition they are", () => {
@@ -175,7 +175,7 @@ test("the verdicts tell losses, and which direction has the delay of each server
   assertEquals(
     told.filter(([topic]) => topic === "Loss" || topic!.startsWith("Direction")),
     [
-      ["Loss", "bad", `${20 * 40} of ${1000 * 40} lines got no right reply in time`],
+      ["Loss", "bad", `${20 * 40} of ${1000 * 40} lines had no valid reply in time`],
       ["Direction, web-1", "plain", "neither direction has clearly more of the delay"],
       ["Direction, web-2", "plain", "upstream has most of the delay"],
     ],

@@ -34,7 +34,7 @@ test("the text begins with what is measured, and judges the generator before the
     "generator ok: the figures are those of the path and the server",
   ]);
   assertEquals(lines.slice(6, 8), ["response, from planned moment to reply:", "  p50    0.201 ms"]);
-  assertStringIncludes(lines.join("\n"), "95 % intervals: too short for an interval");
+  assertStringIncludes(lines.join("\n"), "95% intervals: too short for an interval");
   const order = ["response,", "service ", "send lag ", "blocked ", "upstream ", "downstream "];
   const found = order.map((it) => lines.findIndex((line) => line.startsWith(it)));
   assertEquals(found, found.toSorted((a, b) => a - b));
@@ -49,13 +49,12 @@ test("a closed loop's latency is called what it is", () => {
   const told = text(run, { ...START, loop: "closed", rate: null, depth: 1, count: 1000, duration: null });
   assertStringIncludes(
     told,
-    "\nservice time, closed loop: waits that slow replies caused are not in it; --rate shows what waiting users " +
-      "would see:\n",
+    "\nservice time, closed loop: excludes waiting caused by slow replies; use --rate to include it:\n",
   );
   assertMatch(told, /^LOAD \S+ closed loop, 50 connections, 1000 lines, 56 bytes a line$/m);
   assertMatch(
     told,
-    /^generator limited: .*99\.0 % of a core.*, so the server can do at least 500 lines\/s$/m,
+    /^generator limited: .*99\.0% of a core.*, so the server can do at least 500 lines\/s$/m,
   );
   assert(!told.includes("planned"), told);
 });
@@ -71,21 +70,21 @@ test("a percentile for which too many lines never came is above the time-out, an
   });
   const told = text(run);
   assertMatch(told, /^ {2}p90 +0\.200 ms$/m);
-  assertMatch(told, /^ {2}p99\.9 +> 5 s {2}\(30 lines never came\)$/m);
+  assertMatch(told, /^ {2}p99\.9 +> 5 s {2}\(30 lines not answered in time\)$/m);
   assertMatch(told, /^ {2}max .* of received lines$/m);
   assertStringIncludes(told, "3000 lines planned, 3000 sent, 2970 received, 27 lost, 3 errors, time 3 s");
   assertStringIncludes(
     told,
     "\nerrors: 3 not connected\nfailed connects: 6 connection refused; is a server running there?\n",
   );
-  assertMatch(told, /^service p50\/p90\/p99 = [\d./]+ ms, p99\.9 > 5 s \(30 lines never came\)$/m);
+  assertMatch(told, /^service p50\/p90\/p99 = [\d./]+ ms, p99\.9 > 5 s \(30 lines not answered in time\)$/m);
 });
 
-test("from 30 s on percentiles have 95 % intervals, where batches have lines enough for them", () => {
+test("from 30 s on percentiles have 95% intervals, where batches have lines enough for them", () => {
   const told = text(ordinary(60));
   assertMatch(told, /^ {2}p50 +0\.201 ms {2}0\.\d{3} to 0\.\d{3} ms$/m);
   assertMatch(told, /^ {2}p99 +0\.9\d\d ms {2}0\.\d{3} to 0\.\d{3} ms$/m);
-  assertMatch(told, /^ {2}with 95 % intervals$/m);
+  assertMatch(told, /^ {2}with 95% intervals$/m);
   assertStringIncludes(told, "\nsteady: p99 neither rose nor fell\n");
   const few = text(runOf(60, (interval, place) => answer(interval, 50, 200 + place % 5)));
   assertMatch(few, /^ {2}p99\.9 .*too short for an interval$/m);
@@ -167,8 +166,8 @@ test("each trial of a search is a row, and what the search came to stands above 
   assertEquals(rows(interrupted)[2], "      1000      1000      0.200      1.000  interrupted");
   assertEquals(rows(found, false)[1], "highest rate that keeps p99<5ms: 1000 lines/s");
   const lines: [outcome: LoadFound["outcome"], rate: number | null, line: string][] = [
-    ["at least", 500, "p99<5ms is kept at 500 lines/s at least: the generator could do no more"],
-    ["at least", null, "p99<5ms: cannot tell, the generator could do no more"],
+    ["at least", 500, "p99<5ms is kept at 500 lines/s at least: the generator was at its limit"],
+    ["at least", null, "p99<5ms: cannot tell: the generator was at its limit"],
     ["none", null, "no rate keeps p99<5ms"],
     [
       "unconfirmed",

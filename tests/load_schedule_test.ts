@@ -106,7 +106,7 @@ function distance(values: number[]): number {
 }
 
 test(
-  "gaps between Poisson arrivals are exponential: Kolmogorov and Smirnov reject at most 5 of 100 seeds at 1 %",
+  "gaps between Poisson arrivals are exponential: Kolmogorov and Smirnov reject at most 5 of 100 seeds at 1%",
   {
     level: "sized",
   },

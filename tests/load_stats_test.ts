@@ -203,7 +203,7 @@ test("a percentile that lost lines leave no room for is beyond the time-out, and
   assertEquals([nothing.summary().response, verdictOf("p50>5ms", nothing).broken], [null, true]);
   assertEquals(
     verdictLine(verdictOf("p50>5ms", nothing), LOAD_METRICS),
-    "Threshold broken: p50>5ms: it is at least 5000.000 ms: 300 of 300 lines never came",
+    "Threshold broken: p50>5ms: it is at least 5000.000 ms: 300 of 300 lines were not answered in time",
   );
 });
 
@@ -298,12 +298,12 @@ test("the generator is judged by how late its lines were, or by the processor it
     [
       "strained",
       { lag: (line) => line < 2 ? 210 : 1 },
-      "1 % of its lines were more than 0.21 ms late, 21.0 %",
+      "1% of its lines were more than 0.210 ms late, 21.0%",
     ],
-    ["strained", { lag: (line) => line < 2 ? 1100 : 1, response: () => 1e5 }, "more than 1.10 ms late"],
-    ["limited", { lag: (line) => line < 51 ? 1100 : 1 }, "half of its lines were more than 1.10 ms late"],
-    ["limited", { lag: (line) => line < 40 ? 12_000 : 1, unsent: 2 }, "it sent 98.0 % of the planned lines"],
-    ["strained", { lag: (line) => line < 40 ? 12_000 : 1, unsent: 1 }, "more than 12.0 ms late"],
+    ["strained", { lag: (line) => line < 2 ? 1100 : 1, response: () => 1e5 }, "more than 1.100 ms late"],
+    ["limited", { lag: (line) => line < 51 ? 1100 : 1 }, "half of its lines were more than 1.100 ms late"],
+    ["limited", { lag: (line) => line < 40 ? 12_000 : 1, unsent: 2 }, "it sent 98.0% of the planned lines"],
+    ["strained", { lag: (line) => line < 40 ? 12_000 : 1, unsent: 1 }, "more than 12.000 ms late"],
     ["ok", { dropped: 50 }], // it was on time: the path took no more
   ];
   for (const [verdict, second, reason = ""] of cases) {

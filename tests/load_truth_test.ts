@@ -20,11 +20,11 @@ function queue(seed: number, lines: number, use: (response: number, planned: num
   }
 }
 
-/** What 95 % of Student's t distribution with 99 degrees of freedom lies within. */
+/** What 95% of Student's t distribution with 99 degrees of freedom lies within. */
 const T_OF_100 = 1.9842;
 
 test(
-  "a queue at 90 % has the mean of its theory, and intervals of 100 batches cover it",
+  "a queue at 90% has the mean of its theory, and intervals of 100 batches cover it",
   { level: "long" },
   () => {
     // M/D/1: 10 ms and a wait of 10 ms × 0.9 / (2 × 0.1).

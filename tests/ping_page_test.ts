@@ -52,7 +52,7 @@ test("a page's verdicts are sentences of the text report", () => {
     verdictOf(page, "Loss"),
     "bad: 400 lines transmitted, 389 received, 2.75% loss",
   );
-  assertStringIncludes(verdictOf(page, "Loss"), "lost in 2 bursts, longest outage 100.");
+  assertStringIncludes(verdictOf(page, "Loss"), "lost in 2 bursts, longest outage 100 ms");
   assertStringIncludes(
     verdictOf(page, "Direction, web-1"),
     "plain: neither direction has clearly more of the delay",

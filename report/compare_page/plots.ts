@@ -38,9 +38,9 @@ export function changes({ comparison: { metrics } }: ComparisonReport): Plot | u
   const isKnown = end(0).some((it) => it !== null);
   return {
     title: `Each percentile of the received lines after the change as a share of before${
-      isKnown ? ", with its 95 % interval" : ""
+      isKnown ? ", with its 95% interval" : ""
     }`,
-    note: "100 % is what was before" +
+    note: "100% is what was before" +
       (isKnown ? ": an interval that crosses it leaves open whether anything changed." : "."),
     description: "The table has the same figures as ratios, and those of the received rate and of loss.",
     x: { label: "percentile of the received lines", quantity: "quantile", min: left, max: right },
@@ -71,7 +71,7 @@ export function byPercentile(before: readonly NamedRun[], after: readonly NamedR
   if (sides.some(({ x }) => x.length === 0)) return undefined;
   return {
     title: "Latency by percentile of the received lines",
-    note: "How long the fastest part of them took at most. Each nine is as wide as the one before." +
+    note: "The time within which that share of lines was answered. Each further nine has the same width." +
       bandText(before, after),
     description: "Where the lines lie apart, the sides differ.",
     x: { label: "percentile of the received lines", quantity: "quantile", min: 0 },

@@ -102,7 +102,7 @@ function latencyVerdict(summary: LoadSummary, timeout: number): [tone: Tone, tex
     return `${name} ${value}${interval === null ? "" : ` (${interval.map(millis).join(" to ")})`}`;
   }).join(", ");
   const isKnown = intervals.p50 !== null || tail === "p99" && intervals.p99 !== null;
-  const text = isKnown ? `${told}, with 95 % intervals` : told;
+  const text = isKnown ? `${told}, with 95% intervals` : told;
   return summary.loop === "open" ? ["plain", text] : ["unsure", `${text}; ${CLOSED_LOOP}`];
 }
 
@@ -130,13 +130,13 @@ function lossText(summary: LoadSummary): string {
   const ends: [lines: number, text: string][] = [
     [dropped, "not sent (too many in flight)"],
     [unsent, "not sent in time"],
-    [lost - late, "lost"],
-    [late, "answered after the time-out"],
+    [lost - late, "never answered"],
+    [late, "answered late"],
     [corrupt, "answered wrongly"],
     [failed, "failed"],
   ];
   const told = ends.filter(([lines]) => lines > 0).map(([lines, text]) => `${lines} ${text}`).join(", ");
-  return `${missing} of ${planned} lines got no right reply in time: ${told}. ${countLine(summary)}`;
+  return `${missing} of ${planned} lines had no valid reply in time: ${told}. ${countLine(summary)}`;
 }
 
 /** The share of a plan's lines of which fewer came than were planned. */

@@ -101,7 +101,7 @@ export function heatMap(start: LoadStart, { stats }: LoadEnd, course: Course): P
   return [{
     title: `Lines by time and ${name}`,
     note:
-      "Each cell counts the lines whose replies came in that time after such a wait. Two bands are two kinds " +
+      "Each cell counts the replies received in that interval with that response time. Two bands are two kinds " +
       `of lines, a rising one is a queue that grows. ${columnText(course, heat)}`,
     description: `${counted(stats.headline.count, "line")} in all.`,
     x: timeAxis(course),
@@ -123,8 +123,8 @@ export function byPercentile(start: LoadStart, { stats, summary }: LoadEnd): Plo
   return [{
     title: "Latency by percentile of the received lines",
     note:
-      "How long the fastest part of them took at most. Each nine is as wide as the one before; a cliff towards " +
-      `the right is a few lines that wait far longer than the others.${neverCameText(stats)}`,
+      "The time within which that share of lines was answered. Each further nine has the same width; a cliff " +
+      `towards the right is a few lines that wait far longer than the others.${neverCameText(stats)}`,
     description: "",
     x: { label: "percentile of the received lines", quantity: "quantile", min: 0 },
     y: durationAxis("latency", stats.headline.min / 1000, stats.headline.max / 1000),
@@ -136,7 +136,7 @@ export function byPercentile(start: LoadStart, { stats, summary }: LoadEnd): Plo
 function neverCameText(stats: LoadStats): string {
   const { never, lines } = stats.neverCame(stats.context.loop === "open" ? "response" : "service");
   if (never === 0) return "";
-  return ` ${never} of ${lines} lines got no reply in time, and are in no percentile: a line ends where they leave ` +
+  return ` ${never} of ${lines} lines were not answered in time, and are in no percentile: a line ends where they leave ` +
     "no room for one.";
 }
 
@@ -328,9 +328,9 @@ function untoldTail(spread: Spread, top: Spread["top"], { tail }: Course): strin
 function columnText({ tail, planEnd, end }: Course, { xEdges: [from = 0, to = 0] }: HeatMap): string {
   const text = (seconds: number) => durationText(Math.max(1, Number((seconds * 1000).toPrecision(3))));
   if (tail === undefined) return `A column is ${text(to - from)} wide.`;
-  return `A column is ${text(to - from)} wide, the last one what came after the plan's end, ${
+  return `A column is ${text(to - from)} wide; the last covers the ${
     text(end - planEnd)
-  }.`;
+  } after the plan's end.`;
 }
 
 /** Lines a second that had no right reply, those that there were. */

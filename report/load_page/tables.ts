@@ -4,13 +4,13 @@ import type { LoadDurations, LoadSummary } from "../../stats/load_summary.ts";
 import { LOAD_PERCENTILES, type PercentileName } from "../../stats/load_summary.ts";
 import type { LoadTrial } from "../../stats/load_trial.ts";
 import { parseThresholdOf, type Verdict } from "../../stats/threshold.ts";
-import { counted } from "../../failure.ts";
 import { millis, withBound } from "../format.ts";
 import {
   byCount,
   DIRECTIONS,
   hasIntervals,
   headlineOf,
+  neverText,
   onlyIfText,
   percentileRows,
   RESPONSE,
@@ -39,7 +39,7 @@ export function headlineTable(summary: LoadSummary, timeout: number): Table | un
     name,
     value,
     name === "max" || some || note !== "" ? interval : SHORT,
-    value.startsWith(">") ? `${counted(values.never, "line")} got no reply in time` : note,
+    value.startsWith(">") ? neverText(values) : note,
   ]);
   const hasNotes = rows.some(([, , , note]) => note !== "");
   return {
@@ -47,7 +47,7 @@ export function headlineTable(summary: LoadSummary, timeout: number): Table | un
       ? `${RESPONSE[0]!.toUpperCase()}${RESPONSE.slice(1)}`
       : "Service time of the closed loop, from write to reply",
     columns: [
-      ...columnsOf("percentile", "value", "95 % interval"),
+      ...columnsOf("percentile", "value", "95% interval"),
       ...hasNotes ? [{ name: "note" }] : [],
     ],
     rows: hasNotes ? rows : rows.map((row) => row.slice(0, -1)),
@@ -87,7 +87,9 @@ export function durationTable(summary: LoadSummary, timeout: number): Table | un
   });
   if (rows.length === 0) return undefined;
   const isBeyond = kinds.some(([, values]) => values !== null && values.beyond.length > 0);
-  const beyond = `; > ${durationText(timeout)} where too many lines got no reply for the percentile`;
+  const beyond = `; > ${
+    durationText(timeout)
+  } where too many lines were not answered in time for the percentile`;
   return {
     caption: `Durations in ms, of received lines${isBeyond ? beyond : ""}`,
     columns: columnsOf(

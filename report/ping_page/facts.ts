@@ -109,7 +109,9 @@ function topicOf(name: string, { tag }: ServerSummary, servers: ServerSummary[])
 /** Whether ping kept its plan. */
 function paceVerdict({ pace }: Start, summary: Summary): [tone: Tone, lines: string[]] {
   if (pace === null) {
-    return ["plain", ["each reply calls for the next line: waits that slow replies cause are in no figure"]];
+    return ["plain", [
+      "each reply calls for the next line: the figures exclude waiting caused by slow replies",
+    ]];
   }
   const faults = planLines(summary, pace);
   if (faults.length > 0) return ["unsure", faults];

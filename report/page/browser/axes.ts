@@ -25,7 +25,7 @@ export function ticksOf({ quantity, scale }: Axis, min: number, max: number, mos
   );
 }
 
-/** 0 %, 90 %, 99 % and so on, with what finds room between them. */
+/** 0%, 90%, 99% and so on, with what finds room between them. */
 function quantileTicks(min: number, max: number, most: number): number[] {
   const nines = Array.from({ length: 16 }, (_, i) => i);
   const between = [[0.25, 0.5, 0.75, 0.95, 0.995], [0.5, 0.75], [0.5], []];
