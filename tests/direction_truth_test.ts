@@ -1,7 +1,7 @@
 /** Claims about the direction of the delay, over paths whose truth is known: how often they are wrong, and missed. */
 import { assert, assertEquals } from "@std/assert";
 import { correlationLength, signTest } from "../stats/direction.ts";
-import { summaryLines } from "../report/summary.ts";
+import { directionLines, summaryLines } from "../report/summary.ts";
 import { cases, test, volume } from "./harness.ts";
 import { exponential, type Jitter, JITTERS, seeded, statsOf } from "./paths.ts";
 
@@ -77,6 +77,19 @@ test("lines that this machine held up are counted, and no claim is made of them"
   );
   const down = ways[1]!.map((it, i) => it + late[i]!);
   assertEquals(statsOf({ moments, up: ways[0]!, down }, random).summary().servers[0]!.carries, "down");
+});
+
+test("a claim that busy lines leave too few replies for says how many are left", () => {
+  const random = seeded(3);
+  const moments = Array.from({ length: 60 }, (_, i) => (i + 1) * 0.1);
+  const up = moments.map(() => 100 + exponential(random, 3));
+  const down = JITTERS.independent!(random, moments, 5000).map((it) => 100 + it);
+  const [server] = statsOf({ moments, up, down }, random).summary().servers;
+  const [line] = directionLines({ ...server!, busy: 17, carries: null, leans: "down" });
+  assertEquals(
+    line,
+    "downstream seems to have most of the delay: only 43 of 60 replies can be used for this; it takes 50",
+  );
 });
 
 test("a line is busy too if ping was held up between its readings of two clocks", () => {

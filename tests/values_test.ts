@@ -1,7 +1,14 @@
 /** The values of options: sizes and times, as they are read and written. */
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { formatSize, formatTime, parseRate, parseSize, parseTime } from "../cli/values.ts";
+import { exactPercent, percent } from "../report/format.ts";
 import { test } from "./harness.ts";
+
+test("a percentage has two decimals, unless they would make it none or all", () => {
+  const shares = [0, 0.5, 0.101278, 0.0000012, 0.999999, 1 / 3, 1];
+  assertEquals(shares.map(percent), ["0%", "50%", "10.13%", "0.00012%", "99.9999%", "33.33%", "100%"]);
+  assertEquals(exactPercent(0.101278), "10.1278%");
+});
 
 test("rates are read in powers of ten and in thousands", () => {
   const rate = (text: string) => parseRate(text, 1e7);
