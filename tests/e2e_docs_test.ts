@@ -161,6 +161,7 @@ function masked(lines: string[]): string[] {
   )
     .map((line) =>
       line.replaceAll(/(?:localhost|web|127\.0\.0\.1|\[::1?\])(?::\d+)?(?![\w-])/g, "HOST")
+        .replace(/, time [\d.]+ m?s\b/, ", time N") // a document's pings take seconds, these less
         .replaceAll(/, \d+ (?:reordered|not sent in time)|,"busy":[\d.]+/g, "")
         .replace(/^downstream (?:has|seems to have) most of the delay\b.*/, "DOWNSTREAM, PROVEN OR NOT")
         .replaceAll(/[+-]?\d+(?:\.\d+)?/g, "N")
