@@ -68,7 +68,7 @@ function sizesWithin(min: number, max: number): string {
 }
 
 /** A number as errors and help texts write it: `10,000,000`. */
-function grouped(count: number): string {
+export function grouped(count: number): string {
   return count.toLocaleString("en-US");
 }
 

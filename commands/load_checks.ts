@@ -1,6 +1,6 @@
 /** Checks between the options of `tsecho load`: what contradicts each other, and numbers that do not fit together. */
 import { UsageError } from "../cli/parser.ts";
-import { formatTime } from "../cli/values.ts";
+import { formatTime, grouped } from "../cli/values.ts";
 import { StagesSchedule } from "../probe/schedule.ts";
 import { OPEN_LOOP_DURATIONS, valuesFor } from "../stats/metrics.ts";
 import type { LoadThreshold } from "../stats/threshold.ts";
@@ -81,7 +81,7 @@ export function checkTogether(parsed: Given): void {
 export function checkSettings(settings: LoadSettings): void {
   const { connections, threads, seed, arrivals, maxInFlight } = settings;
   if (threads > connections) {
-    const reason = `expected at most ${connections}, the connections: each thread needs one`;
+    const reason = `expected at most ${grouped(connections)}, the connections: each thread needs one`;
     throw new UsageError("use --threads", String(threads), reason);
   }
   if (seed !== undefined && arrivals !== "poisson") {
@@ -90,7 +90,7 @@ export function checkSettings(settings: LoadSettings): void {
   const peak = peakRate(settings);
   const least = leastInFlight(settings);
   if (maxInFlight !== undefined && maxInFlight < least) {
-    const reason = `expected at least ${least}: ${peak} lines a second are so many in ${
+    const reason = `expected at least ${grouped(least)}: ${grouped(peak)} lines a second are so many in ${
       formatTime(MIN_ROOM_MS)
     }`;
     throw new UsageError("use --max-in-flight", String(maxInFlight), reason);
@@ -134,5 +134,9 @@ export function checkCondition(
   ) return;
   const [needed, lines] = [valuesFor(statistic), linesOf(settings)];
   if (lines >= needed) return;
-  throw new UsageError("use --fail-if", text, `that takes ${needed} lines or more, and the run has ${lines}`);
+  throw new UsageError(
+    "use --fail-if",
+    text,
+    `that takes ${grouped(needed)} lines or more, and the run has ${grouped(lines)}`,
+  );
 }

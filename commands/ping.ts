@@ -1,6 +1,6 @@
 /** `tsecho ping`: its options, and the choice between a new run and a saved one. */
 import { type Parsed, UsageError } from "../cli/parser.ts";
-import { formatTime, parseCount, parseOutputPath, parseSize, parseTime } from "../cli/values.ts";
+import { formatTime, grouped, parseCount, parseOutputPath, parseSize, parseTime } from "../cli/values.ts";
 import { MAX_PROBE, MIN_PROBE } from "../probe/lines.ts";
 import { type Plan, PLAN_DEFAULTS } from "../probe/run.ts";
 import { describeMetrics, PING_METRICS, valuesFor } from "../stats/metrics.ts";
@@ -182,10 +182,14 @@ function checkLines({ text, metric }: PingThreshold, { count, reconnect = false 
   const needed = valuesFor(metric.statistic);
   const ofConnections = metric.name === "connect" || metric.name === "handshake";
   if (ofConnections && !reconnect && needed > 1) {
-    throw new UsageError("use --fail-if", text, `that takes ${needed} connections: use --reconnect`);
+    throw new UsageError("use --fail-if", text, `that takes ${grouped(needed)} connections: use --reconnect`);
   }
   if (count === undefined || count >= needed) return;
-  throw new UsageError("use --fail-if", text, `that takes ${needed} lines or more, and -c is ${count}`);
+  throw new UsageError(
+    "use --fail-if",
+    text,
+    `that takes ${grouped(needed)} lines or more, and -c is ${grouped(count)}`,
+  );
 }
 
 const OUTCOMES: Record<PingOutcome, Outcome> = {

@@ -258,7 +258,7 @@ test("numbers that do not fit together are refused", () => {
     ],
     [
       "-R 20000 --max-in-flight 1999",
-      'Cannot use --max-in-flight "1999": expected at least 2000: 20000 lines a second are so many in 100ms',
+      'Cannot use --max-in-flight "1999": expected at least 2,000: 20,000 lines a second are so many in 100ms',
     ],
     ["--stages 1s:100,1s:900 --max-in-flight 89", 'Cannot use --max-in-flight "89": expected at least 90'],
     [

@@ -183,7 +183,7 @@ test("a second has no percentile for which its lines that never came leave no ro
   assertEquals(places("p99"), [0, 1, 2, 3, 4, 8, 9]); // of the last two seconds no time-out has passed
   assertEquals(places("p50"), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
   assertEquals(layerOf(some, "band")!.name, "minimum to maximum received");
-  assertStringIncludes(some.note!, "A percentile has a gap where too many lines got no reply");
+  assertStringIncludes(some.note!, "A percentile has a gap where too many lines were not answered in time");
   assertStringIncludes(some.description, "half of the received lines at most");
   const few = plotOf(fill(10, 5), "Response over time");
   assert(layerOf(few, "line", "p99")!.y.every((it) => it !== null) && !few.note!.includes("gap"));

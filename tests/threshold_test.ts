@@ -181,7 +181,7 @@ test("a percentile that -c is too small for is a usage error that names the numb
       ["-c", "99", "--fail-if", "p99>5ms"],
       'Cannot use --fail-if "p99>5ms": that takes 100 lines or more, and -c is 99',
     ],
-    [["-c", "999", "--fail-if", "up.p99.9>5ms"], "that takes 1000 lines or more, and -c is 999"],
+    [["-c", "999", "--fail-if", "up.p99.9>5ms"], "that takes 1,000 lines or more, and -c is 999"],
     [["--fail-if", "connect.p50>5ms"], "that takes 2 connections: use --reconnect"],
     [["--lenient"], 'Cannot use option "--lenient": it needs --fail-if'],
   ];

@@ -44,7 +44,7 @@ export function latencyOverTime(start: LoadStart, { stats, summary }: LoadEnd, c
     } ms. Among the ${top} of ${course.each} the highest is ` +
     `${worst.toFixed(3)} ms, at ${at.toFixed(1)} s. ${badText(course)}`;
   const gaps = headline.hasGaps
-    ? " A percentile has a gap where too many lines got no reply: it was above the time-out."
+    ? " A percentile has a gap where too many lines were not answered in time: it was above the time-out."
     : "";
   const note = `${plot.note}${gaps}${tailText(course)}`;
   return [{ ...plot, note, description, layers: [...badLayers(course), ...plot.layers] }];
