@@ -104,6 +104,7 @@ export class Load implements AsyncIterable<LoadInterval>, AsyncDisposable {
       timeout: this.#plan.timeout,
       stages: options.stages !== undefined,
       cpu: () => this.#cpu.share,
+      stalled: () => this.#runner.stalled,
       connections: () => this.#connections,
       directions: () => directions.servers(),
     });

@@ -1,4 +1,5 @@
 import type { PacingClock } from "../probe/pacing_clock.ts";
+import { StallWatch } from "../probe/stall_watch.ts";
 import { LineRing } from "../protocol.ts";
 import type { LoadInterval } from "../stats/load_interval.ts";
 import { ClosedLoop } from "./closed_loop.ts";
@@ -26,6 +27,7 @@ const FIRST_LINE_STEP = 7;
 /** Sends the lines of a plan in one thread. `open`, then `run`. */
 export class Engine implements Runner {
   readonly recorder: Recorder;
+  stalled = 0;
   readonly #plan: LoadPlan;
   readonly #thread: number;
   readonly #observer: LoadObserver;
@@ -96,6 +98,7 @@ export class Engine implements Runner {
     this.#apply({ type: "opened" });
     void this.#clock.sleep(warmup, this.#over.signal).then(() => this.#observer.onBegin());
     const beating = this.#beat();
+    const watching = this.#watchStalls();
     try {
       // Threads begin together.
       if (began > this.#clock.now()) await this.#clock.sleep(began - this.#clock.now(), this.#sending.signal);
@@ -105,6 +108,7 @@ export class Engine implements Runner {
       await beating;
     } finally {
       this.#apply({ type: "abort" });
+      await watching;
       this.#outlets.pend();
       this.recorder.finish(this.#clock.now());
       await this.close();
@@ -164,6 +168,16 @@ export class Engine implements Runner {
       this.#outlets.expire(this.#clock.now());
       this.#endIfDone();
     }
+  }
+
+  /** Without a plan nothing else shows whether this thread ran in time. */
+  async #watchStalls(): Promise<void> {
+    if (this.#plan.stages !== undefined) return;
+    const stalls = new StallWatch((from, until) => {
+      const { recorder } = this;
+      this.stalled += Math.max(0, Math.min(until, recorder.until) - Math.max(from, recorder.from));
+    });
+    await stalls.watch(this.#clock, this.#over.signal);
   }
 
   #endIfDone(): void {

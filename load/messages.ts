@@ -19,7 +19,8 @@ export type FromThread =
   | { type: "opened" }
   | { type: "failed"; reason: string }
   | IntervalMessage
-  | { type: "over" }
+  /** @property stalled as in `Runner`. */
+  | { type: "over"; stalled: number }
   /** Nothing is open any more. */
   | { type: "closed" };
 

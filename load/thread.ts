@@ -93,7 +93,7 @@ port.onmessage = async ({ data }) => {
     }
     case "run":
       await engine!.run(data.began);
-      return port.postMessage({ type: "over" });
+      return port.postMessage({ type: "over", stalled: engine!.stalled });
     case "stop":
       return engine?.stop();
     case "abort":

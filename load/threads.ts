@@ -30,6 +30,7 @@ interface Thread {
  */
 export class Threads implements Runner {
   outstanding = 0;
+  stalled = 0;
   from = Infinity;
   cause: EndCause | undefined;
   readonly #plan: LoadPlan;
@@ -136,6 +137,7 @@ export class Threads implements Runner {
         return thread.closed.resolve();
       case "over":
         thread.isOver = true;
+        this.stalled = Math.max(this.stalled, message.stalled);
         this.#tellWhole();
         return thread.over.resolve();
       case "interval":

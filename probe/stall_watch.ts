@@ -15,6 +15,12 @@ export class StallWatch {
   /** The latest time in which nothing ran, in ms. */
   #from = 0;
   #until = 0;
+  readonly #onStall: (from: number, until: number) => void;
+
+  /** @param onStall is told of each time in which nothing ran, in ms. */
+  constructor(onStall: (from: number, until: number) => void = () => {}) {
+    this.#onStall = onStall;
+  }
 
   /** Watches until the signal is aborted. */
   async watch(clock: Clock, signal: AbortSignal): Promise<void> {
@@ -22,7 +28,9 @@ export class StallWatch {
       this.#due = clock.now() + BEAT_MS;
       await clock.sleep(BEAT_MS, signal);
       const now = clock.now();
-      if (now > this.#due + TIMER_MS) [this.#from, this.#until] = [this.#due, now];
+      if (now <= this.#due + TIMER_MS) continue;
+      [this.#from, this.#until] = [this.#due, now];
+      this.#onStall(this.#due, now);
     }
     this.#due = Infinity;
   }

@@ -1,4 +1,5 @@
 import type { LoadInterval } from "./load_interval.ts";
+import { durationText } from "../time/duration.ts";
 import type { GeneratorVerdict } from "./load_summary.ts";
 
 /** A generator is limited if it sends less than this share of the plan, or half of its lines this late, in µs. */
@@ -10,6 +11,8 @@ const STRAINED_SHARE = 0.1;
 /** A closed loop has no plan to be late with: shares of a core that a thread used. */
 const LIMITED_CPU = 0.95;
 const STRAINED_CPU = 0.8;
+/** And the share of the run in which one did not run: as many replies, at most, may have been read late by that. */
+const STRAINED_STALL = 0.01;
 
 const millis = (micros: number) => `${(micros / 1000).toFixed(3)} ms`;
 const percent = (share: number) => `${(100 * share).toFixed(1)}%`;
@@ -42,9 +45,18 @@ export function verdictOfOpenLoop({ planned, sent, sendLag, response }: LoadInte
   return { verdict: "ok", reasons: [] };
 }
 
-/** Whether the generator of a closed loop had time to spare. @param cpu the share of a core that each thread used. */
-export function verdictOfClosedLoop(cpu: number): GeneratorVerdict {
-  if (cpu < STRAINED_CPU) return { verdict: "ok", reasons: [] };
-  const reasons = [`it used ${percent(cpu)} of a core for each thread`];
-  return { verdict: cpu < LIMITED_CPU ? "strained" : "limited", reasons };
+/**
+ * Whether the generator of a closed loop had time to spare, and ran when it had to.
+ *
+ * @param cpu the share of a core that each thread used.
+ * @param stalled how long a thread did not run, and @param elapsed how long the run was, in ms.
+ */
+export function verdictOfClosedLoop(cpu: number, stalled: number, elapsed: number): GeneratorVerdict {
+  const reasons: string[] = [];
+  if (cpu >= STRAINED_CPU) reasons.push(`it used ${percent(cpu)} of a core for each thread`);
+  // A thread that uses all of its core is late with its timers by itself.
+  if (cpu < LIMITED_CPU && stalled > STRAINED_STALL * elapsed) {
+    reasons.push(`this machine did not run it for ${durationText(stalled)} of ${durationText(elapsed)}`);
+  }
+  return { verdict: reasons.length === 0 ? "ok" : cpu < LIMITED_CPU ? "strained" : "limited", reasons };
 }

@@ -23,6 +23,8 @@ export interface LoadContext {
   stages: boolean;
   /** The share of a core that each thread used in the measured time; a closed loop is judged by it. */
   cpu?: () => number;
+  /** How long, in ms, a thread did not run in the measured time; a closed loop is judged by it, too. */
+  stalled?: () => number;
   /** How many connections each server has answered on. */
   connections?: () => ReadonlyMap<string | null, number>;
   /** What the stamps tell of each server over the whole run. */
@@ -117,9 +119,10 @@ export class LoadStats {
 
   /** Whether the generator kept to its plan. */
   generator(): GeneratorVerdict {
-    return this.context.loop === "open"
+    const { loop, cpu, stalled } = this.context;
+    return loop === "open"
       ? verdictOfOpenLoop(this.total)
-      : verdictOfClosedLoop(this.context.cpu?.() ?? 0);
+      : verdictOfClosedLoop(cpu?.() ?? 0, stalled?.() ?? 0, this.elapsed);
   }
 
   /** What the stamps tell of each server. */

@@ -59,7 +59,7 @@ export class VirtualClock implements PacingClock {
       const index = this.#sleepers.findIndex(({ at }) => at <= next);
       this.#sleepers.splice(index, 1)[0]!.wake();
     }
-    this.#now = end;
+    this.#now = Math.max(this.#now, end);
     await this.#settle();
   }
 }
