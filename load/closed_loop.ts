@@ -54,7 +54,8 @@ export class ClosedLoop implements LoadLoop {
     void sleepUntil(this.#recorder.until, this.#clock, sending.signal).then(() => sending.abort());
     await this.#sendLater(sending.signal);
     this.#sending = undefined;
-    this.#recorder.end(this.#clock.now());
+    if (this.#left === 0) this.#recorder.endWithReplies();
+    else this.#recorder.end(this.#clock.now());
   }
 
   onOpen(outlet: Outlet): void {

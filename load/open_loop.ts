@@ -43,9 +43,10 @@ export class OpenLoop implements LoadLoop {
       if (signal.aborted) break;
       this.#turn();
     }
+    // What is planned last is not the end of the plan, which is when the next line would be. Of one that is cut short
+    // nothing was planned from then on, however late this comes to know of it.
+    const end = Math.min(this.#next, this.#recorder.from + this.#schedule.end, this.#recorder.until);
     this.#next = Infinity;
-    // What is planned last is not the end of the plan, which is when the next line would be.
-    const end = Math.min(this.#recorder.from + this.#schedule.end, this.#recorder.until);
     await sleepUntil(end, this.#clock, signal);
     this.#recorder.end(Math.min(end, this.#clock.now()));
   }

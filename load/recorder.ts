@@ -44,6 +44,9 @@ export class Recorder extends Intervals {
   readonly #isOpen: boolean;
   readonly #tags = new Set<string | null>();
   readonly #thinning = new Thinning();
+  /** When the latest reply was read, and whether the plan ends with the last one. */
+  #lastRead = -Infinity;
+  #endsWithReplies = false;
 
   /** @param isOpen whether lines follow a plan, so that they have a response time. */
   constructor(observer: LoadObserver, isOpen: boolean, first: LoadInterval = new LoadInterval()) {
@@ -62,7 +65,17 @@ export class Recorder extends Intervals {
 
   /** Whether lines wait to be written for as long as that takes: where they follow no plan, until it is over. */
   isPatient(now: number): boolean {
-    return !this.#isOpen && now < this.until;
+    return !this.#isOpen && !this.#endsWithReplies && now < this.until;
+  }
+
+  /** All lines are sent, and the plan ends when the last of their replies has come. */
+  endWithReplies(): void {
+    this.#endsWithReplies = true;
+  }
+
+  override finish(now: number): void {
+    if (this.#endsWithReplies && this.#lastRead >= this.from) this.end(this.#lastRead);
+    super.finish(now);
   }
 
   plan(planned: number, lines: number): void {
@@ -100,6 +113,7 @@ export class Recorder extends Intervals {
   ): void {
     this.outstanding -= lines;
     if (planned < this.from) return;
+    this.#lastRead = read;
     const interval = this.current;
     interval.received += lines;
     interval.service.record((read - written) * 1000, lines);

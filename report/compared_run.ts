@@ -6,12 +6,15 @@ import { Distribution } from "../stats/distribution.ts";
 import type { ProbeEvent } from "../stats/events.ts";
 import { decodeHdr } from "../stats/hdr_decoder.ts";
 import { isInTime } from "../stats/line_counters.ts";
+import { isBeyond, type NeverCame } from "../stats/load_durations.ts";
+import { LoadInterval } from "../stats/load_interval.ts";
 import type { GeneratorVerdict } from "../stats/load_summary.ts";
 import { valuesFor } from "../stats/metrics.ts";
 import { type CourseEntry, courseOf, isDrawn, quantileCurve, type RunCourse } from "../stats/run_course.ts";
 import { type Figure, figureOf, lossOf, RunParts } from "../stats/run_parts.ts";
 import { durationText, formatMillis } from "../time/duration.ts";
 import { neverText, perSecond } from "./load_figures.ts";
+import { Losses } from "./load_page/losses.ts";
 import { LOAD_VERSION } from "./load_record.ts";
 import type { Json } from "./record.ts";
 import { isObject, numberOf, objectOf, readRecords, recordsOf, startOf, textOf } from "./saved_records.ts";
@@ -138,6 +141,7 @@ function fromLoad(start: Json, records: Json[]): ComparedRun {
   const headline = loop === "open" ? "response" : "service";
   const latency = isObject(end[headline]) ? end[headline] : null;
   const parts = partsOfLoad(seconds, duration, loop);
+  const timeout = numberOf(start, whose, "timeout", 0);
   return {
     endpoint: textOf(start, whose, "endpoint"),
     time: numberOf(start, whose, "time", 0),
@@ -148,10 +152,21 @@ function fromLoad(start: Json, records: Json[]): ComparedRun {
     figures: figuresFrom(
       { ...percentilesOf(latency), ...sharesOf(end, duration, loop) },
       parts,
-      (metric) => whyUnknown(metric, latency, numberOf(start, whose, "timeout", 0)),
+      (metric) => whyUnknown(metric, latency, timeout),
     ),
-    course: { ...entriesOf(seconds, duration, headline), curve: quantileCurve(parts.latency()) },
+    course: {
+      ...entriesOf(seconds, duration, headline, timeout),
+      curve: quantileCurve(parts.latency()).filter(([quantile]) =>
+        !isBeyond(100 * quantile, cameOf(end, latency, loop))
+      ),
+    },
   };
+}
+
+/** The lines of a run that have no latency, among all. */
+function cameOf(end: Json, latency: Json | null, loop: string): NeverCame {
+  const never = latency === null ? 0 : numberOf(latency, "the end's", "never", 0);
+  return { never, pending: 0, lines: numberOf(end, "the end's", loop === "open" ? "planned" : "sent", 0) };
 }
 
 /** What a load measured. Where one of these differs, so may the figures. */
@@ -251,8 +266,10 @@ function entriesOf(
   seconds: readonly Json[],
   duration: number,
   headline: "response" | "service",
+  timeout: number,
 ): Pick<RunCourse, "entries" | "tail"> {
-  const entries = seconds.map((it) => entryOf(it, headline));
+  const losses = lossesOf(seconds, duration, timeout);
+  const entries = seconds.map((it) => entryOf(it, headline, losses));
   const inPlan = entries.filter(({ from }) => from < duration);
   const later = entries.find(({ from, max }) => from >= duration && max !== null);
   if (later === undefined) return { entries: inPlan };
@@ -261,21 +278,42 @@ function entriesOf(
   return { entries: isShown ? entries : inPlan, tail };
 }
 
+/** When lines were due that got no right reply. */
+function lossesOf(seconds: readonly Json[], duration: number, timeout: number): Losses {
+  const losses = new Losses(timeout);
+  for (const second of seconds) {
+    const number = (field: string) => numberOf(second, "a second's", field, 0);
+    const [from, to] = [number("from"), number("to")];
+    const interval = Object.assign(new LoadInterval(), {
+      ...{ from: 1000 * from, to: 1000 * to, tail: from >= duration },
+      ...{ lost: number("lost"), unsent: number("unsent"), dropped: number("dropped") },
+      corrupt: number("corrupt") + number("errors"), // both are known when they happen
+    });
+    losses.add(interval, interval.tail ? duration : to);
+  }
+  return losses;
+}
+
 function entryOf(
   second: Json,
   headline: "response" | "service",
+  losses: Losses,
 ): CourseEntry & { lines: number; max: number | null } {
   const number = (field: string) => numberOf(second, "a second's", field, 0);
   const latency = second[headline];
   const figure = (name: string) =>
     isObject(latency) && (latency[name] ?? null) !== null ? numberOf(latency, "a second's", name, 0) : null;
-  const millis = (name: string) => {
+  const [from, to, lines] = [number("from"), number("to"), figure("count") ?? 0];
+  const never = losses.linesIn(from, to);
+  const millis = (name: string, percent: number) => {
     const value = figure(name);
-    return value === null ? null : value * 1000;
+    if (value === null) return null;
+    return isBeyond(percent, { never, pending: 0, lines: lines + never }) ? Infinity : value * 1000;
   };
+  const max = figure("max");
   return {
-    ...{ from: number("from"), to: number("to"), lines: figure("count") ?? 0 },
-    ...{ p50: millis("p50"), p99: millis("p99"), max: millis("max") },
+    ...{ from, to, lines, p50: millis("p50", 50), p99: millis("p99", 99) },
+    max: max === null ? null : max * 1000,
   };
 }
 

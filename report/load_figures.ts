@@ -1,5 +1,5 @@
 /** The figures of a load as lines of text. */
-import { withHint } from "../failure.ts";
+import { counted, withHint } from "../failure.ts";
 import { MAX_DRIFT } from "../stats/feasible_lines.ts";
 import type { LoadDurations, LoadServer, LoadSummary } from "../stats/load_summary.ts";
 import type { Unsteady } from "../stats/steadiness.ts";
@@ -30,11 +30,11 @@ export function headlineOf({ loop, response, service }: LoadSummary): LoadDurati
 /**
  * What a load prints at its end.
  *
- * @param timeout in ms.
+ * @param timeout in ms. @param later lines received after the plan's end.
  */
-export function loadLines(summary: LoadSummary, timeout: number): string[] {
+export function loadLines(summary: LoadSummary, timeout: number, later = 0): string[] {
   const { loop, service, send_lag, blocked, connect, handshake, steady } = summary;
-  const lines = [countLine(summary), rateLine(summary), ...errorLines(summary)];
+  const lines = [countLine(summary), rateLine(summary, later), ...errorLines(summary)];
   const headline = headlineOf(summary);
   if (headline !== null) {
     lines.push(`generator ${generatorText(summary)}`, ...headlineLines(summary, headline, timeout));
@@ -64,10 +64,21 @@ export function countLine({ loop, planned, errors, duration, ...counts }: LoadSu
   return `${told.join(", ")}, time ${durationText(duration * 1000)}`;
 }
 
-/** `100 lines/s planned, 99.7 lines/s received`. */
-export function rateLine({ loop, rate }: LoadSummary): string {
+/** Fewer lines than this share of all that came after the end of a closed loop explain nothing: each has some. */
+const FEW_LATER = 0.01;
+
+/**
+ * `100 lines/s planned, 99.7 lines/s received in the time of the plan, and 1 line after its end`.
+ *
+ * @param later lines received after the plan's end.
+ */
+export function rateLine({ loop, rate, received: all }: LoadSummary, later: number): string {
   const received = `${perSecond(rate.received)} lines/s received`;
-  return loop === "open" ? `${perSecond(rate.planned)} lines/s planned, ${received}` : received;
+  if (loop === "closed") {
+    return later <= FEW_LATER * all ? received : `${received}, and ${counted(later, "line")} after that time`;
+  }
+  const told = `${perSecond(rate.planned)} lines/s planned, ${received}`;
+  return later === 0 ? told : `${told} in the time of the plan, and ${counted(later, "line")} after its end`;
 }
 
 /** Whose figures these are, behind the word `generator`. */

@@ -4,6 +4,7 @@ import type { Sink } from "./exporter.ts";
 import { millis } from "./format.ts";
 import { histogramLines } from "./histogram.ts";
 import { loadLines, perSecond } from "./load_figures.ts";
+import type { LoadSummary } from "../stats/load_summary.ts";
 import type { LoadFound, LoadTrial } from "../stats/load_trial.ts";
 import type { LoadEnd, LoadExporter, LoadStart } from "./load_record.ts";
 
@@ -39,14 +40,16 @@ export class LoadText implements LoadExporter {
     this.#line(trialRow(trial));
   }
 
-  end({ stats, summary, found }: LoadEnd): void {
+  end({ ended, stats, summary, found }: LoadEnd): void {
     const start = this.#start!;
     if (found !== undefined) this.#line(foundLine(found, start.find!));
     this.#sink.write("\n");
     this.#line(`--- ${start.endpoint} load statistics ---`);
     const title = `${start.loop === "open" ? "response" : "service time"} of all lines:`;
     const histogram = histogramLines(stats.headline, title, this.#options.columns?.());
-    for (const line of [...loadLines(summary, start.timeout * 1000), ...histogram]) this.#line(line);
+    if (ended !== null && found === undefined) this.#line(endedLine(ended, summary));
+    const figures = loadLines(summary, start.timeout * 1000, stats.receivedLater);
+    for (const line of [...figures, ...histogram]) this.#line(line);
   }
 
   #line(text: string): void {
@@ -63,7 +66,7 @@ function trialRow(trial: LoadTrial): string {
 
 /** A trial's rates planned and received, its p50 and p99 in ms, and what came of it. */
 export function trialCells(
-  { rate, duration, received, p50, p99, generator, ...trial }: LoadTrial,
+  { rate, duration, received, received_rate, p50, p99, generator, ...trial }: LoadTrial,
 ): [rate: string, received: string, p50: string, p99: string, verdict: string] {
   const { passed, purpose, cut_short, reasons } = trial;
   const verdict = [
@@ -75,7 +78,7 @@ export function trialCells(
   const told = (value: number | null) => value === null ? "-" : millis(value);
   return [
     perSecond(rate),
-    perSecond(duration === 0 ? 0 : received / duration),
+    perSecond(received_rate ?? (duration === 0 ? 0 : received / duration)),
     told(p50),
     told(p99),
     verdict.join(", "),
@@ -100,6 +103,19 @@ export function foundLine({ outcome, rate }: LoadFound, condition: string): stri
       return `search interrupted; ${
         rate === null ? `no rate has kept ${condition}` : `${text} kept ${condition}`
       }`;
+  }
+}
+
+/** Why a run ended before it was meant to, and when. @param ended as in the end's object. */
+export function endedLine(ended: string, { duration }: LoadSummary): string {
+  const after = `after ${durationText(duration * 1000)}`;
+  switch (ended) {
+    case "stopped":
+      return `interrupted ${after}`;
+    case "aborted":
+      return `interrupted ${after}, and what was in flight was not waited for`;
+    default:
+      return `ended early: ${ended}`;
   }
 }
 

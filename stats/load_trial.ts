@@ -27,6 +27,8 @@ export interface LoadTrial {
   planned: number;
   sent: number;
   received: number;
+  /** Lines received a second in the plan's time; absent where an older version saved the trial. */
+  received_rate?: number;
   lost: number;
   dropped: number;
   /** Percentiles of the response, in seconds; null for too few lines, or where those that never came leave no room. */
@@ -83,7 +85,7 @@ export function judgeTrial(
     ...{ rate, purpose, passed: reasons.length === 0, cut_short: cutShort, reasons },
     value: verdict.value,
     duration: nanos(stats.elapsed / 1000),
-    ...{ planned, sent, received, lost, dropped },
+    ...{ planned, sent, received, received_rate: stats.receivedRate, lost, dropped },
     p50: percentile(50),
     p99: percentile(99),
     generator: stats.generator(),

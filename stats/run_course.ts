@@ -6,7 +6,10 @@ const MAX_ENTRIES = 300;
 /** How many quantiles there are in each tenfold of 1 / (1 - quantile). */
 const QUANTILES_A_DECADE = 10;
 
-/** A part of a run: times in seconds since it began, latencies in ms; null where there are too few values. */
+/**
+ * A part of a run: times in seconds since it began, latencies in ms; null where there are too few values, and Infinity
+ * where too many lines got no reply: it was above the time-out.
+ */
 export interface CourseEntry {
   from: number;
   to: number;

@@ -323,7 +323,10 @@ test("lines that were under way at the plan's end are no shortfall, those that n
     `unsure: ${told} in the time of the plan, and 200 lines after its end: a queue that grew, or a plan too short ` +
       "for such latencies",
   );
-  assertEquals(ending(200, { lost: 100 }), `bad: ${told}: replies did not keep up with the plan`);
+  assertEquals(
+    ending(200, { lost: 100 }),
+    `bad: ${told} in the time of the plan, and 100 lines after its end: replies did not keep up with the plan`,
+  );
 });
 
 test("what came after the plan's end is drawn where it was, and is in no rate", () => {

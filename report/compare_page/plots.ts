@@ -72,12 +72,18 @@ export function byPercentile(before: readonly NamedRun[], after: readonly NamedR
   return {
     title: "Latency by percentile of the received lines",
     note: "The time within which that share of lines was answered. Each further nine has the same width." +
-      bandText(before, after),
+      endText([...before, ...after]) + bandText(before, after),
     description: "Where the lines lie apart, the sides differ.",
     x: { label: "percentile of the received lines", quantity: "quantile", min: 0 },
     y: durationAxis(latencyName(before), sides),
     layers: layersOf(sides),
   };
+}
+
+/** What lines without a reply do to the curves. */
+function endText(runs: readonly NamedRun[]): string {
+  const isLossy = runs.some(({ run }) => (run.figures.loss.value ?? 0) > 0);
+  return isLossy ? " A line ends where lines that got no reply leave no room for a percentile." : "";
 }
 
 /** The median and the 99th percentile of both sides in each second, as far as they are known. */
@@ -86,11 +92,16 @@ export function overTime(before: readonly NamedRun[], after: readonly NamedRun[]
   return (["p50", "p99"] as const).flatMap((name) => {
     const sides = [before, after].map((runs) => entriesOf(runs.map(({ run }) => run.course.entries), name));
     if (sides.some(({ middle }) => middle.every((it) => it === null))) return [];
+    const gaps = [...before, ...after].some(({ run }) =>
+        run.course.entries.some((it) => it[name] === Infinity)
+      )
+      ? ", or with too many lines that got no reply: it was above the time-out"
+      : "";
     const told = [before, after].map((runs) => runs.filter((it) => hasValues(it, name)));
     const what = name === "p50" ? "Median" : name;
     return [{
       title: `${what} over time`,
-      note: `Of each second, or of several in a long run. A gap is a time with too few replies.${
+      note: `Of each second, or of several in a long run. A gap is a time with too few replies${gaps}.${
         tailText(before, after)
       }${bandText(before, after) + untoldText([...before, ...after], name)}`,
       description: `Time is counted from each run's own start.`,
@@ -203,16 +214,18 @@ function sideValues(x: number[], valuesAt: (place: number) => (number | undefine
   const values: SideValues = { x, middle: [], low: [], high: [] };
   x.forEach((_, place) => {
     const known = valuesAt(place).filter((it) => it !== undefined);
-    const none = known.length === 0;
+    const drawn = known.filter((it) => it < Infinity);
+    // Where half of the runs were above the time-out, so was the median.
+    const none = known.length === 0 || 2 * drawn.length <= known.length;
     values.middle.push(none ? null : median(known));
-    values.low.push(none ? null : Math.min(...known));
-    values.high.push(none ? null : Math.max(...known));
+    values.low.push(none ? null : Math.min(...drawn));
+    values.high.push(none ? null : Math.max(...drawn));
   });
   return values;
 }
 
 function hasValues({ run: { course } }: NamedRun, name: "p50" | "p99"): boolean {
-  return course.entries.some((it) => typeof it[name] === "number");
+  return course.entries.some((it) => Number.isFinite(it[name]));
 }
 
 /** The runs that a chart over time has nothing of. */

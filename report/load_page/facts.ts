@@ -3,7 +3,6 @@ import type { LoadServer, LoadSummary } from "../../stats/load_summary.ts";
 import type { LoadFound } from "../../stats/load_trial.ts";
 import { LOAD_METRICS } from "../../stats/metrics.ts";
 import type { Verdict } from "../../stats/threshold.ts";
-import { counted } from "../../failure.ts";
 import { millis } from "../format.ts";
 import {
   CLOSED_LOOP,
@@ -151,20 +150,16 @@ const MANY_LATER = 0.1;
  */
 function rateVerdict(summary: LoadSummary, later: number): [tone: Tone, text: string] {
   const { loop, planned, received, pending, generator } = summary;
-  const told = rateLine(summary);
+  const told = rateLine(summary, later);
   if (loop === "closed") return ["plain", told];
   if (received + pending < KEPT_UP * planned) {
     return generator.verdict === "limited"
       ? ["unsure", `${told}: this program was at its limit, and did not send as planned`]
       : ["bad", `${told}: replies did not keep up with the plan`];
   }
-  if (later === 0) return ["plain", told];
-  const isMany = later > MANY_LATER * planned;
-  return [
-    isMany ? "unsure" : "plain",
-    `${told} in the time of the plan, and ${counted(later, "line")} after its end` +
-    (isMany ? ": a queue that grew, or a plan too short for such latencies" : ""),
-  ];
+  return later > MANY_LATER * planned
+    ? ["unsure", `${told}: a queue that grew, or a plan too short for such latencies`]
+    : ["plain", told];
 }
 
 /** What a limited generator does to what is read of the path. */
