@@ -1,6 +1,6 @@
 import type { Distribution } from "./distribution.ts";
 import type { LoadInterval } from "./load_interval.ts";
-import type { Baseline } from "./segment.ts";
+import type { Baseline, Directions } from "./segment.ts";
 import { ServerClock } from "./server_clock.ts";
 import { MAX_TAGS, OTHER_TAGS } from "./server_stats.ts";
 import type { Unsteady } from "./steadiness.ts";
@@ -18,6 +18,12 @@ export interface ServerDirections {
   /** What it looks as if a clock had done: then the delays hold only if it did not. Null for nothing. */
   unsteady: Unsteady | null;
 }
+
+/**
+ * Lines that wait in one queue have their delays together: a run shorter than so many average delays, one after the other,
+ * has too few that do not depend on each other to tell a clock by.
+ */
+const MIN_DELAYS = 64;
 
 /** Exchanges are put into the interval's distributions when there are so many of a server. */
 const CHUNK = 1024;
@@ -81,6 +87,9 @@ class Server {
   readonly tag: string | null;
   readonly #clock = new ServerClock();
   #seq = 0;
+  /** When the first line was written and the latest reply was read, in seconds. */
+  #from = Infinity;
+  #until = -Infinity;
   /** Exchanges that are in no distribution yet, and how many of them were before the clock's latest break. */
   readonly #chunk = new Float64Array(CHUNK * FIELDS);
   #used = 0;
@@ -93,6 +102,8 @@ class Server {
   add(written: number, up: number, read: number, down: number, lines: number, interval: LoadInterval): void {
     const { breakCount } = this.#clock;
     const [sentAt, receivedAt] = [written / 1000, read / 1000];
+    this.#from = Math.min(this.#from, sentAt);
+    this.#until = Math.max(this.#until, receivedAt);
     this.#clock.add({ seq: ++this.#seq, sentAt, receivedAt, up, down, resolution: 1, lines });
     if (this.#clock.breakCount !== breakCount) this.#broken = this.#used;
     const at = this.#used++ * FIELDS;
@@ -120,9 +131,18 @@ class Server {
       return { tag, up: undefined, down: undefined, offset: null, unsteady: null };
     }
     const { offset, withdrawn } = estimate;
+    const delays = this.#clock.delays().all;
     // A queue that grows, on a machine that the run itself keeps busy, can look like a clock that does not keep time.
-    const unsteady = withdrawn === "step" || withdrawn === "drift" ? withdrawn : null;
-    return { tag, ...this.#clock.delays().all, offset: estimated(offset, 1e-6), unsteady };
+    const looks = withdrawn === "step" || withdrawn === "drift" ? withdrawn : null;
+    if (looks === null || this.#isLong(delays)) {
+      return { tag, ...delays, offset: estimated(offset, 1e-6), unsteady: looks };
+    }
+    return { tag, ...delays, offset: estimated(this.#clock.bounds().together, 1e-6), unsteady: null };
+  }
+
+  /** Whether the run is long enough, for delays such as it had, to tell a clock that did not keep time by them. */
+  #isLong({ up, down }: Directions): boolean {
+    return this.#until - this.#from >= MIN_DELAYS * (up.avg + down.avg) / 1e6;
   }
 
   #record(begin: number, end: number, { from, drift, up, down }: Baseline, interval: LoadInterval): void {

@@ -1,7 +1,7 @@
 /** Delays of each direction from the exchanges of many connections, by server, in each second and over the whole run. */
 import { assert, assertEquals } from "@std/assert";
 import type { Distribution } from "../stats/distribution.ts";
-import { LoadDirections } from "../stats/load_directions.ts";
+import { LoadDirections, type ServerDirections } from "../stats/load_directions.ts";
 import { LoadInterval } from "../stats/load_interval.ts";
 import { LoadStats } from "../stats/load_stats.ts";
 import { OTHER_TAGS } from "../stats/server_stats.ts";
@@ -120,6 +120,37 @@ test("a server's clock that is stepped in a run changes nothing of the delays, i
   const part = stats.total.servers.get(null)!;
   assertLike(part.up, up, "up of the seconds");
   assertLike(part.down, down, "down of the seconds");
+});
+
+test("lines that wait together in a short run are no clock that was stepped", () => {
+  const directions = new LoadDirections(ORIGIN, new LoadInterval());
+  const random = seeded(8);
+  // 50 connections, 20 times each: at first all wait on the way up, then on the way down.
+  for (let round = 0; round < 20; round++) {
+    const wait = 300 + 20 * random();
+    const [up, down] = round < 10 ? [wait, 20] : [20, wait];
+    for (let i = 0; i < 50; i++) {
+      const written = 0.4 * round + i / 1000;
+      const stamped = written + (30 + up + exponential(random, 3)) / 1000;
+      const read = stamped + (40 + down + exponential(random, 3)) / 1000;
+      directions.add(null, written, Math.floor(ORIGIN + 1000 * stamped), read);
+    }
+  }
+  const [{ unsteady, offset }] = directions.servers() as [ServerDirections];
+  assertEquals(unsteady, null);
+  assert(offset!.bound < 60e-6, `${offset!.bound}`); // what all replies prove, not what one does
+});
+
+test("a step of a clock that hides in the round trips is told of a run that is long enough", () => {
+  const random = seeded(9);
+  const path: Path = {
+    tag: null,
+    up: () => exponential(random, 5),
+    down: () => exponential(random, 5),
+    offset: (at) => at < 5000 ? 0 : 50, // of round trips of 70 µs
+  };
+  const [server] = runOf(10, [path]).stats.directions();
+  assertEquals(server!.unsteady, "step");
 });
 
 test("a server of ever new tags fills no memory: those beyond 32 are counted as one", () => {

@@ -1,5 +1,6 @@
 /** A closed loop that did not run in time says so, and one whose server is slow does not. */
 import { assertEquals, assertMatch } from "@std/assert";
+import type { GeneratorVerdict } from "../stats/load_summary.ts";
 import { LoadStats } from "../stats/load_stats.ts";
 import { e2e, test } from "./harness.ts";
 import { ServerProcess } from "./helpers.ts";
@@ -21,7 +22,7 @@ async function generatorWith(stalls: [at: number, millis: number][], faults: Par
   return stats.generator();
 }
 
-const OK = { verdict: "ok", reasons: [] };
+const OK: GeneratorVerdict = { verdict: "ok", reasons: [] };
 
 test("a closed loop that stood still for more than 1 % of its run is strained", async () => {
   // A timer of 20 ms was due at 1020, at 2040 and at 2940: what is before is not known to be lost.
