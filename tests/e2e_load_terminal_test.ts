@@ -178,7 +178,7 @@ test("load in a pipe ends at SIGINT with its summary, and quietly when its reade
   await load.stdout.until(/^LOAD /);
   load.kill("SIGINT");
   assertEquals([await load.code(), load.stderr.text], [0, ""]);
-  assertMatch(load.stdout.text, /load statistics ---\n\d+ lines planned, /);
+  assertMatch(load.stdout.text, /load statistics ---\ninterrupted after [\d.]+ m?s\n\d+ lines planned, /);
   const script = '"$@" | head -n 1';
   const { stdout, stderr } = await run(["sh", "-c", script, "sh", ...TSECHO, ...args, "--json-stream"]);
   assertEquals([stdout.split("\n").length, stderr], [2, ""]);

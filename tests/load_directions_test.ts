@@ -138,7 +138,7 @@ test("lines that wait together in a short run are no clock that was stepped", ()
   }
   const [{ unsteady, offset }] = directions.servers() as [ServerDirections];
   assertEquals(unsteady, null);
-  assert(offset!.bound < 60e-6, `${offset!.bound}`); // what all replies prove, not what one does
+  assert(offset!.bound < 100e-6, `${offset!.bound}`); // what all replies prove, not what one does
 });
 
 test("a step of a clock that hides in the round trips is told of a run that is long enough", () => {
