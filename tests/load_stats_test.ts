@@ -335,7 +335,10 @@ test("replies that come after the plan's end are in no rate, neither of the summ
   stats.add(Object.assign(tail, { tail: true, to: 2123, received: 500 }));
   const summary = stats.summary();
   assertEquals([summary.rate.received, before], [1000, 1000]);
-  assertEquals(rateLine(summary), "1000 lines/s planned, 1000 lines/s received");
+  assertEquals(
+    rateLine(summary, stats.receivedLater),
+    "1000 lines/s planned, 1000 lines/s received in the time of the plan, and 500 lines after its end",
+  );
   assert(verdictOf("rate<=1000", stats).broken && !verdictOf("rate>1000", stats).broken);
 });
 
