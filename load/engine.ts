@@ -176,7 +176,7 @@ export class Engine implements Runner {
     const stalls = new StallWatch((from, until) => {
       const { recorder } = this;
       this.stalled += Math.max(0, Math.min(until, recorder.until) - Math.max(from, recorder.from));
-    });
+    }, () => this.#clock.used() / this.#plan.threads);
     await stalls.watch(this.#clock, this.#over.signal);
   }
 

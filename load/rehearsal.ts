@@ -126,6 +126,10 @@ class RehearsalClock implements PacingClock {
     return Promise.resolve();
   }
 
+  used(): number {
+    return 0;
+  }
+
   close(): void {}
 }
 

@@ -1,3 +1,4 @@
+import { cpuUsage } from "node:process";
 import { setImmediate } from "node:timers";
 import { closeQuietly } from "../net/stream.ts";
 import { type Clock, systemClock } from "../time/timers.ts";
@@ -8,6 +9,8 @@ export interface PacingClock extends Clock {
   prepare(): Promise<void>;
   /** Resolves at a moment, or soon after; or when the signal is aborted. It always lets others run in between. */
   until(moment: number, signal: AbortSignal): Promise<void>;
+  /** How much of the processor this process has used, in ms. */
+  used(): number;
   /** Frees what was opened. */
   close(): void;
 }
@@ -66,6 +69,11 @@ export class EventLoopClock implements PacingClock {
         now = this.now();
       }
     } while (now < moment && !signal.aborted);
+  }
+
+  used(): number {
+    const { user, system } = cpuUsage();
+    return (user + system) / 1000;
   }
 
   close(): void {

@@ -16,21 +16,32 @@ export class StallWatch {
   #from = 0;
   #until = 0;
   readonly #onStall: (from: number, until: number) => void;
+  readonly #used: () => number;
 
-  /** @param onStall is told of each time in which nothing ran, in ms. */
-  constructor(onStall: (from: number, until: number) => void = () => {}) {
+  /**
+   * @param onStall is told of each time in which this process had no processor, in ms: of one in which a timer is late,
+   * without what it used itself.
+   * @param used how much it has used so far, in ms.
+   */
+  constructor(onStall: (from: number, until: number) => void = () => {}, used: () => number = () => 0) {
     this.#onStall = onStall;
+    this.#used = used;
   }
 
   /** Watches until the signal is aborted. */
   async watch(clock: Clock, signal: AbortSignal): Promise<void> {
+    let used = this.#used();
     while (!signal.aborted) {
-      this.#due = clock.now() + BEAT_MS;
+      const began = clock.now();
+      this.#due = began + BEAT_MS;
       await clock.sleep(BEAT_MS, signal);
       const now = clock.now();
+      const before = used;
+      used = this.#used();
       if (now <= this.#due + TIMER_MS) continue;
       [this.#from, this.#until] = [this.#due, now];
-      this.#onStall(this.#due, now);
+      const without = Math.min(now - this.#due, now - began - (used - before));
+      if (without > 0) this.#onStall(now - without, now);
     }
     this.#due = Infinity;
   }

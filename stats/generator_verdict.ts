@@ -54,7 +54,6 @@ export function verdictOfOpenLoop({ planned, sent, sendLag, response }: LoadInte
 export function verdictOfClosedLoop(cpu: number, stalled: number, elapsed: number): GeneratorVerdict {
   const reasons: string[] = [];
   if (cpu >= STRAINED_CPU) reasons.push(`it used ${percent(cpu)} of a core for each thread`);
-  // A thread that uses all of its core is late with its timers by itself.
   if (cpu < LIMITED_CPU && stalled > STRAINED_STALL * elapsed) {
     reasons.push(`this machine did not run it for ${durationText(stalled)} of ${durationText(elapsed)}`);
   }

@@ -3,6 +3,7 @@ import type { PacingClock } from "../probe/pacing_clock.ts";
 /** A clock that stands until a test turns it: time-outs and pauses become exact, and take no time. */
 export class VirtualClock implements PacingClock {
   #now = 0;
+  #used = 0;
   readonly #sleepers: { at: number; wake: () => void }[] = [];
   readonly #settle: () => Promise<void>;
 
@@ -46,6 +47,16 @@ export class VirtualClock implements PacingClock {
   /** Lets time pass in which nothing runs, as for a process that is stopped: sleepers wake at the next advance. */
   stall(millis: number): void {
     this.#now += millis;
+  }
+
+  /** Likewise, in which the process is at other work. */
+  work(millis: number): void {
+    this.#now += millis;
+    this.#used += millis;
+  }
+
+  used(): number {
+    return this.#used;
   }
 
   /** Turns the clock on by `millis`, waking each sleeper at its own moment, in order. */
