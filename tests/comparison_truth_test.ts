@@ -105,7 +105,7 @@ for (const phi of [0, 0.5]) {
     level: "long",
   }, () => {
     const found = count(phi, 1.2, ({ metrics: { p99 } }) => p99.p! <= 0.05 && p99.interval![0] > 1, FEWER);
-    told(`20 % found at φ = ${phi}`, found, FEWER);
+    told(`20% found at φ = ${phi}`, found, FEWER);
     assert(found >= 0.9 * FEWER, `${found} of ${FEWER}`);
   });
 }
@@ -130,7 +130,7 @@ function wholes(values: readonly number[]): Figures[] {
   }));
 }
 
-test("eight runs a side that spread by 10% tell 20 % in nine of ten cases", { level: "long" }, () => {
+test("eight runs a side that spread by 10% tell 20% in nine of ten cases", { level: "long" }, () => {
   const random = seededRandom(7);
   const pairs = volume(cases(400), 2000);
   const found = Array.from({ length: pairs }, () => {
@@ -138,6 +138,6 @@ test("eight runs a side that spread by 10% tell 20 % in nine of ten cases", { le
       wholes(Array.from({ length: 8 }, () => factor * Math.exp(0.1 * normal(random))));
     return compareRuns(side(1), side(1.2)).metrics.p99.p! <= 0.05;
   }).filter((it) => it).length;
-  if (pairs >= 2000) console.log(`20 % found by eight runs a side: ${found} of ${pairs}`);
+  if (pairs >= 2000) console.log(`20% found by eight runs a side: ${found} of ${pairs}`);
   assert(Math.abs(found / pairs - 0.9) < 0.1, `${found} of ${pairs}`);
 });

@@ -322,7 +322,7 @@ test("a run is steady, or its 99th percentile rises, or it is too short or too c
   assertEquals(statsOf(30, rising).summary().steady, false);
   assertEquals(statsOf(30, () => ({})).summary().steady, true);
   assertEquals(statsOf(30, (index) => rising(30 - index)).summary().steady, true);
-  assertEquals(statsOf(30, (index) => rising(index / 6)).summary().steady, true); // by 17 %
+  assertEquals(statsOf(30, (index) => rising(index / 6)).summary().steady, true); // by 17%
   assertEquals(statsOf(29, rising).summary().steady, null);
   assertEquals(statsOf(30, (index) => ({ ...rising(index), planned: 33 })).summary().steady, null);
   assertEquals(statsOf(30, rising, { stages: true }).summary().steady, null);

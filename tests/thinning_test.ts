@@ -79,7 +79,7 @@ for (const [perSecond, depth] of [[11_000, 1], [400_000, 32]] as const) {
     for (const up of of) assert(up.max > SHOWN, "the picked lines have none of the slow ones");
   });
 
-  test(`of ${perSecond} lines/s, slow lines are in p99 if they are more than 1 %, and not if they are less`, () => {
+  test(`of ${perSecond} lines/s, slow lines are in p99 if they are more than 1%, and not if they are less`, () => {
     // As many lines are slow as there are stalls, 50 each: the shares differ with the rate.
     const stallsOf = (share: number) => Math.round(share * perSecond * 10 / (50 * depth) / (1 - share));
     for (const [share, isShown] of [[0.0075, false], [0.0125, true]] as const) {
