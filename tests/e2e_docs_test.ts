@@ -163,6 +163,7 @@ function masked(lines: string[]): string[] {
       line.replaceAll(/(?:localhost|web|127\.0\.0\.1|\[::1?\])(?::\d+)?(?![\w-])/g, "HOST")
         .replace(/, time [\d.]+ m?s\b/, ", time N") // a document's pings take seconds, these less
         .replaceAll(/, \d+ (?:reordered|not sent in time)|,"busy":[\d.]+/g, "")
+        .replace(/ in the time of the plan, and \d+ lines? after its end$/, "") // a reply of the last moment is late
         .replace(/^downstream (?:has|seems to have) most of the delay\b.*/, "DOWNSTREAM, PROVEN OR NOT")
         .replaceAll(/[+-]?\d+(?:\.\d+)?/g, "N")
         .replaceAll(/\s*[\u2588-\u258f]+$/g, " BAR")
