@@ -10,7 +10,7 @@ function assertQuiet({ said, requests }: OpenPage): void {
   assertEquals({ said, requests }, { said: [], requests: [] });
 }
 
-e2e("the page of a run in Chromium", { needs: BROWSER, ...SANITIZERS }, async (t) => {
+e2e("the page of a run in Chromium", { level: "slow", needs: BROWSER, ...SANITIZERS }, async (t) => {
   await using folder = await Folder.make();
   await using browser = await Browser.start();
 

@@ -51,8 +51,8 @@ test("a closed loop whose server is slow, or stands still, is not strained for i
 });
 
 for (const threads of ["1", "2"]) {
-  e2e(`a closed loop in ${threads} threads whose process is stopped says that it did not run`, {
-    level: threads === "1" ? "quick" : "slow",
+  e2e(`a closed loop of --threads ${threads} whose process is stopped says that it did not run`, {
+    level: "slow",
   }, async () => {
     await using server = await ServerProcess.start();
     // Few lines, so that it is not its use of the processor that tells.
@@ -64,6 +64,9 @@ for (const threads of ["1", "2"]) {
     run.kill("SIGCONT");
     const { end } = await run.saved();
     assertEquals(end.generator.verdict, "strained", JSON.stringify(end.generator));
-    assertMatch(end.generator.reasons.join(), /this machine did not run it for (\d+ ms|[\d.]+ s) of 4 s$/);
+    assertMatch(
+      end.generator.reasons.join(),
+      /this machine did not run it for (\d+ ms|[\d.]+ s) of [\d.]+ s$/,
+    );
   });
 }
