@@ -155,6 +155,7 @@ test(
     await run.seconds(1);
     server.kill("SIGSTOP");
     await run.seconds(3);
+    await new Promise((resolve) => setTimeout(resolve, 300)); // so that a fourth second has begun
     run.kill("SIGINT");
     await run.seconds(4); // the end of the plan
     await new Promise((resolve) => setTimeout(resolve, 400)); // two signals within 300 ms are one
