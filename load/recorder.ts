@@ -2,7 +2,7 @@ import { withoutHint } from "../failure.ts";
 import { addCount, LoadInterval } from "../stats/load_interval.ts";
 import { Intervals } from "./intervals.ts";
 import { Thinning } from "./thinning.ts";
-import { MAX_TAGS, OTHER_TAGS } from "../stats/server_stats.ts";
+import { tagToKeep } from "../stats/server_stats.ts";
 
 /** An exchange that tells about the way there and back. Moments are in ms on the run's clock. */
 export interface ExchangeSample {
@@ -198,10 +198,8 @@ export class Recorder extends Intervals {
 
   /** Ever new tags must not fill the memory. */
   #nameOf(tag: string | null): string | null {
-    if (!this.#tags.has(tag)) {
-      if (this.#tags.size >= MAX_TAGS) return OTHER_TAGS;
-      this.#tags.add(tag);
-    }
-    return tag;
+    const name = tagToKeep(tag, this.#tags);
+    if (name === tag) this.#tags.add(tag);
+    return name;
   }
 }

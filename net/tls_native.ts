@@ -1,5 +1,5 @@
 import { TlsFailure } from "./errors.ts";
-import type { Stream } from "./stream.ts";
+import { type Stream, writeAll } from "./stream.ts";
 import { type Handle, type Native, nativeOf, type ServerHandle } from "./tls_handle.ts";
 import { freeNow, type OnFailure, type Records } from "./tls_records.ts";
 import type { SocketRecords } from "./tls_socket.ts";
@@ -141,7 +141,7 @@ export class NativeRecords implements Records {
   /** Sends the records that wait for it, those of a handshake or an alert. */
   async flushed(): Promise<void> {
     const records = this.#native.drainEncOut.call(this.#handle);
-    for (let sent = 0; sent < records.length;) sent += await this.#raw.write(records.subarray(sent));
+    if (records.length > 0) await writeAll(this.#raw, records);
   }
 
   destroy(): void {

@@ -3,6 +3,7 @@ import { counted, withHint } from "../failure.ts";
 import { MAX_DRIFT } from "../stats/feasible_lines.ts";
 import type { LoadDurations, LoadServer, LoadSummary } from "../stats/load_summary.ts";
 import type { Unsteady } from "../stats/steadiness.ts";
+import { aheadOf } from "../stats/summary.ts";
 import { durationText } from "../time/duration.ts";
 import { millis, withBound } from "./format.ts";
 import { aheadText } from "./summary.ts";
@@ -187,9 +188,7 @@ function serverLines({ servers, received }: LoadSummary, timeout: number): strin
   }
   if (only.unsteady !== null) lines.push(`these delays ${unsteadyText([only.unsteady])}`);
   if (only.offset !== null) {
-    const { value, bound } = only.offset;
-    const ahead = Math.abs(value) <= bound ? null : value > 0 ? "server" : "client";
-    lines.push(`clock offset ${withBound(only.offset)}, ${aheadText(ahead)}`);
+    lines.push(`clock offset ${withBound(only.offset)}, ${aheadText(aheadOf(only.offset))}`);
   }
   return lines;
 }

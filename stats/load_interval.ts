@@ -1,7 +1,7 @@
 import { Distribution } from "./distribution.ts";
 import { LOAD_COUNTS } from "./metrics.ts";
 import { type EncodedDistribution, mergeEncoded } from "./encoded_distribution.ts";
-import { MAX_TAGS, OTHER_TAGS } from "./server_stats.ts";
+import { tagToKeep } from "./server_stats.ts";
 
 /** The most reasons that are told apart: a server that sends ever new ones must not fill the memory. */
 export const MAX_REASONS = 32;
@@ -118,7 +118,7 @@ export class LoadInterval {
   server(tag: string | null): ServerPart {
     const known = this.servers.get(tag);
     if (known !== undefined) return known;
-    const name = placeOf(tag, this.servers, MAX_TAGS, OTHER_TAGS);
+    const name = tagToKeep(tag, this.servers);
     const server = this.servers.get(name) ??
       { received: 0, up: new Distribution(), down: new Distribution() };
     this.servers.set(name, server);
@@ -177,7 +177,7 @@ export function mergeEncodedIntervals(
   const { counts, durations } = one;
   const servers = new Map(one.servers.map((it) => [it[0], it]));
   for (const [tag, received, up, down] of next.servers) {
-    const name = placeOf(tag, servers, MAX_TAGS, OTHER_TAGS);
+    const name = tagToKeep(tag, servers);
     const server = servers.get(name);
     servers.set(
       name,
@@ -217,18 +217,8 @@ function addCounts(to: Map<string, number>, from: Iterable<readonly [string, num
 
 /** Adds to a count by reason; to that of all further ones where too many are told apart. */
 export function addCount(counts: Map<string, number>, reason: string, more: number): void {
-  const name = placeOf(reason, counts, MAX_REASONS, OTHER_REASONS);
+  const name = counts.has(reason) || counts.size < MAX_REASONS ? reason : OTHER_REASONS;
   counts.set(name, (counts.get(name) ?? 0) + more);
-}
-
-/** The name under which something is kept: its own, as long as there is room for it. */
-function placeOf<Name, Other extends Name>(
-  name: Name,
-  kept: ReadonlyMap<Name, unknown>,
-  most: number,
-  other: Other,
-): Name {
-  return kept.has(name) || kept.size < most ? name : other;
 }
 
 /** The sum of counts by reason. */

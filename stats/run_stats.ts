@@ -5,7 +5,7 @@ import { isVerdict, type ProbeEvent, type ReplyEvent } from "./events.ts";
 import { isInTime, LineCounters } from "./line_counters.ts";
 import { LossPattern } from "./loss_pattern.ts";
 import { SendingPace } from "./sending_pace.ts";
-import { MAX_TAGS, OTHER_TAGS, ServerStats } from "./server_stats.ts";
+import { ServerStats, tagToKeep } from "./server_stats.ts";
 import { durations, estimated, type OffsetOfServer, type Summary } from "./summary.ts";
 import { nanos } from "./units.ts";
 
@@ -124,7 +124,7 @@ export class RunStats {
     const { tag = null } = event;
     let server = this.#servers.get(tag);
     if (server === undefined) {
-      const key = this.#servers.size < MAX_TAGS ? tag : OTHER_TAGS;
+      const key = tagToKeep(tag, this.#servers);
       server = this.#servers.get(key) ?? new ServerStats(key, this.#clocksSynced, this.#course !== undefined);
       this.#servers.set(key, server);
     }

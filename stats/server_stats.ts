@@ -6,13 +6,21 @@ import { ServerCourse } from "./course.ts";
 import { CLAIM_REPLIES, isConsistent, STRETCH_MICROS, STRETCH_SHARE } from "./direction.ts";
 import type { Delays } from "./segment.ts";
 import { type ClockEstimate, ServerClock } from "./server_clock.ts";
-import { durations, type Estimate, estimated, type ServerSummary } from "./summary.ts";
+import { aheadOf, durations, type Estimate, estimated, type ServerSummary } from "./summary.ts";
 import { nanos, seconds } from "./units.ts";
 
 /** The most servers told apart: one that sends ever new tags must not fill the memory. */
 export const MAX_TAGS = 32;
 /** Stands for the tags beyond these. No tag has a blank. */
 export const OTHER_TAGS = "further tags";
+
+/** The tag under which a server is kept beside others: its own, as long as there is room for it. */
+export function tagToKeep(
+  tag: string | null,
+  kept: { has(tag: string | null): boolean; readonly size: number },
+): string | null {
+  return kept.has(tag) || kept.size < MAX_TAGS ? tag : OTHER_TAGS;
+}
 
 /** A direction carries the delay if its p90 is this many times the other's ... */
 const CLEARLY = 3;
@@ -106,11 +114,7 @@ export class ServerStats {
       stamp: this.#mixed ? null : this.format ?? null,
       offset,
       withdrawn,
-      ahead: offset === null || Math.abs(offset.value) <= offset.bound
-        ? null
-        : offset.value > 0
-        ? "server"
-        : "client",
+      ahead: aheadOf(offset),
       drift: estimate === undefined || withdrawn !== null
         ? null
         : { ...estimated(estimate.drift, 1), proven: estimate.drifts },

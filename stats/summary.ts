@@ -165,6 +165,12 @@ export function durations(of: Distribution): Durations | null {
   };
 }
 
+/** Whose clock is ahead; null where that is not proven. @param offset of the server's clock from the client's. */
+export function aheadOf(offset: Estimate | null): "server" | "client" | null {
+  if (offset === null || Math.abs(offset.value) <= offset.bound) return null;
+  return offset.value > 0 ? "server" : "client";
+}
+
 /**
  * The middle of an interval times `unit`, and half its width, both to the nanosecond where a double has it. It stays a
  * bound in double arithmetic: `value - bound <= lower` and `value + bound >= upper`.

@@ -215,8 +215,8 @@ function sideValues(x: number[], valuesAt: (place: number) => (number | undefine
   x.forEach((_, place) => {
     const known = valuesAt(place).filter((it) => it !== undefined);
     const drawn = known.filter((it) => it < Infinity);
-    // Where half of the runs were above the time-out, so was the median.
-    const none = known.length === 0 || 2 * drawn.length <= known.length;
+    // Where half of the runs were above the time-out, so was the median; where no run is known, there is none.
+    const none = 2 * drawn.length <= known.length;
     values.middle.push(none ? null : median(known));
     values.low.push(none ? null : Math.min(...drawn));
     values.high.push(none ? null : Math.max(...drawn));

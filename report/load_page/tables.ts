@@ -4,7 +4,7 @@ import type { LoadDurations, LoadSummary } from "../../stats/load_summary.ts";
 import { LOAD_PERCENTILES, type PercentileName } from "../../stats/load_summary.ts";
 import type { LoadTrial } from "../../stats/load_trial.ts";
 import { parseThresholdOf, type Verdict } from "../../stats/threshold.ts";
-import { millis, withBound } from "../format.ts";
+import { millis, percent, withBound } from "../format.ts";
 import {
   byCount,
   DIRECTIONS,
@@ -113,7 +113,7 @@ export function countTable(summary: LoadSummary): Table {
     rows: [...counts, ["errors", errors] as const].map(([name, count]) => [
       name,
       String(count),
-      planned === 0 ? NONE : `${Number((100 * count / planned).toPrecision(3))}%`,
+      planned === 0 ? NONE : percent(count / planned),
     ]),
   };
 }

@@ -1,8 +1,7 @@
 /// <reference lib="dom" />
 import type { Layer, Plot } from "../model.ts";
 import { labelOf } from "./axes.ts";
-import { colourName } from "./pen.ts";
-import { shadesOf } from "./shades.ts";
+import { colourName, shadesOf } from "./shades.ts";
 import { reading } from "./values.ts";
 
 /** The names of a chart's layers, each a button that hides it, with what the layer shows where the cursor is. */

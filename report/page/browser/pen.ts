@@ -1,6 +1,6 @@
 /// <reference lib="dom" />
 import type { Layer, LineLayer, Plot, Value } from "../model.ts";
-import { shadesOf } from "./shades.ts";
+import { colourName, shadesOf } from "./shades.ts";
 
 type LayerOf<K extends Layer["kind"]> = Extract<Layer, { kind: K }>;
 
@@ -15,11 +15,6 @@ export interface Pen {
   y(place: number): number;
   /** The value of a custom property of the page's style. */
   colour(name: string): string;
-}
-
-export function colourName(colour: number): string {
-  if (colour < 0) return colour < -1 ? "ink" : "loss";
-  return `c${Math.trunc(colour) % 8}`;
 }
 
 /** Draws the layers of a chart, the later ones over the earlier ones. */
@@ -161,7 +156,6 @@ function dot(ctx: CanvasRenderingContext2D, x: number, y: number, radius: number
 
 /** What the page gets of this file: all of it. */
 export const PEN = [
-  colourName,
   drawLayers,
   eachRun,
   drawLine,

@@ -23,5 +23,11 @@ function seriesOf(digits: number[]): number[] {
   return Array.from({ length: 10 }, (_, exponent) => digits.map((it) => it * 10 ** exponent)).flat();
 }
 
+/** The class of a layer's colour, and the custom property that it has: there are eight, which come round again. */
+export function colourName(colour: number): string {
+  if (colour < 0) return colour < -1 ? "ink" : "loss";
+  return `c${Math.trunc(colour) % 8}`;
+}
+
 /** What the page gets of this file: all of it. */
-export const SHADES = [shadesOf, seriesOf];
+export const SHADES = [shadesOf, seriesOf, colourName];

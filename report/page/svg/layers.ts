@@ -1,3 +1,4 @@
+import { colourName } from "../browser/shades.ts";
 import type { Layer, LineLayer, Value } from "../model.ts";
 import { across, down, type Frame } from "./frame.ts";
 import { drawHeat } from "./heat.ts";
@@ -49,12 +50,6 @@ export function drawLayer(layer: Layer, frame: Frame, detail: Detail, alone: boo
   }
 }
 
-/** The class of a layer's colour. */
-export function colourClass(colour: number): string {
-  if (colour < 0) return colour < -1 ? "ink" : "loss";
-  return `c${Math.trunc(colour) % COLOURS}`;
-}
-
 /** Colours that come round again are dashed. */
 export function dashes(colour: number): string {
   return colour < COLOURS ? "" : ` stroke-dasharray="${colour < 2 * COLOURS ? "6 3" : "2 3"}"`;
@@ -63,13 +58,13 @@ export function dashes(colour: number): string {
 function stroke(layer: { colour: number }, data: string, width = LINE_WIDTH): string {
   return data === ""
     ? ""
-    : `<path class="l ${colourClass(layer.colour)}" stroke-width="${width}"${
+    : `<path class="l ${colourName(layer.colour)}" stroke-width="${width}"${
       dashes(layer.colour)
     } d="${data}"/>`;
 }
 
 function fill(layer: { colour: number }, data: string, kind: "f" | "b" = "f"): string {
-  return data === "" ? "" : `<path class="${kind} ${colourClass(layer.colour)}" d="${data}"/>`;
+  return data === "" ? "" : `<path class="${kind} ${colourName(layer.colour)}" d="${data}"/>`;
 }
 
 function drawLine(layer: LineLayer, frame: Frame, detail: Detail): string {
@@ -205,7 +200,7 @@ function drawPoints(layer: LayerOf<"points">, frame: Frame, detail: Detail): str
 
 /** Strokes of no length with round ends. */
 function drawDots({ colour }: { colour: number }, { text }: PathData, width: number): string {
-  return text === "" ? "" : `<path class="l ${colourClass(colour)}" stroke-width="${width}" d="${text}"/>`;
+  return text === "" ? "" : `<path class="l ${colourName(colour)}" stroke-width="${width}" d="${text}"/>`;
 }
 
 /** What is there at each x, cut where there is nothing. */

@@ -1,8 +1,8 @@
-import { shadesOf } from "../browser/shades.ts";
+import { colourName, shadesOf } from "../browser/shades.ts";
 import { markup } from "../markup.ts";
 import type { Layer, Plot } from "../model.ts";
 import { labelOf } from "./labels.ts";
-import { colourClass, dashes } from "./layers.ts";
+import { dashes } from "./layers.ts";
 import { cutText, textWidth } from "./letters.ts";
 import { coordinate } from "./path.ts";
 
@@ -72,7 +72,7 @@ function entryOf(layer: Exclude<Layer, { kind: "heat" }>, font: number, width: n
 }
 
 function swatchOf({ kind, colour }: Exclude<Layer, { kind: "heat" }>, x: number, y: number): string {
-  const its = colourClass(colour);
+  const its = colourName(colour);
   switch (kind) {
     case "line":
       return `<path class="l ${its}" stroke-width="2.5"${dashes(colour)} d="m${coordinate(x)} ${
