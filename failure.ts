@@ -5,16 +5,24 @@
 
 /** It ran and failed: exit code 1, and one line that says what could not be done, to what, and why. */
 export class Failure extends Error {
-  /** Why, without what was tried. */
+  /** What was tried. */
+  readonly action: string;
+  /** What it was tried on. */
+  readonly value: string;
+  /** Why it failed. */
   readonly reason: string;
 
   /**
+   * Makes the message of these parts.
+   *
    * @param action what was tried, to follow "Cannot": `connect to`.
    * @param value what it was tried on, as the user wrote it; shown in quotes.
    */
   constructor(action: string, value: string, reason: string, options?: ErrorOptions) {
     super(cannot(action, value, reason), options);
     this.name = "Failure";
+    this.action = action;
+    this.value = value;
     this.reason = reason;
   }
 }
@@ -83,10 +91,18 @@ export function reasonOfFile(error: unknown): string {
   return reasonOf(error);
 }
 
+/** What to do that a setting does, in words: a command names its option instead (report/option_names.ts). */
+export const SETTING_HINTS = {
+  ca: "name the file of its CA",
+  cert: "name its file",
+  "server-name": "tell which to expect",
+} as const;
+
 /** What to do about a reason: for people, not for what counts reasons. */
 const HINTS: Record<string, string> = {
   "connection refused": "is a server running there?",
-  "the certificate is not trusted": "name the file of its CA with --ca",
+  "the certificate is not trusted": SETTING_HINTS.ca,
+  "the server asks for a client certificate": SETTING_HINTS.cert,
   "out of file descriptors": "raise the limit (ulimit -n)",
 };
 
@@ -113,9 +129,9 @@ const TLS_REASONS: [RegExp, string][] = [
   ],
   [
     /certificate not valid for name "[^"]*"(?:; certificate is only valid for (.*))?/,
-    "the certificate is for another name: $1; --server-name tells which to expect",
+    `the certificate is for another name: $1; ${SETTING_HINTS["server-name"]}`,
   ],
-  [/NotValidForName/, "the certificate is for another name; --server-name tells which to expect"],
+  [/NotValidForName/, `the certificate is for another name; ${SETTING_HINTS["server-name"]}`],
   [/certificate (?:has )?expired|: Expired/, "the certificate has expired"],
   [
     /certificate (?:is )?not (?:yet valid|valid yet)|: NotValidYet/,
@@ -138,7 +154,7 @@ const TLS_REASONS: [RegExp, string][] = [
   [/invalid peer certificate: (.*)/, "the certificate is not trusted: $1"],
   [/corrupt message/, "the peer does not speak TLS; is it a tcp:// endpoint?"],
   [/NoApplicationProtocol|known protocol/, "the peer speaks TLS, but not for tsecho (ALPN)"],
-  [/fatal alert: CertificateRequired/, "the server asks for a client certificate; name its file with --cert"],
+  [/fatal alert: CertificateRequired/, withHint("the server asks for a client certificate")],
   [/peer sent no certificates/, "the client shows no certificate"],
   [
     /cannot decrypt peer's message/,

@@ -38,6 +38,8 @@ import { LoadStats } from "./stats/load_stats.ts";
 import type { LoadSummary } from "./stats/load_summary.ts";
 import { wallOrigin } from "./time/clock.ts";
 
+export { Failure } from "./failure.ts";
+export { TlsFileFailure, type TlsFileRole } from "./net/certificates.ts";
 export type { Stage } from "./probe/schedule.ts";
 export type { GeneratorVerdict, LoadDurations, LoadServer, PercentileName } from "./stats/load_summary.ts";
 export type { ServerPart } from "./stats/load_interval.ts";

@@ -54,6 +54,8 @@ import type {
   Summary,
 } from "./stats/summary.ts";
 
+export { Failure } from "./failure.ts";
+export { TlsFileFailure, type TlsFileRole } from "./net/certificates.ts";
 export type { CorruptEvent, GivenUpEvent, MissedEvent, ProbeEvent, ReplyEvent, SendingTimes, StampFormat };
 export type { LossPatternSummary, Outage } from "./stats/loss_pattern.ts";
 export type { Withdrawal } from "./stats/server_clock.ts";

@@ -41,6 +41,8 @@ import { endpointsOf, type ServerOptions, settingsOf } from "./server/options.ts
 import { isTag, SERVER_DEFAULTS, type ServerSettings, type TlsFiles } from "./server/settings.ts";
 import { type Clock, systemClock } from "./time/timers.ts";
 
+export { Failure } from "./failure.ts";
+export { TlsFileFailure, type TlsFileRole } from "./net/certificates.ts";
 export { CidrSet, FRAMINGS, isTag, MAX_CONNS, mergeFigures, SERVER_DEFAULTS, STAMP_FORMATS };
 export type { Address, Clock, DropCode, Endpoint, Framing, HostEndpoint, PathEndpoint, RejectionCode };
 export type {

@@ -109,7 +109,8 @@ export class LineFilter {
         this.#progress = Promise.withResolvers();
       }
     } catch (error) {
-      throw new Failure("talk to", this.#server, (error as Error).message, { cause: error });
+      const reason = `${(error as Error).message}; --no-verify sends it`;
+      throw new Failure("talk to", this.#server, reason, { cause: error });
     }
   }
 

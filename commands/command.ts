@@ -3,6 +3,7 @@ import config from "../deno.json" with { type: "json" };
 import { formatHelp } from "../cli/help.ts";
 import { type OptionTable, parseArgv, type Parsed } from "../cli/parser.ts";
 import { print } from "../cli/stdio.ts";
+import { namingOptions } from "../report/option_names.ts";
 import { PLACEHOLDERS } from "./endpoints.ts";
 
 /** How a command ended, other than with an error. */
@@ -95,8 +96,14 @@ export class Command<Table extends OptionTable & typeof INFO_OPTIONS, Options> i
 
   async run(argv: string[], signals: Signals): Promise<Outcome> {
     const request = this.read(argv);
-    if ("options" in request) return await this.definition.run(request.options, signals);
-    await print(request.text);
-    return "succeeded";
+    if ("text" in request) {
+      await print(request.text);
+      return "succeeded";
+    }
+    try {
+      return await this.definition.run(request.options, signals);
+    } catch (error) {
+      throw namingOptions(error);
+    }
   }
 }

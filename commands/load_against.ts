@@ -15,6 +15,7 @@ import {
   seriesRun,
   type Side,
 } from "../report/series_record.ts";
+import { namingOptions } from "../report/option_names.ts";
 import { SeriesText } from "../report/series_text.ts";
 import type { AgainstOptions } from "./against.ts";
 import { VERSION } from "./command.ts";
@@ -181,7 +182,7 @@ class Series {
 
   #fail(failure: Error): void {
     this.failure = failure;
-    this.ended = failure.message;
+    this.ended = namingOptions(failure).message;
   }
 
   #begin(): void {

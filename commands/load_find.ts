@@ -2,6 +2,7 @@
 import { find, type Load, load } from "../load.ts";
 import { LOAD_DEFAULTS } from "../probe/load_defaults.ts";
 import type { LoadLive } from "../report/load_live.ts";
+import { namingOptions } from "../report/option_names.ts";
 import type { LoadStats } from "../stats/load_stats.ts";
 import type { LoadFound } from "../stats/load_trial.ts";
 import { leastInFlight } from "./load_checks.ts";
@@ -73,7 +74,8 @@ export async function findRate(
     );
     const stats = runs.best ?? runs.latest;
     if (stats === undefined) return "no replies";
-    const ended = runs.failure?.message ?? (found.outcome === "interrupted" ? "stopped" : null);
+    const ended = namingOptions(runs.failure)?.message ??
+      (found.outcome === "interrupted" ? "stopped" : null);
     outputs.each((it) => it.end?.({ ended, stats, summary: stats.summary(), thresholds: [], found }));
     await outputs.flush();
     if (runs.failure !== undefined) throw runs.failure;

@@ -11,6 +11,7 @@ import type { PingExporter } from "../report/exporter.ts";
 import { JsonDocument, jsonStreamOf } from "../report/json.ts";
 import { LiveLine } from "../report/live.ts";
 import { type Start, VERSION as JSON_VERSION } from "../report/record.ts";
+import { withOptionNames } from "../report/option_names.ts";
 import { interimLine } from "../report/summary.ts";
 import { endedLine, type TextOptions, TextReport, verdictLine } from "../report/text.ts";
 import { newStats, readRun } from "../report/transcript.ts";
@@ -121,7 +122,12 @@ export async function runPing(
     }
     timers.forEach(clearInterval); // nothing follows the end
     if (options.jsonStream) endInterval();
-    return await conclude(run.stats, { ended: run.ended, start }, options, outputs);
+    return await conclude(
+      run.stats,
+      { ended: run.ended && withOptionNames(run.ended), start },
+      options,
+      outputs,
+    );
   } finally {
     timers.forEach(clearInterval);
     await outputs.close();

@@ -1,6 +1,7 @@
 /** What the log of `tsecho server` says about each event. */
 import type { Log, LogFields } from "../cli/log.ts";
 import { formatAddress } from "../net/endpoint.ts";
+import { namingOptions, withOptionNames } from "../report/option_names.ts";
 import type {
   Address,
   CloseEvent,
@@ -77,8 +78,8 @@ function startFields({ settings, maxConns, maxPending }: StartEvent): LogFields 
   };
 }
 
-function logReload({ outcome, file, reason }: ReloadEvent, log: Log): void {
-  if (outcome === "failed") log.warn("reload", { reason });
+function logReload({ outcome, file, reason, failure }: ReloadEvent, log: Log): void {
+  if (outcome === "failed") log.warn("reload", { reason: namingOptions(failure)?.message ?? reason });
   else log.info("reload", { file, reason });
 }
 
@@ -98,7 +99,13 @@ function turnedAwayFields(
   { reason, count, total, peer, detail, ...event }: RejectEvent | DropEvent | EvictEvent,
 ): LogFields {
   const isUnknown = event.type === "drop" && peer === undefined;
-  return { reason, count, total, last_peer: isUnknown ? undefined : peerText(peer), last_error: detail };
+  return {
+    reason,
+    count,
+    total,
+    last_peer: isUnknown ? undefined : peerText(peer),
+    last_error: detail && withOptionNames(detail),
+  };
 }
 
 function endFields({ figures, datagrams, duration }: EndEvent): LogFields {

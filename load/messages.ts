@@ -1,4 +1,5 @@
 import type { DialOptions } from "../net/dial.ts";
+import type { TlsFileRole } from "../net/certificates.ts";
 import type { EncodedLoadInterval } from "../stats/load_interval.ts";
 import type { LoadPlan } from "./options.ts";
 
@@ -17,7 +18,8 @@ export type ToThread =
 /** What a thread tells the main one. */
 export type FromThread =
   | { type: "opened" }
-  | { type: "failed"; reason: string }
+  /** @property file that cannot be used, if one is to blame. */
+  | { type: "failed"; reason: string; file?: { role: TlsFileRole; path: string } }
   | IntervalMessage
   /** @property stalled as in `Runner`. */
   | { type: "over"; stalled: number }

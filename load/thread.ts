@@ -1,5 +1,6 @@
 /** The module of a thread that sends its part of the lines, as the main thread tells it. */
 import { Failure } from "../failure.ts";
+import { TlsFileFailure } from "../net/certificates.ts";
 import { EventLoopClock } from "../probe/pacing_clock.ts";
 import { LoadInterval } from "../stats/load_interval.ts";
 import { Engine } from "./engine.ts";
@@ -87,7 +88,8 @@ port.onmessage = async ({ data }) => {
         port.postMessage({ type: "opened" });
       } catch (error) {
         if (!(error instanceof Failure)) throw error;
-        port.postMessage({ type: "failed", reason: error.reason });
+        const file = error instanceof TlsFileFailure ? { file: { role: error.role, path: error.value } } : {};
+        port.postMessage({ type: "failed", reason: error.reason, ...file });
       }
       return;
     }

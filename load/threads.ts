@@ -1,4 +1,5 @@
 import { Failure } from "../failure.ts";
+import { TlsFileFailure, type TlsFileRole } from "../net/certificates.ts";
 import type { DialOptions } from "../net/dial.ts";
 import { formatEndpoint } from "../net/endpoint.ts";
 import { LoadInterval } from "../stats/load_interval.ts";
@@ -132,7 +133,7 @@ export class Threads implements Runner {
       case "opened":
         return thread.opened.resolve();
       case "failed":
-        return thread.opened.reject(this.#failure(message.reason));
+        return thread.opened.reject(this.#failure(message.reason, message.file));
       case "closed":
         return thread.closed.resolve();
       case "over":
@@ -207,7 +208,8 @@ export class Threads implements Runner {
     }
   }
 
-  #failure(reason: string): Failure {
+  #failure(reason: string, file?: { role: TlsFileRole; path: string }): Failure {
+    if (file !== undefined) return new TlsFileFailure(file.role, file.path, reason);
     return new Failure("connect to", formatEndpoint(this.#dial.endpoint), reason);
   }
 }

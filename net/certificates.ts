@@ -10,6 +10,21 @@ export interface Identity {
   key: string;
 }
 
+/** What a file that TLS reads is for. */
+export type TlsFileRole = "certificate" | "key" | "CA" | "client CA";
+
+/** A file cannot be used for TLS: its `value` is the path. A command names its option instead (report/option_names.ts). */
+export class TlsFileFailure extends Failure {
+  /** What the file is for. */
+  readonly role: TlsFileRole;
+
+  /** Makes the message of these parts. @param reason why it cannot be used. */
+  constructor(role: TlsFileRole, file: string, reason: string, options?: ErrorOptions) {
+    super(`use the ${role} file`, file, reason, options);
+    this.role = role;
+  }
+}
+
 /** Bytes of a file of certificates; a system's own, of all CAs, has a quarter of a MiB. */
 const MAX_FILE_SIZE = 16 * 1024 ** 2;
 
@@ -46,24 +61,21 @@ export async function systemRoots(): Promise<string> {
  * @param keyFile may be the same file.
  * @param signal ends the wait for a file that blocks, such as a FIFO.
  * @returns them, and the leaf for a look at it.
- * @throws {Failure}
+ * @throws {TlsFileFailure}
  */
 export async function readIdentity(
   certFile: string,
   keyFile: string,
   signal?: AbortSignal,
 ): Promise<{ identity: Identity; leaf: X509Certificate }> {
-  const cert = await readCertificates("--cert", certFile, signal);
-  const option = keyFile === certFile ? "--cert" : "--key";
-  const [key] = await readPem(option, keyFile, PRIVATE_KEY, "a private key", signal) as [string];
+  const cert = await readCertificates("certificate", certFile, signal);
+  const role = keyFile === certFile ? "certificate" : "key";
+  const [key] = await readPem(role, keyFile, PRIVATE_KEY, "a private key", signal) as [string];
   const { createPrivateKey, X509Certificate } = await import("node:crypto");
   const leaf = new X509Certificate(cert);
   if (key.includes("-----BEGIN ENCRYPTED PRIVATE KEY-----") || key.includes("Proc-Type: 4,ENCRYPTED")) {
-    throw new Failure(
-      `use ${option}`,
-      keyFile,
-      "the key is encrypted; openssl pkey -in FILE -out PLAIN decrypts it",
-    );
+    const reason = "the key is encrypted; openssl pkey -in FILE -out PLAIN decrypts it";
+    throw new TlsFileFailure(role, keyFile, reason);
   }
   let matches;
   try {
@@ -71,16 +83,16 @@ export async function readIdentity(
   } catch (error) {
     const isOfCurve = /curve/.test((error as Error).message);
     const reason = isOfCurve ? UNUSABLE_KEY : "the private key cannot be read";
-    throw new Failure(`use ${option}`, keyFile, reason, { cause: error });
+    throw new TlsFileFailure(role, keyFile, reason, { cause: error });
   }
   if (!matches) {
-    throw new Failure(`use ${option}`, keyFile, `the key is not that of the certificate in ${certFile}`);
+    throw new TlsFileFailure(role, keyFile, `the key is not that of the certificate in ${certFile}`);
   }
   try {
     Deno.listenTls({ hostname: "127.0.0.1", port: 0, cert, key }).close();
   } catch (error) {
     if ((error as { code?: string }).code !== undefined) throw error; // not for the key, but for want of a port
-    throw new Failure(`use ${option}`, keyFile, UNUSABLE_KEY, { cause: error });
+    throw new TlsFileFailure(role, keyFile, UNUSABLE_KEY, { cause: error });
   }
   return { identity: { cert, key }, leaf };
 }
@@ -99,16 +111,20 @@ export function faultsOf({ ca, subjectAltName, validFrom, validTo }: X509Certifi
   return faults;
 }
 
-/** Reads a file of certificates (PEM), and looks at each. @param option that names it, for errors. @throws {Failure} */
-export async function readCertificates(option: string, file: string, signal?: AbortSignal): Promise<string> {
-  const each = await readPem(option, file, CERTIFICATE, "a certificate", signal);
+/** Reads a file of certificates (PEM), and looks at each. @throws {TlsFileFailure} */
+export async function readCertificates(
+  role: TlsFileRole,
+  file: string,
+  signal?: AbortSignal,
+): Promise<string> {
+  const each = await readPem(role, file, CERTIFICATE, "a certificate", signal);
   const { X509Certificate } = await import("node:crypto");
   for (const [i, one] of each.entries()) {
     try {
       new X509Certificate(one);
     } catch (error) {
       const which = each.length > 1 ? `certificate ${i + 1} of ${each.length}` : "the certificate";
-      throw new Failure(`use ${option}`, file, `${which} cannot be read`, { cause: error });
+      throw new TlsFileFailure(role, file, `${which} cannot be read`, { cause: error });
     }
   }
   return each.join("\n");
@@ -119,14 +135,14 @@ export async function readCertificates(option: string, file: string, signal?: Ab
  *
  * A certificate of X.509 version 1 is refused: with one, rustls under node:tls takes a client's signature unchecked.
  *
- * @throws {Failure}
+ * @throws {TlsFileFailure}
  */
 export async function readClientCa(file: string, signal?: AbortSignal): Promise<string> {
-  const pem = await readCertificates("--client-ca", file, signal);
+  const pem = await readCertificates("client CA", file, signal);
   for (const certificate of await parseCertificates(pem)) {
     if (!isVersion3(certificate)) {
       const reason = "a certificate in it is of X.509 version 1; make it anew as version 3";
-      throw new Failure("use --client-ca", file, reason);
+      throw new TlsFileFailure("client CA", file, reason);
     }
   }
   return pem;
@@ -151,9 +167,9 @@ export function isVersion3({ raw }: { raw: Uint8Array }): boolean {
   return [0xa0, 0x03, 0x02, 0x01, 0x02].every((byte, i) => raw[at + i] === byte);
 }
 
-/** The blocks of a kind in a PEM file, at least one; a file may hold others too. @throws {Failure} */
+/** The blocks of a kind in a PEM file, at least one; a file may hold others too. @throws {TlsFileFailure} */
 async function readPem(
-  option: string,
+  role: TlsFileRole,
   file: string,
   kind: RegExp,
   what: string,
@@ -163,9 +179,9 @@ async function readPem(
   try {
     text = await unlessAborted(readText(file, MAX_FILE_SIZE), signal);
   } catch (error) {
-    throw new Failure(`use ${option}`, file, reasonOfFile(error), { cause: error });
+    throw new TlsFileFailure(role, file, reasonOfFile(error), { cause: error });
   }
   const blocks = text.replace(/^\uFEFF/, "").match(kind); // a BOM, as editors on Windows write it, is no fault
-  if (blocks === null) throw new Failure(`use ${option}`, file, `there is not ${what} (PEM) in it`);
+  if (blocks === null) throw new TlsFileFailure(role, file, `there is not ${what} (PEM) in it`);
   return blocks;
 }

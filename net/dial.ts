@@ -47,7 +47,7 @@ async function readFiles(
   { caFile, identity: own }: DialOptions,
   stop: AbortSignal,
 ): Promise<ClientTlsOptions> {
-  const ca = caFile === undefined ? {} : { ca: await readCertificates("--ca", caFile, stop) };
+  const ca = caFile === undefined ? {} : { ca: await readCertificates("CA", caFile, stop) };
   if (own === undefined) return ca;
   return { ...ca, identity: (await readIdentity(own.cert, own.key, stop)).identity };
 }

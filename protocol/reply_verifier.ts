@@ -66,7 +66,7 @@ export class ReplyVerifier implements ReplyStream {
       // No reply can come before the line has been sent whole.
       if (this.#ring.length < MAX_RING) this.#enlarge(length);
       if (this.#free() === 0) {
-        throw new RangeError("a line longer than 64MiB cannot be verified; --no-verify sends it");
+        throw new RangeError("a line longer than 64MiB cannot be verified");
       }
     }
     const at = this.#end % this.#ring.length;

@@ -6,6 +6,7 @@ import type { Unsteady } from "../stats/steadiness.ts";
 import { aheadOf } from "../stats/summary.ts";
 import { durationText } from "../time/duration.ts";
 import { millis, withBound } from "./format.ts";
+import { withOptionNames } from "./option_names.ts";
 import { aheadText } from "./summary.ts";
 
 /** The percentiles that are told. */
@@ -103,7 +104,7 @@ export function errorLines({ errors, connect_errors }: LoadSummary): string[] {
 
 /** What failed, with counts by reason: `errors: 3 connection refused; is a server running there?`. No line of none. */
 export function reasonLine(name: string, counts: Record<string, number>): string[] {
-  const told = byCount(counts).map(([reason, count]) => `${count} ${withHint(reason)}`);
+  const told = byCount(counts).map(([reason, count]) => `${count} ${withOptionNames(withHint(reason))}`);
   return told.length > 0 ? [`${name}: ${told.join(", ")}`] : [];
 }
 

@@ -9,6 +9,7 @@ import type { End, PingExporter, Sink } from "./exporter.ts";
 import { exactPercent, millis, millisOfMicros } from "./format.ts";
 import { histogramLines } from "./histogram.ts";
 import { reasonLine } from "./load_figures.ts";
+import { withOptionNames } from "./option_names.ts";
 import { paceLines } from "./pace.ts";
 import type { Start } from "./record.ts";
 import { summaryLines } from "./summary.ts";
@@ -89,7 +90,7 @@ function eventLine(event: ProbeEvent, start: Start): string {
     case "lost": {
       const why = event.reason === undefined
         ? ` in ${durationText(start.timeout * 1000)}`
-        : `: ${event.reason}`;
+        : `: ${withOptionNames(event.reason)}`;
       return `no reply to seq=${event.seq}${why}`;
     }
     case "pending":

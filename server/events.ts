@@ -1,4 +1,5 @@
 /** What a server tells about itself. */
+import type { TlsFileFailure } from "../net/certificates.ts";
 import type { Address, Endpoint } from "../net/endpoint.ts";
 import type { DropCode, RejectionCode } from "../net/rejection.ts";
 import type { ServerFigures } from "./counters.ts";
@@ -46,6 +47,8 @@ export interface ReloadEvent {
   file?: string;
   /** Why they are not used, for people. */
   reason?: string;
+  /** The failure of the file that cannot be used, if one is to blame. */
+  failure?: TlsFileFailure;
 }
 
 /** Connections cannot be accepted, for a reason that is no peer's. Told once for a burst of failures. */

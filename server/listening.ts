@@ -1,6 +1,6 @@
 /** What a server listens on, and the files that its TLS endpoints need. */
 import { Failure, reasonOf, reasonOfFile } from "../failure.ts";
-import { faultsOf, readClientCa, readIdentity } from "../net/certificates.ts";
+import { faultsOf, readClientCa, readIdentity, TlsFileFailure } from "../net/certificates.ts";
 import { type Endpoint, formatEndpoint } from "../net/endpoint.ts";
 import { closeQuietly } from "../net/stream.ts";
 import type { BoundListener, DatagramSocket, ServerTlsOptions } from "../net/transport.ts";
@@ -86,7 +86,8 @@ export async function reloadTls(
   } catch (error) {
     // The reason names the file, and the old certificate stays.
     const reason = error instanceof Failure ? error.message : reasonOf(error);
-    report({ type: "reload", outcome: "failed", reason });
+    const failure = error instanceof TlsFileFailure ? { failure: error } : {};
+    report({ type: "reload", outcome: "failed", reason, ...failure });
   }
 }
 

@@ -42,11 +42,17 @@ const PRIVATE = ["client/", "server/", "load/", "protocol/"];
 /** main.ts loads these only when a command needs them: `tsecho --version` waits for nothing. */
 const LOADED_LATE = [...FACES.map((it) => `${it}.ts`), "report/page/document.ts"];
 
-/** What only some rooms may use: below cli/ nothing touches stdio, and main.ts alone ends the process. */
+/**
+ * What only some rooms may use: below cli/ nothing touches stdio, and main.ts alone ends the process. What the libraries
+ * say names no option: people read it who call a function.
+ */
 const RESERVED: [pattern: RegExp, rooms: string[]][] = [
   [/\bDeno\.(?:args|exit|addSignalListener)\b/, ["tests/", "bench/", "main.ts"]],
   [/\bDeno\.(?:stdin|stdout|stderr)\b|\bconsole\.|\bprompt\(/, [
     ...["tests/", "bench/", "main.ts", "commands/", "client.ts", "client/", "cli/"],
+  ]],
+  [/(?<=["'`](?:[^"'`\n]*[^-\w"'`\n])?)--[a-z][a-z-]+/, [
+    ...["tests/", "bench/", "main.ts", "commands/", "client.ts", "client/", "cli/", "report/"],
   ]],
 ];
 

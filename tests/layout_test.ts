@@ -19,7 +19,8 @@ test("imports downward, of a face's own parts, and late ones of main.ts are righ
     "failure.ts": "",
     "server.ts": 'import { Connection } from "./server/connection.ts";',
     "server/connection.ts": 'import { Line } from "../protocol.ts";',
-    "protocol.ts": 'export { Line } from "./protocol/line.ts";',
+    "protocol.ts":
+      'export { Line } from "./protocol/line.ts";\nif (done && --left < 0) fail("--"); // not "--ca"',
     "protocol/line.ts": "",
     "tests/line_test.ts": 'import { Line } from "../protocol/line.ts";\nDeno.exit(console.log());',
   };
@@ -61,6 +62,8 @@ test("each breach of the layout is named", () => {
     [{ "scripts/x.ts": "" }, ["scripts/x.ts is in no room"]],
     [{ "cli/log.ts": "Deno.exit(1);" }, ["cli/log.ts uses Deno.exit"]],
     [{ "net/tls.ts": 'console.log("x");' }, ["net/tls.ts uses console."]],
+    [{ "net/tls.ts": "throw new Error(`use --ca ${file}`);" }, ["net/tls.ts uses --ca"]],
+    [{ "server.ts": 'return "--tag";' }, ["server.ts uses --tag"]],
     [{ "server.ts": "await Deno.stderr.write(x);" }, ["server.ts uses Deno.stderr"]],
   ];
   for (const [files, faults] of table) assertEquals(faultsIn(files), faults);
