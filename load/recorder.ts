@@ -1,5 +1,6 @@
 import { withoutHint } from "../failure.ts";
-import { addCount, LoadInterval } from "../stats/load_interval.ts";
+import { LoadInterval } from "../stats/load_interval.ts";
+import { addCount } from "../stats/reason_counts.ts";
 import { Intervals } from "./intervals.ts";
 import { Thinning } from "./thinning.ts";
 import { tagToKeep } from "../stats/server_stats.ts";

@@ -1,6 +1,7 @@
 import type { Distribution } from "../stats/distribution.ts";
-import { type LoadInterval, sumOf } from "../stats/load_interval.ts";
+import type { LoadInterval } from "../stats/load_interval.ts";
 import { LOAD_COUNTS } from "../stats/metrics.ts";
+import { sumOf } from "../stats/reason_counts.ts";
 import { seconds } from "../stats/units.ts";
 import { csvRow } from "./csv.ts";
 import type { Sink } from "./exporter.ts";

@@ -1,4 +1,5 @@
-import { type LoadInterval, sumOf } from "../stats/load_interval.ts";
+import type { LoadInterval } from "../stats/load_interval.ts";
+import { sumOf } from "../stats/reason_counts.ts";
 import type { Sink } from "./exporter.ts";
 import { fitColumns, Footer } from "./footer.ts";
 import { millisOfMicros } from "./format.ts";

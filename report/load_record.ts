@@ -2,10 +2,11 @@
 import type { Distribution } from "../stats/distribution.ts";
 import { encodeHdr } from "../stats/hdr.ts";
 import { ALL_CAME, loadDurations } from "../stats/load_durations.ts";
-import { type LoadInterval, sumOf } from "../stats/load_interval.ts";
+import type { LoadInterval } from "../stats/load_interval.ts";
 import type { LoadStats } from "../stats/load_stats.ts";
 import type { LoadSummary } from "../stats/load_summary.ts";
 import type { LoadFound, LoadTrial } from "../stats/load_trial.ts";
+import { sumOf } from "../stats/reason_counts.ts";
 import type { Verdict } from "../stats/threshold.ts";
 import { nanos } from "../stats/units.ts";
 import type { Exporter } from "./exporter.ts";

@@ -47,7 +47,7 @@ export class LoadText implements LoadExporter {
     this.#line(`--- ${start.endpoint} load statistics ---`);
     const title = `${start.loop === "open" ? "response" : "service time"} of all lines:`;
     const histogram = histogramLines(stats.headline, title, this.#options.columns?.());
-    if (ended !== null && found === undefined) this.#line(endedLine(ended, summary));
+    if (ended !== null && found === undefined) this.#line(earlyEndLine(ended, summary));
     const figures = loadLines(summary, start.timeout * 1000, stats.receivedLater);
     for (const line of [...figures, ...histogram]) this.#line(line);
   }
@@ -107,7 +107,7 @@ export function foundLine({ outcome, rate }: LoadFound, condition: string): stri
 }
 
 /** Why a run ended before it was meant to, and when. @param ended as in the end's object. */
-export function endedLine(ended: string, { duration }: LoadSummary): string {
+export function earlyEndLine(ended: string, { duration }: LoadSummary): string {
   const after = `after ${durationText(duration * 1000)}`;
   switch (ended) {
     case "stopped":

@@ -1,13 +1,14 @@
 /** A saved run of load, read back with all figures that it was saved with. */
 import { Distribution } from "../stats/distribution.ts";
 import type { ServerDirections } from "../stats/load_directions.ts";
-import { LoadInterval, sumOf } from "../stats/load_interval.ts";
+import { LoadInterval } from "../stats/load_interval.ts";
 import { DURATION_FIELDS } from "../stats/load_measure.ts";
 import { LoadStats } from "../stats/load_stats.ts";
 import type { LoadSummary } from "../stats/load_summary.ts";
 import type { LoadFound, LoadTrial } from "../stats/load_trial.ts";
 import { LOAD_COUNTS } from "../stats/metrics.ts";
 import { hdrValues } from "../stats/hdr_decoder.ts";
+import { sumOf } from "../stats/reason_counts.ts";
 import { micros } from "../stats/units.ts";
 import { LOAD_VERSION, type LoadEnd, type LoadStart } from "./load_record.ts";
 import type { Json } from "./record.ts";

@@ -1,7 +1,7 @@
 /** What the objects of a saved load have to hold. */
 import { LOAD_PERCENTILES } from "../stats/load_summary.ts";
-import { MAX_REASONS } from "../stats/load_interval.ts";
 import { LOAD_COUNTS } from "../stats/metrics.ts";
+import { MAX_REASONS } from "../stats/reason_counts.ts";
 import { MAX_TAGS } from "../stats/server_stats.ts";
 import { isObject, MAX_SECONDS } from "./saved_records.ts";
 

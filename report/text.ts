@@ -1,7 +1,7 @@
 import { counted, escapeText } from "../failure.ts";
 import type { ProbeEvent, ReplyEvent } from "../stats/events.ts";
-import { addCount } from "../stats/load_interval.ts";
 import { type Kind, kindOf, PING_METRICS, type Vocabulary } from "../stats/metrics.ts";
+import { addCount } from "../stats/reason_counts.ts";
 import { parseThresholdOf, type Verdict } from "../stats/threshold.ts";
 import { wallMicros } from "../time/clock.ts";
 import { durationText } from "../time/duration.ts";

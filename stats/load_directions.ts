@@ -2,7 +2,7 @@ import type { Distribution } from "./distribution.ts";
 import type { LoadInterval } from "./load_interval.ts";
 import type { Baseline, Directions } from "./segment.ts";
 import { ServerClock } from "./server_clock.ts";
-import { MAX_TAGS, OTHER_TAGS } from "./server_stats.ts";
+import { OTHER_TAGS, tagToKeep } from "./server_stats.ts";
 import type { Unsteady } from "./steadiness.ts";
 import { type Estimate, estimated } from "./summary.ts";
 
@@ -50,14 +50,6 @@ export class LoadDirections {
     this.#interval = interval;
   }
 
-  /** The name under which a server's lines are counted: its tag, or one for all beyond the first 32. */
-  nameOf(tag: string | null): string | null {
-    if (this.#servers.has(tag)) return tag;
-    if (this.#servers.size >= MAX_TAGS) return OTHER_TAGS;
-    this.#servers.set(tag, new Server(tag));
-    return tag;
-  }
-
   /**
    * Adds an exchange with a server whose stamps are of microseconds.
    *
@@ -65,8 +57,8 @@ export class LoadDirections {
    * @param stamp in µs since the epoch. @param lines how many it stands for.
    */
   add(tag: string | null, written: number, stamp: number, read: number, lines = 1): void {
-    const server = this.#servers.get(this.nameOf(tag));
-    if (server === undefined) return; // further tags: no clock stands behind them
+    const server = this.#serverOf(tag);
+    if (server === undefined) return;
     const wall = stamp - this.#origin;
     server.add(written, wall - 1000 * written, read, 1000 * read - wall, lines, this.#interval);
   }
@@ -80,6 +72,14 @@ export class LoadDirections {
   /** What is known of each server that has answered. */
   servers(): ServerDirections[] {
     return [...this.#servers.values()].map((it) => it.directions());
+  }
+
+  /** Undefined for further tags: no one clock stands behind them. */
+  #serverOf(tag: string | null): Server | undefined {
+    let server = this.#servers.get(tag);
+    if (server !== undefined || tagToKeep(tag, this.#servers) === OTHER_TAGS) return server;
+    this.#servers.set(tag, server = new Server(tag));
+    return server;
   }
 }
 

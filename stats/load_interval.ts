@@ -1,12 +1,8 @@
 import { Distribution } from "./distribution.ts";
 import { LOAD_COUNTS } from "./metrics.ts";
 import { type EncodedDistribution, mergeEncoded } from "./encoded_distribution.ts";
+import { addCounts } from "./reason_counts.ts";
 import { tagToKeep } from "./server_stats.ts";
-
-/** The most reasons that are told apart: a server that sends ever new ones must not fill the memory. */
-export const MAX_REASONS = 32;
-/** Stands for the reasons beyond these. */
-const OTHER_REASONS = "for further reasons";
 
 /** The durations of a line and of the connections that carry lines. */
 export const LOAD_DURATIONS = ["response", "service", "sendLag", "blocked", "connect", "handshake"] as const;
@@ -208,20 +204,4 @@ function mergedCounts(one: [string, number][], other: [string, number][]): [stri
   const counts = new Map(one);
   addCounts(counts, other);
   return [...counts];
-}
-
-/** Adds counts by reason to others. */
-function addCounts(to: Map<string, number>, from: Iterable<readonly [string, number]>): void {
-  for (const [reason, count] of from) addCount(to, reason, count);
-}
-
-/** Adds to a count by reason; to that of all further ones where too many are told apart. */
-export function addCount(counts: Map<string, number>, reason: string, more: number): void {
-  const name = counts.has(reason) || counts.size < MAX_REASONS ? reason : OTHER_REASONS;
-  counts.set(name, (counts.get(name) ?? 0) + more);
-}
-
-/** The sum of counts by reason. */
-export function sumOf(counts: ReadonlyMap<string, number>): number {
-  return [...counts.values()].reduce((sum, it) => sum + it, 0);
 }

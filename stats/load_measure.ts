@@ -1,7 +1,8 @@
 import { isBeyond, isOpen } from "./load_durations.ts";
-import { type LOAD_DURATIONS, sumOf } from "./load_interval.ts";
+import type { LOAD_DURATIONS } from "./load_interval.ts";
 import type { LoadStats } from "./load_stats.ts";
 import type { LoadCountName, LoadDurationName } from "./metrics.ts";
+import { sumOf } from "./reason_counts.ts";
 import { decide, type LoadThreshold, type Measured, statisticOf, type Verdict } from "./threshold.ts";
 
 /** The figures' own names of those that conditions have others for. */

@@ -5,8 +5,9 @@ import { verdictOfClosedLoop, verdictOfOpenLoop } from "./generator_verdict.ts";
 import { LoadCourse } from "./load_course.ts";
 import type { ServerDirections } from "./load_directions.ts";
 import { ALL_CAME, loadDurations, type NeverCame } from "./load_durations.ts";
-import { type EncodedLoadInterval, type LOAD_DURATIONS, LoadInterval, sumOf } from "./load_interval.ts";
+import { type EncodedLoadInterval, type LOAD_DURATIONS, LoadInterval } from "./load_interval.ts";
 import type { GeneratorVerdict, LoadDurations, LoadServer, LoadSummary } from "./load_summary.ts";
+import { sumOf } from "./reason_counts.ts";
 import { rises } from "./trend.ts";
 import { nanos } from "./units.ts";
 

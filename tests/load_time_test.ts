@@ -3,7 +3,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { Engine } from "../load/engine.ts";
 import type { LoadOptions } from "../load/options.ts";
 import { loadLines, rateLine } from "../report/load_figures.ts";
-import { endedLine } from "../report/load_text.ts";
+import { earlyEndLine } from "../report/load_text.ts";
 import { LoadStats } from "../stats/load_stats.ts";
 import { judgeTrial } from "../stats/load_trial.ts";
 import { parseLimit } from "../commands/load_values.ts";
@@ -87,7 +87,7 @@ test("replies after the plan's end are told beside the rate, and so is an end th
   // Each closed loop has some: those that change nothing are not worth a word.
   assertMatch(rateLine({ ...closed.summary, received: 10_000 }, 50), /^[\d.]+ lines\/s received$/);
   const summary = { ...closed.summary, duration: 0.767 };
-  assertEquals(endedLine("stopped", summary), "interrupted after 767 ms");
-  assertMatch(endedLine("aborted", summary), /^interrupted after 767 ms, and what was in flight was not/);
-  assertMatch(endedLine("--abort-if p50>1us held after 1 s", summary), /^ended early: --abort-if p50>1us/);
+  assertEquals(earlyEndLine("stopped", summary), "interrupted after 767 ms");
+  assertMatch(earlyEndLine("aborted", summary), /^interrupted after 767 ms, and what was in flight was not/);
+  assertMatch(earlyEndLine("--abort-if p50>1us held after 1 s", summary), /^ended early: --abort-if p50>1us/);
 });

@@ -1,5 +1,6 @@
 /** When a load's lines had no right reply, as marks and as lines a second. */
-import { type LoadInterval, sumOf } from "../../stats/load_interval.ts";
+import type { LoadInterval } from "../../stats/load_interval.ts";
+import { sumOf } from "../../stats/reason_counts.ts";
 
 /** A value from each x to the next; the last is repeated at the end. */
 export interface Steps {
