@@ -240,7 +240,7 @@ function usedMicros(): number {
 function endpointOf(endpoint: string | Endpoint): Endpoint {
   if (typeof endpoint !== "string") return endpoint;
   try {
-    return parseEndpoint(endpoint, { hostname: "localhost", port: DEFAULT_PORT });
+    return parseEndpoint(endpoint, { hostname: "localhost", port: DEFAULT_PORT }, 1);
   } catch (error) {
     throw new Failure("load", endpoint, (error as Error).message, { cause: error });
   }

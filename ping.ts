@@ -209,7 +209,7 @@ export class Ping implements AsyncIterable<ProbeEvent>, AsyncDisposable {
 function endpointOf(endpoint: string | Endpoint): Endpoint {
   if (typeof endpoint !== "string") return endpoint;
   try {
-    return parseEndpoint(endpoint, { hostname: "localhost", port: DEFAULT_PORT });
+    return parseEndpoint(endpoint, { hostname: "localhost", port: DEFAULT_PORT }, 1);
   } catch (error) {
     throw new Failure("ping", endpoint, (error as Error).message, { cause: error });
   }

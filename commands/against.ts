@@ -44,11 +44,11 @@ export function readAgainst(
   port = DEFAULT_PORT,
   conditions: readonly string[] = [],
 ): AgainstOptions {
-  const endpoint = readOption("--against", against, (text) => {
-    const found = parseEndpoint(text, { hostname: "localhost", port });
-    if ("port" in found && found.port === 0) throw new Error("expected the port of a server, 1 to 65535");
-    return found;
-  });
+  const endpoint = readOption(
+    "--against",
+    against,
+    (text) => parseEndpoint(text, { hostname: "localhost", port }, 1),
+  );
   return { endpoint, repeat, changes: conditions.map((it) => readOption("--fail-if", it, parseChange)) };
 }
 

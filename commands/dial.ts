@@ -119,10 +119,7 @@ export function readDial<Values extends DialValues>(
     throw new UsageError("use argument", second, reason);
   }
   const named = { ...(host !== undefined && { host }), ...(port !== undefined && { port }) };
-  const endpoint = readEndpoints(positionals, named, { hostname: "localhost", port: DEFAULT_PORT })[0]!;
-  if ("port" in endpoint && endpoint.port === 0) {
-    throw new UsageError("use port", "0", "expected the port of a server, 1 to 65535");
-  }
+  const endpoint = readEndpoints(positionals, named, { hostname: "localhost", port: DEFAULT_PORT }, 1)[0]!;
   if (ipv4 && ipv6) throw new UsageError("use option", "-6", "-4 is given too");
   const family = ipv4 ? 4 : ipv6 ? 6 : undefined;
   if (family !== undefined) checkFamily(family, [endpoint, ...others]);

@@ -5,8 +5,8 @@ import {
   type Endpoint,
   type EndpointDefaults,
   formatEndpoint,
+  type MinPort,
   parseHost,
-  parsePort,
 } from "../net/endpoint.ts";
 import { defaultEndpoint, ENDPOINT_FORMS, parseEndpoint } from "../net/transports.ts";
 
@@ -42,14 +42,9 @@ export const UDP_RATE = {
   transports: ["udp"],
 };
 
-/** --host and --port. */
+/** --host and --port; each command reads the port as it needs one. */
 export const HOST = { group: "Endpoints", value: "HOST", read: parseHost };
-export const PORT = {
-  group: "Endpoints",
-  short: "p",
-  value: "PORT",
-  read: (text: string): number => parsePort(text),
-};
+export const PORT = { group: "Endpoints", short: "p", value: "PORT" };
 
 /**
  * The endpoints named, or the one that --host, --port and the defaults make. --port may go with one endpoint that has none.
@@ -60,6 +55,7 @@ export function readEndpoints(
   positionals: string[],
   { host, port }: { host?: string; port?: number },
   defaults: EndpointDefaults,
+  minPort: MinPort,
 ): Endpoint[] {
   const [first] = positionals;
   if (first === undefined) {
@@ -72,7 +68,7 @@ export function readEndpoints(
   }
   return positionals.map((text) => {
     try {
-      return parseEndpoint(text, { ...defaults, ...(port !== undefined && { port }) });
+      return parseEndpoint(text, { ...defaults, ...(port !== undefined && { port }) }, minPort);
     } catch (error) {
       throw new UsageError("use endpoint", text, (error as Error).message);
     }
@@ -82,7 +78,7 @@ export function readEndpoints(
 /** Whether an endpoint takes the port from the defaults. */
 function lacksPort(text: string, defaults: EndpointDefaults): boolean {
   try {
-    const [one, other] = [1, 2].map((port) => formatEndpoint(parseEndpoint(text, { ...defaults, port })));
+    const [one, other] = [1, 2].map((port) => formatEndpoint(parseEndpoint(text, { ...defaults, port }, 0)));
     return one !== other;
   } catch {
     return true; // what is wrong with it is said below

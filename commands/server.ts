@@ -15,7 +15,7 @@ import {
 } from "../cli/values.ts";
 import { Failure } from "../failure.ts";
 import { CidrSet } from "../net/cidr.ts";
-import { DEFAULT_PORT, type Endpoint, formatEndpoint } from "../net/endpoint.ts";
+import { DEFAULT_PORT, type Endpoint, formatEndpoint, parsePort } from "../net/endpoint.ts";
 import { ALL_INTERFACES } from "../net/hosts.ts";
 import { STREAM_TRANSPORTS, transportOf } from "../net/transports.ts";
 import { CHUNK_SIZE, FRAMINGS, STAMP_FORMATS } from "../protocol.ts";
@@ -40,7 +40,12 @@ const LOG_FLUSH_MS = 1000;
 
 const OPTIONS = {
   host: { ...HOST, help: "address to listen on (default: all, IPv6 and IPv4)" },
-  port: { ...PORT, help: "port to listen on; 0 = a free one", default: DEFAULT_PORT },
+  port: {
+    ...PORT,
+    read: (text) => parsePort(text, 0),
+    help: "port to listen on; 0 = a free one",
+    default: DEFAULT_PORT,
+  },
   "reuse-port": {
     group: "Endpoints",
     transports: ["tcp", "tls"],
@@ -241,10 +246,8 @@ interface Request {
 function read(parsed: Parsed<typeof OPTIONS>): Request {
   const { host, port, quiet, log, cert, key, clientCa, proxyProtocol, ...own } = parsed.values();
   const named = { ...(host !== undefined && { host }), ...(port !== undefined && { port }) };
-  const endpoints = readEndpoints(parsed.positionals, named, {
-    hostname: ALL_INTERFACES,
-    port: DEFAULT_PORT,
-  });
+  const defaults = { hostname: ALL_INTERFACES, port: DEFAULT_PORT };
+  const endpoints = readEndpoints(parsed.positionals, named, defaults, 0);
   checkPlainOptions(own);
   checkTransports(parsed, optionsFor(proxyProtocol), endpoints);
   const files = readCertAndKey(cert, key);

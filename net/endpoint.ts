@@ -28,6 +28,9 @@ export interface EndpointDefaults {
   port: number;
 }
 
+/** The least port that may be named: 0 to listen on, which is any free one, and 1 to connect to. */
+export type MinPort = 0 | 1;
+
 /** Where the peer of a connection or a datagram is. */
 export type Address = Pick<HostEndpoint, "hostname" | "port">;
 
@@ -41,7 +44,7 @@ const HOST_SYNTAX = "host:port, host, :port or [::1]:port";
  *
  * @throws {Error} whose message says what was expected.
  */
-export function parseAddress(text: string, defaults: EndpointDefaults): Address {
+export function parseAddress(text: string, defaults: EndpointDefaults, minPort: MinPort): Address {
   const parts = isIpv6(text)
     ? { literal: text }
     : /^(?:\[(?<literal>[^\]]*)\]|(?<name>[^:]*))(?::(?<port>.*))?$/s.exec(text)?.groups;
@@ -51,12 +54,12 @@ export function parseAddress(text: string, defaults: EndpointDefaults): Address 
   }
   return {
     hostname: parts.literal ?? (parts.name ? parseHost(parts.name) : defaults.hostname),
-    port: parts.port === undefined ? defaults.port : parsePort(parts.port),
+    port: parts.port === undefined ? defaults.port : parsePort(parts.port, minPort),
   };
 }
 
-/** Reads a port. @param min 1 for that of a server to connect to. @throws {Error} whose message says what was expected. */
-export function parsePort(text: string, min: 0 | 1 = 0): number {
+/** Reads a port. @throws {Error} whose message says what was expected. */
+export function parsePort(text: string, min: MinPort): number {
   if (!/^\d{1,5}$/.test(text) || Number(text) > 65535 || Number(text) < min) {
     throw new Error(`expected a port, ${min} to 65535`);
   }

@@ -1,5 +1,5 @@
 /** The list of transports, and what is the same for all of them. */
-import { type Endpoint, type EndpointDefaults, parseAddress } from "./endpoint.ts";
+import { type Endpoint, type EndpointDefaults, type MinPort, parseAddress } from "./endpoint.ts";
 import { TIMED_OUT, unlessAborted, withTimeout } from "../time/timers.ts";
 import { closeQuietly } from "./stream.ts";
 import { tcp, type TcpListenOptions } from "./tcp.ts";
@@ -58,7 +58,7 @@ export function defaultEndpoint(defaults: EndpointDefaults): Endpoint {
  *
  * @throws {Error} whose message says what was expected.
  */
-export function parseEndpoint(text: string, defaults: EndpointDefaults): Endpoint {
+export function parseEndpoint(text: string, defaults: EndpointDefaults, minPort: MinPort): Endpoint {
   if (text === "") throw new Error(SYNTAX);
   for (const [name, { addressing }] of Object.entries(TRANSPORTS)) {
     if (addressing !== "path") continue;
@@ -80,7 +80,7 @@ export function parseEndpoint(text: string, defaults: EndpointDefaults): Endpoin
   if (rest === "") return { transport: name, ...defaults };
   if (/^\d+$/.test(rest)) throw new Error(`is it a port? write ${scheme?.[0] ?? ""}:${rest}`);
   try {
-    return { transport: name, ...parseAddress(rest, defaults) };
+    return { transport: name, ...parseAddress(rest, defaults, minPort) };
   } catch (error) {
     const [, meant] = /^([a-z]+):/i.exec(text) ?? [];
     const known = scheme === null && meant !== undefined && Object.hasOwn(TRANSPORTS, meant.toLowerCase());

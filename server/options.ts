@@ -54,7 +54,7 @@ export function endpointsOf({ listen = [`:${DEFAULT_PORT}`], stamp }: ServerOpti
   const endpoints = listen.map((it) => {
     if (typeof it !== "string") return it;
     try {
-      return parseEndpoint(it, { hostname: ALL_INTERFACES, port: DEFAULT_PORT });
+      return parseEndpoint(it, { hostname: ALL_INTERFACES, port: DEFAULT_PORT }, 0);
     } catch (error) {
       throw new Failure("listen on", it, (error as Error).message, { cause: error });
     }

@@ -206,9 +206,14 @@ test("what is wrong on the command line is named, with its value and what was ex
     [["server", "--port", "abc"], 'Cannot use --port "abc": expected a port, 0 to 65535'],
     [["server", "--port", ""], 'Cannot use --port "": expected a port'],
     [["server", "--port", "-1"], 'Cannot use --port "-1": expected a port'],
-    [["client", "--port", "70000"], 'Cannot use --port "70000": expected a port, 1 to 65535'],
-    [["ping", "-p", "0"], 'Cannot use --port "0": expected a port, 1 to 65535'],
     [["--help", "load", "x"], 'Cannot use argument "x": help takes one command'],
+    ...["0", "70000"].flatMap((port) =>
+      ["client", "ping", "load"].flatMap((command): [string[], string][] => [
+        [[command, `web:${port}`], `Cannot use endpoint "web:${port}": expected a port, 1 to 65535`],
+        [[command, `--port=${port}`], `Cannot use --port "${port}": expected a port, 1 to 65535`],
+      ])
+    ),
+    [["load", "a", "--against", "b:70000"], 'Cannot use --against "b:70000": expected a port, 1 to 65535'],
     [["server", ":70000"], 'Cannot use endpoint ":70000": expected a port, 0 to 65535'],
     [["server", "http://:7"], 'Cannot use endpoint "http://:7": unknown scheme "http", expected tcp://'],
     [
@@ -352,7 +357,6 @@ test("what is wrong on the command line is named, with its value and what was ex
       ["client", "unix:/a", "7"],
       'Cannot use argument "7": the client takes one endpoint and has "unix:/a" already',
     ],
-    [["client", ":0"], 'Cannot use port "0": expected the port of a server, 1 to 65535'],
     [["client", "-4", "-6"], 'Cannot use option "-6": -4 is given too'],
     [["client", "-m", "a\nb"], 'Cannot use --message "a\\x0ab": expected one line'],
     [["client", "-m", "", "--framing", "chunk"], 'Cannot use --message ""'],

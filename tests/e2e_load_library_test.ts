@@ -212,6 +212,7 @@ test("load refuses options out of range and endpoints that are none, and rejects
   assertThrows(() => load("web", { size: 0 }), RangeError, "Cannot use size 0: expected a number from 1");
   assertThrows(() => load("web", { rate: 1, depth: 2 }), RangeError, "depth");
   assertThrows(() => load("http://web"), Error, 'Cannot load "http://web": unknown scheme');
+  assertThrows(() => load("web:70000"), Error, 'Cannot load "web:70000": expected a port, 1 to 65535');
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const url = `tcp://127.0.0.1:${listener.addr.port}`;
   listener.close();

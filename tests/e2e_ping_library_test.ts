@@ -65,6 +65,7 @@ test("ping refuses options out of range and endpoints that are none, and rejects
   assertThrows(() => ping("web", { count: 0 }), RangeError, "Cannot use count 0");
   assertThrows(() => ping("web", { interval: NaN }), RangeError, "Cannot use interval NaN");
   assertThrows(() => ping("http://web"), Error, 'Cannot ping "http://web": unknown scheme');
+  assertThrows(() => ping("web:0"), Error, 'Cannot ping "web:0": expected a port, 1 to 65535');
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const url = `tcp://127.0.0.1:${listener.addr.port}`;
   listener.close();

@@ -32,7 +32,7 @@ test("every form of an endpoint is read", () => {
     ["tcp://", "localhost", 21567],
   ];
   for (const [text, hostname, port] of table) {
-    assertEquals(parseEndpoint(text, DEFAULTS), { transport: "tcp", hostname, port }, text);
+    assertEquals(parseEndpoint(text, DEFAULTS, 0), { transport: "tcp", hostname, port }, text);
   }
 });
 
@@ -60,7 +60,10 @@ test("what is no endpoint is refused with what was expected", () => {
     ["tls://34567", "is it a port? write tls://:34567"],
   ];
   for (const [text, message] of table) {
-    assertThrows(() => parseEndpoint(text, DEFAULTS), Error, message);
+    assertThrows(() => parseEndpoint(text, DEFAULTS, 0), Error, message);
+  }
+  for (const text of ["web:0", "web:70000"]) {
+    assertThrows(() => parseEndpoint(text, DEFAULTS, 1), Error, "expected a port, 1 to 65535");
   }
 });
 
@@ -76,9 +79,9 @@ test("the transport is what stands in front", () => {
     ["unix:/a b:ü", { transport: "unix", path: "/a b:ü" }],
     ["tcp://unix:7", { transport: "tcp", hostname: "unix", port: 7 }],
   ];
-  for (const [text, endpoint] of table) assertEquals(parseEndpoint(text, DEFAULTS), endpoint, text);
+  for (const [text, endpoint] of table) assertEquals(parseEndpoint(text, DEFAULTS, 0), endpoint, text);
   for (const text of ["unix:", "unix://", "unix://run/x", "unix:a\0b"]) {
-    assertThrows(() => parseEndpoint(text, DEFAULTS), Error, "expected a path, as in unix:/path");
+    assertThrows(() => parseEndpoint(text, DEFAULTS, 0), Error, "expected a path, as in unix:/path");
   }
 });
 
@@ -101,7 +104,7 @@ test("an endpoint written is the endpoint read", () => {
     path.map((path) => ({ transport: "unix", path })),
   );
   assertProperty(fc.property(endpoint, (endpoint) => {
-    assertEquals(parseEndpoint(formatEndpoint(endpoint), DEFAULTS), { ...endpoint });
+    assertEquals(parseEndpoint(formatEndpoint(endpoint), DEFAULTS, 0), { ...endpoint });
   }));
 });
 
@@ -109,8 +112,8 @@ test("any text is read or refused, in either case at once", () => {
   assertProperty(
     fc.property(fc.oneof(fc.string({ unit: CHARACTER }), fc.string().map((it) => `unix:${it}`)), (text) => {
       try {
-        const endpoint = parseEndpoint(text, DEFAULTS);
-        const again = parseEndpoint(formatEndpoint(endpoint), DEFAULTS);
+        const endpoint = parseEndpoint(text, DEFAULTS, 0);
+        const again = parseEndpoint(formatEndpoint(endpoint), DEFAULTS, 0);
         // An IPv4-mapped address is written as the IPv4 address that it means.
         assertEquals({ ...again, hostname: "" }, { ...endpoint, hostname: "" });
       } catch (error) {

@@ -231,7 +231,7 @@ export class ServerProcess extends Running {
   /** What it listens on, in the order in which it was named; the port is 0 for a Unix socket. */
   endpoints(): { url: string; port: number }[] {
     return [...this.stdout.text.matchAll(/^listening on (.*?(?::(\d+))?)$/gm)]
-      .map(([, url, port]) => ({ url: url!, port: port === undefined ? 0 : parsePort(port) }));
+      .map(([, url, port]) => ({ url: url!, port: port === undefined ? 0 : parsePort(port, 1) }));
   }
 
   /** The endpoint of a scheme, as a client on this machine names it; the first if there are several. */

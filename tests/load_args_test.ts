@@ -119,7 +119,7 @@ test("--against and its options are refused where they make no sense", () => {
     ["a --against b --repeat 0", 'Cannot use --repeat "0": expected a whole number from 1 to 100'],
     ["a --against=", 'Cannot use --against "": expected '],
     ["a --against b:x", 'Cannot use --against "b:x": expected '],
-    ["a --against b:0", 'Cannot use --against "b:0": expected the port of a server, 1 to 65535'],
+    ["a --against b:0", 'Cannot use --against "b:0": expected a port, 1 to 65535'],
     ["a --against b --find p99<5ms", 'Cannot use option "--find": --against is given too; find the rate'],
     ...["--abort-if lost>0", "--csv ./f", "--hdr ./f", "--json-stream"].map((it): [string, string] => [
       `a --against b ${it}`,
