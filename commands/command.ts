@@ -9,6 +9,15 @@ import { PLACEHOLDERS } from "./endpoints.ts";
 /** How a command ended, other than with an error. */
 export type Outcome = "succeeded" | "failed" | "threshold broken";
 
+/** How a run of lines ended: with a reply at least, without any, or with a condition broken. */
+export type RunOutcome = "replies" | "no replies" | "broken";
+
+export const RUN_OUTCOMES: Record<RunOutcome, Outcome> = {
+  "replies": "succeeded",
+  "no replies": "failed",
+  "broken": "threshold broken",
+};
+
 /** The signals of the process. Nothing is caught before it is asked for. */
 export interface Signals {
   /**

@@ -17,7 +17,7 @@ import { MAX_PAYLOAD } from "../protocol.ts";
 import { describeMetrics, LOAD_METRICS } from "../stats/metrics.ts";
 import type { LoadThreshold } from "../stats/threshold.ts";
 import { AGAINST_OPTIONS, readAgainst, readOption } from "./against.ts";
-import { Command, INFO_OPTIONS, type Outcome, type Signals } from "./command.ts";
+import { Command, INFO_OPTIONS, type Outcome, RUN_OUTCOMES, type Signals } from "./command.ts";
 import { DIAL_OPTIONS, DIAL_TLS_OPTIONS, readDial, warnIfInsecure } from "./dial.ts";
 import { MAX_RATE, type TransportOptionTable, UDP_RATE } from "./endpoints.ts";
 import { checkCondition, checkSettings, checkTogether, leastInFlight, MIN_ROOM_MS } from "./load_checks.ts";
@@ -25,7 +25,6 @@ import type { LoadCommandOptions, LoadSettings } from "./load_plan.ts";
 import type { LoadReplayOptions } from "./load_replay.ts";
 import { checkReplay } from "./saved.ts";
 import { parseCondition, parseLimit, parseOwnCondition, parseStages } from "./load_values.ts";
-import type { LoadOutcome } from "./load_run.ts";
 import {
   checkFileNames,
   checkStreams,
@@ -343,16 +342,10 @@ const EXIT_CODES = `\
 0 replies came, 1 none came or no connection was made, 2 usage error, 3 a --fail-if or --abort-if condition held, or \
 could not be decided, or --find found no rate`;
 
-const OUTCOMES: Record<LoadOutcome, Outcome> = {
-  "replies": "succeeded",
-  "no replies": "failed",
-  "broken": "threshold broken",
-};
-
 async function run(options: LoadRequest, signals: Signals): Promise<Outcome> {
   if ("replay" in options) {
     const { replayLoad } = await import("./load_replay.ts");
-    return OUTCOMES[await replayLoad(options.replay)];
+    return RUN_OUTCOMES[await replayLoad(options.replay)];
   }
   let abort: (() => void) | undefined; // nothing can be ended at once before a run begins
   const stop = signals.stop(true, () => { // at SIGHUP too: what was measured is told and saved
@@ -364,14 +357,14 @@ async function run(options: LoadRequest, signals: Signals): Promise<Outcome> {
   const { against } = options;
   if (against !== undefined) {
     const { loadAgainst } = await import("./load_against.ts");
-    return OUTCOMES[await loadAgainst({ ...options, against }, stop, onAgain)];
+    return RUN_OUTCOMES[await loadAgainst({ ...options, against }, stop, onAgain)];
   }
   if (options.find !== undefined) {
     const { findRate } = await import("./load_find.ts");
-    return OUTCOMES[await findRate(options, stop, onAgain)];
+    return RUN_OUTCOMES[await findRate(options, stop, onAgain)];
   }
   const { runLoad } = await import("./load_run.ts");
-  return OUTCOMES[await runLoad(options, stop, onAgain)];
+  return RUN_OUTCOMES[await runLoad(options, stop, onAgain)];
 }
 
 export const load = new Command({

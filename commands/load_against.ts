@@ -18,11 +18,11 @@ import {
 import { namingOptions } from "../report/option_names.ts";
 import { SeriesText } from "../report/series_text.ts";
 import type { AgainstOptions } from "./against.ts";
-import { VERSION } from "./command.ts";
+import { type RunOutcome, VERSION } from "./command.ts";
 import { judgeAll } from "./compare_run.ts";
 import { showProgress, sourcesOf } from "./load_outputs.ts";
 import { type LoadCommandOptions, planOf, startOf } from "./load_plan.ts";
-import { type LoadOutcome, open, progressOf } from "./load_run.ts";
+import { open, progressOf } from "./load_run.ts";
 import { Outputs } from "./outputs.ts";
 
 /** A command line that has `--against`. */
@@ -45,7 +45,7 @@ export async function loadAgainst(
   options: AgainstCommandOptions,
   stop: AbortSignal,
   onAgain: (abort: () => void) => void,
-): Promise<LoadOutcome> {
+): Promise<RunOutcome> {
   const { against: { endpoint: against, repeat, changes }, lenient } = options;
   const plan = await planOf(options, stop);
   const outputs = await openOutputs(options, stop);

@@ -5,13 +5,14 @@ import type { LoadLive } from "../report/load_live.ts";
 import { namingOptions } from "../report/option_names.ts";
 import type { LoadStats } from "../stats/load_stats.ts";
 import type { LoadFound } from "../stats/load_trial.ts";
+import type { RunOutcome } from "./command.ts";
 import { leastInFlight } from "./load_checks.ts";
 import { openOutputs, showProgress } from "./load_outputs.ts";
 import { type LoadCommandOptions, planOf, startOf } from "./load_plan.ts";
-import { type LoadOutcome, open, progressOf } from "./load_run.ts";
+import { open, progressOf } from "./load_run.ts";
 
 /** What the process makes of it: a search that was not interrupted and has found no rate has failed its limit. */
-function outcomeOf({ outcome, rate }: LoadFound, { total }: LoadStats): LoadOutcome {
+function outcomeOf({ outcome, rate }: LoadFound, { total }: LoadStats): RunOutcome {
   if (total.received === 0) return "no replies";
   if (outcome === "interrupted") return "replies";
   return rate === null || outcome === "unconfirmed" ? "broken" : "replies";
@@ -28,7 +29,7 @@ export async function findRate(
   options: LoadCommandOptions,
   stop: AbortSignal,
   onAgain: (abort: () => void) => void,
-): Promise<LoadOutcome> {
+): Promise<RunOutcome> {
   const { settings, find: search } = options;
   const { limit: condition, trial } = search!;
   const ending = new AbortController();

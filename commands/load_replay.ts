@@ -3,8 +3,9 @@ import { note } from "../cli/stdio.ts";
 import { readLoad } from "../report/saved_load.ts";
 import { judgeLoad } from "../stats/load_measure.ts";
 import type { LoadThreshold } from "../stats/threshold.ts";
+import type { RunOutcome } from "./command.ts";
 import { openOutputs } from "./load_outputs.ts";
-import { judgeAll, type LoadOutcome } from "./load_run.ts";
+import { judgeAll } from "./load_run.ts";
 import { readSaved } from "./saved.ts";
 
 /** What `tsecho load --from` was asked for. */
@@ -28,7 +29,7 @@ export interface LoadReplayOptions {
  * @throws {Failure} when it cannot be read, or a file cannot be written.
  * @throws {UsageError} when it would be written to where it is read from.
  */
-export async function replayLoad(options: LoadReplayOptions): Promise<LoadOutcome> {
+export async function replayLoad(options: LoadReplayOptions): Promise<RunOutcome> {
   const { from, failIf, lenient } = options;
   const { run: { start, end, lacks }, files: sources } = await readSaved(from, "--from", readLoad);
   const { stats } = end;

@@ -8,11 +8,9 @@ import type { LoadStats } from "../stats/load_stats.ts";
 import { LOAD_METRICS } from "../stats/metrics.ts";
 import type { Verdict } from "../stats/threshold.ts";
 import { durationText } from "../time/duration.ts";
+import type { RunOutcome } from "./command.ts";
 import { type LoadOutputs, openOutputs, showProgress } from "./load_outputs.ts";
 import { type LoadCommandOptions, type LoadSettings, planOf, startOf } from "./load_plan.ts";
-
-/** How a run ended: with a reply at least, without any, or with a condition broken. */
-export type LoadOutcome = "replies" | "no replies" | "broken";
 
 /**
  * Loads, and reports what came of it.
@@ -25,7 +23,7 @@ export async function runLoad(
   options: LoadCommandOptions,
   stop: AbortSignal,
   onAgain: (abort: () => void) => void,
-): Promise<LoadOutcome> {
+): Promise<RunOutcome> {
   const plan = await planOf(options, stop);
   const outputs = await openOutputs(options, { stop });
   let hide = () => {};
@@ -102,7 +100,7 @@ async function conclude(
   aborted: Verdict | null,
   { failIf, lenient }: LoadCommandOptions,
   outputs: LoadOutputs,
-): Promise<LoadOutcome> {
+): Promise<RunOutcome> {
   const { stats } = run;
   const summary = run.summary();
   const thresholds = [...aborted === null ? [] : [aborted], ...failIf.map((it) => judgeLoad(it, stats))];
@@ -120,7 +118,7 @@ export async function judgeAll(
   thresholds: Verdict[],
   { total }: LoadStats,
   lenient: boolean,
-): Promise<LoadOutcome> {
+): Promise<RunOutcome> {
   // Without a reply most metrics cannot be told: that there is none says it all.
   const told = thresholds.filter((it) => it.lower !== null || total.received > 0);
   for (const verdict of told) {

@@ -5,7 +5,7 @@ import { MAX_PROBE, MIN_PROBE } from "../probe/lines.ts";
 import { type Plan, PLAN_DEFAULTS } from "../probe/run.ts";
 import { describeMetrics, PING_METRICS, valuesFor } from "../stats/metrics.ts";
 import { parseThreshold, type PingThreshold } from "../stats/threshold.ts";
-import { Command, INFO_OPTIONS, type Outcome, type Signals } from "./command.ts";
+import { Command, INFO_OPTIONS, type Outcome, RUN_OUTCOMES, type Signals } from "./command.ts";
 import { DIAL_OPTIONS, DIAL_TLS_OPTIONS, readDial, warnIfInsecure } from "./dial.ts";
 import { type TransportOptionTable, UDP_RATE } from "./endpoints.ts";
 import {
@@ -18,7 +18,7 @@ import {
   TIMEOUT,
 } from "./outputs.ts";
 import { checkReplay } from "./saved.ts";
-import type { PingCommandOptions, PingOutcome, ReplayOptions } from "./ping_run.ts";
+import type { PingCommandOptions, ReplayOptions } from "./ping_run.ts";
 
 const MAX_COUNT = 1_000_000_000;
 
@@ -192,16 +192,10 @@ function checkLines({ text, metric }: PingThreshold, { count, reconnect = false 
   );
 }
 
-const OUTCOMES: Record<PingOutcome, Outcome> = {
-  "replies": "succeeded",
-  "no replies": "failed",
-  "broken": "threshold broken",
-};
-
 async function run(request: PingRequest, signals: Signals): Promise<Outcome> {
   if ("replay" in request) {
     const { replayPing } = await import("./ping_run.ts");
-    return OUTCOMES[await replayPing(request.replay)];
+    return RUN_OUTCOMES[await replayPing(request.replay)];
   }
   const stop = signals.stop(true); // at SIGHUP too: what was measured is told and saved
   let tellInterim = () => {}; // there is nothing to tell at first
@@ -209,7 +203,7 @@ async function run(request: PingRequest, signals: Signals): Promise<Outcome> {
   // Loaded when used, as its histogram takes longer to load than all of the rest.
   const { runPing } = await import("./ping_run.ts");
   await warnIfInsecure(request.run);
-  return OUTCOMES[await runPing(request.run, stop, (tell) => tellInterim = tell)];
+  return RUN_OUTCOMES[await runPing(request.run, stop, (tell) => tellInterim = tell)];
 }
 
 export const ping = new Command({

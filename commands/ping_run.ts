@@ -21,7 +21,7 @@ import { judge, type PingThreshold } from "../stats/threshold.ts";
 import { seconds } from "../stats/units.ts";
 import { wallMicros } from "../time/clock.ts";
 import { formatMillis } from "../time/duration.ts";
-import { VERSION } from "./command.ts";
+import { type RunOutcome, VERSION } from "./command.ts";
 import { Outputs } from "./outputs.ts";
 import { readSaved } from "./saved.ts";
 
@@ -73,9 +73,6 @@ export interface ReplayOptions extends OutputOptions {
   clocksSynced: boolean;
 }
 
-/** How a run ended: with a reply at least, without any, or with a threshold broken. */
-export type PingOutcome = "replies" | "no replies" | "broken";
-
 const LIVE_MS = 100;
 const INTERVAL_MS = 1000;
 
@@ -90,7 +87,7 @@ export async function runPing(
   options: PingCommandOptions,
   stop: AbortSignal,
   onQuit: (tell: () => void) => void,
-): Promise<PingOutcome> {
+): Promise<RunOutcome> {
   const { quiet, timestamps, endpoint, thresholds: _, lenient: __, ...plan } = options;
   const outputs = await openOutputs(options, { header: true, events: !quiet, timestamps }, { stop });
   const timers: ReturnType<typeof setInterval>[] = [];
@@ -140,7 +137,7 @@ export async function runPing(
  * @throws {Failure} when it cannot be read.
  * @throws {UsageError} when it would be written to where it is read from.
  */
-export async function replayPing(options: ReplayOptions): Promise<PingOutcome> {
+export async function replayPing(options: ReplayOptions): Promise<RunOutcome> {
   const { from } = options;
   const { run: saved, files: sources } = await readSaved(from, "--from", readRun);
   const start = { ...saved.start, clocks_synced: saved.start.clocks_synced || options.clocksSynced };
@@ -222,7 +219,7 @@ async function conclude(
   { start: { endpoint }, ended, cut = false }: { start: Start; ended: string | null; cut?: boolean },
   { thresholds, lenient }: OutputOptions,
   outputs: PingOutputs,
-): Promise<PingOutcome> {
+): Promise<RunOutcome> {
   const summary = stats.summary();
   const verdicts = thresholds.map((it) => judge(it, stats));
   const { rtt, course } = stats;

@@ -14,7 +14,7 @@ import {
   TSECHO,
   tsecho,
 } from "./helpers.ts";
-import { type Saved, withPeer } from "./ping_helpers.ts";
+import { type Saved, startPing, withPeer } from "./ping_helpers.ts";
 import { needsTlsServer } from "./tls_helpers.ts";
 
 test("ping --json says why a run ended early, a replay says it again, and thresholds go first", async () => {
@@ -180,15 +180,7 @@ test("ping ends with its summary at SIGHUP, and --from reads what is left of a r
   await using folder = await Folder.make();
   const file = folder.file("run.json");
   for (const signal of ["SIGHUP", "SIGKILL"] as const) {
-    await using ping = new Running([
-      ...TSECHO,
-      "ping",
-      `127.0.0.1:${server.port}`,
-      "-i",
-      "0.02",
-      "--json",
-      file,
-    ]);
+    await using ping = startPing(server, "--json", file);
     await ping.stdout.until(/seq=5 /);
     // The file is written at its own pace.
     await eventually(async () => (await Deno.readTextFile(file)).includes('"seq":5,'), "a reply in the file");

@@ -3,7 +3,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { e2e as test } from "./harness.ts";
 import { Folder, freePort, run, Running, ServerProcess, TSECHO, tsecho } from "./helpers.ts";
 import { fakeServer } from "./peers.ts";
-import type { Saved } from "./ping_helpers.ts";
+import { type Saved, startPing } from "./ping_helpers.ts";
 
 /** The cells of a page's tables, each with its row and column. */
 function cellsOf(html: string): Map<string, string> {
@@ -190,15 +190,7 @@ test("a page that is there already stays until there is another", { level: "slow
   await using folder = await Folder.make();
   const file = folder.file("run.html");
   await Deno.writeTextFile(file, "an old page");
-  await using ping = new Running([
-    ...TSECHO,
-    "ping",
-    `127.0.0.1:${server.port}`,
-    "-i",
-    "0.02",
-    "--html",
-    file,
-  ]);
+  await using ping = startPing(server, "--html", file);
   await ping.stdout.until(/seq=3 /);
   ping.kill("SIGKILL");
   await ping.code();

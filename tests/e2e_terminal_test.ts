@@ -12,6 +12,11 @@ async function startClient(server: ServerProcess, ...args: string[]): Promise<Te
   return terminal;
 }
 
+/** A client as "$@" of a shell's script on a terminal. */
+function clientBehind(script: string, { port }: ServerProcess): Terminal {
+  return new Terminal(["sh", "-c", script, "sh", ...TSECHO, "client", `127.0.0.1:${port}`]);
+}
+
 test("prompt: a line is sent, its reply printed, an empty line ends", async () => {
   await using server = await ServerProcess.start();
   await using terminal = await startClient(server);
@@ -87,15 +92,7 @@ test("prompt: SIGTERM ends it with 1 and leaves the terminal as it was", async (
   // The terminal's modes are asked for before and after: raw mode must not outlive the client.
   // It says its process id first: the one that a signal can be sent to safely.
   const script = 'stty -g; sh -c \'echo "pid $$"; exec "$@"\' sh "$@"; echo "exit $?"; stty -g';
-  await using terminal = new Terminal([
-    "sh",
-    "-c",
-    script,
-    "sh",
-    ...TSECHO,
-    "client",
-    `127.0.0.1:${server.port}`,
-  ]);
+  await using terminal = clientBehind(script, server);
   const [, pid] = await terminal.stdout.until(/pid (\d+)\r\n/);
   await terminal.shows(PROMPT);
   Deno.kill(Number(pid), "SIGTERM");
@@ -197,15 +194,7 @@ test("prompt: what a server sends cannot steer the terminal", async () => {
 test("a filter whose output is a terminal escapes as well", async () => {
   await using server = await ServerProcess.start();
   const script = "printf 'a\\033[2Jb\\tc\\n' | \"$@\"";
-  await using terminal = new Terminal([
-    "sh",
-    "-c",
-    script,
-    "sh",
-    ...TSECHO,
-    "client",
-    `127.0.0.1:${server.port}`,
-  ]);
+  await using terminal = clientBehind(script, server);
   await terminal.shows(new RegExp(`${STAMP}a\\\\x1b\\[2Jb\tc\r\n`));
   assertEquals(await terminal.code(), 0);
 });

@@ -3,6 +3,7 @@ import type { Sink } from "../report/exporter.ts";
 import type { LoadEnd, LoadExporter, LoadStart } from "../report/load_record.ts";
 import { LoadInterval } from "../stats/load_interval.ts";
 import { type LoadContext, LoadStats } from "../stats/load_stats.ts";
+import type { LoadTrial } from "../stats/load_trial.ts";
 
 /** How a made-up run began. */
 export const START: LoadStart = {
@@ -29,6 +30,21 @@ export const START: LoadStart = {
   size: 56,
   data: null,
   find: null,
+};
+
+/** A trial of a search. */
+export const TRIAL: LoadTrial = {
+  ...{
+    rate: 1000,
+    purpose: "search",
+    passed: true,
+    cut_short: false,
+    reasons: [],
+    value: 0.001,
+    duration: 10,
+  },
+  ...{ planned: 10_000, sent: 10_000, received: 10_000, lost: 0, dropped: 0, p50: 0.0002, p99: 0.001 },
+  generator: { verdict: "ok", reasons: [] },
 };
 
 /** Fills a second of an open loop; `place` tells which one, from 0. */

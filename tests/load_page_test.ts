@@ -10,7 +10,7 @@ import { LoadInterval } from "../stats/load_interval.ts";
 import { LOAD_PERCENTILES, type LoadDurations, type LoadSummary } from "../stats/load_summary.ts";
 import type { LoadFound, LoadTrial } from "../stats/load_trial.ts";
 import { test } from "./harness.ts";
-import { answer, runOf, START, written } from "./load_helpers.ts";
+import { answer, runOf, START, TRIAL, written } from "./load_helpers.ts";
 import {
   eventful,
   layerOf,
@@ -391,20 +391,6 @@ test("each server's delays have its own colour, upstream and downstream on one s
   }
   assertEquals(Math.round(Math.max(...layerOf(up, "line", "web-2, p99")!.y.map((it) => it!))), 9);
 });
-
-const TRIAL: LoadTrial = {
-  ...{
-    rate: 1000,
-    purpose: "search",
-    passed: true,
-    cut_short: false,
-    reasons: [],
-    value: 0.001,
-    duration: 10,
-  },
-  ...{ planned: 10_000, sent: 10_000, received: 10_000, lost: 0, dropped: 0, p50: 0.0002, p99: 0.001 },
-  generator: { verdict: "ok", reasons: [] },
-};
 
 test("a search is a knee: the trials that passed and those that failed, the limit, the rate found", () => {
   const trials: LoadTrial[] = [
