@@ -74,7 +74,9 @@ function layer<Kind extends Layer["kind"]>(plot: Plot, name: string, kind: Kind)
   return found as Layer & { kind: Kind };
 }
 
-test("a page's figures, words and notes are those of the text, and its JSON that of compare --json", () => {
+test("a page's figures, words and notes are those of the text, and its JSON that of compare --json", {
+  level: "heavy",
+}, () => {
   const { page, report } = pageOf([loadRun(1)], [loadRun(1.5, 60, { endpoint: "tcp://other:7" })], [
     "p50>+10%",
   ]);
@@ -103,7 +105,9 @@ test("a page's figures, words and notes are those of the text, and its JSON that
   assertEquals(tablesOf(page).length, 1);
 });
 
-test("the charts of two runs show the ratios with their intervals, and both runs over each other", () => {
+test("the charts of two runs show the ratios with their intervals, and both runs over each other", {
+  level: "heavy",
+}, () => {
   const { page, report } = pageOf([loadRun(1)], [loadRun(1.5, 90)]);
   const { metrics } = report.comparison;
   const points = layer(plotOf(page, /^Each percentile/), "after", "points");
@@ -131,7 +135,9 @@ test("the charts of two runs show the ratios with their intervals, and both runs
   assert(median.layers.every(({ kind }) => kind === "line"));
 });
 
-test("lines that come after the plan's end make no difference to the received rate, lost ones do", () => {
+test("lines that come after the plan's end make no difference to the received rate, lost ones do", {
+  level: "heavy",
+}, () => {
   const run = (later: number, lost = 0) => {
     const made = runOf(40, (interval, place) => {
       answer(interval, place === 0 ? 200 - later - lost : 200, 1000 + 1000 * later);
@@ -155,52 +161,73 @@ test("lines that come after the plan's end make no difference to the received ra
   assertEquals(closed.figures.rate.value, 199.775);
 });
 
-test("what came after a plan's end is drawn where it was, a few lines no slower than those before are told alone", () => {
-  const { seconds, ...saved } = JSON.parse(loadRun(1));
-  const medianOf = (count: number, max = 0.8) => {
-    const tail = { ...seconds[0], from: 60, to: 60.9, response: { ...seconds[0].response, count, max } };
-    const { page } = pageOf([JSON.stringify({ ...saved, seconds: [...seconds, tail] })], [loadRun(1)]);
-    return plotOf(page, /^Median over time/);
-  };
-  assertEquals(layer(medianOf(145), "before", "line").x.slice(-2), [59.5, 60.45]);
-  assertEquals(layer(medianOf(10, 0.0001), "before", "line").x.length, 60);
-  assertEquals(layer(medianOf(10), "before", "line").x.length, 61);
-  for (const [count, lines] of [[145, "145 lines"], [1, "1 line"]] as const) {
-    assertStringIncludes(
-      medianOf(count).note!,
-      `After the plan's end came: before, ${lines}, the slowest after 800.000 ms.`,
-    );
-  }
-});
+test(
+  "what came after a plan's end is drawn where it was, a few lines no slower than those before are told alone",
+  { level: "heavy" },
+  () => {
+    const { seconds, ...saved } = JSON.parse(loadRun(1));
+    const medianOf = (count: number, max = 0.8) => {
+      const tail = { ...seconds[0], from: 60, to: 60.9, response: { ...seconds[0].response, count, max } };
+      const { page } = pageOf([JSON.stringify({ ...saved, seconds: [...seconds, tail] })], [loadRun(1)]);
+      return plotOf(page, /^Median over time/);
+    };
+    assertEquals(layer(medianOf(145), "before", "line").x.slice(-2), [59.5, 60.45]);
+    assertEquals(layer(medianOf(10, 0.0001), "before", "line").x.length, 60);
+    assertEquals(layer(medianOf(10), "before", "line").x.length, 61);
+    for (const [count, lines] of [[145, "145 lines"], [1, "1 line"]] as const) {
+      assertStringIncludes(
+        medianOf(count).note!,
+        `After the plan's end came: before, ${lines}, the slowest after 800.000 ms.`,
+      );
+    }
+  },
+);
 
-test("the charts of several runs have their median, the band of all, and a point for each in the order of time", () => {
-  const levels = [1, 1.02, 1.1, 1.04, 1.06];
-  const side = (factor: number, late: number) =>
-    levels.map((level, place) => loadRun(factor * level, 10, { time: START.time + 60 * place + late }));
-  const { page, report } = pageOf(side(1, 0), side(2, 30));
-  const median = plotOf(page, /^Median over time/);
-  assertAlmostEquals(layer(median, "before", "line").y[3]!, 0.2 * 1.04, 0.001);
-  const band = layer(median, "after, all runs", "band");
-  assertAlmostEquals(band.low[3]!, 0.4, 0.001);
-  assertAlmostEquals(band.high[3]!, 0.44, 0.001);
-  const runs = plotOf(page, /^p50 of each run/);
-  assertEquals(layer(runs, "before", "points").x, [1, 3, 5, 7, 9]);
-  assertEquals(layer(runs, "after", "points").x, [2, 4, 6, 8, 10]);
-  const [, table] = tablesOf(page);
-  assertEquals(table!.rows.map(([name, side]) => `${name} ${side}`).slice(4, 6), [
-    "before-5 before",
-    "after-1 after",
-  ]);
-  assertEquals(table!.rows[0]!.length, table!.columns.length);
-  const text = comparisonLines(report).join("\n").replaceAll(/ +/g, " ");
-  assertEquals(table!.rows.map(([, , order]) => order), ["1", "3", "5", "7", "9", "2", "4", "6", "8", "10"]);
-  assertEquals(layer(runs, "after", "points").names![0], "after-1");
-  for (const [name, , , ...cells] of table!.rows) {
-    assertStringIncludes(text, `\n${[name, ...cells.slice(0, -1)].join(" ")}`);
-  }
-});
+test(
+  "the charts of several runs have their median, the band of all, and a point for each in the order of time",
+  { level: "heavy" },
+  () => {
+    const levels = [1, 1.02, 1.1, 1.04, 1.06];
+    const side = (factor: number, late: number) =>
+      levels.map((level, place) => loadRun(factor * level, 10, { time: START.time + 60 * place + late }));
+    const { page, report } = pageOf(side(1, 0), side(2, 30));
+    const median = plotOf(page, /^Median over time/);
+    assertAlmostEquals(layer(median, "before", "line").y[3]!, 0.2 * 1.04, 0.001);
+    const band = layer(median, "after, all runs", "band");
+    assertAlmostEquals(band.low[3]!, 0.4, 0.001);
+    assertAlmostEquals(band.high[3]!, 0.44, 0.001);
+    const runs = plotOf(page, /^p50 of each run/);
+    assertEquals(layer(runs, "before", "points").x, [1, 3, 5, 7, 9]);
+    assertEquals(layer(runs, "after", "points").x, [2, 4, 6, 8, 10]);
+    const [, table] = tablesOf(page);
+    assertEquals(table!.rows.map(([name, side]) => `${name} ${side}`).slice(4, 6), [
+      "before-5 before",
+      "after-1 after",
+    ]);
+    assertEquals(table!.rows[0]!.length, table!.columns.length);
+    const text = comparisonLines(report).join("\n").replaceAll(/ +/g, " ");
+    assertEquals(table!.rows.map(([, , order]) => order), [
+      "1",
+      "3",
+      "5",
+      "7",
+      "9",
+      "2",
+      "4",
+      "6",
+      "8",
+      "10",
+    ]);
+    assertEquals(layer(runs, "after", "points").names![0], "after-1");
+    for (const [name, , , ...cells] of table!.rows) {
+      assertStringIncludes(text, `\n${[name, ...cells.slice(0, -1)].join(" ")}`);
+    }
+  },
+);
 
-test("a page's words have their tone: a condition that is kept, what is better, and what is not judged", () => {
+test("a page's words have their tone: a condition that is kept, what is better, and what is not judged", {
+  level: "heavy",
+}, () => {
   const { page } = pageOf([loadRun(1.5)], [loadRun(1)], ["p50>+10%", "p99>-33%"]);
   const told = page.verdicts.map(({ topic, tone, text }) => `${topic} ${tone}: ${text.split(":")[0]}`);
   assertEquals(told.slice(0, 3), [
@@ -213,7 +240,7 @@ test("a page's words have their tone: a condition that is kept, what is better, 
   assertStringIncludes(untold.verdicts[0]!.text, "not judged: p50, p90, p99, p99.9, received, loss");
 });
 
-test("a run whose percentile is not known is no point among the runs", () => {
+test("a run whose percentile is not known is no point among the runs", { level: "heavy" }, () => {
   const few = written((sink) => new LoadDocument(sink), runOf(10, (interval) => answer(interval, 5, 300)));
   const { page } = pageOf([loadRun(1, 10), few], [loadRun(2, 10)]);
   assertEquals(layer(plotOf(page, /^p50 of each run/), "before", "points").y.length, 2);
@@ -282,7 +309,9 @@ test("a series has a page if each side has a run, and else none in the place of 
   assertStringIncludes(html, "worse: p50");
 });
 
-test("what losses leave no room for is a gap in the charts of a comparison, or the end of a curve", () => {
+test("what losses leave no room for is a gap in the charts of a comparison, or the end of a curve", {
+  level: "heavy",
+}, () => {
   // Half of the lines of the seconds from 30 to 34 get no reply, which is known five seconds later.
   const lossy = written(
     (sink) => new LoadDocument(sink),

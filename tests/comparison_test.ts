@@ -152,7 +152,7 @@ test("what came after the planned end is in the last part; of a closed loop it i
   assertAlmostEquals(loss.parts![4]!, 10 / 12_060, 1e-12);
 });
 
-test("a run of ping is read back from its replies", () => {
+test("a run of ping is read back from its replies", { level: "heavy" }, () => {
   const stats = new RunStats(false);
   const events: ProbeEvent[] = Array.from({ length: 6000 }, (_, i) => {
     const [seq, at] = [i + 1, (i + 1) / 100];
@@ -220,7 +220,9 @@ test("a run of other numbers than a run has is refused, and says which", () => {
   assertEquals(broken((it) => it.end.generator = 1), `the end's "generator" is no object`);
 });
 
-test("a change that parts of the runs show gets its word, what they do not show gets none", () => {
+test("a change that parts of the runs show gets its word, what they do not show gets none", {
+  level: "heavy",
+}, () => {
   const report = reportOf([saved()], [
     saved({ level: 1.3, lost: (place) => place % 12 === 0 ? 1 + Math.floor(place / 12) : 0 }),
   ]);
@@ -243,7 +245,7 @@ test("a change that parts of the runs show gets its word, what they do not show 
   assertEquals(same.p99.verdict, "no difference");
 });
 
-test("parts without variance, and runs of less than 30 s, are too short to tell", () => {
+test("parts without variance, and runs of less than 30 s, are too short to tell", { level: "heavy" }, () => {
   const constant = reportOf([saved()], [saved()]).comparison.metrics.rate;
   assertEquals([constant.verdict, constant.help, constant.ratio], [
     "too short to tell",
@@ -300,7 +302,7 @@ test("an interval without 1 gives a word only if Holm's correction does", () => 
   ]);
 });
 
-test("five runs a side are judged as wholes, two to four are shown", () => {
+test("five runs a side are judged as wholes, two to four are shown", { level: "heavy" }, () => {
   const side = (factor: number, runs: number) =>
     Array.from({ length: runs }, (_, place) => saved({ seconds: 10, level: factor * (1 + 0.02 * place) }));
   const five = reportOf(side(1, 5), side(1.3, 5), ["p99>+10%", "p99>+40%", "p99>+30%", "rate<-1%"]);
@@ -419,7 +421,7 @@ test("docs/compare.md shows what is printed", READ, () => {
   assertEquals(masked(textOf(report)), masked(output.join("\n")));
 });
 
-test("text from a file is escaped", () => {
+test("text from a file is escaped", { level: "heavy" }, () => {
   const text = textOf(
     reportOf([saved({ ended: "\x1b[2J" })], [saved({ start: { endpoint: "tcp://\u202eweb:1" } })]),
   );

@@ -83,7 +83,9 @@ for (
   });
 }
 
-test("one late line among many is the maximum, however many there are, and each time the same", () => {
+test("one late line among many is the maximum, however many there are, and each time the same", {
+  level: "heavy",
+}, () => {
   const figures = [0, 1].map(() => {
     const stats = new RunStats(false);
     for (let seq = 1; seq <= 40_000; seq++) {

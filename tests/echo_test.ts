@@ -56,7 +56,7 @@ test("a chunk has come back when its replies, less their stamps, are its bytes i
   }
 });
 
-test("a chunk that is all brackets is settled in time", () => {
+test("a chunk that is all brackets is settled in time", { level: "heavy" }, () => {
   const message = encode("[] ".repeat(341));
   assertEquals(echoOfChunk(encode("[] ".repeat(2000) + "x"), message), "no echo");
 });
@@ -163,41 +163,45 @@ test("what is no reply is quoted", () => {
   });
 });
 
-test("what waits for its reply is bounded, but for a line that is still being sent", () => {
-  const piece = encode("x".repeat(65_535) + "\n");
-  const verifier = new ReplyVerifier();
-  let sent = 0;
-  for (; verifier.room(piece.length) !== undefined; sent++) send(verifier, piece);
-  assertEquals([sent, verifier.sent, verifier.isWaiting], [127, 127, true]);
-  // Each reply makes room for a line; the ring is gone through many times.
-  for (let i = 0; i < 1000; i++) {
-    assertEquals(verifier.arrived(piece).length, piece.length);
-    send(verifier, piece);
-  }
-  for (let i = 0; i < sent; i++) verifier.arrived(piece);
-  assertEquals([verifier.sent, verifier.answered, verifier.fault], [1000 + sent, 1000 + sent, undefined]);
-  assert(!verifier.isWaiting);
-  // The longest line that a server may be told to take.
-  const part = encode("y".repeat(1 << 20));
-  for (let i = 0; i < 64; i++) send(verifier, part);
-  assert(!verifier.isWaiting, "its end is not sent yet");
-  assertEquals(verifier.room(part.length)?.length, 1);
-  send(verifier, encode("\n"));
-  assert(verifier.isWaiting);
-  assertEquals(verifier.room(part.length), undefined);
-  for (let i = 0; i < 64; i++) assertEquals(verifier.arrived(part).length, part.length);
-  verifier.arrived(encode("\n"));
-  assertEquals([verifier.sent, verifier.answered, verifier.fault], [1001 + sent, 1001 + sent, undefined]);
-  // One byte more.
-  for (let i = 0; i < 64; i++) send(verifier, part);
-  send(verifier, encode("y"));
-  assertThrows(
-    () => verifier.room(part.length),
-    RangeError,
-    "a line longer than 64MiB cannot be verified",
-  );
-  verifier.close();
-});
+test(
+  "what waits for its reply is bounded, but for a line that is still being sent",
+  { level: "heavy" },
+  () => {
+    const piece = encode("x".repeat(65_535) + "\n");
+    const verifier = new ReplyVerifier();
+    let sent = 0;
+    for (; verifier.room(piece.length) !== undefined; sent++) send(verifier, piece);
+    assertEquals([sent, verifier.sent, verifier.isWaiting], [127, 127, true]);
+    // Each reply makes room for a line; the ring is gone through many times.
+    for (let i = 0; i < 1000; i++) {
+      assertEquals(verifier.arrived(piece).length, piece.length);
+      send(verifier, piece);
+    }
+    for (let i = 0; i < sent; i++) verifier.arrived(piece);
+    assertEquals([verifier.sent, verifier.answered, verifier.fault], [1000 + sent, 1000 + sent, undefined]);
+    assert(!verifier.isWaiting);
+    // The longest line that a server may be told to take.
+    const part = encode("y".repeat(1 << 20));
+    for (let i = 0; i < 64; i++) send(verifier, part);
+    assert(!verifier.isWaiting, "its end is not sent yet");
+    assertEquals(verifier.room(part.length)?.length, 1);
+    send(verifier, encode("\n"));
+    assert(verifier.isWaiting);
+    assertEquals(verifier.room(part.length), undefined);
+    for (let i = 0; i < 64; i++) assertEquals(verifier.arrived(part).length, part.length);
+    verifier.arrived(encode("\n"));
+    assertEquals([verifier.sent, verifier.answered, verifier.fault], [1001 + sent, 1001 + sent, undefined]);
+    // One byte more.
+    for (let i = 0; i < 64; i++) send(verifier, part);
+    send(verifier, encode("y"));
+    assertThrows(
+      () => verifier.room(part.length),
+      RangeError,
+      "a line longer than 64MiB cannot be verified",
+    );
+    verifier.close();
+  },
+);
 
 test("what is held back is put in front of what follows where there is room, and changes nothing else", () => {
   assertProperty(fc.property(lines, fc.constantFrom(...STAMPS), cuts, (lines, stamp, sizes) => {

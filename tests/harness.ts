@@ -16,15 +16,19 @@ export const E2E: readonly Need[] = ["env", "net", "read", "run", "write"].map((
  * Which runs have a test. Each feature has a quick one that fails when it is broken; what is slow beside it (its other
  * variants, a browser, a simulation) is not for the run that everybody waits for.
  *
- * | level     | what it is for                                | `test` | `test-slow` | `test-long` | `test-binary` |
- * | --------- | --------------------------------------------- | ------ | ----------- | ----------- | ------------- |
- * | `"quick"` | the default                                   | yes    |             |             | yes           |
- * | `"slow"`  | more cases of what a quick test shows         |        | yes         |             | yes           |
- * | `"sized"` | what more lines or cases prove better         | yes    |             | larger      | yes           |
- * | `"large"` | likewise, where few of them take long as well |        |             | larger      | yes           |
- * | `"long"`  | what takes a machine for long                 |        |             | larger      |               |
+ * | level     | what it is for                                | `test-unit` | `test` | `test-slow` | `test-long` | `test-binary` |
+ * | --------- | --------------------------------------------- | ----------- | ------ | ----------- | ----------- | ------------- |
+ * | `"quick"` | the default                                   | yes         | yes    |             |             | yes           |
+ * | `"heavy"` | what computes for long                        |             | yes    |             |             |               |
+ * | `"slow"`  | more cases of what a quick test shows         |             |        | yes         |             | yes           |
+ * | `"sized"` | what more lines or cases prove better         |             | yes    |             | larger      | yes           |
+ * | `"large"` | likewise, where few of them take long as well |             |        |             | larger      | yes           |
+ * | `"long"`  | what takes a machine for long                 |             |        |             | larger      |               |
+ *
+ * Of these `test-unit` has the tests without processes and sockets, `test-binary` those with them. Plain `deno test` has
+ * what `test` has.
  */
-export type Level = "quick" | "slow" | "sized" | "large" | "long";
+export type Level = "quick" | "heavy" | "slow" | "sized" | "large" | "long";
 
 /** Deno.test's options, and those of this project. */
 export interface Options extends Partial<Omit<Deno.TestDefinition, "fn">> {
@@ -51,19 +55,24 @@ export function granted(name: Permission): boolean {
 
 /** A variable of the environment; undefined too where that may not be read. */
 export function environment(name: string): string | undefined {
-  return granted("env") ? Deno.env.get(name) : undefined;
+  const { state } = Deno.permissions.querySync({ name: "env", variable: name });
+  return state === "granted" ? Deno.env.get(name) : undefined;
 }
 
 /** Whether this is `deno task test-long`. */
 export const LONG = environment("TSECHO_LONG") === "1";
 /** Whether this is `deno task test-slow`. */
 const SLOW = environment("TSECHO_SLOW") === "1";
+/** Whether this is `deno task test-unit`. */
+const UNIT = environment("TSECHO_UNIT") === "1";
 /** The levels of this run. */
 const LEVELS: readonly Level[] = LONG || SLOW
   ? [...LONG ? ["sized", "large", "long"] as const : [], ...SLOW ? ["slow"] as const : []]
+  : UNIT
+  ? ["quick"]
   : environment("TSECHO_BIN") !== undefined
   ? ["quick", "slow", "sized", "large"]
-  : ["quick", "sized"];
+  : ["quick", "heavy", "sized"];
 const path = environment("PATH")?.split(":") ?? [];
 
 function installed(program: string): boolean {

@@ -64,7 +64,18 @@ function world(isOpen = true) {
     return { connection, times: { connectMs: 1, handshakeMs: 2 } };
   };
   const shared = { ring, recorder, timeout: 1000, datagrams: false };
-  return { clock, first, recorder, ring, made, attempts, held, make, shared };
+  return {
+    clock,
+    first,
+    recorder,
+    ring,
+    made,
+    attempts,
+    held,
+    make,
+    shared,
+    [Symbol.dispose]: () => ring.close(),
+  };
 }
 
 function connectionsOf(w: ReturnType<typeof world>, count: number, maxConnects = 10): Connections {
@@ -97,7 +108,7 @@ async function isDone(promise: Promise<void>): Promise<boolean> {
 const never = new AbortController().signal;
 
 test("closing a load's connections waits until nothing is read on any of them", async () => {
-  const w = world();
+  using w = world();
   const connections = connectionsOf(w, 2);
   await connections.openAll(never);
   assertEquals(connections.open, 2);
@@ -112,7 +123,7 @@ test("closing a load's connections waits until nothing is read on any of them", 
 });
 
 test("a connection that is made after all were closed is closed, too, and counted nowhere", async () => {
-  const w = world();
+  using w = world();
   const connections = connectionsOf(w, 2);
   await connections.openAll(never);
   const [first] = w.made;
@@ -133,7 +144,7 @@ test("a connection that is made after all were closed is closed, too, and counte
 });
 
 test("so many connects at most are under way while a load's connections are opened", async () => {
-  const w = world();
+  using w = world();
   const connections = connectionsOf(w, 6, 2);
   w.held.connects = true;
   const opening = connections.openAll(never);
@@ -151,9 +162,9 @@ test("so many connects at most are under way while a load's connections are open
 });
 
 test("opening a load's connections ends with the signal, before and while they are opened", async () => {
-  const early = world();
+  using early = world();
   await assertRejects(() => connectionsOf(early, 2).openAll(AbortSignal.abort()), Failure, "interrupted");
-  const w = world();
+  using w = world();
   const connections = connectionsOf(w, 3, 1);
   w.held.connects = true;
   const signal = new AbortController();
@@ -172,7 +183,7 @@ test("opening a load's connections ends with the signal, before and while they a
 });
 
 test("closing connections of one line each ends their attempts, and waits until nothing is read", async () => {
-  const w = world();
+  using w = world();
   const own = ownOf(w, 2);
   const opening = own.openAll(never);
   await settlePromises();
@@ -201,7 +212,7 @@ test("closing connections of one line each ends their attempts, and waits until 
 });
 
 test("a connection that ends is made anew and told to the loop, ever later while none is answered", async () => {
-  const w = world();
+  using w = world();
   const connections = connectionsOf(w, 1);
   const opened: unknown[] = [];
   const run = () => Promise.resolve();
@@ -227,7 +238,7 @@ test("a connection that ends is made anew and told to the loop, ever later while
 });
 
 test("a connection that ends before it had a line is a failed connect, one that had is not", async () => {
-  const w = world();
+  using w = world();
   const connections = connectionsOf(w, 2);
   await connections.openAll(never);
   const [used, unused] = w.made;
@@ -242,7 +253,7 @@ test("a connection that ends before it had a line is a failed connect, one that 
 });
 
 test("what no connection has written is unsent when nothing more is to be sent, and pending never", async () => {
-  const w = world();
+  using w = world();
   const connections = connectionsOf(w, 2);
   await connections.openAll(never);
   for (const { outgoing } of w.made) outgoing.hand(1, 1, 3);
@@ -257,7 +268,7 @@ test("what no connection has written is unsent when nothing more is to be sent, 
 });
 
 test("lines are dealt to the open connections in turn, and those that ended are passed over", async () => {
-  const w = world();
+  using w = world();
   const connections = connectionsOf(w, 3);
   await connections.openAll(never);
   const [a, b, c] = w.made;
@@ -271,7 +282,7 @@ test("lines are dealt to the open connections in turn, and those that ended are 
 });
 
 test("without its first connection a load does not begin, without another one it does, and that is tried again", async () => {
-  const w = world();
+  using w = world();
   const refused = new Failure("connect to", "fake", "connection refused");
   w.held.connects = true;
   const hopeless = connectionsOf(w, 2).openAll(never);
@@ -298,7 +309,7 @@ test("without its first connection a load does not begin, without another one it
 });
 
 test("lines with connections of their own wait for room, and each that is answered makes room for the next", async () => {
-  const w = world();
+  using w = world();
   const own = ownOf(w, 2);
   const freed: number[] = [];
   const onFreed = (_: unknown, lines: number) => freed.push(lines);
@@ -325,7 +336,7 @@ test("lines with connections of their own wait for room, and each that is answer
 });
 
 test("a line whose own connection ends before it was written has failed, once, and makes room", async () => {
-  const w = world();
+  using w = world();
   const own = ownOf(w, 1);
   own.outgoing.hand(1, 1, 1);
   own.outgoing.hand(1, 1, 1);
@@ -343,7 +354,7 @@ test("a line whose own connection ends before it was written has failed, once, a
 });
 
 test("a line with its own connection is lost after its time-out, not at it, and one that waits for room is unsent", async () => {
-  const w = world();
+  using w = world();
   const own = ownOf(w, 1);
   own.outgoing.hand(0, 0, 1);
   own.outgoing.hand(0, 0, 1);
@@ -360,7 +371,7 @@ test("a line with its own connection is lost after its time-out, not at it, and 
 });
 
 test("lines that are lost make room in their loop", async () => {
-  const w = world();
+  using w = world();
   const connections = connectionsOf(w, 1);
   const freed: number[] = [];
   const onFreed = (_: unknown, lines: number) => freed.push(lines);
@@ -376,7 +387,7 @@ test("lines that are lost make room in their loop", async () => {
 });
 
 test("an attempt for one line takes as long as that waits, and failing counts once, and not for the warm-up", async () => {
-  const w = world();
+  using w = world();
   const own = ownOf(w, 9);
   const refused = new Failure("connect to", "fake", "connection refused");
   w.held.connects = true;

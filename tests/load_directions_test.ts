@@ -68,7 +68,9 @@ function assertLike(values: Distribution, truth: number[], what: string, toleran
   }
 }
 
-test("two servers behind one address are told apart, each with its queue in the right direction", () => {
+test("two servers behind one address are told apart, each with its queue in the right direction", {
+  level: "heavy",
+}, () => {
   const random = seeded(6);
   const fast: Path = {
     tag: "fast",
@@ -103,24 +105,28 @@ test("two servers behind one address are told apart, each with its queue in the 
   }
 });
 
-test("a server's clock that is stepped in a run changes nothing of the delays, in its second or over the run", () => {
-  const random = seeded(7);
-  const path: Path = {
-    tag: null,
-    up: () => exponential(random, 50),
-    down: () => exponential(random, 30),
-    offset: (at) => at < 6500 ? 0 : 300_000,
-  };
-  const { stats, truth } = runOf(10, [path]);
-  const { up, down } = truth.get(path)!;
-  const [server] = stats.directions();
-  assertLike(server!.up!, up, "up");
-  assertLike(server!.down!, down, "down");
-  assert(Math.abs(server!.offset!.value - 0.3) < 0.001);
-  const part = stats.total.servers.get(null)!;
-  assertLike(part.up, up, "up of the seconds");
-  assertLike(part.down, down, "down of the seconds");
-});
+test(
+  "a server's clock that is stepped in a run changes nothing of the delays, in its second or over the run",
+  { level: "heavy" },
+  () => {
+    const random = seeded(7);
+    const path: Path = {
+      tag: null,
+      up: () => exponential(random, 50),
+      down: () => exponential(random, 30),
+      offset: (at) => at < 6500 ? 0 : 300_000,
+    };
+    const { stats, truth } = runOf(10, [path]);
+    const { up, down } = truth.get(path)!;
+    const [server] = stats.directions();
+    assertLike(server!.up!, up, "up");
+    assertLike(server!.down!, down, "down");
+    assert(Math.abs(server!.offset!.value - 0.3) < 0.001);
+    const part = stats.total.servers.get(null)!;
+    assertLike(part.up, up, "up of the seconds");
+    assertLike(part.down, down, "down of the seconds");
+  },
+);
 
 test("lines that wait together in a short run are no clock that was stepped", () => {
   const directions = new LoadDirections(ORIGIN, new LoadInterval());

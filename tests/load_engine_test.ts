@@ -18,32 +18,45 @@ async function run(options: LoadOptions & { datagrams?: boolean }, faults: Parti
 }
 
 for (const datagrams of [false, true]) {
-  test(`replies that are dropped, changed or come twice are counted exactly over ${datagrams ? "datagrams" : "streams"}`, async () => {
-    const faults = { drop: 0.03, change: 0.03, duplicate: 0.03, delay: 50, slow: datagrams ? 0.1 : 0 };
-    const { world: { done }, counts } = await run(
-      { rate: 1000, count: 1500, connections: 5, timeout: 300, datagrams },
-      faults,
-    );
-    assert(done.dropped > 20 && done.changed > 20 && done.duplicated > 20);
-    const { lost, corrupt, duplicates, received } = counts;
-    assertEquals([lost, corrupt, duplicates], [done.dropped, done.changed, done.duplicated]);
-    assertEquals(received, 1500 - lost - corrupt);
-  });
+  test(
+    `replies that are dropped, changed or come twice are counted exactly over ${
+      datagrams ? "datagrams" : "streams"
+    }`,
+    { level: "heavy" },
+    async () => {
+      const faults = { drop: 0.03, change: 0.03, duplicate: 0.03, delay: 50, slow: datagrams ? 0.1 : 0 };
+      const { world: { done }, counts } = await run(
+        { rate: 1000, count: 1500, connections: 5, timeout: 300, datagrams },
+        faults,
+      );
+      assert(done.dropped > 20 && done.changed > 20 && done.duplicated > 20);
+      const { lost, corrupt, duplicates, received } = counts;
+      assertEquals([lost, corrupt, duplicates], [done.dropped, done.changed, done.duplicated]);
+      assertEquals(received, 1500 - lost - corrupt);
+    },
+  );
 }
 
-test("a reply to a lost line is late, and those behind it are in their places", async () => {
-  for (const datagrams of [false, true]) {
-    // Each reply takes 0 to 1000 ms, of which 200 are too long for some.
-    const { counts } = await run(
-      { connections: 4, rate: 20, count: 400, timeout: 200, datagrams },
-      { delay: 1000, slow: 0.2 },
-    );
-    assert(counts.lost > 20);
-    // The last ones come when no line waits any more.
-    assert(counts.late >= counts.lost - 10 && counts.late <= counts.lost, `${counts.late} of ${counts.lost}`);
-    assertEquals([counts.received + counts.lost, counts.corrupt], [400, 0]);
-  }
-});
+test(
+  "a reply to a lost line is late, and those behind it are in their places",
+  { level: "heavy" },
+  async () => {
+    for (const datagrams of [false, true]) {
+      // Each reply takes 0 to 1000 ms, of which 200 are too long for some.
+      const { counts } = await run(
+        { connections: 4, rate: 20, count: 400, timeout: 200, datagrams },
+        { delay: 1000, slow: 0.2 },
+      );
+      assert(counts.lost > 20);
+      // The last ones come when no line waits any more.
+      assert(
+        counts.late >= counts.lost - 10 && counts.late <= counts.lost,
+        `${counts.late} of ${counts.lost}`,
+      );
+      assertEquals([counts.received + counts.lost, counts.corrupt], [400, 0]);
+    }
+  },
+);
 
 test("a line is lost when its time-out has passed, and not before", async () => {
   const { intervals } = await run(
@@ -80,7 +93,9 @@ test("lines that a blocked connection does not take within the time-out are unse
   );
 });
 
-test("the lines of a connection that ends go to the others, and fail only if they were written", async () => {
+test("the lines of a connection that ends go to the others, and fail only if they were written", {
+  level: "heavy",
+}, async () => {
   const { counts, errors, sum, world } = await run(
     { connections: 4, rate: 500, duration: 3000, timeout: 1000 },
     { end: 0.01 },

@@ -115,7 +115,7 @@ test("a closed loop's page says that waits are left out, and shows nothing of a 
   assertEquals(layerOf(plotsOf(page)[4]!, "line", "planned"), undefined);
 });
 
-test("the heat map and the histogram count each line that was received once", () => {
+test("the heat map and the histogram count each line that was received once", { level: "heavy" }, () => {
   const second = fc.array(
     fc.tuple(fc.integer({ min: 1, max: 300 }), fc.integer({ min: 1, max: 4_000_000 })),
     {
@@ -147,28 +147,32 @@ test("the heat map and the histogram count each line that was received once", ()
   );
 });
 
-test("lost lines are marked when they were due, and rates are those of each second", () => {
-  const run = runOf(10, (interval, place) => {
-    answer(interval, 100, 200);
-    if (place !== 3 && place !== 4 && place !== 8) return;
-    interval.planned++;
-    interval.sent++;
-    interval.lost++;
-  }, { timeout: 2000 });
-  const page = pageOf(run);
-  for (const title of ["Response over time", "Planned, sent and received rate"]) {
-    assertEquals(layerOf(plotOf(page, title), "spans")!.spans, [[1, 3], [6, 7]]);
-    assertStringIncludes(wordsOf(plotOf(page, title)), "2 spans in which 3 lines were lost,");
-  }
-  const rates = plotOf(page, "Planned, sent and received rate");
-  assertEquals(layerOf(rates, "line", "planned")!.y.slice(2, 6), [100, 101, 101, 100]);
-  assertEquals(layerOf(rates, "line", "received")!.y, Array.from({ length: 11 }, () => 100));
-  const long = pageOf(runOf(700, (interval) => answer(interval, 1, 200)));
-  assertEquals([page, long].map((it) => plotOf(it, "Lines in flight").title), [
-    "Lines in flight as each second ended",
-    "Lines in flight as each 2 s ended",
-  ]);
-});
+test(
+  "lost lines are marked when they were due, and rates are those of each second",
+  { level: "heavy" },
+  () => {
+    const run = runOf(10, (interval, place) => {
+      answer(interval, 100, 200);
+      if (place !== 3 && place !== 4 && place !== 8) return;
+      interval.planned++;
+      interval.sent++;
+      interval.lost++;
+    }, { timeout: 2000 });
+    const page = pageOf(run);
+    for (const title of ["Response over time", "Planned, sent and received rate"]) {
+      assertEquals(layerOf(plotOf(page, title), "spans")!.spans, [[1, 3], [6, 7]]);
+      assertStringIncludes(wordsOf(plotOf(page, title)), "2 spans in which 3 lines were lost,");
+    }
+    const rates = plotOf(page, "Planned, sent and received rate");
+    assertEquals(layerOf(rates, "line", "planned")!.y.slice(2, 6), [100, 101, 101, 100]);
+    assertEquals(layerOf(rates, "line", "received")!.y, Array.from({ length: 11 }, () => 100));
+    const long = pageOf(runOf(700, (interval) => answer(interval, 1, 200)));
+    assertEquals([page, long].map((it) => plotOf(it, "Lines in flight").title), [
+      "Lines in flight as each second ended",
+      "Lines in flight as each 2 s ended",
+    ]);
+  },
+);
 
 test("a second has no percentile for which its lines that never came leave no room", () => {
   const fill = (missing: number, from: number) =>
@@ -438,7 +442,7 @@ test("a search that found no limit of the server's has no rate found, and trials
   assertEquals(layerOf(kneeOf("unconfirmed"), "spans")!.name, "highest rate that passed, unconfirmed");
 });
 
-test("the JSON in a page is the run's", () => {
+test("the JSON in a page is the run's", { level: "heavy" }, () => {
   const run = eventful();
   const whole = written((sink) => new LoadDocument(sink), run);
   assertEquals(pageOf(run).document.json, whole);

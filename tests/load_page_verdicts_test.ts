@@ -22,7 +22,7 @@ function slowDown(interval: LoadInterval, lines = 1000): void {
   interval.server(null).down.record(9000, lines);
 }
 
-test("a generator that was late makes neither a direction nor a steady state", () => {
+test("a generator that was late makes neither a direction nor a steady state", { level: "heavy" }, () => {
   const late: Fill = (interval) => {
     slowDown(interval);
     interval.sendLag.record(488_000, 2000);
@@ -68,7 +68,9 @@ test("a generator that was late makes neither a direction nor a steady state", (
   assertStringIncludes(verdictOf(short, "Steady state"), "plain: not judged: that takes 30 s");
 });
 
-test("a latency's median and p99 come first, with their intervals or what is known instead", () => {
+test("a latency's median and p99 come first, with their intervals or what is known instead", {
+  level: "heavy",
+}, () => {
   const first = (fill: Fill, seconds = 3, start: LoadStart = START) => {
     const run = runOf(seconds, fill, { loop: start.loop });
     const { verdicts: [verdict] } = pageOf(run, start, { ended: "stopped" });

@@ -268,7 +268,7 @@ function block(columns: number, seconds = 4): string[] {
   return text.replaceAll(/\x1b\[\d*[A-K]|\r/g, "").split("\n");
 }
 
-test("the block on a terminal shows how a load goes, on lines that fit", () => {
+test("the block on a terminal shows how a load goes, on lines that fit", { level: "heavy" }, () => {
   assertEquals(block(80), [
     `[${"█".repeat(12)}${" ".repeat(12)}]  2 of 4 s`,
     "planned 1000/s  received 1000/s  p50 0.200 ms  p99 0.903 ms",

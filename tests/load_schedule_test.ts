@@ -64,17 +64,21 @@ for (const plan of PLANS) {
   });
 }
 
-test("one rate is a line each interval, without rounding errors that add up, until the time or the count ends", () => {
-  assertEquals(moments(StagesSchedule.constant(4), 5), [0, 250, 500, 750, 1000]);
-  assertEquals(moments(StagesSchedule.constant(1000, 3)), [0, 1, 2]);
-  assertEquals(moments(StagesSchedule.constant(1000, 3, { count: 2 })), [0, 1]);
-  assertEquals(moments(StagesSchedule.constant(20_000, 60_000)).length, 1_200_000);
-  const third = StagesSchedule.constant(3000, Infinity, { thread: 2_999_999, threads: 3_000_000 });
-  assertEquals(moments(third, 2), [999_999.6666666666, 1_999_999.6666666667]);
-  assertEquals(moments(StagesSchedule.constant(0, 1000)), []);
-  assertEquals(moments(new StagesSchedule([])), []);
-  assertEquals(StagesSchedule.constant(10, 1000, { count: 4 }).planned(900), 4);
-});
+test(
+  "one rate is a line each interval, without rounding errors that add up, until the time or the count ends",
+  { level: "heavy" },
+  () => {
+    assertEquals(moments(StagesSchedule.constant(4), 5), [0, 250, 500, 750, 1000]);
+    assertEquals(moments(StagesSchedule.constant(1000, 3)), [0, 1, 2]);
+    assertEquals(moments(StagesSchedule.constant(1000, 3, { count: 2 })), [0, 1]);
+    assertEquals(moments(StagesSchedule.constant(20_000, 60_000)).length, 1_200_000);
+    const third = StagesSchedule.constant(3000, Infinity, { thread: 2_999_999, threads: 3_000_000 });
+    assertEquals(moments(third, 2), [999_999.6666666666, 1_999_999.6666666667]);
+    assertEquals(moments(StagesSchedule.constant(0, 1000)), []);
+    assertEquals(moments(new StagesSchedule([])), []);
+    assertEquals(StagesSchedule.constant(10, 1000, { count: 4 }).planned(900), 4);
+  },
+);
 
 for (const arrivals of ["uniform", "poisson"] as const) {
   test(`threads share the lines of one ${arrivals} plan, each exactly once`, () => {

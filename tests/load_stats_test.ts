@@ -110,7 +110,9 @@ function randomInterval(from: number): LoadInterval {
   return interval;
 }
 
-test("an interval comes out of another thread as it went in, and can be added to from there on", () => {
+test("an interval comes out of another thread as it went in, and can be added to from there on", {
+  level: "heavy",
+}, () => {
   const intervals = Array.from({ length: 6 }, (_, i) => randomInterval(i * 1000));
   const [direct, encoded] = [new LoadInterval(), new LoadInterval()];
   for (const interval of intervals) {
@@ -131,16 +133,20 @@ test("an interval comes out of another thread as it went in, and can be added to
   assertEquals([one.inFlight, one.to], [inFlight, 1000]);
 });
 
-test("a small text that unfolds to hundreds of megabytes is refused as a histogram", () => {
-  const bytes = Uint8Array.fromBase64(encodeHdr(new Distribution()));
-  const data = deflateSync(new Uint8Array(300 * 1024 ** 2));
-  const bomb = new Uint8Array(8 + data.length);
-  bomb.set(bytes.subarray(0, 4));
-  new DataView(bomb.buffer).setInt32(4, data.length);
-  bomb.set(data, 8);
-  assertThrows(() => decodeSavedHdr(bomb.toBase64()), RangeError);
-  assertThrows(() => decodeSavedHdr(new Uint8Array(20).toBase64()), Error, "no compressed histogram");
-});
+test(
+  "a small text that unfolds to hundreds of megabytes is refused as a histogram",
+  { level: "heavy" },
+  () => {
+    const bytes = Uint8Array.fromBase64(encodeHdr(new Distribution()));
+    const data = deflateSync(new Uint8Array(300 * 1024 ** 2));
+    const bomb = new Uint8Array(8 + data.length);
+    bomb.set(bytes.subarray(0, 4));
+    new DataView(bomb.buffer).setInt32(4, data.length);
+    bomb.set(data, 8);
+    assertThrows(() => decodeSavedHdr(bomb.toBase64()), RangeError);
+    assertThrows(() => decodeSavedHdr(new Uint8Array(20).toBase64()), Error, "no compressed histogram");
+  },
+);
 
 test("a distribution goes through HDR's format with equal counts and percentiles, in nanoseconds", () => {
   const values = new Distribution();
@@ -169,7 +175,9 @@ test("the header of HDR's format has no index offset, and a ratio of 1: librarie
   }
 });
 
-test("a percentile that lost lines leave no room for is beyond the time-out, and above every limit", () => {
+test("a percentile that lost lines leave no room for is beyond the time-out, and above every limit", {
+  level: "heavy",
+}, () => {
   for (
     const [second, beyond] of [
       [{ lost: 10 }, []],
@@ -272,23 +280,27 @@ test("conditions are judged on the counts, and on response in an open loop, serv
   assertEquals([response, send_lag, blocked, loop], [null, null, null, "closed"]);
 });
 
-test("percentiles have intervals from 30 s on, if each fifth of the run has lines enough", () => {
-  assertEquals([50, 90, 95, 99, 99.9].map(linesOfBatch), [6, 36, 72, 368, 3688]);
-  const noisy = (rate: number): Second => ({ planned: rate, response: () => exponential(random, 1000) });
-  const intervals = (seconds: number, rate: number) =>
-    Object.entries(statsOf(seconds, () => noisy(rate)).summary().response!.intervals)
-      .filter(([, it]) => it !== null).map(([name]) => name);
-  assertEquals(intervals(29, 1000), []);
-  assertEquals(intervals(30, 61), ["p50", "p90", "p95"]); // 366 lines a batch
-  assertEquals(intervals(30, 62), ["p50", "p90", "p95", "p99"]);
-  assertEquals(intervals(40, 461), ["p50", "p90", "p95", "p99", "p99_9"]);
-  const { p99, intervals: all } = statsOf(60, () => noisy(1000)).summary().response!;
-  const [lower, upper] = all.p99!;
-  assert(
-    lower < p99! && p99! < upper && upper / lower < 1.3 && upper / lower > 1.005,
-    `${lower} to ${upper}`,
-  );
-});
+test(
+  "percentiles have intervals from 30 s on, if each fifth of the run has lines enough",
+  { level: "heavy" },
+  () => {
+    assertEquals([50, 90, 95, 99, 99.9].map(linesOfBatch), [6, 36, 72, 368, 3688]);
+    const noisy = (rate: number): Second => ({ planned: rate, response: () => exponential(random, 1000) });
+    const intervals = (seconds: number, rate: number) =>
+      Object.entries(statsOf(seconds, () => noisy(rate)).summary().response!.intervals)
+        .filter(([, it]) => it !== null).map(([name]) => name);
+    assertEquals(intervals(29, 1000), []);
+    assertEquals(intervals(30, 61), ["p50", "p90", "p95"]); // 366 lines a batch
+    assertEquals(intervals(30, 62), ["p50", "p90", "p95", "p99"]);
+    assertEquals(intervals(40, 461), ["p50", "p90", "p95", "p99", "p99_9"]);
+    const { p99, intervals: all } = statsOf(60, () => noisy(1000)).summary().response!;
+    const [lower, upper] = all.p99!;
+    assert(
+      lower < p99! && p99! < upper && upper / lower < 1.3 && upper / lower > 1.005,
+      `${lower} to ${upper}`,
+    );
+  },
+);
 
 test("the generator is judged by how late its lines were, or by the processor it used", () => {
   const cases: [verdict: string, second: Second, reason?: string][] = [
@@ -317,7 +329,9 @@ test("the generator is judged by how late its lines were, or by the processor it
   }
 });
 
-test("a run is steady, or its 99th percentile rises, or it is too short or too changeable to tell", () => {
+test("a run is steady, or its 99th percentile rises, or it is too short or too changeable to tell", {
+  level: "heavy",
+}, () => {
   const rising = (index: number): Second => ({ response: () => 1000 * (1 + index / 30) });
   assertEquals(statsOf(30, rising).summary().steady, false);
   assertEquals(statsOf(30, () => ({})).summary().steady, true);

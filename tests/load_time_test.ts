@@ -25,7 +25,9 @@ async function run(
   return { stats, summary: stats.summary(), intervals };
 }
 
-test("a closed loop of so many lines takes until the last reply, and receives all of them in that time", async () => {
+test("a closed loop of so many lines takes until the last reply, and receives all of them in that time", {
+  level: "heavy",
+}, async () => {
   for (const [count, connections] of [[3, 5], [100, 50], [2500, 50]] as const) {
     const { stats, summary } = await run({ count, connections }, { delay: 400, slow: 1 });
     const { duration, rate, service, received } = summary;

@@ -2,7 +2,9 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Log } from "../cli/log.ts";
 import { test } from "./harness.ts";
 
-test("a log whose reader stalls keeps a bounded number of lines, and says how many it dropped", async () => {
+test("a log whose reader stalls keeps a bounded number of lines, and says how many it dropped", {
+  level: "heavy",
+}, async () => {
   const flows = Promise.withResolvers<void>();
   let text = "";
   const sink = {

@@ -258,7 +258,9 @@ function savedIn(html: string): string {
   return json!;
 }
 
-test("the run can be saved from its page, of a long run without its lines, and the page says which", () => {
+test("the run can be saved from its page, of a long run without its lines, and the page says which", {
+  level: "heavy",
+}, () => {
   const short = htmlOf({ lines: 300, tags: ["</script>", "\u2028"] });
   assertStringIncludes(short.html, "is the whole run: tsecho ping --from reads it");
   const { start, events, ended, cut } = readRun(short.json);

@@ -144,7 +144,9 @@ test("a line is broken where lines were lost, and only there", () => {
   assertEquals(line!.y.length, 50 - 5 + 1);
 });
 
-test("a pause in which nothing was sent breaks a line, but no loss among lines that share a bin does", () => {
+test("a pause in which nothing was sent breaks a line, but no loss among lines that share a bin does", {
+  level: "heavy",
+}, () => {
   const stats = newStats(START);
   stats.keepCourse(5);
   for (const event of eventsOf({ lines: 60, isLost: (seq) => seq === 40 })) {
@@ -164,7 +166,7 @@ test("where every other line is lost each reply stands alone", () => {
   assertEquals(line!.y.map((it) => it === null), Array.from({ length: 39 }, (_, i) => i % 2 === 1));
 });
 
-test("a band over time says how long each of its bins is", () => {
+test("a band over time says how long each of its bins is", { level: "heavy" }, () => {
   const names = (lines: number) => {
     const plot = plotsOf(pageOf({ lines })).get("Round trip over time")!;
     return plot.layers.map(({ name }) => name);
@@ -207,51 +209,55 @@ test("a far offset is shown from where it is at the end, so that its bound can b
   band!.low.forEach((low, i) => assert(low! < 1 && band!.high[i]! > -1 && band!.high[i]! - low! < 1));
 });
 
-test("the extremes over time are those of the tables, however many lines share a bin", () => {
-  const world: World = {
-    lines: volume(20_000, 200_000),
-    tags: ["a", "b", undefined],
-    slow: [0, 3000, 0],
-    offsets: [0, 5e6, -7],
-  };
-  const page = pageOf(world);
-  const { summary } = endOf(runOf(world));
-  const plots = plotsOf(page);
-  const largest = (title: string, colour: number) =>
-    Math.max(
-      ...layersOf(plots.get(title)!, "band").filter((it) => it.colour === colour).flatMap(({ high }) =>
-        high as number[]
-      ),
+test(
+  "the extremes over time are those of the tables, however many lines share a bin",
+  { level: "heavy" },
+  () => {
+    const world: World = {
+      lines: volume(20_000, 200_000),
+      tags: ["a", "b", undefined],
+      slow: [0, 3000, 0],
+      offsets: [0, 5e6, -7],
+    };
+    const page = pageOf(world);
+    const { summary } = endOf(runOf(world));
+    const plots = plotsOf(page);
+    const largest = (title: string, colour: number) =>
+      Math.max(
+        ...layersOf(plots.get(title)!, "band").filter((it) => it.colour === colour).flatMap(({ high }) =>
+          high as number[]
+        ),
+      );
+    summary.servers.forEach(({ rtt, up, down }, colour) => {
+      for (
+        const [title, values] of [
+          ["Round trip over time", rtt],
+          ["Upstream delay above its best, over time", up],
+          ["Downstream delay above its best, over time", down],
+        ] as const
+      ) {
+        assertAlmostEquals(largest(title, colour), values!.max * 1000, 2e-4);
+      }
+    });
+    for (const [title, plot] of plots) {
+      const points = plot.layers.reduce((sum, it) => sum + ("x" in it ? it.x.length : 0), 0);
+      assert(points <= 2200, `${title}: ${points} points`);
+    }
+    const percentiles = layersOf(plots.get("Round trip by percentile")!, "line");
+    summary.servers.forEach(({ rtt }, i) => {
+      const { x, y } = percentiles[i]!;
+      assert(rtt!.count * (1 - x.at(-1)!) < 10 ** (1 / 20) + 1e-3, "as far as the replies tell");
+      for (const [quantile, value] of [[0.9, rtt!.p90], [0.99, rtt!.p99], [0.999, rtt!.p99_9]] as const) {
+        assertAlmostEquals(y[x.findIndex((it) => Math.abs(it - quantile) < 1e-6)]!, value! * 1000, 1e-3);
+      }
+    });
+    const counts = layersOf(plots.get("Histogram of round trips")!, "line");
+    assertEquals(
+      counts.map(({ y }) => (y as number[]).reduce((sum, it) => sum + it)),
+      summary.servers.map((it) => it.received),
     );
-  summary.servers.forEach(({ rtt, up, down }, colour) => {
-    for (
-      const [title, values] of [
-        ["Round trip over time", rtt],
-        ["Upstream delay above its best, over time", up],
-        ["Downstream delay above its best, over time", down],
-      ] as const
-    ) {
-      assertAlmostEquals(largest(title, colour), values!.max * 1000, 2e-4);
-    }
-  });
-  for (const [title, plot] of plots) {
-    const points = plot.layers.reduce((sum, it) => sum + ("x" in it ? it.x.length : 0), 0);
-    assert(points <= 2200, `${title}: ${points} points`);
-  }
-  const percentiles = layersOf(plots.get("Round trip by percentile")!, "line");
-  summary.servers.forEach(({ rtt }, i) => {
-    const { x, y } = percentiles[i]!;
-    assert(rtt!.count * (1 - x.at(-1)!) < 10 ** (1 / 20) + 1e-3, "as far as the replies tell");
-    for (const [quantile, value] of [[0.9, rtt!.p90], [0.99, rtt!.p99], [0.999, rtt!.p99_9]] as const) {
-      assertAlmostEquals(y[x.findIndex((it) => Math.abs(it - quantile) < 1e-6)]!, value! * 1000, 1e-3);
-    }
-  });
-  const counts = layersOf(plots.get("Histogram of round trips")!, "line");
-  assertEquals(
-    counts.map(({ y }) => (y as number[]).reduce((sum, it) => sum + it)),
-    summary.servers.map((it) => it.received),
-  );
-});
+  },
+);
 
 test("charts show the servers with the most replies, and the page says so", () => {
   const tags = Array.from({ length: 12 }, (_, i) => `s${String(i).padStart(2, "0")}`);

@@ -98,7 +98,7 @@ test("the figures of a saved run are those of the run", () => {
   );
 });
 
-test("conditions on a saved run are judged as on the run itself", () => {
+test("conditions on a saved run are judged as on the run itself", { level: "heavy" }, () => {
   const run = eventful();
   const { stats } = readLoad(documentOf(run)).end;
   const conditions = [
@@ -116,7 +116,7 @@ test("conditions on a saved run are judged as on the run itself", () => {
   }
 });
 
-test("the page and the text of a saved run are those of the run", () => {
+test("the page and the text of a saved run are those of the run", { level: "heavy" }, () => {
   const run = eventful();
   const saved = readLoad(documentOf(run));
   const end = { ended: null, stats: run.stats, summary: run.stats.summary(), thresholds: [] };
@@ -139,7 +139,9 @@ test("the page and the text of a saved run are those of the run", () => {
   assertEquals(figures(told), figures(text));
 });
 
-test("a run tells 32 servers and 32 reasons apart, and is read back with all of its lines", () => {
+test("a run tells 32 servers and 32 reasons apart, and is read back with all of its lines", {
+  level: "heavy",
+}, () => {
   const run = runOf(40, (interval, place) => {
     for (let i = 0; i < 50; i++) answer(interval, 1, 300, `web-${50 * place + i}`);
     interval.planned++;
@@ -167,7 +169,7 @@ test("a saved search has its trials", () => {
   assertEquals(readLoad(text).end.found, found);
 });
 
-test("a stream is read as the document is, without its seconds too", () => {
+test("a stream is read as the document is, without its seconds too", { level: "heavy" }, () => {
   const run = eventful();
   const document = readLoad(documentOf(run));
   const stream = readLoad(written((sink) => loadStream(sink, true), run));
@@ -185,27 +187,31 @@ test("a stream is read as the document is, without its seconds too", () => {
   ]);
 });
 
-test("of a run that was killed the seconds are told, and what was in flight is pending", () => {
-  const run = eventful();
-  const lines = written((sink) => loadStream(sink, true), run).trimEnd().split("\n");
-  const { start, end, lacks } = readLoad([...lines.slice(0, 31), lines[31]!.slice(0, 100)].join("\n"));
-  const { summary } = end;
-  assertEquals([lacks, start.endpoint, summary.duration], ["end", START.endpoint, 30]);
-  const { planned, sent, dropped, unsent, received, lost, corrupt, pending } = summary;
-  assertEquals([planned, received, lost], [30_000, 29_400, 150]);
-  assertEquals(planned, sent + dropped + unsent);
-  assertEquals(sent, received + lost + corrupt + pending + 300);
-  assertEquals(summary.errors, { "of reasons that were not saved": 300 });
-  assertEquals([summary.service, summary.connect], [null, null]);
-  const { response } = run.stats.summary();
-  assert(Math.abs(summary.response!.p50! - response!.p50!) < 0.01 * response!.p50!);
-  assertEquals(readLoad(again(lines.slice(0, 31).join("\n"))).end.summary.received, 29_400);
-  // Lines that no second has the end of.
-  const short = lines.slice(0, 31).map((it) => it.replace(/"received":980/, '"received":979'));
-  assertEquals(readLoad(short.join("\n")).end.summary.pending, 30);
-});
+test(
+  "of a run that was killed the seconds are told, and what was in flight is pending",
+  { level: "heavy" },
+  () => {
+    const run = eventful();
+    const lines = written((sink) => loadStream(sink, true), run).trimEnd().split("\n");
+    const { start, end, lacks } = readLoad([...lines.slice(0, 31), lines[31]!.slice(0, 100)].join("\n"));
+    const { summary } = end;
+    assertEquals([lacks, start.endpoint, summary.duration], ["end", START.endpoint, 30]);
+    const { planned, sent, dropped, unsent, received, lost, corrupt, pending } = summary;
+    assertEquals([planned, received, lost], [30_000, 29_400, 150]);
+    assertEquals(planned, sent + dropped + unsent);
+    assertEquals(sent, received + lost + corrupt + pending + 300);
+    assertEquals(summary.errors, { "of reasons that were not saved": 300 });
+    assertEquals([summary.service, summary.connect], [null, null]);
+    const { response } = run.stats.summary();
+    assert(Math.abs(summary.response!.p50! - response!.p50!) < 0.01 * response!.p50!);
+    assertEquals(readLoad(again(lines.slice(0, 31).join("\n"))).end.summary.received, 29_400);
+    // Lines that no second has the end of.
+    const short = lines.slice(0, 31).map((it) => it.replace(/"received":980/, '"received":979'));
+    assertEquals(readLoad(short.join("\n")).end.summary.pending, 30);
+  },
+);
 
-test("what is saved from a page compares as the run itself", () => {
+test("what is saved from a page compares as the run itself", { level: "heavy" }, () => {
   const document = documentOf(eventful());
   const { json } = loadPage(START, { ...readLoad(document).end, thresholds: [] }, "tsecho 1").document;
   assertEquals(readComparedRun(json), readComparedRun(document));

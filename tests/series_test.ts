@@ -60,7 +60,7 @@ test("the runs of a series are in the order A B B A, as many of each side", () =
   }
 });
 
-test("a series that is read back has the comparison with which it was saved", () => {
+test("a series that is read back has the comparison with which it was saved", { level: "heavy" }, () => {
   const series = seriesOf();
   const text = saved(series);
   const { before, after, ended } = readSeries(text)!;
@@ -96,7 +96,9 @@ test("a run of a series is what load --json saves of it", () => {
   assertEquals(run, readComparedRun(document));
 });
 
-test("a series that was killed is read up to its last whole run, and a reader says why one ended early", () => {
+test("a series that was killed is read up to its last whole run, and a reader says why one ended early", {
+  level: "heavy",
+}, () => {
   const text = saved(seriesOf());
   const lines = text.split("\n");
   const cut = [...lines.slice(0, 8), lines[8]!.slice(0, 300)].join("\n");

@@ -339,7 +339,9 @@ test("nothing that a peer sends becomes markup", () => {
   assert(readElements(drawn)[0]!.children[0]!.text.includes("</title><script>&amp;\"'\\u202e\\x1b]]>"));
 });
 
-test("a chart of 1,000 bins stays small, and one of 20,000 hardly larger; no peak is lost", () => {
+test("a chart of 1,000 bins stays small, and one of 20,000 hardly larger; no peak is lost", {
+  level: "heavy",
+}, () => {
   for (const [count, most] of [[1000, 25_000], [20_000, 40_000]] as const) {
     const x = Array.from({ length: count }, (_, i) => i);
     // Fixed, but without a pattern.

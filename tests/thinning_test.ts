@@ -6,10 +6,11 @@ import { seededRandom } from "../probe/random.ts";
 import { LoadDirections } from "../stats/load_directions.ts";
 import { LoadInterval } from "../stats/load_interval.ts";
 import { LoadStats } from "../stats/load_stats.ts";
-import { test } from "./harness.ts";
+import { type Options, test } from "./harness.ts";
 
 const ORIGIN = 1.7e15;
 const SLOW_MS = 400;
+const HEAVY: Options = { level: "heavy" };
 
 /**
  * A closed loop of 10 s whose 50 connections are answered together, `perSecond` lines a second. Now and then the server
@@ -69,34 +70,42 @@ function runWith(perSecond: number, stalls: number, depth = 1) {
 const SHOWN = SLOW_MS * 1000 / 2;
 
 for (const [perSecond, depth] of [[11_000, 1], [400_000, 32]] as const) {
-  test(`of ${perSecond} lines/s, a stall that is not in the p99.9 of service is not in that of a direction`, () => {
-    const { stats, server, slow } = runWith(perSecond, 1, depth);
-    assert(slow < 0.0009, `${slow}`);
-    const { service } = stats.total;
-    assert(service.percentile(99.9) < SHOWN);
-    const of = [server.up!, stats.total.servers.get(null)!.up];
-    for (const up of of) assert(up.percentile(99.9) < SHOWN, `p99.9 ${up.percentile(99.9)} µs`);
-    for (const up of of) assert(up.max > SHOWN, "the picked lines have none of the slow ones");
-  });
-
-  test(`of ${perSecond} lines/s, slow lines are in p99 if they are more than 1%, and not if they are less`, () => {
-    // As many lines are slow as there are stalls, 50 each: the shares differ with the rate.
-    const stallsOf = (share: number) => Math.round(share * perSecond * 10 / (50 * depth) / (1 - share));
-    for (const [share, isShown] of [[0.0075, false], [0.0125, true]] as const) {
-      const { stats, server, slow } = runWith(perSecond, stallsOf(share), depth);
-      assert(Math.abs(slow - share) < 0.001, `${slow}`);
+  test(
+    `of ${perSecond} lines/s, a stall that is not in the p99.9 of service is not in that of a direction`,
+    HEAVY,
+    () => {
+      const { stats, server, slow } = runWith(perSecond, 1, depth);
+      assert(slow < 0.0009, `${slow}`);
       const { service } = stats.total;
-      assertEquals(service.percentile(99) > SHOWN, isShown);
-      for (const up of [server.up!, stats.total.servers.get(null)!.up]) {
-        assertEquals(up.percentile(99) > SHOWN, isShown, `p99 ${up.percentile(99)} µs with ${slow} slow`);
-        const told = up.countAbove(SHOWN) / up.count;
-        assert(Math.abs(told - slow) < 0.0015, `${told} are slow, of ${slow}`);
+      assert(service.percentile(99.9) < SHOWN);
+      const of = [server.up!, stats.total.servers.get(null)!.up];
+      for (const up of of) assert(up.percentile(99.9) < SHOWN, `p99.9 ${up.percentile(99.9)} µs`);
+      for (const up of of) assert(up.max > SHOWN, "the picked lines have none of the slow ones");
+    },
+  );
+
+  test(
+    `of ${perSecond} lines/s, slow lines are in p99 if they are more than 1%, and not if they are less`,
+    HEAVY,
+    () => {
+      // As many lines are slow as there are stalls, 50 each: the shares differ with the rate.
+      const stallsOf = (share: number) => Math.round(share * perSecond * 10 / (50 * depth) / (1 - share));
+      for (const [share, isShown] of [[0.0075, false], [0.0125, true]] as const) {
+        const { stats, server, slow } = runWith(perSecond, stallsOf(share), depth);
+        assert(Math.abs(slow - share) < 0.001, `${slow}`);
+        const { service } = stats.total;
+        assertEquals(service.percentile(99) > SHOWN, isShown);
+        for (const up of [server.up!, stats.total.servers.get(null)!.up]) {
+          assertEquals(up.percentile(99) > SHOWN, isShown, `p99 ${up.percentile(99)} µs with ${slow} slow`);
+          const told = up.countAbove(SHOWN) / up.count;
+          assert(Math.abs(told - slow) < 0.0015, `${told} are slow, of ${slow}`);
+        }
       }
-    }
-  });
+    },
+  );
 }
 
-test("the lines that are picked stand for all lines, and are no more however many these are", () => {
+test("the lines that are picked stand for all lines, and are no more however many these are", HEAVY, () => {
   for (const [perSecond, depth] of [[3000, 1], [40_000, 1], [2_000_000, 256]] as const) {
     const { stats, server, samples } = runWith(perSecond, 0, depth);
     const { received } = stats.total;

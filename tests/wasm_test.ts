@@ -78,7 +78,9 @@ test(
   },
 );
 
-test("every length of line up to five registers is stamped with every length of prefix up to a long tag's", () => {
+test("every length of line up to five registers is stamped with every length of prefix up to a long tag's", {
+  level: "heavy",
+}, () => {
   for (let length = 0; length <= 80; length++) {
     const bytes = Uint8Array.from([...Array(length).fill(120), 10, ...Array(length).fill(121), 10, 122]);
     for (let prefixLength = 0; prefixLength <= 96; prefixLength++) {
@@ -217,7 +219,9 @@ test("replies are verified in groups that share a prefix, as the reference does"
   releaseSlot(slot);
 });
 
-test("one changed byte is found wherever it stands in a line of any length up to nine registers", () => {
+test("one changed byte is found wherever it stands in a line of any length up to nine registers", {
+  level: "heavy",
+}, () => {
   for (let length = 0; length <= 144; length++) {
     const sent = Uint8Array.from([...Array(length).fill(120), 10, 120, 10]);
     for (let at = 0; at < sent.length; at++) {
@@ -230,31 +234,35 @@ test("one changed byte is found wherever it stands in a line of any length up to
   }
 });
 
-test("slots never overlap, are used again, and when they run out others take their place", () => {
-  for (const [size, most] of [[SMALL_SLOT, 20_000], [LARGE_SLOT, 1000]] as const) {
-    const slots = Array.from({ length: most }, () => acquireSlot(size));
-    const kernelMemory = slots[0]!.buffer;
-    const inside = slots.filter((slot) => slot.buffer === kernelMemory);
-    assert(inside.length < most, "they do run out");
-    const addresses = inside.map((slot) => slot.byteOffset).sort((a, b) => a - b);
-    addresses.forEach((address, i) => assert(i === 0 || address - addresses[i - 1]! >= size));
-    // The kernel answers now too, from and into other memory.
-    const text = new TextEncoder().encode("a\nb\n");
-    slots.at(-1)!.set(text);
-    // Of the large ones a part is for replies alone.
-    const held = Array.from(
-      { length: size === LARGE_SLOT ? most : 0 },
-      () => stampLines(text, 0, text.length, text.subarray(0, 1), 10),
-    );
-    const replies = stampLines(slots.at(-1)!, 0, text.length, text.subarray(0, 1), 10);
-    assertEquals(new TextDecoder().decode(replies), "aa\nab\n");
-    if (size === LARGE_SLOT) assert(replies.buffer !== kernelMemory);
-    releaseSlot(replies);
-    held.forEach(releaseSlot);
-    slots.forEach(releaseSlot);
-    if (size === LARGE_SLOT) assertEquals(slots.at(-1)!.length, 0, "what is no slot is given back at once");
-    const again = Array.from({ length: inside.length }, () => acquireSlot(size));
-    assert(again.every((slot) => slot.buffer === kernelMemory));
-    again.forEach(releaseSlot);
-  }
-});
+test(
+  "slots never overlap, are used again, and when they run out others take their place",
+  { level: "heavy" },
+  () => {
+    for (const [size, most] of [[SMALL_SLOT, 20_000], [LARGE_SLOT, 1000]] as const) {
+      const slots = Array.from({ length: most }, () => acquireSlot(size));
+      const kernelMemory = slots[0]!.buffer;
+      const inside = slots.filter((slot) => slot.buffer === kernelMemory);
+      assert(inside.length < most, "they do run out");
+      const addresses = inside.map((slot) => slot.byteOffset).sort((a, b) => a - b);
+      addresses.forEach((address, i) => assert(i === 0 || address - addresses[i - 1]! >= size));
+      // The kernel answers now too, from and into other memory.
+      const text = new TextEncoder().encode("a\nb\n");
+      slots.at(-1)!.set(text);
+      // Of the large ones a part is for replies alone.
+      const held = Array.from(
+        { length: size === LARGE_SLOT ? most : 0 },
+        () => stampLines(text, 0, text.length, text.subarray(0, 1), 10),
+      );
+      const replies = stampLines(slots.at(-1)!, 0, text.length, text.subarray(0, 1), 10);
+      assertEquals(new TextDecoder().decode(replies), "aa\nab\n");
+      if (size === LARGE_SLOT) assert(replies.buffer !== kernelMemory);
+      releaseSlot(replies);
+      held.forEach(releaseSlot);
+      slots.forEach(releaseSlot);
+      if (size === LARGE_SLOT) assertEquals(slots.at(-1)!.length, 0, "what is no slot is given back at once");
+      const again = Array.from({ length: inside.length }, () => acquireSlot(size));
+      assert(again.every((slot) => slot.buffer === kernelMemory));
+      again.forEach(releaseSlot);
+    }
+  },
+);
