@@ -34,6 +34,8 @@ export class ClosedLoop implements LoadLoop {
   /** Lines that wait for their moment, the next first. */
   readonly #later: Later[] = [];
   #latest = -Infinity;
+  /** Outlets with lines that are not yet written. */
+  #handed: Outlet[] = [];
   /** Ends what waits; undefined when nothing is to be sent. */
   #sending: AbortController | undefined;
   #wake = () => {};
@@ -88,10 +90,24 @@ export class ClosedLoop implements LoadLoop {
     }
     if (lines > 0) {
       outlet.outgoing.hand(now, now, lines);
-      outlet.flush();
+      if (this.#handed.push(outlet) === 1) queueMicrotask(this.#flush);
     }
     if (this.#left === 0) this.#sending?.abort();
   }
+
+  /**
+   * Writes when all that was read in this turn of the event loop has been taken. Between two writes is too little time
+   * then for a server to fall asleep, and to wake it would be the sender's work.
+   */
+  readonly #flush = (): void => {
+    const outlets = this.#handed;
+    this.#handed = [];
+    const isOver = this.#clock.now() >= this.#recorder.until;
+    for (const outlet of outlets) {
+      if (isOver) this.onUnwritten(outlet.outgoing.takeBack());
+      else outlet.flush();
+    }
+  };
 
   #sendAfter(millis: number, outlet: Outlet, lines: number): void {
     const { maxRate } = this.#plan;
