@@ -1,5 +1,6 @@
 /** What the objects of a saved load have to hold. */
 import { LOAD_PERCENTILES } from "../stats/load_summary.ts";
+import { MAX_TRIALS } from "../stats/load_trial.ts";
 import { LOAD_COUNTS } from "../stats/metrics.ts";
 import { MAX_REASONS } from "../stats/reason_counts.ts";
 import { MAX_TAGS } from "../stats/server_stats.ts";
@@ -97,7 +98,7 @@ const DURATIONS = maybe(record({
   beyond: list(oneOf(...PERCENTILES)),
 }));
 
-const GENERATOR = record({ verdict: oneOf("ok", "strained", "limited"), reasons: list(TEXT) });
+const GENERATOR = record({ verdict: oneOf("ok", "strained", "limited"), reasons: list(TEXT, MAX_REASONS) });
 
 export const START: Check = record({
   ...{ endpoint: TEXT, loop: oneOf("open", "closed"), reconnect: FLAG },
@@ -127,7 +128,7 @@ const TRIAL = record({
     purpose: oneOf("search", "confirm"),
     passed: FLAG,
     cut_short: FLAG,
-    reasons: list(TEXT),
+    reasons: list(TEXT, MAX_REASONS),
   },
   ...{ value: maybe(ANY), duration: AMOUNT, generator: GENERATOR },
   ...fields(["planned", "sent", "received", "lost", "dropped"], COUNT),
@@ -151,5 +152,5 @@ export const END: Check = record({
     outcome: oneOf("found", "at least", "none", "unconfirmed", "interrupted"),
     rate: maybe(AMOUNT),
   })),
-  trials: list(TRIAL),
+  trials: list(TRIAL, MAX_TRIALS),
 });

@@ -9,6 +9,9 @@ import { nanos, seconds } from "./units.ts";
 /** The least share of the planned lines that a trial must have sent. */
 const SENT_SHARE = 0.99;
 
+/** A search makes some hundred trials at most: of more, a saved run is not load's. */
+export const MAX_TRIALS = 1000;
+
 /** One trial, under the names that docs/json.md promises. */
 export interface LoadTrial {
   /** Lines a second that were planned. */

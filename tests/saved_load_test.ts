@@ -253,6 +253,14 @@ test("a text that is no saved load is refused in words", () => {
       (run) => run.seconds[1].servers = Array.from({ length: 34 }, () => run.seconds[1].servers[0]),
       `a second's "servers" has 34 entries, and a run has 33 at most`,
     ],
+    [
+      (run) => run.end.trials = Array.from({ length: 1001 }, () => ({})),
+      `the end's "trials" has 1001 entries, and a run has 1000 at most`,
+    ],
+    [
+      (run) => run.end.generator.reasons = Array.from({ length: 33 }, () => "busy"),
+      `the end's "generator"'s "reasons" has 33 entries, and a run has 32 at most`,
+    ],
     [(run) => run.end.trials = null, `the end's "trials" is no list`],
     [(run) => run.seconds[1].planned = null, `a second's "planned" is no number`],
     [(run) => run.seconds[1].servers = {}, `a second's "servers" is no list`],
