@@ -42,7 +42,7 @@ export function comparisonPage(report: ComparisonReport, version: string): Page 
     },
     {
       heading: "The comparison's JSON",
-      parts: textParts(["What is saved here is what --json of compare writes."]),
+      parts: [{ kind: "saved", text: "What is saved here is what --json of compare writes." }],
     },
   ];
   return {

@@ -104,19 +104,20 @@ function sectionsOf(start: LoadStart, end: LoadEnd, merged: number | undefined):
         ...tables(serverTable(summary)),
       ],
     },
-    { heading: "The run's JSON", parts: [{ kind: "text", text: savedText(merged, course) }] },
+    { heading: "The run's JSON", parts: [savedPart(merged, course)] },
   ];
 }
 
 /** @param merged how many entries of the course make one of the saved JSON; undefined if there is none. */
-function savedText(merged: number | undefined, { step, stepMillis }: Course): string {
-  if (merged === undefined) return "It is too large for this page; --json saves it.";
+function savedPart(merged: number | undefined, { step, stepMillis }: Course): Part {
+  if (merged === undefined) return { kind: "text", text: "It is too large for this page; --json saves it." };
   const read = "What is saved from this page can be read by tsecho load --from and by tsecho compare.";
-  return merged === 1
+  const text = merged === 1
     ? read
     : `${read} To keep the page small, each entry of its "seconds" is of ${
       durationText(merged * stepMillis)
     }; --json saves one for each ${step}.`;
+  return { kind: "saved", text };
 }
 
 function tables(...some: (Table | undefined)[]): Part[] {

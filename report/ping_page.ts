@@ -120,7 +120,7 @@ export function pingPage(start: Start, end: End, { json, whole }: PageRun, versi
     { heading: "Connections", parts: plotParts(plots?.connections()) },
     { heading: "Servers", parts: summary.servers.length > 0 ? [tablePart(serverTable(summary))] : [] },
     { heading: "Lines", parts: [tablePart(countTable(summary))] },
-    { heading: "The run's JSON", parts: texts([saved]) },
+    { heading: "The run's JSON", parts: [{ kind: "saved", text: saved }] },
   ];
   return {
     title: `tsecho ping ${start.endpoint}`,

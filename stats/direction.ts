@@ -5,6 +5,11 @@ import type { Block } from "./time_blocks.ts";
 export const CLAIM_REPLIES = 50;
 /** How often a claim may be made where there is nothing to claim, if stretches are independent. */
 const FALSE_CLAIMS = 0.0005;
+/** A direction carries the delay if it has this many times the other's ... */
+const CARRIES = 3;
+/** ... and more of it by this many µs, and by this share of the shortest round trip. */
+const CARRIES_MICROS = 100;
+const CARRIES_SHARE = 0.1;
 /** A stretch counts for a direction whose average delay is this many times the other's ... */
 const CLEARLY = 2;
 /** ... and larger by this many µs, and by this share of the shortest round trip. */
@@ -15,6 +20,14 @@ const LENGTHS = 1.5;
 /** The most stretches of which all must agree where they may not be independent, and of how many blocks at least. */
 const WHOLE = 25;
 const WHOLE_BLOCKS = 64;
+
+/** The direction that clearly has more of the delay; null if neither does. @param shortest round trip; all in µs. */
+export function clearlyLarger(up: number, down: number, shortest: number): "up" | "down" | null {
+  const [more, less] = [Math.max(up, down), Math.min(up, down)];
+  const least = Math.max(CARRIES_MICROS, CARRIES_SHARE * shortest);
+  if (more < CARRIES * less || more - less < least) return null;
+  return up > down ? "up" : "down";
+}
 
 /**
  * Whether a direction has more of the delay than the other in nearly all stretches of a run that are independent, or in

@@ -3,7 +3,7 @@ import { type ReplyEvent, STAMP_STEPS, type StampFormat } from "./events.ts";
 import { CLIENT_STEP, CLOCK_LAG } from "./feasible_lines.ts";
 import type { ClientClock } from "./client_clock.ts";
 import { ServerCourse } from "./course.ts";
-import { CLAIM_REPLIES, isConsistent, STRETCH_MICROS, STRETCH_SHARE } from "./direction.ts";
+import { CLAIM_REPLIES, clearlyLarger, isConsistent, STRETCH_MICROS, STRETCH_SHARE } from "./direction.ts";
 import type { Delays } from "./segment.ts";
 import { type ClockEstimate, ServerClock } from "./server_clock.ts";
 import { aheadOf, durations, type Estimate, estimated, type ServerSummary } from "./summary.ts";
@@ -22,11 +22,6 @@ export function tagToKeep(
   return kept.has(tag) || kept.size < MAX_TAGS ? tag : OTHER_TAGS;
 }
 
-/** A direction carries the delay if its p90 is this many times the other's ... */
-const CLEARLY = 3;
-/** ... and larger by this many µs, and by this share of the shortest round trip. */
-const CLEARLY_MICROS = 100;
-const CLEARLY_SHARE = 0.1;
 /** A line was held up here if that took longer than this, in µs, and than this share of its round trip. */
 const BUSY_MICROS = 100;
 const BUSY_SHARE = 0.1;
@@ -178,8 +173,5 @@ export class ServerStats {
 /** The direction whose delays are clearly larger, if one's are: of the lines that this machine did not hold up. */
 function leaning({ calm: { up, down } }: Delays, shortest: number): "up" | "down" | null {
   if (!up.hasPercentile(90)) return null;
-  const [u, d] = [up.percentile(90), down.percentile(90)];
-  const [more, less] = [Math.max(u, d), Math.min(u, d)];
-  const clear = more >= CLEARLY * less && more - less >= Math.max(CLEARLY_MICROS, CLEARLY_SHARE * shortest);
-  return clear ? (u > d ? "up" : "down") : null;
+  return clearlyLarger(up.percentile(90), down.percentile(90), shortest);
 }

@@ -233,15 +233,27 @@ test("percentiles of the received lines are named so, with how many never came",
   assert(!whole.note!.includes("no reply"), whole.description);
 });
 
-test("what is of all lines has no colour of a second server", () => {
-  const page = pageOf(runOf(3, (interval) => {
-    for (const tag of ["web-1", "web-2", "web-3"]) answer(interval, 500, 200, tag);
-  }));
-  for (const plot of plotsOf(page)) {
-    if (/stream delay/.test(plot.title)) continue;
-    const colours = plot.layers.flatMap((it) => it.kind === "heat" ? [] : [it.colour]);
-    assert(colours.every((it) => it <= 0 || it > 4), `${plot.title}: ${colours}`);
-  }
+test("what is of all lines has no colour of a server, and no two servers have one", () => {
+  const tags = Array.from({ length: 8 }, (_, i) => `web-${i}`);
+  const limited = { ...TRIAL, generator: { verdict: "limited" as const, reasons: [] } };
+  const found: LoadFound = {
+    ...{ outcome: "found", rate: 1000 },
+    trials: [TRIAL, { ...TRIAL, passed: false }, { ...limited, passed: false }],
+  };
+  const run = runOf(3, (interval) => {
+    for (const tag of tags) answer(interval, 500, 200, tag);
+    interval.lost += 2000;
+    interval.dropped += 3000;
+  });
+  const page = pageOf(run, { ...START, find: "p99<5ms" }, { found });
+  const coloursOf = (plots: Plot[]) =>
+    new Set(plots.flatMap(({ layers }) => layers).flatMap((it) => it.kind === "heat" ? [] : [it.colour]));
+  const isOfServers = ({ title }: Plot) => /stream delay/.test(title);
+  const own = coloursOf(plotsOf(page).filter(isOfServers));
+  const others = coloursOf(plotsOf(page).filter((it) => !isOfServers(it)));
+  assertEquals(own.size, 8);
+  // Dashed ones are of the same eight hues.
+  assertEquals([...own].map((it) => it % 8).filter((it) => others.has(it)), []);
 });
 
 test("percentiles that lines without a reply leave no room for have no empty chart", () => {
@@ -387,10 +399,10 @@ test("each server's delays have its own colour, upstream and downstream on one s
   assertEquals([up.y.min, up.y.max], [down.y.min, down.y.max]);
   for (const plot of [up, down]) {
     assertEquals(plot.layers.map((it) => [it.name, "colour" in it && it.colour]), [
-      ["web-1, p50 to p99", 0],
-      ["web-1, p99", 0],
-      ["web-2, p50 to p99", 1],
-      ["web-2, p99", 1],
+      ["web-1, p50 to p99", 1],
+      ["web-1, p99", 1],
+      ["web-2, p50 to p99", 2],
+      ["web-2, p99", 2],
     ]);
   }
   assertEquals(Math.round(Math.max(...layerOf(up, "line", "web-2, p99")!.y.map((it) => it!))), 9);

@@ -47,7 +47,7 @@ test("a generator that was late makes neither a direction nor a steady state", {
     verdictOf(ok, "Generator"),
     "good: ok: the figures are those of the path and the server",
   );
-  assertStringIncludes(verdictOf(ok, "Direction"), "plain: downstream has most of the delay");
+  assertStringIncludes(verdictOf(ok, "Direction"), "bad: downstream has most of the delay");
   assertEquals(verdictOf(ok, "Steady state"), "good: p99 neither rose nor fell");
   const few = (fill: Fill) =>
     pageOf(runOf(40, (interval, place) => {
@@ -179,9 +179,20 @@ test("the verdicts tell losses, and which direction has the delay of each server
     [
       ["Loss", "bad", `${20 * 40} of ${1000 * 40} lines had no valid reply in time`],
       ["Direction, web-1", "plain", "neither direction has clearly more of the delay"],
-      ["Direction, web-2", "plain", "upstream has most of the delay"],
+      ["Direction, web-2", "bad", "upstream has most of the delay"],
     ],
   );
+  const upBy = (micros: number) =>
+    verdictOf(
+      pageOf(runOf(3, (interval) => {
+        answer(interval, 1000, 200);
+        interval.server(null).up.record(micros, 1000);
+      })),
+      "Direction",
+    ).replace(/:[^:]*$/, "");
+  // As ping says it: many times more, and more than a little.
+  assertEquals(upBy(90), "plain: neither direction has clearly more of the delay");
+  assertEquals(upBy(900), "bad: upstream has most of the delay");
   const quiet = pageOf(runOf(3, (interval) => answer(interval, 1000, 200)));
   assertEquals(quiet.verdicts.find((it) => it.topic === "Loss")?.tone, "good");
 });

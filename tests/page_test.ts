@@ -2,7 +2,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { renderPage } from "../report/page/document.ts";
 import { markup } from "../report/page/markup.ts";
 import { amountText, rangeText, reading, snapped } from "../report/page/browser/values.ts";
-import type { Layer, Plot, Value } from "../report/page/model.ts";
+import type { Layer, Page, Plot, Value } from "../report/page/model.ts";
 import { SCRIPT } from "../report/page/script.ts";
 import { STYLE } from "../report/page/style.ts";
 import { test } from "./harness.ts";
@@ -42,6 +42,19 @@ test("a chart has a heading that names it, and its note; the JSON is saved under
   const compared = renderPage({ ...page, document: { ...page.document, of: "comparison" } });
   assertStringIncludes(compared, "Save this comparison as JSON");
   assert(!compared.includes("this run"));
+});
+
+test("what a page says of its JSON is true with scripts and without, and of none", () => {
+  const page = samplePage();
+  const sections: Page["sections"] = [{ heading: "JSON", parts: [{ kind: "saved", text: "Saved is all." }] }];
+  const html = renderPage({ ...page, sections });
+  const without = html.replaceAll(/<p class="scripted" hidden>.*?<\/p>/gs, "");
+  assertStringIncludes(html, '<p class="scripted" hidden>Saved is all.</p>');
+  assertEquals(without.match(/[^>]*(?:be saved|Saved is|Save this)[^<]*/g), [
+    "Scripts are blocked: it cannot be saved from this page. --json saves it.",
+  ]);
+  const none = renderPage({ ...page, sections: [], document: { ...page.document, json: "" } });
+  assert(!/Save this|be saved/.test(none.replaceAll(/<script[^]*?<\/script>/g, "")));
 });
 
 test("the cursor goes to the nearest point and says which it is, but beside time", () => {

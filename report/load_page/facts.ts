@@ -1,4 +1,5 @@
 /** What was measured, and what was found, in words. */
+import { clearlyLarger } from "../../stats/direction.ts";
 import type { LoadServer, LoadSummary } from "../../stats/load_summary.ts";
 import type { LoadFound } from "../../stats/load_trial.ts";
 import { LOAD_METRICS } from "../../stats/metrics.ts";
@@ -84,7 +85,7 @@ export function verdictsOf(
   }
   say("Steady state", ...steadyVerdict(start, summary));
   for (const server of servers) {
-    say(directionTopic(server, servers), ...directionVerdict(server, generator.verdict === "limited"));
+    say(directionTopic(server, servers), ...directionVerdict(server, summary));
   }
   return verdicts;
 }
@@ -183,25 +184,21 @@ function directionTopic({ tag }: LoadServer, servers: LoadServer[]): string {
   return servers.length > 1 ? `Direction, ${tag ?? "without a tag"}` : "Direction";
 }
 
-/** How many times the one direction's delay must be the other's to be told as the larger. */
-const CLEARLY = 2;
-
 /** Which direction has the delay of a server's lines. */
 function directionVerdict(
   { up, down, unsteady }: LoadServer,
-  isLimited: boolean,
+  { generator, service }: LoadSummary,
 ): [tone: Tone, text: string] {
   if (up === null || down === null) {
     return ["plain", "unknown: the stamps do not tell the directions apart"];
   }
-  if (isLimited) return ["unsure", `${TOO_LATE}, and what it reads late looks like downstream delay`];
+  if (generator.verdict === "limited") {
+    return ["unsure", `${TOO_LATE}, and what it reads late looks like downstream delay`];
+  }
   const name = up.p99 === null || down.p99 === null ? "max" : "p99";
   const delays = { up: up[name]!, down: down[name]! };
-  const larger = delays.up > CLEARLY * delays.down
-    ? "up"
-    : delays.down > CLEARLY * delays.up
-    ? "down"
-    : undefined;
-  const told = larger === undefined ? noLargerDirection(name, delays) : largerDirection(larger, name, delays);
-  return ["plain", unsteady === null ? told : `${told}; these ${unsteadyText([unsteady])}`];
+  const larger = clearlyLarger(1e6 * delays.up, 1e6 * delays.down, 1e6 * (service?.min ?? 0));
+  const told = larger === null ? noLargerDirection(name, delays) : largerDirection(larger, name, delays);
+  if (unsteady !== null) return ["unsure", `${told}; these ${unsteadyText([unsteady])}`];
+  return [larger === null ? "plain" : "bad", told];
 }

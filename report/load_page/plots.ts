@@ -12,8 +12,9 @@ import { type Course, type HeatMap, MAX_DRAWN_SERVERS, type Spread } from "./cou
 import { nameOf } from "./tables.ts";
 import { durationText } from "../../time/duration.ts";
 
-/** Colours of what belongs to no server: no two servers are to be taken for two percentiles, though one is for one. */
+/** Colours of what belongs to no server, and of the servers: none is to be taken for a percentile or a rate. */
 const COLOURS = { first: 0, second: -2, third: 7, failed: 5, losses: -1 };
+const SERVER_COLOURS = [1, 2, 3, 6, 4, 9, 10, 11];
 /** From how many connections on there is something to see. */
 const MIN_CONNECTS = 10;
 /** The most bars of the histogram. */
@@ -193,7 +194,7 @@ export function directionsOverTime(course: Course): Plot[] {
     x: timeAxis(course),
     y: { label: "delay above the best", quantity: "duration", min: 0, max: highest || 1 },
     layers: known.flatMap((server) => {
-      const colour = servers.indexOf(server);
+      const colour = SERVER_COLOURS[servers.indexOf(server)]!;
       const name = servers.length === 1 && server.tag === null ? "" : `${nameOf(server)}, `;
       const values = server[direction];
       const between: Layer = {

@@ -6,8 +6,8 @@ import { foundLine } from "../load_text.ts";
 import type { Layer, Plot, Quantity } from "../page/model.ts";
 import { metricText } from "./tables.ts";
 
-/** Colours of the palette: of trials that passed, the limit, the rate found, and trials that tell nothing. */
-const [KEPT, LIMIT, FOUND, LIMITED] = [0, 1, 2, 7];
+/** Colours of trials that passed, the limit, the rate found, and trials that tell nothing: none is a server's. */
+const [KEPT, LIMIT, FOUND, LIMITED] = [0, -2, 5, 7];
 const BROKEN = -1;
 /** What the rate of a search is. */
 const RATES: Record<LoadFound["outcome"], string> = {

@@ -8,7 +8,6 @@ import { drawPlot } from "./svg/plot.ts";
 
 /** A page as one HTML file, which asks for nothing from anywhere. */
 export function renderPage(page: Page): string {
-  const saved = page.document.of ?? "run";
   const policy = [
     "default-src 'none'",
     `script-src '${hashOf(SCRIPT)}'`,
@@ -36,8 +35,8 @@ ${renderSections(page)}
 </main>
 <footer>
 <p class="scripted" hidden>Charts: drag to zoom, double-click or Escape to reset; with the keyboard, arrows move the cursor, + and − zoom. Click a name to hide it.</p>
-<p class="scripted" hidden><button type="button" id="save">Save this ${saved} as JSON</button></p>
-<noscript><p>Scripts are blocked: charts are pictures, and the ${saved}'s JSON cannot be saved from here.</p></noscript>
+${renderSaving(page)}
+<noscript><p>Scripts are blocked: charts are pictures.</p></noscript>
 </footer>
 <script type="application/json" id="run" data-name="${markup(page.document.name)}">${
     escapeData(page.document.json)
@@ -112,12 +111,25 @@ function renderVerdicts({ verdicts }: Page): string {
   return `<ul class="verdicts">\n${shown.join("\n")}\n</ul>`;
 }
 
+/** What saves the page's JSON, if it has any. */
+function renderSaving({ document: { json, of = "run" } }: Page): string {
+  if (json === "") return "";
+  return `<p class="scripted" hidden><button type="button" id="save">Save this ${of} as JSON</button></p>`;
+}
+
+/** What a page says of its JSON where it cannot be saved. */
+const NOT_SAVED = "Scripts are blocked: it cannot be saved from this page. --json saves it.";
+
 function renderSections({ sections }: Page): string {
   let charts = 0;
   const renderPart = (part: Part): string => {
     switch (part.kind) {
       case "text":
         return `<p>${markup(part.text)}</p>`;
+      case "saved":
+        return `<p class="scripted" hidden>${
+          markup(part.text)
+        }</p>\n<noscript><p>${NOT_SAVED}</p></noscript>`;
       case "table":
         return renderTable(part.table);
       case "plot":

@@ -8,7 +8,7 @@ export interface Page {
   facts: Fact[];
   verdicts: PageVerdict[];
   sections: Section[];
-  /** The JSON that can be saved from the page, under which name, and what it is of: by default of a run. */
+  /** The JSON that can be saved from the page, empty for none; under which name, and of what: by default of a run. */
   document: { name: string; json: string; of?: "run" | "comparison" };
 }
 
@@ -32,6 +32,8 @@ export interface Section {
 
 export type Part =
   | { kind: "text"; text: string }
+  /** What is said of the JSON where it can be saved: without scripts the page says instead that it cannot be. */
+  | { kind: "saved"; text: string }
   | { kind: "table"; table: Table }
   | { kind: "plot"; plot: Plot };
 
