@@ -20,6 +20,7 @@ import {
   histogram,
   inFlightOverTime,
   latencyOverTime,
+  lossesOverTime,
   ratesOverTime,
   sendLagOverTime,
 } from "./load_page/plots.ts";
@@ -65,11 +66,19 @@ export function loadPage(start: LoadStart, end: LoadEnd, version: string): Page 
   };
 }
 
+/** What stands for the charts over time where they would have a point. */
+const MOMENT: Part = {
+  kind: "text",
+  text:
+    "Charts over time have a point for each second, and this run has one second: its figures are those of the whole run.",
+};
+
 /** @param merged how many entries of the run make one of the saved JSON; undefined if there is none. */
 function sectionsOf(start: LoadStart, end: LoadEnd, merged: number | undefined): Section[] {
   const { stats, summary, thresholds, found } = end;
   const timeout = start.timeout * 1000;
   const course = new Course(stats);
+  const overTime = (...some: Plot[][]) => course.isMoment ? [] : plots(...some.flat());
   return [
     {
       heading: "Search",
@@ -81,26 +90,26 @@ function sectionsOf(start: LoadStart, end: LoadEnd, merged: number | undefined):
       heading: "Latency",
       parts: [
         ...tables(headlineTable(summary, timeout)),
-        ...plots(
-          ...latencyOverTime(start, end, course),
-          ...byPercentile(start, end),
-          ...heatMap(start, end, course),
-          ...histogram(start, end),
-        ),
+        ...course.isMoment ? [MOMENT] : [],
+        ...overTime(latencyOverTime(start, end, course)),
+        ...plots(...byPercentile(start, end)),
+        ...overTime(heatMap(start, end, course)),
+        ...plots(...histogram(start, end)),
         ...tables(durationTable(summary, timeout)),
       ],
     },
     {
       heading: "Lines",
       parts: [
-        ...plots(...ratesOverTime(start, end, course), ...inFlightOverTime(course)),
+        ...overTime(ratesOverTime(start, end, course), lossesOverTime(course), inFlightOverTime(course)),
         ...tables(countTable(summary), reasonTable(summary), thresholdTable(thresholds)),
       ],
     },
     {
       heading: "Where lines wait",
       parts: [
-        ...plots(...directionsOverTime(course), ...sendLagOverTime(end, course), ...connects(start, end)),
+        ...overTime(directionsOverTime(course), sendLagOverTime(end, course)),
+        ...plots(...connects(start, end)),
         ...tables(serverTable(summary)),
       ],
     },

@@ -147,6 +147,11 @@ export class Course {
     return `each ${this.step}${isTailDrawn ? " and of what came after the plan's end" : ""}`;
   }
 
+  /** Whether there is nothing to draw over time but one point. */
+  get isMoment(): boolean {
+    return this.received.length === 1 && countOf(this.headline.max) < 2;
+  }
+
   /** When the plan ended, in seconds. */
   get planEnd(): number {
     return this.to[this.received.length - 1] ?? 0;

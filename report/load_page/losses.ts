@@ -1,4 +1,4 @@
-/** When a load's lines had no right reply, as marks and as lines a second. */
+/** When a load's lines had no right reply: as lines a second, and as spans in which that is more than single lines. */
 import type { LoadInterval } from "../../stats/load_interval.ts";
 import { sumOf } from "../../stats/reason_counts.ts";
 
@@ -6,6 +6,21 @@ import { sumOf } from "../../stats/reason_counts.ts";
 export interface Steps {
   x: number[];
   y: number[];
+}
+
+/**
+ * From this share of its lines on, an entry is marked: it has an outage, or one of a few servers has, and not the loss of
+ * single lines that a network may always have.
+ */
+const MARKED_SHARE = 0.2;
+
+/** An entry of the course. */
+interface Entry {
+  from: number;
+  to: number;
+  received: number;
+  /** Of what came after the plan's end: the lines that failed then. */
+  failedLater: number | undefined;
 }
 
 /** Lines without a right reply. Times are in seconds since the measured part began. */
@@ -17,7 +32,8 @@ export class Losses {
   /** Lines a second that failed, were dropped or were answered wrongly, in the plan's time. */
   readonly failed: Steps = { x: [], y: [] };
   readonly #timeout: number;
-  readonly #marks: [from: number, to: number][] = [];
+  readonly #entries: Entry[] = [];
+  #spans: [from: number, to: number][] | undefined;
 
   /** @param timeout in seconds. */
   constructor(timeout: number) {
@@ -26,15 +42,14 @@ export class Losses {
 
   /** Adds what an interval tells. @param planEnd when the plan ended, as far as it has. */
   add(interval: LoadInterval, planEnd: number): void {
-    const { lost, unsent, dropped, corrupt, errors, tail } = interval;
+    const { received, lost, unsent, dropped, corrupt, errors, tail } = interval;
     const [from, to] = [interval.from / 1000, interval.to / 1000];
     const failed = dropped + corrupt + sumOf(errors);
-    if (failed > 0) this.#marks.push([from, to]);
+    this.#entries.push({ from, to, received, failedLater: tail ? failed : undefined });
     if (!tail) step(this.failed, from, to, failed);
     // That a line is lost is known when its time-out has passed.
     const due = (moment: number) => Math.min(planEnd, Math.max(0, moment - this.#timeout));
     const overdue = lost + unsent;
-    if (overdue > 0) this.#marks.push([due(from), due(to)]);
     step(this.overdue, due(from), due(to), overdue);
     this.lines += failed + overdue;
   }
@@ -44,15 +59,18 @@ export class Losses {
     return [this.overdue, this.failed].reduce((sum, it) => sum + linesIn(it, from, to), 0);
   }
 
-  /** Times in which there were any, those that touch in one. */
-  spans(): [from: number, to: number][] {
-    const spans: [from: number, to: number][] = [];
-    for (const [from, to] of this.#marks.toSorted((a, b) => a[0] - b[0])) {
-      const last = spans.at(-1);
-      if (last !== undefined && from <= last[1]) last[1] = Math.max(last[1], to);
-      else spans.push([from, to]);
+  /** Times in which many lines had no right reply, those that touch in one. To be asked for at the end. */
+  spans(): readonly [from: number, to: number][] {
+    if (this.#spans !== undefined) return this.#spans;
+    this.#spans = [];
+    for (const { from, to, received, failedLater } of this.#entries) {
+      const lines = failedLater ?? this.linesIn(from, to);
+      if (lines === 0 || lines < MARKED_SHARE * (lines + received)) continue;
+      const last = this.#spans.at(-1);
+      if (last !== undefined && from <= last[1]) last[1] = to;
+      else this.#spans.push([from, to]);
     }
-    return spans;
+    return this.#spans;
   }
 }
 

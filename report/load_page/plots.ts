@@ -74,8 +74,25 @@ export function ratesOverTime(start: LoadStart, { summary }: LoadEnd, course: Co
         y: [...course[name], course[name].at(-1)!],
         steps: true,
       })),
-      ...lossLines(course),
     ],
+  }];
+}
+
+/** Lines a second that had no right reply. */
+export function lossesOverTime(course: Course): Plot[] {
+  const layers = lossLines(course);
+  if (layers.length === 0) return [];
+  const highest = layers.map(({ name, x, y }) => {
+    const [most, at] = maximumOf(y, x);
+    return `${name}: at most ${perSecond(most)} lines/s, at ${at.toFixed(1)} s`;
+  });
+  return [{
+    title: "Lines lost, failed or not sent over time",
+    note: `Of the plan's time alone. ${badText(course)}`,
+    description: `${highest.join("; ")}.`,
+    x: timeAxis(course),
+    y: { label: "lines a second", quantity: "rate", min: 0 },
+    layers: [...badLayers(course), ...layers],
   }];
 }
 
@@ -335,7 +352,7 @@ function columnText({ tail, planEnd, end }: Course, { xEdges: [from = 0, to = 0]
 }
 
 /** Lines a second that had no right reply, those that there were. */
-function lossLines({ losses: { overdue, failed } }: Course): Layer[] {
+function lossLines({ losses: { overdue, failed } }: Course): LineLayer[] {
   const lines: LineLayer[] = [
     { ...line("lost, when due", COLOURS.losses, overdue.x, overdue.y), steps: true },
     { ...line("failed or dropped", COLOURS.failed, failed.x, failed.y), steps: true },
@@ -346,16 +363,21 @@ function lossLines({ losses: { overdue, failed } }: Course): Layer[] {
 function badLayers({ losses }: Course): Layer[] {
   const spans = losses.spans();
   if (spans.length === 0) return [];
-  return [{ kind: "spans", name: "lines lost, failed or not sent", colour: COLOURS.losses, spans }];
+  const name = "a fifth of the lines or more lost, failed or not sent";
+  return [{ kind: "spans", name, colour: COLOURS.losses, spans: [...spans] }];
 }
 
 function badText({ losses }: Course): string {
+  if (losses.lines === 0) return "Every line was sent, and none was lost or failed.";
   const { length } = losses.spans();
-  if (length === 0) return "Every line was sent, and none was lost or failed.";
   const lines = losses.lines === 1 ? "1 line was" : `${losses.lines} lines were`;
-  return `Marked: ${counted(length, "span")} in which ${lines} lost, failed or not sent.${
-    losses.overdue.y.some((it) => it > 0)
-      ? " A lost one is marked when it was due, not when its time-out passed."
-      : ""
-  }`;
+  const marked = length === 0
+    ? "at no time a fifth of those that were due"
+    : `${counted(length, "span")}, in which it was a fifth of the lines or more, ${
+      length === 1 ? "is" : "are"
+    } marked`;
+  const when = losses.overdue.y.some((it) => it > 0)
+    ? " A lost one counts when it was due, not when its time-out passed."
+    : "";
+  return `${lines} lost, failed or not sent; ${marked}.${when}`;
 }
