@@ -15,8 +15,8 @@ export interface Outlet {
 /** A path for lines that is open, whatever it runs over. */
 export interface LoadConnection extends Outlet {
   readonly lines: PendingLines;
-  /** Resolves when nothing is read any more. */
-  readonly ended: Promise<void>;
+  /** Takes replies, from when its owner knows it; resolves when nothing is read any more. To be called once. */
+  read(): Promise<void>;
   /** Closes it; {@linkcode ConnectionEvents.onEnd} is not called any more. */
   close(): void;
 }

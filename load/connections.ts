@@ -131,7 +131,7 @@ export class Connections implements Outlets, ConnectionEvents {
   async #connect(index: number, isFirst: boolean): Promise<void> {
     try {
       const { connection, times } = await this.#make(this.#linesOf(index), this, this.#closed.signal);
-      this.#working.add(connection.ended);
+      this.#working.add(connection.read());
       this.#apply(index, { type: "connected", connection });
       if (this.#places[index]!.phase !== "open") return connection.close();
       this.#placeOf.set(connection, index);

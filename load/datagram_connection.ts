@@ -10,7 +10,6 @@ import type { PendingLines } from "./pending_lines.ts";
 /** A socket whose datagrams are lines. What is lost on the way is lost when its time-out has passed. */
 export class DatagramConnection implements LoadConnection {
   readonly lines: PendingLines;
-  readonly ended: Promise<void>;
   readonly #peer: DatagramPeer;
   readonly #clock: Clock;
   readonly #events: ConnectionEvents;
@@ -23,7 +22,6 @@ export class DatagramConnection implements LoadConnection {
     this.lines = lines;
     this.#clock = clock;
     this.#events = events;
-    this.ended = this.#read();
   }
 
   get isOpen(): boolean {
@@ -56,7 +54,7 @@ export class DatagramConnection implements LoadConnection {
     this.#isWriting = false;
   }
 
-  async #read(): Promise<void> {
+  async read(): Promise<void> {
     try {
       while (this.isOpen) {
         const reply = await this.#peer.receive();

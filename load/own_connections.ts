@@ -80,7 +80,7 @@ export class OwnConnections implements Outlets, Outlet, ConnectionEvents {
   async openAll(signal: AbortSignal): Promise<void> {
     const { connection } = await this.#make(this.#newLines(), this, signal);
     connection.close();
-    await connection.ended;
+    await connection.read();
   }
 
   flush(): void {
@@ -143,7 +143,7 @@ export class OwnConnections implements Outlets, Outlet, ConnectionEvents {
     this.#exchanges.set(lines, exchange);
     try {
       const { connection, times } = await this.#make(lines, this, exchange.attempt.signal);
-      this.#working.add(connection.ended);
+      this.#working.add(connection.read());
       if (!this.#exchanges.has(lines)) return connection.close();
       exchange.connection = connection;
       if (times !== undefined) {

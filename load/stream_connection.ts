@@ -13,8 +13,6 @@ const NOTHING = new Uint8Array();
 /** A stream that lines are sent over. */
 export class StreamConnection implements LoadConnection {
   readonly lines: PendingLines;
-  /** Resolves when nothing is read any more. */
-  readonly ended: Promise<void>;
   readonly #stream: Stream;
   readonly #clock: Clock;
   readonly #events: ConnectionEvents;
@@ -25,13 +23,15 @@ export class StreamConnection implements LoadConnection {
   /** Bytes of a reply that is not whole, at the buffer's beginning. */
   #held = 0;
 
-  /** @param lines those of this connection, of which none is written. */
+  /**
+   * @param stream whose reads give 0 or null at the end.
+   * @param lines those of this connection, of which none is written.
+   */
   constructor(stream: Stream, lines: PendingLines, clock: Clock, events: ConnectionEvents) {
     this.#stream = stream;
     this.lines = lines;
     this.#clock = clock;
     this.#events = events;
-    this.ended = this.#read();
   }
 
   get outgoing(): OutgoingLines {
@@ -79,12 +79,12 @@ export class StreamConnection implements LoadConnection {
     return this.#state.phase === "open";
   }
 
-  async #read(): Promise<void> {
+  async read(): Promise<void> {
     const stream = this.#stream;
     try {
       while (this.isOpen) {
         const n = await stream.read(this.#held === 0 ? this.#buffer : this.#buffer.subarray(this.#held));
-        if (n === null) this.#end("connection closed");
+        if (!n) this.#end("connection closed");
         else if (this.isOpen) this.#onBytes(n);
       }
     } catch (error) {

@@ -7,8 +7,10 @@ import { LineQueue } from "../load/line_queue.ts";
 import { OutgoingLines } from "../load/outgoing_lines.ts";
 import { OwnConnections } from "../load/own_connections.ts";
 import { PendingLines } from "../load/pending_lines.ts";
+import { StreamConnection } from "../load/stream_connection.ts";
 import { Recorder } from "../load/recorder.ts";
 import { LineRing } from "../protocol.ts";
+import type { Stream } from "../net/stream.ts";
 import { LoadInterval } from "../stats/load_interval.ts";
 import { test } from "./harness.ts";
 import { settlePromises, VirtualClock } from "./virtual_clock.ts";
@@ -17,7 +19,6 @@ import { settlePromises, VirtualClock } from "./virtual_clock.ts";
 class FakeConnection implements LoadConnection {
   isOpen = true;
   readonly #ended = Promise.withResolvers<void>();
-  readonly ended = this.#ended.promise;
 
   constructor(
     readonly lines: PendingLines,
@@ -27,6 +28,10 @@ class FakeConnection implements LoadConnection {
 
   get outgoing(): OutgoingLines {
     return this.lines.outgoing;
+  }
+
+  read(): Promise<void> {
+    return this.#ended.promise;
   }
 
   flush(): void {
@@ -279,6 +284,27 @@ test("lines are dealt to the open connections in turn, and those that ended are 
   for (const it of w.made) it.end();
   await connections.close();
   w.ring.close();
+});
+
+test("a connection whose end is there before it is made counts as one that ended", async () => {
+  const w = world();
+  const ended: Stream = {
+    read: () => Promise.resolve(0),
+    write: (bytes) => Promise.resolve(bytes.length),
+    closeWrite: () => Promise.resolve(),
+    close() {},
+  };
+  w.make = async (lines, events) => {
+    const connection = new StreamConnection(ended, lines, w.clock, events);
+    await settlePromises(); // as long as it may take to hand the connection on
+    return { connection, times: { connectMs: 1 } };
+  };
+  const connections = connectionsOf(w, 1);
+  await connections.openAll(never);
+  await settlePromises();
+  assertEquals(connections.open, 0);
+  assertEquals(Object.fromEntries(w.first.connectErrors), { "connection closed": 1 });
+  await connections.close();
 });
 
 test("without its first connection a load does not begin, without another one it does, and that is tried again", async () => {
