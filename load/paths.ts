@@ -1,4 +1,5 @@
 import { dialDatagrams, type DialOptions, dialStream } from "../net/dial.ts";
+import { leanStream } from "../net/lean_stream.ts";
 import { transportOf } from "../net/transports.ts";
 import type { Clock } from "../time/timers.ts";
 import type { MakeConnection } from "./connection.ts";
@@ -28,7 +29,7 @@ export function pathsTo(options: DialOptions, clock: Clock): Paths {
     async make(lines, events, signal) {
       const { stream, connectMs, handshakeMs } = await dialStream(options, signal);
       const times = { connectMs, ...(handshakeMs !== undefined && { handshakeMs }) };
-      return { connection: new StreamConnection(stream, lines, clock, events), times };
+      return { connection: new StreamConnection(leanStream(stream), lines, clock, events), times };
     },
   };
 }

@@ -1,6 +1,7 @@
 import { cpuUsage } from "node:process";
 import { setImmediate } from "node:timers";
-import { closeQuietly } from "../net/stream.ts";
+import { leanStream } from "../net/lean_stream.ts";
+import { closeQuietly, type Stream } from "../net/stream.ts";
 import { type Clock, systemClock } from "../time/timers.ts";
 
 /** A clock that can also wait for a moment better than timers do. */
@@ -99,7 +100,7 @@ async function openPair(): Promise<SocketPair | undefined> {
     const address = { transport: "unix", path: `${folder}/pair.sock` } as const;
     using listener = Deno.listen(address);
     const near = await Deno.connect(address); // the backlog holds it
-    return pairOf(near, await listener.accept());
+    return pairOf(leanStream(near), leanStream(await listener.accept()));
   } catch {
     return undefined; // no room for a temporary file: it goes without
   } finally {
@@ -107,7 +108,7 @@ async function openPair(): Promise<SocketPair | undefined> {
   }
 }
 
-function pairOf(near: Deno.Conn, far: Deno.Conn): SocketPair {
+function pairOf(near: Stream, far: Stream): SocketPair {
   const byte = new Uint8Array(1);
   const taken = new Uint8Array(2); // after a read that fills its buffer the runtime asks for more, in vain
   return {
