@@ -234,6 +234,16 @@ test("one changed byte is found wherever it stands in a line of any length up to
   }
 });
 
+test("no part of a message on a Unix socket is copied into a large slot a few bytes further into its page", () => {
+  const slot = acquireSlot(LARGE_SLOT);
+  // Linux sends up to 3,776 bytes apart, and what follows in whole pages.
+  for (let apart = 0; apart <= 3776; apart++) {
+    const intoPage = (slot.byteOffset + apart) % 4096;
+    assert(intoPage === 0 || intoPage > 31, `${apart} bytes lead to ${intoPage}`);
+  }
+  releaseSlot(slot);
+});
+
 test(
   "slots never overlap, are used again, and when they run out others take their place",
   { level: "heavy" },
