@@ -130,13 +130,24 @@ test("ping --clocks-synced reports one-way delays with what they may be off by",
 
 test("ping says during how many lines its own machine was busy, as when it is stopped, and claims nothing of them", async () => {
   await using server = await ServerProcess.start();
-  await using relay = new DelayingRelay(server.port, { up: () => 0, down: () => 300 });
+  const answered = Promise.withResolvers<void>();
+  const stopped = Promise.withResolvers<void>();
+  let replies = 0;
+  const down = async () => {
+    if (++replies === 2) {
+      answered.resolve();
+      await stopped.promise;
+    }
+    return 300;
+  };
+  await using relay = new DelayingRelay(server.port, { up: () => 0, down });
   await using folder = await Folder.make();
   const file = folder.file("run.json");
   const args = ["ping", `127.0.0.1:${relay.port}`, "-i", "0", "-c", "4", "--json", file];
   await using ping = new Running([...TSECHO, ...args]);
-  await ping.stdout.until(/seq=1 /); // the second line is on its way now
+  await within(answered.promise, "the second line to be answered");
   ping.kill("SIGSTOP");
+  stopped.resolve();
   await new Promise((resolve) => setTimeout(resolve, 1000)); // longer than its reply takes
   ping.kill("SIGCONT");
   assertEquals(await ping.code(), 0);
@@ -144,7 +155,7 @@ test("ping says during how many lines its own machine was busy, as when it is st
     ping.stdout.text,
     /^this machine was too busy to time (?:1 line; .* without it|\d lines; .* without them)$/m,
   );
-  const { replies, end } = JSON.parse(await Deno.readTextFile(file));
-  const [held] = replies.filter((it: { busy?: number }) => (it.busy ?? 0) > 0.5);
-  assertEquals([held?.seq, end.servers[0].carries], [2, null]);
+  const run = JSON.parse(await Deno.readTextFile(file));
+  const [held] = run.replies.filter((it: { busy?: number }) => (it.busy ?? 0) > 0.5);
+  assertEquals([held?.seq, run.end.servers[0].carries], [2, null]);
 });

@@ -32,17 +32,23 @@ export interface Kept {
   down: number;
 }
 
+/** How long what comes now is held on the way up and on the way down, in ms. */
+interface Delays {
+  up: () => number;
+  down: () => number | Promise<number>;
+}
+
 /** Passes lines to a server on this machine and replies back, and keeps each back for so many milliseconds. */
 export class DelayingRelay implements AsyncDisposable {
   /** By the line's number. */
   readonly kept = new Map<number, Kept>();
   readonly #listener: Deno.TcpListener;
   readonly #target: number;
-  readonly #delay: { up: () => number; down: () => number };
+  readonly #delay: Delays;
   readonly #serving: Promise<void>;
 
   /** @param port where to listen; 0 for a free port. */
-  constructor(target: number, delay: { up: () => number; down: () => number }, port = 0) {
+  constructor(target: number, delay: Delays, port = 0) {
     this.#listener = Deno.listen({ hostname: "127.0.0.1", port });
     this.#target = target;
     this.#delay = delay;
@@ -75,7 +81,7 @@ export class DelayingRelay implements AsyncDisposable {
     for (let n; (n = await from.read(buffer).catch(() => null)) !== null;) {
       const text = decoder.decode(buffer.subarray(0, n));
       const came = performance.now();
-      const delay = this.#delay[direction]();
+      const delay = await this.#delay[direction]();
       if (delay > 0) await new Promise((resolve) => setTimeout(resolve, delay));
       const kept = (performance.now() - came) / 1000;
       for (const line of text.trimEnd().split("\n")) {
