@@ -61,8 +61,12 @@ test("load --against loads two endpoints in the order A B B A, and compares what
   assertEquals([again.code, withoutRuns(again.stdout)], [0, comparisonIn(stdout)]);
   const piped = await tsecho(["compare", "-", "--json", "-"], await Deno.readTextFile(file));
   assertEquals(JSON.parse(piped.stdout), (await read(file)).comparison);
+});
 
-  const quiet = await tsecho([...args, "-q", before]);
+test("load --against is quiet with -q but for the comparison", { level: "slow" }, async () => {
+  await using server = await ServerProcess.start();
+  const endpoint = server.url("tcp");
+  const quiet = await tsecho(["load", ...SHORT, "--against", endpoint, "--repeat", "2", "-q", endpoint]);
   assertMatch(quiet.stdout, /^LOAD .*\nagainst .*\n\nCOMPARE (?:.*\n)+\nrun /); // the rows that were not printed
 });
 

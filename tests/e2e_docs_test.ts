@@ -188,7 +188,7 @@ function inOneOfThree(test: () => Promise<void>): () => Promise<void> {
 /** Documents whose transcripts have a test of their own, by the command. */
 const OTHERWISE = /--reconnect|^for |-c 200|--find|load .*(?:-s 32|-R 600)|tsecho compare|--against/;
 
-e2e("a document's transcript is what its commands print", async () => {
+e2e("a document's transcript is what its commands print", { level: "slow" }, async () => {
   let shown = 0;
   for (const document of DOCUMENTS) {
     await using reader = await Reader.start();

@@ -133,13 +133,18 @@ test(
   },
 );
 
+const THREADS = { connections: 5, threads: 2, warmup: 100 };
+
 test("threads share the lines and connections of one run, and what they count is exact", async () => {
   await using server = await ServerProcess.start(["tcp://127.0.0.1:0", "--tag", "web-1"]);
-  const shared = { connections: 5, threads: 2, warmup: 100 };
-  const closed = await total(server.url("tcp"), { ...shared, depth: 3, count: 1001 });
+  const closed = await total(server.url("tcp"), { ...THREADS, depth: 3, count: 1001 });
   assertEquals([closed.sum.received, faultsOf(closed.sum)], [1001, NO_FAULTS]);
   assertEquals(closed.run.summary().servers.map((it) => [it.tag, it.connections]), [["web-1", 5]]);
-  const open = load(server.url("tcp"), { ...shared, rate: 101, duration: 2000 });
+});
+
+test("threads share a plan, and lines with connections of their own", { level: "slow" }, async () => {
+  await using server = await ServerProcess.start();
+  const open = load(server.url("tcp"), { ...THREADS, rate: 101, duration: 2000 });
   const seconds: LoadInterval[] = [];
   for await (const it of open) if (!it.tail) seconds.push(it);
   assertEquals(seconds.map(({ from, to, planned }) => [from, to, planned]), [[0, 1000, 101], [
@@ -150,7 +155,7 @@ test("threads share the lines and connections of one run, and what they count is
   const { received, response, servers } = open.summary();
   assertEquals([received, response!.count, servers[0]!.received], [202, 202, 202]);
   assert(response!.min > 0, "all threads have one clock");
-  const own = await total(server.url("tcp"), { ...shared, reconnect: true, count: 21 });
+  const own = await total(server.url("tcp"), { ...THREADS, reconnect: true, count: 21 });
   assertEquals([own.sum.received, own.sum.connect.count], [21, 21]);
 });
 

@@ -115,6 +115,16 @@ test("load --from tells a saved run again, judges it, and saves it", async () =>
   const broken = await tsecho(["load", "--from", json, "--fail-if", "p99>1ns", "--fail-if", "lost>0"]);
   assertEquals(broken.code, 3);
   assertMatch(broken.stderr, /^tsecho: Threshold broken: p99>1ns: it is \d+\.\d{3} ms\n$/);
+});
+
+test("load --from fails where a condition cannot be told, or a file is not to be used", {
+  level: "slow",
+}, async () => {
+  await using server = await ServerProcess.start();
+  await using folder = await Folder.make();
+  const [json, copy] = [folder.file("run.json"), folder.file("copy.json")];
+  await tsecho(["load", ...SHORT, "--json", json, `127.0.0.1:${server.port}`]);
+  await Deno.copyFile(json, copy);
   const untold = ["load", "--from", json, "--fail-if", "p99.999>1s"];
   assertEquals((await tsecho(untold)).code, 3);
   assertEquals((await tsecho([...untold, "--lenient"])).code, 0);

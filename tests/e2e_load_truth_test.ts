@@ -120,17 +120,21 @@ test("no line is uncounted when the server dies and another takes its place", { 
   }
 });
 
-test("no line is uncounted when a server drains, and then refuses to the end", async () => {
-  await using server = await ServerProcess.start(["--drain-timeout", "300ms"]);
-  // Ends when each connection was refused more than once: between that lines were due.
-  const args = ["-R", "200", "-c", "10", "-t", "600", "--warmup", "0", "--abort-if", "connect_errors>20"];
-  await using run = await LoadRun.start([...args, `127.0.0.1:${server.port}`]);
-  await run.seconds(1);
-  assertEquals(await server.stop(), 0);
-  const { end } = await run.saved(3);
-  const told = JSON.stringify(end);
-  assert(end.received > 0 && end.errors["not connected"]! > 0 && refusals(end) > 10, told);
-});
+test(
+  "no line is uncounted when a server drains, and then refuses to the end",
+  { level: "slow" },
+  async () => {
+    await using server = await ServerProcess.start(["--drain-timeout", "300ms"]);
+    // Ends when each connection was refused more than once: between that lines were due.
+    const args = ["-R", "200", "-c", "10", "-t", "600", "--warmup", "0", "--abort-if", "connect_errors>20"];
+    await using run = await LoadRun.start([...args, `127.0.0.1:${server.port}`]);
+    await run.seconds(1);
+    assertEquals(await server.stop(), 0);
+    const { end } = await run.saved(3);
+    const told = JSON.stringify(end);
+    assert(end.received > 0 && end.errors["not connected"]! > 0 && refusals(end) > 10, told);
+  },
+);
 
 test("no line is uncounted when each connection is reset again and again", { level: "slow" }, async () => {
   for (const loop of [["-R", "500"], ["--depth", "8", "--think", "10ms"]]) {

@@ -20,12 +20,13 @@ export const E2E: readonly Need[] = ["env", "net", "read", "run", "write"].map((
  * | --------- | --------------------------------------------- | ----------- | ------ | ----------- | ----------- | ------------- |
  * | `"quick"` | the default                                   | yes         | yes    |             |             | yes           |
  * | `"heavy"` | what computes for long                        |             | yes    |             |             |               |
- * | `"slow"`  | more cases of what a quick test shows         |             |        | yes         |             | yes           |
+ * | `"slow"`  | more cases of what a quick test shows         |             |        | yes         |             | some          |
  * | `"sized"` | what more lines or cases prove better         |             | yes    |             | larger      | yes           |
  * | `"large"` | likewise, where few of them take long as well |             |        |             | larger      | yes           |
  * | `"long"`  | what takes a machine for long                 |             |        |             | larger      |               |
  *
- * Of these `test-unit` has the tests without processes and sockets, `test-binary` those with them. Plain `deno test` has
+ * Of these `test-unit` has the tests without processes and sockets, `test-binary` those with them; it takes the slow ones
+ * of the files that its command names, where a binary may differ from the sources. Plain `deno test` has
  * what `test` has.
  */
 export type Level = "quick" | "heavy" | "slow" | "sized" | "large" | "long";
@@ -71,7 +72,7 @@ const LEVELS: readonly Level[] = LONG || SLOW
   : UNIT
   ? ["quick"]
   : environment("TSECHO_BIN") !== undefined
-  ? ["quick", "slow", "sized", "large"]
+  ? ["quick", "sized", "large"]
   : ["quick", "heavy", "sized"];
 const path = environment("PATH")?.split(":") ?? [];
 
