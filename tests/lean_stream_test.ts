@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { leanStream } from "../net/lean_stream.ts";
 import { closeQuietly, type Stream } from "../net/stream.ts";
-import { test } from "./harness.ts";
+import { type Options, test } from "./harness.ts";
 
 /** The two ends of a connection over loopback. */
 async function pair(): Promise<{ near: Deno.TcpConn; far: Deno.TcpConn; [Symbol.dispose](): void }> {
@@ -14,26 +14,31 @@ async function pair(): Promise<{ near: Deno.TcpConn; far: Deno.TcpConn; [Symbol.
   return { near, far, [Symbol.dispose]: () => [near, far].forEach(closeQuietly) };
 }
 
+const NET: Options = { needs: ["--allow-net"] };
 const BYTES = new TextEncoder().encode("hello\n");
 
-test("a lean stream reads, writes and half-closes as its connection does, and gives 0 at the end", async () => {
-  using ends = await pair();
-  const lean = leanStream(ends.near);
-  assert(lean !== ends.near, "this Deno makes connections in another way");
-  const buffer = new Uint8Array(100);
-  assertEquals(await lean.write(BYTES), BYTES.length);
-  assertEquals(await ends.far.read(buffer), BYTES.length);
-  const reading = lean.read(buffer.subarray(10));
-  await ends.far.write(BYTES);
-  assertEquals(await reading, BYTES.length);
-  assertEquals(buffer.subarray(10, 10 + BYTES.length), BYTES);
-  await lean.closeWrite();
-  assertEquals(await ends.far.read(buffer), null);
-  await ends.far.closeWrite();
-  assertEquals(await lean.read(buffer), 0);
-});
+test(
+  "a lean stream reads, writes and half-closes as its connection does, and gives 0 at the end",
+  NET,
+  async () => {
+    using ends = await pair();
+    const lean = leanStream(ends.near);
+    assert(lean !== ends.near, "this Deno makes connections in another way");
+    const buffer = new Uint8Array(100);
+    assertEquals(await lean.write(BYTES), BYTES.length);
+    assertEquals(await ends.far.read(buffer), BYTES.length);
+    const reading = lean.read(buffer.subarray(10));
+    await ends.far.write(BYTES);
+    assertEquals(await reading, BYTES.length);
+    assertEquals(buffer.subarray(10, 10 + BYTES.length), BYTES);
+    await lean.closeWrite();
+    assertEquals(await ends.far.read(buffer), null);
+    await ends.far.closeWrite();
+    assertEquals(await lean.read(buffer), 0);
+  },
+);
 
-test("a lean stream that is closed here fails as its connection does", async () => {
+test("a lean stream that is closed here fails as its connection does", NET, async () => {
   using ends = await pair();
   const lean = leanStream(ends.near);
   const buffer = new Uint8Array(100);
