@@ -22,15 +22,37 @@ const operations = findOperations();
  */
 export function leanStream(stream: Stream): Stream {
   if (operations === undefined) return stream;
-  const { read, write, internalRidSymbol } = operations;
-  const resource = (stream as unknown as Record<symbol, unknown>)[internalRidSymbol];
+  const resource = (stream as unknown as Record<symbol, unknown>)[operations.internalRidSymbol];
   if (typeof resource !== "number") return stream;
-  return {
-    read: (buffer) => read(resource, buffer),
-    write: (bytes) => write(resource, bytes),
-    closeWrite: () => stream.closeWrite(),
-    close: () => stream.close(),
-  };
+  return new LeanStream(stream, resource, operations);
+}
+
+class LeanStream implements Stream {
+  readonly #stream: Stream;
+  readonly #resource: number;
+  readonly #operations: Operations;
+
+  constructor(stream: Stream, resource: number, operations: Operations) {
+    this.#stream = stream;
+    this.#resource = resource;
+    this.#operations = operations;
+  }
+
+  read(buffer: Uint8Array): Promise<number> {
+    return this.#operations.read(this.#resource, buffer);
+  }
+
+  write(bytes: Uint8Array): Promise<number> {
+    return this.#operations.write(this.#resource, bytes);
+  }
+
+  closeWrite(): Promise<void> {
+    return this.#stream.closeWrite();
+  }
+
+  close(): void {
+    this.#stream.close();
+  }
 }
 
 function findOperations(): Operations | undefined {

@@ -2,6 +2,7 @@
 import type { Duplex } from "node:stream";
 import { setImmediate } from "node:timers";
 import type { TLSSocket } from "node:tls";
+import { leanStream } from "./lean_stream.ts";
 import { closeQuietly, type Stream } from "./stream.ts";
 import type { ServerHandle } from "./tls_handle.ts";
 import { NativeRecords } from "./tls_native.ts";
@@ -50,7 +51,7 @@ export class TlsStream implements Stream {
     tls: ((wire: Duplex) => TLSSocket) | ServerHandle,
     onClose: (closing: Promise<void>) => void = () => {},
   ) {
-    this.#raw = raw;
+    this.#raw = raw = leanStream(raw);
     this.#onClose = onClose;
     const onFailure = (error: Error) => this.#fail(error);
     try {
@@ -83,7 +84,7 @@ export class TlsStream implements Stream {
         if (this.#failure !== undefined) throw this.#failure;
         if (records.secured) break;
         const n = await this.#raw.read(this.#buffer);
-        if (n === null) throw new Deno.errors.UnexpectedEof("the peer closed the connection");
+        if (!n) throw new Deno.errors.UnexpectedEof("the peer closed the connection");
         this.#decrypt(n);
       }
     } catch (error) {
@@ -113,7 +114,7 @@ export class TlsStream implements Stream {
         if (this.#failure !== undefined) throw this.#failure;
         // A failure is reported a turn late, when the next read may already be waiting.
         const n = await Promise.race([this.#raw.read(this.#buffer), failed]);
-        if (n === null) {
+        if (!n) {
           await new Promise((resolve) => setImmediate(resolve)); // a failure over the last bytes is reported now
           throw this.#failure ?? new Deno.errors.UnexpectedEof("the peer closed the connection");
         }
@@ -137,7 +138,7 @@ export class TlsStream implements Stream {
       if (this.#failure !== undefined) throw this.#failure;
       if (this.#records.ended) return null;
       const n = await this.#raw.read(this.#buffer);
-      if (n === null) throw new Deno.errors.UnexpectedEof("no close_notify");
+      if (!n) throw new Deno.errors.UnexpectedEof("no close_notify");
       const filled = this.#decrypt(n, buffer);
       if (filled > 0) return filled;
     }

@@ -1,5 +1,6 @@
 import type { AdmittedConnection } from "../net/admission.ts";
 import { reasonOfEnd } from "../net/errors.ts";
+import { leanStream } from "../net/lean_stream.ts";
 import { closeQuietly, type Stream, writeAll } from "../net/stream.ts";
 import { type Prefix, Responder } from "../protocol.ts";
 import { wallMicros } from "../time/clock.ts";
@@ -72,7 +73,7 @@ export class Connection implements ConnectionFigures {
 
   /** @param openedAt on the server's clock. */
   constructor(readonly admitted: AdmittedConnection, shared: Shared, readonly openedAt: number) {
-    this.#stream = admitted.stream;
+    this.#stream = leanStream(admitted.stream);
     this.#shared = shared;
     this.#active = shared.idleClock.next;
   }
@@ -99,7 +100,8 @@ export class Connection implements ConnectionFigures {
     try {
       let readAt = 0;
       for (;;) {
-        const n = await stream.read(this.#isLeaving() ? scratch : responder.readBuffer());
+        // A lean stream says 0 at its end.
+        const n = await stream.read(this.#isLeaving() ? scratch : responder.readBuffer()) || null;
         if (this.#state.phase === "ended") break;
         if (this.#isLeaving()) {
           if (n !== null) {
@@ -154,7 +156,7 @@ export class Connection implements ConnectionFigures {
     await this.#leave(farewell);
     this.#lingersUntil = this.#active + LINGER_QUIET_MS;
     try {
-      while (await this.#stream.read(this.#shared.scratch) !== null);
+      while (await this.#stream.read(this.#shared.scratch));
     } catch { /* Rejected is rejected, however the peer takes it. */ }
     this.#end("rejected");
   }
