@@ -38,6 +38,7 @@ const SYSTEM_ROOTS = [
 
 const UNUSABLE_KEY =
   "TLS cannot use this key: RSA of 2048 bits or more, ECDSA on P-256, P-384 or P-521, or Ed25519 can be";
+const OF_VERSION_1 = "of X.509 version 1; make it anew as version 3";
 /** A block of PEM, or one that is cut off. */
 const CERTIFICATE = /^-----BEGIN CERTIFICATE-----[^]*?(?:^-----END CERTIFICATE-----|(?![^]))/gm;
 const PRIVATE_KEY =
@@ -92,6 +93,10 @@ export async function readIdentity(
     Deno.listenTls({ hostname: "127.0.0.1", port: 0, cert, key }).close();
   } catch (error) {
     if ((error as { code?: string }).code !== undefined) throw error; // not for the key, but for want of a port
+    if (!isVersion3(leaf)) {
+      const reason = `the certificate is ${OF_VERSION_1}`;
+      throw new TlsFileFailure("certificate", certFile, reason, { cause: error });
+    }
     throw new TlsFileFailure(role, keyFile, UNUSABLE_KEY, { cause: error });
   }
   return { identity: { cert, key }, leaf };
@@ -141,8 +146,7 @@ export async function readClientCa(file: string, signal?: AbortSignal): Promise<
   const pem = await readCertificates("client CA", file, signal);
   for (const certificate of await parseCertificates(pem)) {
     if (!isVersion3(certificate)) {
-      const reason = "a certificate in it is of X.509 version 1; make it anew as version 3";
-      throw new TlsFileFailure("client CA", file, reason);
+      throw new TlsFileFailure("client CA", file, `a certificate in it is ${OF_VERSION_1}`);
     }
   }
   return pem;

@@ -54,6 +54,12 @@ test(
         ["ed448.pem", "ed448.key", "ed448.key", unusable],
         ["secp256k1.pem", "secp256k1.key", "secp256k1.key", unusable],
         ["brainpoolP256r1.pem", "brainpoolP256r1.key", "brainpoolP256r1.key", unusable],
+        [
+          "v1.pem",
+          "alice.key",
+          "v1.pem",
+          "the certificate is of X.509 version 1; make it anew as version 3",
+        ],
         ["server.pem", "server.pem", "server.pem", "there is not a private key (PEM) in it"],
         [
           "server.pem",
