@@ -36,7 +36,7 @@ import { Datagrams } from "./server/datagrams.ts";
 import { acceptAllWaiting, admitAllAccepted, type Arrivals, endConnections } from "./server/drain.ts";
 import type { ServerEvent } from "./server/events.ts";
 import { IdleClock, tickPeriod } from "./server/idle_clock.ts";
-import { closeSockets, listen, reloadTls, type Sockets } from "./server/listening.ts";
+import { closeSockets, listen, type Sockets, TlsReloader } from "./server/listening.ts";
 import { endpointsOf, type ServerOptions, settingsOf } from "./server/options.ts";
 import { isTag, SERVER_DEFAULTS, type ServerSettings, type TlsFiles } from "./server/settings.ts";
 import { type Clock, systemClock } from "./time/timers.ts";
@@ -100,6 +100,7 @@ export class Server implements AsyncDisposable {
   readonly #admission: Admission;
   readonly #connections: Connections;
   readonly #datagrams: Datagrams;
+  readonly #tls: TlsReloader;
   readonly #stopping = new AbortController();
   readonly #draining = new AbortController();
   #phase: ServerPhase = "ready";
@@ -116,6 +117,7 @@ export class Server implements AsyncDisposable {
     this.#admission = new Admission({ ...settings, maxPending: capacity.pending }, clock);
     this.#connections = new Connections(own);
     this.#datagrams = new Datagrams(settings, sockets.datagrams, counters, report, clock);
+    this.#tls = new TlsReloader(settings.tls, sockets.streams, report);
     // Without a handshake or a PROXY header a connection is admitted at once: none is ever pending.
     const mayPend = settings.tls !== undefined || settings.proxyFrom !== undefined;
     const maxPending = mayPend ? { maxPending: capacity.pending } : {};
@@ -147,9 +149,12 @@ export class Server implements AsyncDisposable {
     return this.stop();
   }
 
-  /** Reads the files for TLS again, for new connections. If they cannot be used, an event says why. */
+  /**
+   * Reads the files for TLS again, for new connections. If they cannot be used, an event says why. A call gives up
+   * the one before that still reads.
+   */
   reload(): Promise<void> {
-    return reloadTls(this.#own.settings.tls, this.#sockets.streams, this.#own.report);
+    return this.#tls.reload();
   }
 
   /** Stops the server, and waits until it has ended. */

@@ -70,28 +70,46 @@ export function closeSockets({ streams, datagrams }: Sockets): void {
   for (const socket of datagrams) closeQuietly(socket);
 }
 
-/** Has new handshakes use what the files for TLS hold now, unless it cannot be used. */
-export async function reloadTls(
-  files: TlsFiles | undefined,
-  streams: BoundListener[],
-  report: Report,
-): Promise<void> {
-  if (files === undefined) {
-    return report({ type: "reload", outcome: "unused", reason: "there is no tls:// endpoint" });
+/** Has new handshakes use what the files for TLS hold now, each time it is asked to. */
+export class TlsReloader {
+  readonly #files: TlsFiles | undefined;
+  readonly #streams: BoundListener[];
+  readonly #report: Report;
+  /** Gives up the reload under way: a file that blocks, such as a FIFO, must not bring an older certificate back. */
+  #latest = new AbortController();
+
+  constructor(files: TlsFiles | undefined, streams: BoundListener[], report: Report) {
+    this.#files = files;
+    this.#streams = streams;
+    this.#report = report;
   }
-  try {
-    const options = await readTls(files, report);
-    for (const { security } of streams) security?.renew(options);
-    report({ type: "reload", outcome: "renewed", file: files.cert });
-  } catch (error) {
-    // The reason names the file, and the old certificate stays.
-    const reason = error instanceof Failure ? error.message : reasonOf(error);
-    const failure = error instanceof TlsFileFailure ? { failure: error } : {};
-    report({ type: "reload", outcome: "failed", reason, ...failure });
+
+  /** Reads the files, and has them used unless they cannot be. The last reload asked for wins. */
+  async reload(): Promise<void> {
+    const files = this.#files;
+    const report = this.#report;
+    if (files === undefined) {
+      return report({ type: "reload", outcome: "unused", reason: "there is no tls:// endpoint" });
+    }
+    this.#latest.abort();
+    const { signal } = this.#latest = new AbortController();
+    try {
+      const options = await readTls(files, report, signal);
+      for (const { security } of this.#streams) security?.renew(options);
+      report({ type: "reload", outcome: "renewed", file: files.cert });
+    } catch (error) {
+      if (signal.aborted) {
+        return report({ type: "reload", outcome: "failed", reason: "a newer reload has overtaken it" });
+      }
+      // The reason names the file, and the old certificate stays.
+      const reason = error instanceof Failure ? error.message : reasonOf(error);
+      const failure = error instanceof TlsFileFailure ? { failure: error } : {};
+      report({ type: "reload", outcome: "failed", reason, ...failure });
+    }
   }
 }
 
-/** Reads the files for TLS, and tells what clients will not like. @throws {Failure} */
+/** Reads the files for TLS, and tells what clients will not like. @throws {Failure} or the signal's reason. */
 async function readTls(
   { cert, key, clientCa }: TlsFiles,
   report: Report,
@@ -99,6 +117,7 @@ async function readTls(
 ): Promise<ServerTlsOptions> {
   const { identity, leaf } = await readIdentity(cert, key, signal);
   const ca = clientCa === undefined ? {} : { clientCa: await readClientCa(clientCa, signal) };
+  signal?.throwIfAborted();
   for (const reason of faultsOf(leaf)) report({ type: "certificate", file: cert, reason });
   return { identity, ...ca };
 }

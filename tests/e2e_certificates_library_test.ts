@@ -1,10 +1,11 @@
 /** What the libraries say of TLS: they name files, and what each is for, where the command line names its options. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { load } from "../load.ts";
+import { formatEndpoint } from "../net/endpoint.ts";
 import { ping } from "../ping.ts";
 import { serve, type ServerEvent, TlsFileFailure } from "../server.ts";
 import { e2e as test } from "./harness.ts";
-import { failing, type Folder, tsecho } from "./helpers.ts";
+import { failing, type Folder, run, tsecho, within } from "./helpers.ts";
 import { needsTlsServer, serveCertificate, tlsServer, withCertificates } from "./tls_helpers.ts";
 
 const options = await needsTlsServer();
@@ -103,6 +104,46 @@ test(
       assert(event?.type === "reload" && event.failure !== undefined, JSON.stringify(event));
       const reason = `Cannot use the key file "${key}": ${NO_SUCH_FILE}`;
       assertEquals([event.outcome, event.reason, event.failure.role], ["failed", reason, "key"]);
+    }),
+);
+
+test(
+  "a reload that waits for a FIFO is given up for a newer one, whose certificate stays",
+  { ...options, needs: ["mkfifo", "openssl"] },
+  () =>
+    withCertificates(async (folder) => {
+      const cert = folder.file("live.pem"), key = folder.file("server.key");
+      const old = await Deno.readFile(folder.file("server.pem"));
+      await Deno.writeFile(cert, old);
+      const events: ServerEvent[] = [];
+      await using server = await serve({
+        listen: ["tls://127.0.0.1:0"],
+        tls: { cert, key },
+        onEvent: (event) => void (event.type === "reload" && events.push(event)),
+      });
+      await Deno.remove(cert);
+      await run(["mkfifo", cert]);
+      const overtaken = server.reload();
+      using writer = await within(Deno.open(cert, { write: true }), "the reload to read the FIFO");
+      await run([
+        ...["openssl", "req", "-x509", "-new", "-key", key, "-subj", "/CN=new", "-days", "2"],
+        ...["-addext", "subjectAltName=DNS:localhost", "-addext", "basicConstraints=critical,CA:FALSE"],
+        ...["-out", folder.file("new.pem")],
+      ]);
+      await Deno.copyFile(folder.file("new.pem"), folder.file("next.pem"));
+      await Deno.rename(folder.file("next.pem"), cert);
+      await within(server.reload(), "the newer reload");
+      await writer.write(old).catch(() => {}); // nobody may read it any more
+      writer.close();
+      await within(overtaken, "the older reload");
+      assertEquals(events.map((it) => it.type === "reload" && [it.outcome, it.reason ?? it.file]), [
+        ["failed", "a newer reload has overtaken it"],
+        ["renewed", cert],
+      ]);
+      const url = formatEndpoint(server.endpoints[0]!);
+      const trust = ["--ca", folder.file("new.pem"), "--server-name", "localhost"];
+      const { code, stderr } = await tsecho(["client", url, ...trust, "-m", "x"]);
+      assertEquals([code, stderr], [0, ""]);
     }),
 );
 
