@@ -97,16 +97,13 @@ export class ClosedLoop implements LoadLoop {
 
   /**
    * Writes when all that was read in this turn of the event loop has been taken. Between two writes is too little time
-   * then for a server to fall asleep, and to wake it would be the sender's work.
+   * then for a server to fall asleep, and to wake it would be the sender's work. Each outlet reads the clock for its
+   * write, and does not write after the plan's end.
    */
   readonly #flush = (): void => {
     const outlets = this.#handed;
     this.#handed = [];
-    const isOver = this.#clock.now() >= this.#recorder.until;
-    for (const outlet of outlets) {
-      if (isOver) this.onUnwritten(outlet.outgoing.takeBack());
-      else outlet.flush();
-    }
+    for (const outlet of outlets) outlet.flush();
   };
 
   #sendAfter(millis: number, outlet: Outlet, lines: number): void {

@@ -69,7 +69,7 @@ export class Engine implements Runner {
   }
 
   get outstanding(): number {
-    return this.recorder.outstanding;
+    return this.recorder.inFlight;
   }
 
   get from(): number {

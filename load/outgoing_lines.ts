@@ -67,12 +67,14 @@ export class OutgoingLines {
   /**
    * Records that the next lines are written now: as many as one write takes.
    *
-   * @returns the first piece of their bytes; undefined if none waits.
+   * @returns the first piece of their bytes; undefined if none waits, or the plan is over.
    */
   write(now: number): Uint8Array | undefined {
     const { ring } = this.#shared;
     const queue = this.#queue;
     if (queue.queued === 0) return undefined;
+    // One with its own connection counts as sent already.
+    if (!this.#shared.hasOwnConnections && this.#isOver(now)) return undefined;
     this.#recorder.turn(now);
     const first = this.end;
     const at = ring.startOf(first);
@@ -129,8 +131,18 @@ export class OutgoingLines {
     this.#recorder.unsend(planned, lines);
   }
 
-  /** Takes the next line back, for a connection of its own. */
-  takeNext(): LineBatch {
+  /** Whether nothing is sent any more: then what waits is given up. */
+  #isOver(now: number): boolean {
+    if (!this.#recorder.isOver(now)) return false;
+    this.#recorder.turn(now);
+    this.#recorder.cutShort();
+    this.unsend();
+    return true;
+  }
+
+  /** Takes the next line back, for a connection of its own; undefined as {@linkcode write} does. */
+  takeNext(now: number): LineBatch | undefined {
+    if (this.count === 0 || this.#isOver(now)) return undefined;
     const batch = this.#queue.shiftQueued();
     this.#recorder.takeBack(batch.lines);
     return batch;

@@ -85,7 +85,10 @@ export class OwnConnections implements Outlets, Outlet, ConnectionEvents {
 
   flush(): void {
     while (!this.#isClosed && this.outgoing.count > 0 && this.#exchanges.size < this.#max) {
-      this.#working.add(this.#begin(this.outgoing.takeNext()));
+      const begun = this.#clock.now();
+      const line = this.outgoing.takeNext(begun);
+      if (line === undefined) return;
+      this.#working.add(this.#begin(line, begun));
     }
   }
 
@@ -132,8 +135,7 @@ export class OwnConnections implements Outlets, Outlet, ConnectionEvents {
     await this.#working.ended();
   }
 
-  async #begin({ planned, handed, lines: count }: LineBatch): Promise<void> {
-    const begun = this.#clock.now();
+  async #begin({ planned, handed, lines: count }: LineBatch, begun: number): Promise<void> {
     this.#recorder.turn(begun);
     this.#recorder.send(planned, count);
     const lines = this.#newLines();

@@ -41,6 +41,8 @@ export interface LoadObserver {
 export class Recorder extends Intervals {
   /** Lines handed over and neither answered nor given up, those of the warm-up too. */
   outstanding = 0;
+  /** Those of them that are not sent yet. */
+  #waiting = 0;
   readonly #observer: LoadObserver;
   readonly #isOpen: boolean;
   readonly #tags = new Set<string | null>();
@@ -48,15 +50,22 @@ export class Recorder extends Intervals {
   /** When the latest reply was read, and whether the plan ends with the last one. */
   #lastRead = -Infinity;
   #endsWithReplies = false;
+  /** Whether the plan was over before all lines were sent. */
+  #isCutShort = false;
 
   /** @param isOpen whether lines follow a plan, so that they have a response time. */
   constructor(observer: LoadObserver, isOpen: boolean, first: LoadInterval = new LoadInterval()) {
     super(first, (interval, next) => {
-      interval.inFlight = this.outstanding;
+      interval.inFlight = this.inFlight;
       observer.onInterval(interval, next);
     });
     this.#observer = observer;
     this.#isOpen = isOpen;
+  }
+
+  /** Lines that are due or sent, and neither answered nor given up. Without a plan none is due. */
+  get inFlight(): number {
+    return this.#isOpen ? this.outstanding : this.outstanding - this.#waiting;
   }
 
   /** Whether a line with this planned moment counts. */
@@ -69,13 +78,24 @@ export class Recorder extends Intervals {
     return !this.#isOpen && !this.#endsWithReplies && now < this.until;
   }
 
+  /** Whether lines are sent no more: those that follow no plan, after its end. */
+  isOver(now: number): boolean {
+    return !this.#isOpen && now >= this.until;
+  }
+
+  /** The plan is over before all lines were sent: it does not end with a reply. */
+  cutShort(): void {
+    this.#isCutShort = true;
+  }
+
   /** All lines are sent, and the plan ends when the last of their replies has come. */
   endWithReplies(): void {
     this.#endsWithReplies = true;
   }
 
   override finish(now: number): void {
-    if (this.#endsWithReplies && this.#lastRead >= this.from) this.end(this.#lastRead);
+    const endsWithReplies = this.#endsWithReplies && !this.#isCutShort;
+    if (endsWithReplies && this.#lastRead >= this.from) this.end(this.#lastRead);
     super.finish(now);
   }
 
@@ -85,14 +105,17 @@ export class Recorder extends Intervals {
 
   hand(lines: number): void {
     this.outstanding += lines;
+    this.#waiting += lines;
   }
 
   /** Lines handed over are not sent after all, but are handed over to another connection or never were planned. */
   takeBack(lines: number): void {
     this.outstanding -= lines;
+    this.#waiting -= lines;
   }
 
   send(planned: number, lines: number): void {
+    this.#waiting -= lines;
     if (planned < this.from) return;
     this.current.sent += lines;
     if (!this.#isOpen) this.current.planned += lines; // without a plan what is sent is what was planned
@@ -162,6 +185,7 @@ export class Recorder extends Intervals {
   /** Lines that were handed over are not sent. */
   unsend(planned: number, lines: number): void {
     this.outstanding -= lines;
+    this.#waiting -= lines;
     if (this.#isOpen && planned >= this.from) this.current.unsent += lines; // without a plan it was not planned
   }
 

@@ -16,11 +16,14 @@ const DURATION = 1000;
 async function world() {
   const clock = new VirtualClock(settlePromises);
   const first = new LoadInterval();
-  const observer = { onInterval() {}, onExchange() {}, onServer() {}, onBegin() {} };
+  const intervals: LoadInterval[] = [];
+  const onInterval = (it: LoadInterval) => intervals.push(it);
+  const observer = { onInterval, onExchange() {}, onServer() {}, onBegin() {} };
   const recorder = new Recorder(observer, false, first);
   recorder.begin(0, DURATION);
   const ring = LineRing.ofSize(10);
   const log: string[] = [];
+  const writing = { millis: 0 };
   const outlets = ["a", "b"].map((name): Outlet => {
     const shared = { ring, recorder, timeout: 1000, hasOwnConnections: false, datagrams: false };
     const outgoing = new OutgoingLines(shared, new LineQueue(), 0);
@@ -30,6 +33,7 @@ async function world() {
       flush() {
         log.push(`write ${outgoing.count} to ${name}`);
         outgoing.write(clock.now());
+        clock.stall(writing.millis);
       },
     };
   });
@@ -44,7 +48,7 @@ async function world() {
     await running;
     ring.close();
   };
-  return { clock, recorder, first, log, loop, outlets, end };
+  return { clock, recorder, first, intervals, log, writing, loop, outlets, end };
 }
 
 test("what was read in one turn is all taken before the next lines are written", async () => {
@@ -60,12 +64,49 @@ test("what was read in one turn is all taken before the next lines are written",
 });
 
 test("lines that would be written after the plan's end are not, and were never planned", async () => {
-  const { clock, recorder, first, log, loop, outlets, end } = await world();
+  const { clock, recorder, first, loop, outlets, end } = await world();
   assertEquals([first.planned, first.sent, recorder.outstanding], [4, 4, 4]);
   loop.onFreed(outlets[0]!, 2, DURATION - 1);
   clock.stall(DURATION);
   await settlePromises();
   assertEquals([first.planned, first.sent, recorder.outstanding], [4, 4, 4]);
-  assertEquals([log, outlets[0]!.outgoing.count], [[], 0]);
+  assertEquals(outlets[0]!.outgoing.count, 0);
+  await end();
+});
+
+test("each line is in flight from its write on, and none is written once the plan has ended between two writes", async () => {
+  const { recorder, first, intervals, writing, clock, loop, outlets, end } = await world();
+  const [a, b] = outlets;
+  const answer = (outlet: Outlet, now: number) => {
+    recorder.turn(now);
+    recorder.receive(0, 0, 0, 0, now, 1, null);
+    loop.onFreed(outlet, 1, now);
+  };
+  clock.stall(DURATION - 1);
+  writing.millis = 1;
+  answer(a!, DURATION - 1);
+  answer(b!, DURATION - 1);
+  assertEquals([first.sent, recorder.inFlight, recorder.outstanding], [4, 2, 4]);
+  await settlePromises(); // written at 999 and, too late, at 1000
+  assertEquals([first.planned, first.sent, first.received, first.inFlight], [5, 5, 2, 3]);
+  assertEquals([intervals.length, recorder.current.sent, recorder.inFlight, recorder.outstanding], [
+    1,
+    0,
+    3,
+    3,
+  ]);
+  await end();
+});
+
+test("lines that are handed over when a second ends are in flight in none, and the next sends them", async () => {
+  const { recorder, intervals, loop, outlets, clock, end } = await world();
+  recorder.begin(0, 3 * DURATION);
+  recorder.receive(0, 0, 0, 0, DURATION - 1, 2, null);
+  loop.onFreed(outlets[0]!, 2, DURATION - 1);
+  clock.stall(DURATION);
+  recorder.turn(clock.now()); // a reply to another connection, that was read in the same turn
+  await settlePromises();
+  assertEquals(intervals.map((it) => [it.sent, it.received, it.inFlight]), [[4, 2, 2]]);
+  assertEquals([recorder.current.sent, recorder.inFlight], [2, 4]);
   await end();
 });

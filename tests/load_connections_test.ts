@@ -361,6 +361,26 @@ test("lines with connections of their own wait for room, and each that is answer
   w.ring.close();
 });
 
+test("a closed loop begins no connection for a line after the plan's end, and one begun before it is in flight", async () => {
+  using w = world(false);
+  w.held.connects = true;
+  const own = ownOf(w, 1);
+  for (let line = 0; line < 3; line++) own.outgoing.hand(1, 1, 1);
+  own.flush();
+  await settlePromises();
+  assertEquals([w.first.sent, w.recorder.inFlight, w.recorder.outstanding], [1, 1, 3]);
+  w.clock.stall(10_000);
+  w.attempts[0]!.resolve();
+  await settlePromises();
+  assertEquals([w.made.length, w.recorder.inFlight], [1, 1], "its line counts as sent");
+  own.expire(20_000);
+  await settlePromises();
+  assertEquals([w.attempts.length, w.first.sent, w.first.lost, w.recorder.outstanding], [1, 1, 1, 0]);
+  for (const it of w.made) it.end();
+  await own.close();
+  w.ring.close();
+});
+
 test("a line whose own connection ends before it was written has failed, once, and makes room", async () => {
   using w = world();
   const own = ownOf(w, 1);

@@ -34,6 +34,7 @@ export interface Second {
   duplicates: number;
   pending: number;
   errors: number;
+  in_flight: number;
   response?: Figures | null;
   service?: Figures | null;
   send_lag: Figures | null;
