@@ -85,7 +85,7 @@ export class OpenLoop implements LoadLoop {
       const planned = this.#next;
       this.#recorder.plan(planned, 1);
       if (this.#recorder.outstanding >= this.#maxInFlight) {
-        this.#recorder.drop(planned, 1);
+        this.#recorder.drop(planned, this.#clock.now(), 1);
         continue;
       }
       const outlet = this.#outlets.next();

@@ -127,8 +127,8 @@ export class OutgoingLines {
   }
 
   #unsend(): void {
-    const { planned, lines } = this.#queue.shiftQueued();
-    this.#recorder.unsend(planned, lines);
+    const { planned, handed, lines } = this.#queue.shiftQueued();
+    this.#recorder.unsend(planned, handed, lines);
   }
 
   /** Whether nothing is sent any more: then what waits is given up. */

@@ -1,4 +1,5 @@
 import { withoutHint } from "../failure.ts";
+import { isLate } from "../stats/generator_verdict.ts";
 import { LoadInterval } from "../stats/load_interval.ts";
 import { addCount } from "../stats/reason_counts.ts";
 import { Intervals } from "./intervals.ts";
@@ -182,16 +183,20 @@ export class Recorder extends Intervals {
     addCount(this.current.errors, withoutHint(reason), lines); // what to do about it is for those who show it
   }
 
-  /** Lines that were handed over are not sent. */
-  unsend(planned: number, lines: number): void {
+  /** Lines that were handed over are not sent. @param handed when; Infinity if only now. */
+  unsend(planned: number, handed: number, lines: number): void {
     this.outstanding -= lines;
     this.#waiting -= lines;
-    if (this.#isOpen && planned >= this.from) this.current.unsent += lines; // without a plan it was not planned
+    if (!this.#isOpen || planned < this.from) return; // without a plan it was not planned
+    this.current.unsent += lines;
+    if (isLate(planned, handed)) this.current.unsentLate += lines;
   }
 
-  /** Lines are not handed over. */
-  drop(planned: number, lines: number): void {
-    if (planned >= this.from) this.current.dropped += lines;
+  /** Lines are not handed over now. */
+  drop(planned: number, now: number, lines: number): void {
+    if (planned < this.from) return;
+    this.current.dropped += lines;
+    if (isLate(planned, now)) this.current.unsentLate += lines;
   }
 
   pend(planned: number, lines: number): void {

@@ -7,6 +7,10 @@ import { tagToKeep } from "./server_stats.ts";
 /** The durations of a line and of the connections that carry lines. */
 export const LOAD_DURATIONS = ["response", "service", "sendLag", "blocked", "connect", "handshake"] as const;
 
+/** What the generator is judged by besides; in no sum. */
+const GENERATOR_COUNTS = ["unsentLate"] as const;
+const ALL_COUNTS = [...LOAD_COUNTS, ...GENERATOR_COUNTS] as const;
+
 /** What one server answered. */
 export interface ServerPart {
   /** Lines. */
@@ -23,7 +27,7 @@ export interface EncodedLoadInterval {
   to: number;
   tail: boolean;
   inFlight: number;
-  counts: Record<typeof LOAD_COUNTS[number], number>;
+  counts: Record<typeof ALL_COUNTS[number], number>;
   errors: [reason: string, lines: number][];
   connectErrors: [reason: string, connects: number][];
   durations: Record<typeof LOAD_DURATIONS[number], EncodedDistribution>;
@@ -56,6 +60,8 @@ export class LoadInterval {
   dropped = 0;
   /** Not sent for another reason. */
   unsent = 0;
+  /** Dropped or unsent lines with which the generator was late before that. */
+  unsentLate = 0;
   /** Answered with something else. */
   corrupt = 0;
   /** Further replies. */
@@ -98,7 +104,7 @@ export class LoadInterval {
   }
 
   #addAll(other: LoadInterval): void {
-    for (const name of LOAD_COUNTS) this[name] += other[name];
+    for (const name of ALL_COUNTS) this[name] += other[name];
     addCounts(this.errors, other.errors);
     addCounts(this.connectErrors, other.connectErrors);
     for (const name of LOAD_DURATIONS) this[name].add(other[name]);
@@ -133,7 +139,7 @@ export class LoadInterval {
       to,
       tail,
       inFlight,
-      counts: each(LOAD_COUNTS, (it) => this[it]),
+      counts: each(ALL_COUNTS, (it) => this[it]),
       errors: [...this.errors],
       connectErrors: [...this.connectErrors],
       durations: each(LOAD_DURATIONS, (it) => this[it].encode()),
@@ -187,7 +193,7 @@ export function mergeEncodedIntervals(
     to: next.to,
     tail: one.tail && next.tail,
     inFlight: next.inFlight,
-    counts: each(LOAD_COUNTS, (it) => counts[it] + next.counts[it]),
+    counts: each(ALL_COUNTS, (it) => counts[it] + next.counts[it]),
     errors: mergedCounts(one.errors, next.errors),
     connectErrors: mergedCounts(one.connectErrors, next.connectErrors),
     durations: each(LOAD_DURATIONS, (it) => mergeEncoded(durations[it], next.durations[it])),

@@ -3,6 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import type { LoadOptions } from "../load/options.ts";
 import { Recorder } from "../load/recorder.ts";
 import { LoadInterval } from "../stats/load_interval.ts";
+import { LoadStats } from "../stats/load_stats.ts";
 import { test } from "./harness.ts";
 import { type Faults, LoadWorld } from "./load_world.ts";
 import { randomFrom } from "./simulation.ts";
@@ -91,6 +92,22 @@ test("lines that a blocked connection does not take within the time-out are unse
     sum.blocked.max > 100_000 && sum.sendLag.max < 1000,
     "the path took no more; the generator was in time",
   );
+  assertEquals(sum.unsentLate, 0);
+});
+
+test("lines are held against the generator that it was late with before they were dropped, and no others", async () => {
+  for (const [how, unsentLate, verdict] of [["stall", 150, "limited"], ["block", 0, "ok"]] as const) {
+    const world = new LoadWorld(how === "block" ? { block: 1, blockFor: 900 } : {}, randomFrom(1));
+    const options = { connections: 1, rate: 100, duration: 3000, maxInFlight: 50, timeout: 300 };
+    const stats = new LoadStats({ loop: "open", timeout: 300, stages: false });
+    const intervals = await world.run(options, () => {
+      if (how === "stall") void world.clock.sleep(500).then(() => world.clock.stall(2000));
+    });
+    for (const it of intervals) stats.add(it);
+    const { dropped, unsent } = stats.total;
+    assert(dropped + unsent > 100, `${dropped} and ${unsent}`);
+    assertEquals([stats.total.unsentLate, stats.generator().verdict], [unsentLate, verdict]);
+  }
 });
 
 test("the lines of a connection that ends go to the others, and fail only if they were written", {

@@ -25,6 +25,7 @@ interface Second {
   lost?: number;
   dropped?: number;
   unsent?: number;
+  unsentLate?: number;
   errors?: number;
   corrupt?: number;
   pending?: number;
@@ -34,7 +35,7 @@ interface Second {
 
 function intervalOf(from: number, second: Second): LoadInterval {
   const { planned = 100, lost = 0, dropped = 0, unsent = 0, errors = 0, corrupt = 0, pending = 0 } = second;
-  const { response = () => 1000, lag = () => 1 } = second;
+  const { response = () => 1000, lag = () => 1, unsentLate = 0 } = second;
   const interval = new LoadInterval();
   const sent = planned - dropped - unsent;
   const received = sent - lost - errors - corrupt - pending;
@@ -47,6 +48,7 @@ function intervalOf(from: number, second: Second): LoadInterval {
     lost,
     dropped,
     unsent,
+    unsentLate,
     corrupt,
     pending,
   });
@@ -72,7 +74,18 @@ function verdictOf(text: string, stats: LoadStats) {
 }
 
 function assertSame(one: LoadInterval, other: LoadInterval): void {
-  for (const name of [...LOAD_COUNTS, "from", "to", "tail", "inFlight", "errors", "connectErrors"] as const) {
+  for (
+    const name of [
+      ...LOAD_COUNTS,
+      "unsentLate",
+      "from",
+      "to",
+      "tail",
+      "inFlight",
+      "errors",
+      "connectErrors",
+    ] as const
+  ) {
     assertEquals(one[name], other[name], name);
   }
   const distributions = (it: LoadInterval) => [
@@ -95,6 +108,7 @@ function randomInterval(from: number): LoadInterval {
   const interval = new LoadInterval();
   const some = () => Math.floor(random() * 1000);
   for (const name of LOAD_COUNTS) interval[name] = some();
+  interval.unsentLate = some();
   Object.assign(interval, { from, to: from + 1000, inFlight: some() });
   interval.errors.set("not connected", some());
   interval.connectErrors.set(`refused ${some()}`, 1);
@@ -314,9 +328,24 @@ test("the generator is judged by how late its lines were, or by the processor it
     ],
     ["strained", { lag: (line) => line < 2 ? 1100 : 1, response: () => 1e5 }, "more than 1.100 ms late"],
     ["limited", { lag: (line) => line < 51 ? 1100 : 1 }, "half of its lines were more than 1.100 ms late"],
-    ["limited", { lag: (line) => line < 40 ? 12_000 : 1, unsent: 2 }, "it sent 98.0% of the planned lines"],
-    ["strained", { lag: (line) => line < 40 ? 12_000 : 1, unsent: 1 }, "more than 12.000 ms late"],
-    ["ok", { dropped: 50 }], // it was on time: the path took no more
+    [
+      "limited",
+      { unsent: 1, dropped: 1, unsentLate: 2 },
+      "it sent 98.0% of the planned lines, and was late with",
+    ],
+    ["limited", { dropped: 100, unsentLate: 100 }, "it sent 0.0% of the planned lines"],
+    [
+      "strained",
+      { lag: (line) => line < 40 ? 12_000 : 1, unsent: 1, unsentLate: 1 },
+      "more than 12.000 ms late",
+    ],
+    // It was on time with most: the path took no more.
+    [
+      "strained",
+      { lag: (line) => line < 2 ? 3000 : 1, unsent: 30, unsentLate: 9 },
+      "more than 3.000 ms late",
+    ],
+    ["ok", { dropped: 50 }],
   ];
   for (const [verdict, second, reason = ""] of cases) {
     const { generator } = statsOf(10, () => second).summary();
