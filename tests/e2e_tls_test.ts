@@ -1,5 +1,7 @@
 /** TLS: handshakes that stall, streams that are cut off, slow readers. */
 import { assert, assertEquals, assertLess, assertMatch, assertStringIncludes } from "@std/assert";
+import type { Stream } from "../net/stream.ts";
+import { TlsAcceptor } from "../net/tls_acceptor.ts";
 import { e2e as test, volume } from "./harness.ts";
 import {
   descriptors,
@@ -15,6 +17,7 @@ import {
   TSECHO,
   tsecho,
   unstamped,
+  within,
 } from "./helpers.ts";
 import { connect, needsTlsServer, tlsServer, withCertificates } from "./tls_helpers.ts";
 
@@ -359,5 +362,70 @@ print(peer.recv(100).decode(), end="")`;
       const { stdout, stderr } = await run(["python3", "-c", script, ...args]);
       assertEquals(stderr, "");
       assertEquals(unstamped(stdout), "hello\n");
+    }),
+);
+
+/** openssl as a client of TLS 1.2, which renegotiates after a line of `R`. */
+function renegotiating(ca: string, port: number): Running {
+  return new Running(["openssl", "s_client", "-tls1_2", "-connect", `127.0.0.1:${port}`, "-CAfile", ca]);
+}
+
+test(
+  "a client of TLS 1.2 that wants to renegotiate is refused at once",
+  { ...options, needs: ["openssl"] },
+  () =>
+    withCertificates(async (folder, identity) => {
+      await using server = await tlsServer(identity);
+      await using client = renegotiating(folder.file("ca.pem"), server.port);
+      await client.write("hello\n");
+      await client.stdout.until(/Z\] hello/);
+      await client.write("R\n");
+      await client.stderr.until(/no renegotiation/);
+    }),
+);
+
+test(
+  "what TLS answers by itself follows a write that is under way",
+  { ...options, needs: ["openssl"] },
+  () =>
+    withCertificates(async (folder) => {
+      using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+      await using client = renegotiating(folder.file("ca.pem"), listener.addr.port);
+      using conn = await within(listener.accept(), "the client");
+      let reads = 0, writing = false, held = false;
+      const gate = Promise.withResolvers<void>();
+      const types: number[] = [];
+      const raw: Stream = {
+        read: (buffer) => (reads++, conn.read(buffer)),
+        async write(bytes) {
+          assert(!writing, "two writes at a time");
+          writing = true;
+          types.push(bytes[0]!);
+          if (held) await gate.promise;
+          writing = false;
+          return await conn.write(bytes);
+        },
+        closeWrite: () => conn.closeWrite(),
+        close: () => {},
+      };
+      const [cert, key] = ["server.pem", "server.key"].map((it) => Deno.readTextFileSync(folder.file(it)));
+      const acceptor = new TlsAcceptor({ identity: { cert: cert!, key: key! } }, []);
+      const stream = await within(acceptor.secure(raw, new Uint8Array()), "the handshake");
+      await client.write("hello\n");
+      assertEquals(await within(stream.read(new Uint8Array(100)), "a line"), 6);
+      held = true;
+      const sent = stream.write(new TextEncoder().encode("reply\n"));
+      const before = reads;
+      const end = stream.read(new Uint8Array(100)).catch(() => null);
+      await client.write("R\n");
+      await eventually(() => Promise.resolve(reads > before + 1), "the wish to be read");
+      gate.resolve();
+      await within(sent, "the reply to be written");
+      // Application data, then an alert (RFC 5246, 6.2.1).
+      await eventually(
+        () => Promise.resolve(types.slice(-2).join() === "23,21"),
+        "the alert after the reply",
+      );
+      assertEquals(await within(end, "the client's end"), null); // openssl takes no reply before the answer it waits for
     }),
 );
