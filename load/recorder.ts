@@ -152,7 +152,10 @@ export class Recorder extends Intervals {
   /** For how many lines these are to tell of the way there and back: those that follow a plan each for itself. */
   weightOf(planned: number, lines: number, read: number): number {
     if (planned < this.from) return 0;
-    return this.#isOpen ? lines : this.#thinning.take(lines, read);
+    if (this.#isOpen) return lines;
+    const weight = this.#thinning.take(lines, read);
+    if (weight !== lines) this.current.sampled = true;
+    return weight;
   }
 
   /** Tells of an exchange, as {@linkcode ExchangeSample} says. */

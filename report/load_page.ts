@@ -108,7 +108,7 @@ function sectionsOf(start: LoadStart, end: LoadEnd, merged: number | undefined):
     {
       heading: "Where lines wait",
       parts: [
-        ...overTime(directionsOverTime(course), sendLagOverTime(end, course)),
+        ...overTime(directionsOverTime(course, stats.total.sampled), sendLagOverTime(end, course)),
         ...plots(...connects(start, end)),
         ...tables(serverTable(summary)),
       ],

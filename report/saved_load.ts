@@ -121,12 +121,15 @@ function cutFrom(start: LoadStart, seconds: Second[]): SavedLoad {
     sum((it) => it.sent - it.received - it.lost - it.corrupt - sumOf(it.errors) - it.pending),
   );
   for (const interval of intervals) stats.add(interval);
+  stats.total.sampled = mayBeSampled({ loop, received: stats.total.received });
   const summary = stats.summary();
   if (loop === "closed") summary.generator = { verdict: "strained", reasons: [UNKNOWN_CPU] };
   return { start, end: { ended: "its end is missing", stats, summary }, lacks: "end" };
 }
 
 const UNKNOWN_CPU = "whether it had time to spare was not saved";
+/** Of so many lines of a closed loop each is taken for the directions. */
+const ALL_TAKEN = 5000;
 /** Of the lines that failed in a second, whose reasons are in the end. */
 const UNKNOWN_REASON = "of reasons that were not saved";
 
@@ -152,7 +155,13 @@ function totalOf(summary: LoadSummary): LoadInterval {
     if (figures !== null) addFigures(total[field], figures as LoadSummary["response"] & Figures);
   }
   for (const { tag, received } of summary.servers) total.server(tag).received = received;
+  total.sampled = summary.servers.some((it) => it.sampled ?? mayBeSampled(summary));
   return total;
+}
+
+/** Whether the delays of a run that does not say it may be of some of its lines. */
+function mayBeSampled({ loop, received }: Pick<LoadSummary, "loop" | "received">): boolean {
+  return loop === "closed" && received > ALL_TAKEN;
 }
 
 /** @param duration of the plan, in seconds: what is after it came after the plan's end. */

@@ -144,6 +144,7 @@ export const END: Check = record({
     record({
       ...{ tag: maybe(TEXT), received: COUNT, connections: COUNT, up: DURATIONS, down: DURATIONS },
       ...{ offset: maybe(record({ value: ANY, bound: AMOUNT })), unsteady: maybe(oneOf("step", "drift")) },
+      sampled: (value, name) => FLAG(value ?? false, name), // older runs do not say it
     }),
     MAX_TAGS + 1,
   ),

@@ -26,6 +26,7 @@ export interface EncodedLoadInterval {
   from: number;
   to: number;
   tail: boolean;
+  sampled: boolean;
   inFlight: number;
   counts: Record<typeof ALL_COUNTS[number], number>;
   errors: [reason: string, lines: number][];
@@ -46,6 +47,8 @@ export class LoadInterval {
   to = 0;
   /** Whether it is what came after the planned end. */
   tail = false;
+  /** Whether the servers' delays are of some of the lines, picked at random: the largest of all may be larger. */
+  sampled = false;
   /** Due by the plan. */
   planned = 0;
   /** Written. */
@@ -104,6 +107,7 @@ export class LoadInterval {
   }
 
   #addAll(other: LoadInterval): void {
+    this.sampled ||= other.sampled;
     for (const name of ALL_COUNTS) this[name] += other[name];
     addCounts(this.errors, other.errors);
     addCounts(this.connectErrors, other.connectErrors);
@@ -133,11 +137,12 @@ export class LoadInterval {
    * @ignore not for users of the library
    */
   encode(): EncodedLoadInterval {
-    const { from, to, tail, inFlight } = this;
+    const { from, to, tail, sampled, inFlight } = this;
     return {
       from,
       to,
       tail,
+      sampled,
       inFlight,
       counts: each(ALL_COUNTS, (it) => this[it]),
       errors: [...this.errors],
@@ -156,8 +161,8 @@ export class LoadInterval {
    */
   static decode(encoded: EncodedLoadInterval): LoadInterval {
     const interval = new LoadInterval();
-    const { from, to, tail, inFlight } = encoded;
-    Object.assign(interval, { from, to, tail, inFlight }, encoded.counts);
+    const { from, to, tail, sampled, inFlight } = encoded;
+    Object.assign(interval, { from, to, tail, sampled, inFlight }, encoded.counts);
     addCounts(interval.errors, encoded.errors);
     addCounts(interval.connectErrors, encoded.connectErrors);
     for (const name of LOAD_DURATIONS) interval[name].addEncoded(encoded.durations[name]);
@@ -192,6 +197,7 @@ export function mergeEncodedIntervals(
     from: one.from,
     to: next.to,
     tail: one.tail && next.tail,
+    sampled: one.sampled || next.sampled,
     inFlight: next.inFlight,
     counts: each(ALL_COUNTS, (it) => counts[it] + next.counts[it]),
     errors: mergedCounts(one.errors, next.errors),

@@ -20,6 +20,8 @@ export const DURATION_FIELDS: Record<
 
 const UNSTEADY = "it looks as if a clock had not kept time";
 
+const SAMPLED = "it is of a sample of the lines, and an open loop takes all of them";
+
 /** Compares a load, or what is known of it so far, with a threshold. */
 export function judgeLoad(threshold: LoadThreshold, stats: LoadStats): Verdict {
   return decide(threshold, measure(threshold.metric, stats));
@@ -36,10 +38,12 @@ function measure(metric: LoadThreshold["metric"], stats: LoadStats): Measured[] 
     case "duration": {
       const { name, statistic } = metric;
       if (name === "up" || name === "down") {
-        return stats.directions().map((it) => ({
-          tag: it.tag,
-          ...it.unsteady === null ? statisticOf(statistic, it[name]) : { help: UNSTEADY },
-        }));
+        const isLeast = statistic === "max" && stats.total.sampled;
+        return stats.directions().map((it) => {
+          if (it.unsteady !== null) return { tag: it.tag, help: UNSTEADY };
+          const told = { tag: it.tag, ...statisticOf(statistic, it[name]) };
+          return isLeast && told.lower !== undefined ? { ...told, upper: Infinity, help: SAMPLED } : told;
+        });
       }
       const open = stats.context.loop === "open";
       const kind = name === "latency" ? (open ? "response" : "service") : DURATION_FIELDS[name];

@@ -194,6 +194,7 @@ export class LoadStats {
       connections: this.context.connections?.().get(tag) ?? 0,
       up: told("up", up),
       down: told("down", down),
+      sampled: this.total.sampled,
       offset,
       unsteady,
     };

@@ -45,6 +45,8 @@ export interface LoadServer {
   up: LoadDurations | null;
   /** Likewise on the way back. */
   down: LoadDurations | null;
+  /** Whether `up` and `down` are of some of its lines, picked at random: their `max` is the least of what it may be. */
+  sampled: boolean;
   /** Server minus client at the end, in seconds; null where the stamps cannot tell. */
   offset: Estimate | null;
   /** What it looks as if a clock had done: then `up` and `down` hold only if it did not. Null for nothing. */

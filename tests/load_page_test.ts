@@ -73,6 +73,28 @@ test("the page says nothing that the text says in other words or figures", () =>
   assertEquals(page.facts.find((it) => it.name === "Load")?.value, "open loop, 1000 lines/s, 50 connections");
 });
 
+test("what is of a sample of the lines is said to be, and its maximum to be at least that", () => {
+  const told = (sampled: boolean) => {
+    const page = pageOf(runOf(3, (interval) => {
+      answer(interval, 500, 300);
+      interval.sampled = sampled;
+    }));
+    const { caption, rows } = tableOf(page, "Durations");
+    const max = rows.filter(([name]) => /delay|service/.test(name!)).map((it) => it.at(-3));
+    return [caption, max, plotOf(page, "Upstream").note, plotOf(page, "Downstream").note];
+  };
+  const each =
+    "each second, above the shortest delay that was known by then; both directions have one scale.";
+  const max = (told(false)[1] as string[]).map((it, place) => place === 0 ? it : `≥ ${it}`);
+  assertEquals(told(false)[0], "Durations in ms, of received lines");
+  assertEquals(told(false).slice(2), [`Of ${each}`, `Of ${each}`]);
+  assertEquals(told(true), [
+    "Durations in ms, of received lines; the directions are of a sample of them, whose max is the least that it may be of all",
+    max,
+    ...["up", "down"].map(() => `Of a sample of the lines of ${each}`),
+  ]);
+});
+
 test("a closed loop's page says that waits are left out, and shows nothing of a plan", () => {
   const run = runOf(3, (interval) => {
     answer(interval, 500, 300);

@@ -81,6 +81,7 @@ function assertSame(one: LoadInterval, other: LoadInterval): void {
       "from",
       "to",
       "tail",
+      "sampled",
       "inFlight",
       "errors",
       "connectErrors",
@@ -109,7 +110,7 @@ function randomInterval(from: number): LoadInterval {
   const some = () => Math.floor(random() * 1000);
   for (const name of LOAD_COUNTS) interval[name] = some();
   interval.unsentLate = some();
-  Object.assign(interval, { from, to: from + 1000, inFlight: some() });
+  Object.assign(interval, { from, to: from + 1000, sampled: some() % 2 > 0, inFlight: some() });
   interval.errors.set("not connected", some());
   interval.connectErrors.set(`refused ${some()}`, 1);
   for (const name of LOAD_DURATIONS) {

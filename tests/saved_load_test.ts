@@ -116,6 +116,40 @@ test("conditions on a saved run are judged as on the run itself", { level: "heav
   }
 });
 
+test("of a saved closed loop the directions' maximum is at least what was found, if it was a sample or does not say", () => {
+  const start: LoadStart = {
+    ...START,
+    loop: "closed",
+    rate: null,
+    depth: 1,
+    arrivals: null,
+    max_in_flight: null,
+  };
+  const saved = (lines: number, sampled: boolean, change: (text: string) => string) => {
+    const run = runOf(3, (interval) => {
+      answer(interval, lines, 300);
+      for (const values of [interval.response, interval.sendLag, interval.blocked]) values.clear();
+      interval.sampled = sampled;
+    }, { loop: "closed" });
+    return judgeLoad(
+      parseThresholdOf(LOAD_METRICS, "up.max>1s"),
+      readLoad(change(documentOf(run, start))).end.stats,
+    )
+      .verdict;
+  };
+  const same = (text: string) => text;
+  const older = (text: string) => text.replaceAll(/"sampled":\s*(?:true|false),?\s*/g, "");
+  const cut = (text: string) => {
+    const { start, seconds } = JSON.parse(text);
+    const streamed = seconds.map((it: object) => ({ type: "interval", ...it }));
+    return [{ type: "start", ...start }, ...streamed].map((it) => JSON.stringify(it)).join("\n");
+  };
+  assertEquals([saved(100, true, same), saved(4000, false, same)], ["cannot tell", "kept"]);
+  for (const change of [older, cut]) {
+    assertEquals([saved(4000, true, change), saved(1000, false, change)], ["cannot tell", "kept"]);
+  }
+});
+
 test("the page and the text of a saved run are those of the run", { level: "heavy" }, () => {
   const run = eventful();
   const saved = readLoad(documentOf(run));

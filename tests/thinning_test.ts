@@ -4,8 +4,11 @@ import { Recorder } from "../load/recorder.ts";
 import { Thinning } from "../load/thinning.ts";
 import { seededRandom } from "../probe/random.ts";
 import { LoadDirections } from "../stats/load_directions.ts";
+import { judgeLoad } from "../stats/load_measure.ts";
 import { LoadInterval } from "../stats/load_interval.ts";
 import { LoadStats } from "../stats/load_stats.ts";
+import { LOAD_METRICS } from "../stats/metrics.ts";
+import { parseThresholdOf } from "../stats/threshold.ts";
 import { type Options, test } from "./harness.ts";
 
 const ORIGIN = 1.7e15;
@@ -113,6 +116,27 @@ test("the lines that are picked stand for all lines, and are no more however man
     assert(Math.abs(server.up!.count - received) <= stretch, `${server.up!.count} for ${received}`);
     assertEquals(server.up!.count, server.down!.count);
     assert(samples <= 10 * 5000 * 1.5 + 10_000, `${samples} of ${received}`);
+  }
+});
+
+test("of a sample the maximum is at least what was found, and of all lines exactly that", HEAVY, () => {
+  const judged = (perSecond: number, text: string) => {
+    const { stats } = runWith(perSecond, 1);
+    const { verdict, lower, upper, help } = judgeLoad(parseThresholdOf(LOAD_METRICS, text), stats);
+    assert(lower! > 0.3 && lower! < 0.402, `${lower}`); // either way a slow line is taken
+    return [verdict, upper === lower ? "exact" : upper, help, stats.summary().servers[0]!.sampled];
+  };
+  const sampled = "it is of a sample of the lines, and an open loop takes all of them";
+  for (
+    const [text, ofSome, ofAll] of [
+      ["up.max>100ms", "broken", "broken"],
+      ["up.max>1s", "cannot tell", "kept"],
+      ["up.max<=1s", "cannot tell", "broken"],
+      ["up.max<=100ms", "kept", "kept"],
+    ] as const
+  ) {
+    assertEquals(judged(11_000, text), [ofSome, null, ofSome === "cannot tell" ? sampled : null, true], text);
+    assertEquals(judged(4000, text), [ofAll, "exact", null, false], text);
   }
 });
 

@@ -182,8 +182,8 @@ export function histogram(start: LoadStart, { stats }: LoadEnd): Plot[] {
   }];
 }
 
-/** The delay of each direction above its best, of each server in its own colour. */
-export function directionsOverTime(course: Course): Plot[] {
+/** The delay of each direction above its best, of each server in its own colour. @param isSampled of some lines alone. */
+export function directionsOverTime(course: Course, isSampled: boolean): Plot[] {
   const { servers, middle, otherServers } = course;
   const known = servers.filter(({ up, down }) =>
     [up, down].some((it) => it.max.some((value) => value !== null))
@@ -195,12 +195,13 @@ export function directionsOverTime(course: Course): Plot[] {
   const others = otherServers === 0
     ? ""
     : ` Only the ${MAX_DRAWN_SERVERS} servers with the most lines are drawn, ${otherServers} are not.`;
+  const sampled = isSampled ? "a sample of the lines of " : "";
   return (["up", "down"] as const).map((direction) => ({
     title: direction === "up"
       ? "Upstream delay over time, from write to the server's stamp"
       : "Downstream delay over time, from the server's stamp to the reply",
     note:
-      `Of ${course.each}, above the shortest delay that was known by then; both directions have one scale.`,
+      `Of ${sampled}${course.each}, above the shortest delay that was known by then; both directions have one scale.`,
     description: `${top}: ${
       known.map((server) => {
         const [most, at] = maximumOf(server[direction][top], middle);

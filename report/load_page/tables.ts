@@ -57,18 +57,19 @@ export function headlineTable(summary: LoadSummary, timeout: number): Table | un
 /** All durations, a row for each kind. @param timeout in ms. */
 export function durationTable(summary: LoadSummary, timeout: number): Table | undefined {
   const { response, service, send_lag, blocked, connect, handshake, servers } = summary;
-  const kinds: [string, LoadDurations | null][] = [
+  const kinds: [string, LoadDurations | null, isSampled?: boolean][] = [
     ...Object.entries({ response, service, "send lag": send_lag, blocked, connect }),
     ["TLS handshake", handshake],
     ...servers.flatMap((server) =>
-      (["up", "down"] as const).map((direction): [string, LoadDurations | null] => [
+      (["up", "down"] as const).map((direction): [string, LoadDurations | null, boolean] => [
         `${DIRECTIONS[direction]} delay above its best${servers.length > 1 ? `, ${nameOf(server)}` : ""}`,
         server[direction],
+        server.sampled,
       ])
     ),
   ];
   const percentiles = Object.keys(LOAD_PERCENTILES) as PercentileName[];
-  const rows = kinds.flatMap(([name, values]) => {
+  const rows = kinds.flatMap(([name, values, isSampled = false]) => {
     if (values === null) return [];
     const told = percentiles.map((it) =>
       values.beyond.includes(it)
@@ -81,7 +82,8 @@ export function durationTable(summary: LoadSummary, timeout: number): Table | un
       name,
       millis(values.min),
       ...told,
-      ...[values.max, values.avg].map(millis),
+      `${isSampled ? "≥ " : ""}${millis(values.max)}`,
+      millis(values.avg),
       String(values.count),
     ]];
   });
@@ -90,8 +92,10 @@ export function durationTable(summary: LoadSummary, timeout: number): Table | un
   const beyond = `; > ${
     durationText(timeout)
   } where too many lines were not answered in time for the percentile`;
+  const isSampled = kinds.some(([, values, isSampled]) => values !== null && isSampled);
+  const sampled = "; the directions are of a sample of them, whose max is the least that it may be of all";
   return {
-    caption: `Durations in ms, of received lines${isBeyond ? beyond : ""}`,
+    caption: `Durations in ms, of received lines${isBeyond ? beyond : ""}${isSampled ? sampled : ""}`,
     columns: columnsOf(
       "duration",
       "min",
