@@ -2,7 +2,7 @@
 import { Failure, reasonOfFile } from "../failure.ts";
 import { unlessAborted } from "../time/timers.ts";
 import { UsageError } from "./parser.ts";
-import { OutputFile, type OutputKind } from "./output_file.ts";
+import { isSame, OutputFile, type OutputKind } from "./output_file.ts";
 import { QueueWriter } from "./queue_writer.ts";
 import { standardIo } from "./stdio.ts";
 import { STDERR, STDOUT } from "./values.ts";
@@ -79,8 +79,3 @@ export class TextOutput extends QueueWriter {
 
 /** Where bytes go. */
 type TextSink = ConstructorParameters<typeof QueueWriter>[0];
-
-/** Whether two files are one, whatever their paths. */
-function isSame(one: Deno.FileInfo, other: Deno.FileInfo): boolean {
-  return one.ino !== null && one.ino === other.ino && one.dev === other.dev;
-}

@@ -1,5 +1,5 @@
 /** A file that a command writes to, and what becomes of what it held. */
-import { basename, dirname } from "node:path";
+import { basename, dirname, resolve } from "node:path";
 
 /**
  * How a file is written: as `lines`, each of which it has at once and keeps, or as a `document`, which is worth nothing
@@ -9,11 +9,11 @@ export type OutputKind = "lines" | "document";
 
 /** A file that is open to be written. Until the first write it is as it was. */
 export class OutputFile {
-  readonly #file: Deno.FsFile;
-  readonly #path: string;
+  #file: Deno.FsFile;
+  #path: string;
   readonly #kind: OutputKind;
   /** Whether it was not there before. */
-  readonly #isNew: boolean;
+  #isNew: boolean;
   #state: "untouched" | "begun" | "finished" = "untouched";
   /** What is to take its place, if it is not written itself. */
   #beside: { file: Deno.FsFile; path: string } | undefined;
@@ -30,7 +30,17 @@ export class OutputFile {
       return new OutputFile(await Deno.open(path, { write: true, createNew: true }), path, kind, true);
     } catch (error) {
       if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-      return new OutputFile(await Deno.open(path, { write: true, create: true }), path, kind, false);
+    }
+    try {
+      return new OutputFile(await Deno.open(path, { write: true }), path, kind, false);
+    } catch (error) {
+      // A link to nothing, for which some versions of Deno have the error of a circle: what it leads to is made.
+      if (!(error instanceof Deno.errors.NotFound || error instanceof Deno.errors.FilesystemLoop)) {
+        throw error;
+      }
+      const target = await targetOf(path);
+      if (target === path) throw error;
+      return await OutputFile.open(target, kind);
     }
   }
 
@@ -49,18 +59,20 @@ export class OutputFile {
     }
   }
 
-  /** All is written: a document takes the place of what the file held. */
+  /** All is written: a document takes the place of what the file held. @throws where it is not under its name. */
   async finish(): Promise<void> {
     if (this.#state !== "begun") return;
     if (this.#beside !== undefined) {
       const { file, path } = this.#beside;
       await file.syncData(); // some systems find only now that there is no room
-      await Deno.rename(path, await Deno.realPath(this.#path));
+      await Deno.rename(path, await targetOf(this.#path));
+    } else if (!await this.#isInPlace()) {
+      throw new Error("it was moved or removed while it was written");
     }
     this.#state = "finished";
   }
 
-  /** Closes the file. Nothing is left of a document that is not finished. */
+  /** Closes the file. Nothing is left of a document that is not finished, nor of a new file that holds nothing. */
   async close(): Promise<void> {
     const isLost = this.#state === "begun" && this.#kind === "document";
     const beside = this.#beside;
@@ -69,14 +81,33 @@ export class OutputFile {
       // Somebody else may have removed it.
       await (beside === undefined ? this.#empty() : Deno.remove(beside.path)).catch(() => {});
     }
+    const isUnused = this.#isNew && (await this.#file.stat()).size === 0 && await this.#isInPlace();
     this.#file.close();
-    if (this.#isNew && (isLost || this.#state === "untouched")) await Deno.remove(this.#path).catch(() => {});
+    if (isUnused) await Deno.remove(this.#path).catch(() => {});
   }
 
   async #begin(): Promise<void> {
+    if (!await this.#isInPlace()) await this.#reopen();
     this.#state = "begun";
     if (this.#kind === "document") this.#beside = await this.#openBeside();
     if (this.#beside === undefined) await this.#empty();
+  }
+
+  /** Whether its path still leads to it: somebody may have moved it away. What is no file needs no name any more. */
+  async #isInPlace(): Promise<boolean> {
+    const info = await this.#file.stat();
+    try {
+      return !info.isFile || isSame(await Deno.stat(this.#path), info);
+    } catch (error) {
+      return error instanceof Deno.errors.PermissionDenied; // nobody can tell
+    }
+  }
+
+  /** Opens what the path leads to now. What was opened before stays as it is, wherever it is. */
+  async #reopen(): Promise<void> {
+    const now = await OutputFile.open(this.#path, this.#kind);
+    this.#file.close();
+    [this.#file, this.#path, this.#isNew] = [now.#file, now.#path, now.#isNew];
   }
 
   /** Empties the file, if it is one: nothing else can be emptied. */
@@ -94,7 +125,7 @@ export class OutputFile {
     if (!isFile || (nlink ?? 1) > 1 || /^\/(?:dev|proc)\//.test(this.#path)) return undefined;
     let path;
     try {
-      const real = await Deno.realPath(this.#path);
+      const real = await targetOf(this.#path);
       path = await Deno.makeTempFile({ dir: dirname(real), prefix: `.${basename(real)}.` });
       const made = await Deno.stat(path);
       if (made.uid !== uid || made.gid !== gid) throw new Error("it would have another owner");
@@ -104,5 +135,21 @@ export class OutputFile {
       if (path !== undefined) await Deno.remove(path).catch(() => {});
       return undefined;
     }
+  }
+}
+
+/** Whether two files are one, whatever their paths. */
+export function isSame(one: Deno.FileInfo, other: Deno.FileInfo): boolean {
+  return one.ino !== null && one.ino === other.ino && one.dev === other.dev;
+}
+
+/** Where a path leads once its links are followed, even to nothing. @throws where they lead in a circle. */
+async function targetOf(path: string): Promise<string> {
+  try {
+    return await Deno.realPath(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    const link = await Deno.readLink(path).catch(() => undefined);
+    return link === undefined ? path : await targetOf(resolve(await Deno.realPath(dirname(path)), link));
   }
 }

@@ -3,7 +3,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { markup } from "../report/page/markup.ts";
 import type { LoadSummary } from "../stats/load_summary.ts";
 import { e2e as test } from "./harness.ts";
-import { Folder, run, Running, ServerProcess, TSECHO, tsecho } from "./helpers.ts";
+import { eventually, exists, Folder, run, Running, ServerProcess, TSECHO, tsecho } from "./helpers.ts";
 
 const SHORT = ["-R", "200", "-c", "2", "-t", "1", "--warmup", "0"];
 
@@ -56,6 +56,50 @@ test(
     assertStringIncludes(stdout, "200 lines planned, 200 sent, 200 received");
   },
 );
+
+test("documents appear under their names whatever became of the files before, and lines that have none are told", async () => {
+  await using server = await ServerProcess.start();
+  await using folder = await Folder.make();
+  const [json, html, csv, hdr, away] = ["a.json", "a.html", "a.csv", "a.hdr", "away"].map((it) =>
+    folder.file(it)
+  ) as [...[string, string, string, string, string]];
+  const files = ["--json", json, "--html", html, "--csv", csv, "--hdr", hdr];
+  const plan = ["-R", "200", "-c", "2", "-t", "60", "--warmup", "0"];
+  await Deno.writeTextFile(json, "old");
+  await using loading = new Running([...TSECHO, "load", ...plan, ...files, `127.0.0.1:${server.port}`]);
+  const begun = (path: string) => Deno.stat(path).then(({ size }) => size > 0, () => false);
+  await eventually(async () => await exists(html) && await begun(csv) && await begun(hdr), "all files");
+  await Deno.rename(json, away);
+  for (const file of [html, csv]) await Deno.remove(file);
+  loading.kill("SIGINT");
+  const code = await loading.code();
+  assertEquals([code, loading.stderr.text], [
+    1,
+    `tsecho: Cannot write "${csv}": it was moved or removed while it was written\n`,
+  ]);
+  assert("end" in JSON.parse(await Deno.readTextFile(json)));
+  assertMatch(await Deno.readTextFile(html), /<\/html>\n$/);
+  assertEquals([await Deno.readTextFile(away), await exists(csv), await exists(hdr)], ["old", false, true]);
+});
+
+test("a new file in which nothing can be written is removed", async () => {
+  await using server = await ServerProcess.start();
+  await using folder = await Folder.make();
+  // This shell allows no bytes in files: they meet the end of the room, as on a full disk.
+  const none = ["sh", "-c", 'trap "" XFSZ; ulimit -f 0; exec "$@"', "sh", ...TSECHO];
+  for (const option of ["--csv", "--hdr", "--json"]) {
+    const file = folder.file("run");
+    const { code, stderr } = await run([
+      ...[...none, "load", ...SHORT, option, file],
+      `127.0.0.1:${server.port}`,
+    ]);
+    assertEquals([code, stderr, await exists(file)], [
+      1,
+      `tsecho: Cannot write "${file}": it would be larger than a file may be here\n`,
+      false,
+    ]);
+  }
+});
 
 test("a page is written over no other file of the run", async () => {
   await using server = await ServerProcess.start();

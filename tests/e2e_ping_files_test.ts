@@ -95,6 +95,28 @@ test("ping leaves its output files as they are where no run begins", { level: "s
   assertEquals(JSON.parse(await Deno.readTextFile(old)).end.received, 1);
 });
 
+test("ping writes to the file that a link leads to, although there is none yet", async () => {
+  await using server = await ServerProcess.start();
+  await using folder = await Folder.make();
+  const [link, other, circle] = ["link", "other", "circle"].map((it) => folder.file(it)) as [
+    ...[string, string, string],
+  ];
+  await Deno.symlink("run.json", link);
+  await Deno.symlink("run.html", other);
+  await Deno.symlink("circle", circle);
+  const ping = ["ping", `127.0.0.1:${server.port}`, "-c", "1"];
+  const { code, stderr } = await tsecho([...ping, "--json", link, "--html", other]);
+  assertEquals([code, stderr], [0, ""]);
+  assertEquals(JSON.parse(await Deno.readTextFile(folder.file("run.json"))).end.received, 1);
+  assertMatch(await Deno.readTextFile(folder.file("run.html")), /<\/html>\n$/);
+  assertEquals([await Deno.readLink(link), await Deno.readLink(other)], ["run.json", "run.html"]);
+  const round = await tsecho([...ping, "--json", circle]);
+  assertEquals([round.code, round.stderr], [
+    1,
+    `tsecho: Cannot write "${circle}": its links lead in a circle\n`,
+  ]);
+});
+
 test(
   "a FIFO that nobody reads does not keep ping from ending at a signal",
   await needsTlsServer("mkfifo"),

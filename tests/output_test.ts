@@ -80,6 +80,90 @@ test("a file with several names keeps them, and a link leads to the new document
   assertEquals(await namesIn(folder), ["a", "b", "link", "twin"]);
 });
 
+test("what somebody moves away before the first write stays as it is, and a new file has its name", async () => {
+  for (const kind of ["document", "lines"] as const) {
+    await using folder = await Folder.make();
+    const [path, link, away, twin] = ["a", "link", "away", "twin"].map((it) => folder.file(it)) as [
+      ...[string, string, string, string],
+    ];
+    await Deno.symlink("a", link);
+    const acts = [
+      () => Deno.rename(path, away),
+      () => Deno.remove(path),
+      () => Deno.rename(path, away).then(() => Deno.writeTextFile(path, "somebody else's")),
+      () => Deno.link(path, twin).then(() => Deno.rename(path, away)),
+    ];
+    for (const act of acts) {
+      for (const name of [path, link]) {
+        await Deno.writeTextFile(path, "old");
+        await Deno.writeTextFile(away, "old");
+        const output = await open(name, kind);
+        await act();
+        output.write("new");
+        await output.flush();
+        await output.close();
+        assertEquals([await Deno.readTextFile(path), await Deno.readTextFile(away)], ["new", "old"]);
+        await Deno.remove(twin).catch(() => {});
+        assertEquals(await namesIn(folder), ["a", "away", "link"]);
+      }
+    }
+  }
+});
+
+test("lines cannot be written to a file that is gone at the end, and what was moved has them", async () => {
+  await using folder = await Folder.make();
+  const [path, away] = [folder.file("run.csv"), folder.file("away.csv")];
+  const acts = [() => Deno.remove(path), () => Deno.rename(path, away), async () => {
+    await Deno.rename(path, away);
+    await Deno.writeTextFile(path, "somebody else's");
+  }];
+  for (const act of acts) {
+    const output = await open(path, "lines");
+    await partWritten(output);
+    await act();
+    output.write("end");
+    const reason = `Cannot write "${path}": it was moved or removed while it was written`;
+    await assertRejects(() => output.flush(), Failure, reason);
+    await output.close();
+    if (act !== acts[0]) assertEquals(await Deno.readTextFile(away), `${LARGE}end`);
+  }
+  assertEquals(await Deno.readTextFile(path), "somebody else's");
+});
+
+test("a new file that is not written leaves nothing, but what somebody put in its place", async () => {
+  await using folder = await Folder.make();
+  const path = folder.file("run.html");
+  const [unwritten, replaced] = [await open(path), await open(folder.file("other.html"))];
+  await Deno.remove(folder.file("other.html"));
+  await Deno.writeTextFile(folder.file("other.html"), "");
+  for (const output of [unwritten, replaced]) await output.close();
+  assertEquals(await namesIn(folder), ["other.html"]);
+});
+
+test("a link to nothing leads to the new file, unless nothing is written", async () => {
+  await using folder = await Folder.make();
+  await Deno.mkdir(folder.file("far/off"), { recursive: true });
+  await Deno.symlink(folder.file("far/off"), folder.file("near"));
+  await Deno.symlink("near/link", folder.file("first"));
+  await Deno.symlink("../target", folder.file("far/off/link"));
+  for (const kind of ["document", "lines"] as const) {
+    for (const text of ["", "new"]) {
+      const output = await open(folder.file("first"), kind);
+      if (text !== "") output.write(text);
+      await output.flush();
+      await output.close();
+      const target = await Deno.readTextFile(folder.file("far/target")).catch(() => null);
+      assertEquals([target, await Deno.readLink(folder.file("first"))], [text || null, "near/link"]);
+    }
+    assertEquals(await namesIn(folder), ["far", "first", "near"]);
+    await Deno.remove(folder.file("far/target"));
+  }
+  await Deno.symlink("circle", folder.file("circle"));
+  await Deno.symlink("none/file", folder.file("astray"));
+  await assertRejects(() => open(folder.file("circle")), Failure, "its links lead in a circle");
+  await assertRejects(() => open(folder.file("astray")), Failure, "there is no such file or directory");
+});
+
 test("where no file can be made beside it, a document is written in place", async () => {
   await using folder = await Folder.make();
   const path = folder.file("run.html");
