@@ -170,13 +170,13 @@ export class Engine implements Runner {
     }
   }
 
-  /** Without a plan nothing else shows whether this thread ran in time. */
+  /** Watches whether this thread runs in time, and when time-outs pass: a plan shows only some of that. */
   async #watchStalls(): Promise<void> {
-    if (this.#plan.stages !== undefined) return;
     const stalls = new StallWatch((from, until) => {
       const { recorder } = this;
       this.stalled += Math.max(0, Math.min(until, recorder.until) - Math.max(from, recorder.from));
     }, () => this.#clock.used() / this.#plan.threads);
+    this.recorder.hasMissed = (moment, now) => stalls.hasMissed(moment, now);
     await stalls.watch(this.#clock, this.#over.signal);
   }
 

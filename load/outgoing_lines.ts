@@ -118,7 +118,10 @@ export class OutgoingLines {
     // In a closed loop each line that is given up would have to be replaced.
     if (this.#recorder.isPatient(now)) return;
     const oldest = now - this.#shared.timeout;
-    for (let handed; (handed = this.#queue.nextHanded) !== undefined && handed < oldest;) this.#unsend();
+    for (let handed; (handed = this.#queue.nextHanded) !== undefined && handed < oldest;) {
+      const { planned, lines } = this.#unsend();
+      this.#recorder.expire(planned, handed + this.#shared.timeout, now, lines);
+    }
   }
 
   /** Gives up all lines. */
@@ -126,9 +129,10 @@ export class OutgoingLines {
     while (this.#queue.queued > 0) this.#unsend();
   }
 
-  #unsend(): void {
-    const { planned, handed, lines } = this.#queue.shiftQueued();
-    this.#recorder.unsend(planned, handed, lines);
+  #unsend(): LineBatch {
+    const batch = this.#queue.shiftQueued();
+    this.#recorder.unsend(batch.planned, batch.handed, batch.lines);
+    return batch;
   }
 
   /** Whether nothing is sent any more: then what waits is given up. */

@@ -109,7 +109,10 @@ export class OwnConnections implements Outlets, Outlet, ConnectionEvents {
     this.outgoing.expire(now);
     for (const exchange of this.#exchanges.values()) {
       if (now - exchange.begun <= this.#timeout) continue;
-      exchange.lines.settleAll((planned, lines) => this.#recorder.lose(planned, lines));
+      exchange.lines.settleAll((planned, lines) => {
+        this.#recorder.lose(planned, lines);
+        this.#recorder.expire(planned, exchange.begun + this.#timeout, now, lines);
+      });
       this.#finish(exchange);
     }
   }

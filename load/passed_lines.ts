@@ -37,7 +37,7 @@ export class PassedLines {
   }
 
   /** Gives up the lines that were written before a moment. */
-  expire(oldest: number, tell: (planned: number) => void): void {
+  expire(oldest: number, tell: (planned: number, written: number) => void): void {
     if (this.#lines.size === 0) return;
     if (this.waiting > 0) {
       for (const line of this.#lines.values()) {
@@ -45,7 +45,7 @@ export class PassedLines {
         if (line.written >= oldest) break;
         line.isLost = true;
         this.waiting--;
-        tell(line.planned);
+        tell(line.planned, line.written);
       }
     }
     for (const [number, { isLost }] of this.#lines) {

@@ -156,10 +156,14 @@ export class PendingLines {
       const { planned } = queue;
       const lines = this.#shared.datagrams ? this.#forgo() : queue.shift(Infinity);
       this.#recorder.lose(planned, lines);
+      this.#recorder.expire(planned, written + this.#shared.timeout, now, lines);
       if (!this.#shared.datagrams) this.#owed.add(lines, planned >= this.#recorder.from);
     }
     this.outgoing.expire(now);
-    this.#passed.expire(oldest, (planned) => this.#recorder.lose(planned, 1));
+    this.#passed.expire(oldest, (planned, written) => {
+      this.#recorder.lose(planned, 1);
+      this.#recorder.expire(planned, written + this.#shared.timeout, now, 1);
+    });
   }
 
   /** Expects the oldest lines of the queue in their turn no more. @returns how many they are. */

@@ -44,6 +44,8 @@ export class Recorder extends Intervals {
   outstanding = 0;
   /** Those of them that are not sent yet. */
   #waiting = 0;
+  /** Whether this program may not have run at a moment. */
+  hasMissed: (moment: number, now: number) => boolean = () => false;
   readonly #observer: LoadObserver;
   readonly #isOpen: boolean;
   readonly #tags = new Set<string | null>();
@@ -195,11 +197,15 @@ export class Recorder extends Intervals {
     if (isLate(planned, handed)) this.current.unsentLate += lines;
   }
 
+  /** Lines are lost or unsent, since their time-out has passed, at a moment. */
+  expire(planned: number, at: number, now: number, lines: number): void {
+    if (planned >= this.from && this.hasMissed(at, now)) this.current.expiredInStall += lines;
+  }
+
   /** Lines are not handed over now. */
   drop(planned: number, now: number, lines: number): void {
-    if (planned < this.from) return;
-    this.current.dropped += lines;
-    if (isLate(planned, now)) this.current.unsentLate += lines;
+    if (planned >= this.from) this.current.dropped += lines;
+    if (planned >= this.from && isLate(planned, now)) this.current.unsentLate += lines;
   }
 
   pend(planned: number, lines: number): void {

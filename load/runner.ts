@@ -4,7 +4,7 @@ import type { EndCause } from "./state.ts";
 export interface Runner {
   /** Lines in flight. */
   readonly outstanding: number;
-  /** How long a thread did not run in the measured part, in ms; of a closed loop, and of threads the one that is worst. */
+  /** How long a thread did not run in the measured part, in ms; of threads the one that is worst. */
   readonly stalled: number;
   /** When the measured part begins, in ms on the run's clock; Infinity before that is known. */
   readonly from: number;

@@ -46,11 +46,21 @@ export class StallWatch {
     this.#due = Infinity;
   }
 
-  /** How long nothing may have run from a moment up to now, in µs; undefined if all did. */
-  since(moment: number, now: number): number | undefined {
+  /** Whether nothing may have run at a moment before now: since the last timer that fired in time nothing tells. */
+  hasMissed(moment: number, now: number): boolean {
+    const [from, until] = this.#latest(now);
+    return moment > from - BEAT_MS && moment < until;
+  }
+
+  #latest(now: number): [from: number, until: number] {
     // The timer that is overdue may fire after what came in the meantime is read.
     const overdue = now > this.#due + TIMER_MS;
-    const [from, until] = overdue ? [this.#due, now] : [this.#from, this.#until];
+    return overdue ? [this.#due, now] : [this.#from, this.#until];
+  }
+
+  /** How long nothing may have run from a moment up to now, in µs; undefined if all did. */
+  since(moment: number, now: number): number | undefined {
+    const [from, until] = this.#latest(now);
     return until > moment ? Math.round((until - Math.max(moment, from)) * 1e6) / 1e3 : undefined;
   }
 }

@@ -27,10 +27,9 @@ export const isLate = (planned: number, handed: number) => 1000 * (handed - plan
  * are told by their counts. Where the path is to blame, a busy machine is late with some of them all the same.
  */
 export function verdictOfOpenLoop(
-  { planned, sent, unsentLate, sendLag, response }: LoadInterval,
+  { planned, sent, unsentLate, expiredInStall, sendLag, response }: LoadInterval,
 ): GeneratorVerdict {
   const isBehind = sent < SENT_SHARE * planned && unsentLate > (planned - sent) / 2;
-  if (sendLag.count === 0 && !isBehind) return { verdict: "ok", reasons: [] };
   const [p50, p99] = [sendLag.percentile(50), sendLag.percentile(99)];
   const limited: string[] = [];
   if (p50 > LATE_MICROS) limited.push(`half of its lines were more than ${millis(p50)} late`);
@@ -38,17 +37,22 @@ export function verdictOfOpenLoop(
     limited.push(`it sent ${percent(sent / planned)} of the planned lines, and was late with most others`);
   }
   if (limited.length > 0) return { verdict: "limited", reasons: limited };
+  const reasons: string[] = [];
   const share = response.count > 0 ? p99 / response.percentile(99) : 0;
-  if (p99 > LATE_MICROS) {
-    return { verdict: "strained", reasons: [`1% of its lines were more than ${millis(p99)} late`] };
+  const late = `1% of its lines were more than ${millis(p99)} late`;
+  if (p99 > LATE_MICROS) reasons.push(late);
+  else if (p99 > STRAINED_MICROS && share > STRAINED_SHARE) {
+    reasons.push(`${late}, ${percent(share)} of the response's p99`);
   }
-  if (p99 > STRAINED_MICROS && share > STRAINED_SHARE) {
-    const reason = `1% of its lines were more than ${millis(p99)} late, ${
-      percent(share)
-    } of the response's p99`;
-    return { verdict: "strained", reasons: [reason] };
-  }
-  return { verdict: "ok", reasons: [] };
+  reasons.push(...expiredReason(expiredInStall));
+  return { verdict: reasons.length === 0 ? "ok" : "strained", reasons };
+}
+
+/** A single line counts: whether its reply came in time is not known. */
+function expiredReason(lines: number): string[] {
+  return lines === 0
+    ? []
+    : [`the time-out of ${lines} ${lines === 1 ? "line" : "lines"} passed while it did not run`];
 }
 
 /**
@@ -57,11 +61,17 @@ export function verdictOfOpenLoop(
  * @param cpu the share of a core that each thread used.
  * @param stalled how long a thread did not run, and @param elapsed how long the run was, in ms.
  */
-export function verdictOfClosedLoop(cpu: number, stalled: number, elapsed: number): GeneratorVerdict {
+export function verdictOfClosedLoop(
+  cpu: number,
+  stalled: number,
+  elapsed: number,
+  { expiredInStall }: LoadInterval,
+): GeneratorVerdict {
   const reasons: string[] = [];
   if (cpu >= STRAINED_CPU) reasons.push(`it used ${percent(cpu)} of a core for each thread`);
   if (cpu < LIMITED_CPU && stalled > STRAINED_STALL * elapsed) {
     reasons.push(`this machine did not run it for ${durationText(stalled)} of ${durationText(elapsed)}`);
   }
+  reasons.push(...expiredReason(expiredInStall));
   return { verdict: reasons.length === 0 ? "ok" : cpu < LIMITED_CPU ? "strained" : "limited", reasons };
 }

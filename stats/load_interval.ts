@@ -8,7 +8,7 @@ import { tagToKeep } from "./server_stats.ts";
 export const LOAD_DURATIONS = ["response", "service", "sendLag", "blocked", "connect", "handshake"] as const;
 
 /** What the generator is judged by besides; in no sum. */
-const GENERATOR_COUNTS = ["unsentLate"] as const;
+const GENERATOR_COUNTS = ["unsentLate", "expiredInStall"] as const;
 const ALL_COUNTS = [...LOAD_COUNTS, ...GENERATOR_COUNTS] as const;
 
 /** What one server answered. */
@@ -65,6 +65,8 @@ export class LoadInterval {
   unsent = 0;
   /** Dropped or unsent lines with which the generator was late before that. */
   unsentLate = 0;
+  /** Lost or unsent lines whose time-out passed while the generator did not run. */
+  expiredInStall = 0;
   /** Answered with something else. */
   corrupt = 0;
   /** Further replies. */

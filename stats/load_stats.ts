@@ -123,7 +123,7 @@ export class LoadStats {
     const { loop, cpu, stalled } = this.context;
     return loop === "open"
       ? verdictOfOpenLoop(this.total)
-      : verdictOfClosedLoop(cpu?.() ?? 0, stalled?.() ?? 0, this.elapsed);
+      : verdictOfClosedLoop(cpu?.() ?? 0, stalled?.() ?? 0, this.elapsed, this.total);
   }
 
   /** What the stamps tell of each server. */

@@ -1,5 +1,6 @@
 /** A closed loop that did not run in time says so, and one whose server is slow does not. */
 import { assertEquals, assertMatch } from "@std/assert";
+import type { LoadOptions } from "../load/options.ts";
 import type { GeneratorVerdict } from "../stats/load_summary.ts";
 import { LoadStats } from "../stats/load_stats.ts";
 import { e2e, test } from "./harness.ts";
@@ -8,20 +9,22 @@ import { LoadRun } from "./load_runs.ts";
 import { type Faults, LoadWorld } from "./load_world.ts";
 import { randomFrom } from "./simulation.ts";
 
-/** What is said of a closed loop of 3 s that does not run for some ms after some moments. */
+/** What is said of a closed loop, of 3 s if nothing else is said, that does not run for some ms after some moments. */
 async function generatorWith(
   stalls: [at: number, millis: number][],
   faults: Partial<Faults> = {},
   how: "stall" | "work" = "stall",
+  options: LoadOptions & { datagrams?: boolean } = {},
 ) {
   const world = new LoadWorld({ delay: 5, ...faults }, randomFrom(1));
   const { clock } = world;
   let stalled = () => 0;
-  const intervals = await world.run({ duration: 3000 }, (engine) => {
+  const intervals = await world.run({ duration: 3000, ...options }, (engine) => {
     stalled = () => engine.stalled;
     for (const [at, millis] of stalls) void clock.sleep(at).then(() => clock[how](millis));
   });
-  const stats = new LoadStats({ loop: "closed", timeout: 5000, stages: false, cpu: () => 0.1, stalled });
+  const loop = options.rate === undefined ? "closed" : "open";
+  const stats = new LoadStats({ loop, timeout: 5000, stages: false, cpu: () => 0.1, stalled });
   for (const it of intervals) stats.add(it);
   return stats.generator();
 }
@@ -52,6 +55,25 @@ test(
     assertEquals(await generatorWith([[1001, 400]], {}, "work"), OK);
   },
 );
+
+test("a load whose lines were lost while it did not run is strained, however short that was", {
+  level: "heavy",
+}, async () => {
+  for (const datagrams of [false, true]) {
+    const options = { duration: 12_000, timeout: 60, datagrams };
+    const said = (millis: number, more: LoadOptions = {}, drop = 0) =>
+      generatorWith([[1001, millis]], { slow: 1, drop }, "stall", { ...options, ...more });
+    assertEquals(await said(110), {
+      verdict: "strained",
+      reasons: ["the time-out of 3 lines passed while it did not run"],
+    });
+    const { reasons } = await said(110, { rate: 1000 });
+    assertMatch(reasons.join(), /the time-out of \d lines? passed while it did not run$/);
+    // Nothing else is held against it: replies in time, and lines that the path loses.
+    assertEquals(await said(20), OK);
+    assertEquals(await said(0, {}, 0.01), OK);
+  }
+});
 
 test("a closed loop whose server is slow, or stands still, is not strained for it", async () => {
   assertEquals(await generatorWith([], { delay: 900, slow: 1 }), OK);

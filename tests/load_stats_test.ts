@@ -78,6 +78,7 @@ function assertSame(one: LoadInterval, other: LoadInterval): void {
     const name of [
       ...LOAD_COUNTS,
       "unsentLate",
+      "expiredInStall",
       "from",
       "to",
       "tail",
@@ -110,6 +111,7 @@ function randomInterval(from: number): LoadInterval {
   const some = () => Math.floor(random() * 1000);
   for (const name of LOAD_COUNTS) interval[name] = some();
   interval.unsentLate = some();
+  interval.expiredInStall = some();
   Object.assign(interval, { from, to: from + 1000, sampled: some() % 2 > 0, inFlight: some() });
   interval.errors.set("not connected", some());
   interval.connectErrors.set(`refused ${some()}`, 1);
