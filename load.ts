@@ -100,7 +100,7 @@ export class Load implements AsyncIterable<LoadInterval>, AsyncDisposable {
     this.loop = this.#plan.stages === undefined ? "closed" : "open";
     const first = new LoadInterval();
     const directions = new LoadDirections(wallOrigin(() => this.#clock.now()), first);
-    this.#cpu = new CpuMeter(this.#plan.threads);
+    this.#cpu = new CpuMeter(this.#plan.threads, () => this.#runner.turned);
     this.stats = new LoadStats({
       loop: this.loop,
       timeout: this.#plan.timeout,
@@ -211,13 +211,16 @@ function dialOptionsOf(
 
 /** How much of its cores this process uses. */
 class CpuMeter {
-  /** The share of a core that each thread used in the measured time. */
+  /** The share of a core that each thread used in the measured time for more than to wait. */
   share = 0;
   readonly #threads: number;
+  readonly #turned: () => number;
   #began: { used: number; at: number } | undefined;
 
-  constructor(threads: number) {
+  /** @param turned what all threads used to wait since it began, in ms. */
+  constructor(threads: number, turned: () => number) {
     this.#threads = threads;
+    this.#turned = turned;
   }
 
   begin(): void {
@@ -228,7 +231,9 @@ class CpuMeter {
   read(): void {
     if (this.#began === undefined) return;
     const elapsed = performance.now() - this.#began.at;
-    if (elapsed > 0) this.share = (usedMicros() - this.#began.used) / (1000 * elapsed * this.#threads);
+    if (elapsed === 0) return;
+    const used = (usedMicros() - this.#began.used) / 1000 - this.#turned();
+    this.share = Math.max(0, used) / (elapsed * this.#threads);
   }
 }
 

@@ -40,6 +40,7 @@ export class Engine implements Runner {
   readonly #sending = new AbortController();
   readonly #over = new AbortController();
   #isClosed = false;
+  #turnedBefore = 0;
 
   /** @param first the first interval. @param thread which of the plan's threads this is, from 0. */
   constructor(
@@ -72,6 +73,10 @@ export class Engine implements Runner {
     return this.recorder.inFlight;
   }
 
+  get turned(): number {
+    return this.#clock.turned - this.#turnedBefore;
+  }
+
   get from(): number {
     return this.recorder.from;
   }
@@ -96,7 +101,10 @@ export class Engine implements Runner {
     const { warmup, duration } = this.#plan;
     this.recorder.begin(began + warmup, duration);
     this.#apply({ type: "opened" });
-    void this.#clock.sleep(warmup, this.#over.signal).then(() => this.#observer.onBegin());
+    void this.#clock.sleep(warmup, this.#over.signal).then(() => {
+      this.#turnedBefore = this.#clock.turned;
+      this.#observer.onBegin();
+    });
     const beating = this.#beat();
     const watching = this.#watchStalls();
     try {

@@ -31,6 +31,8 @@ export interface IntervalMessage {
   type: "interval";
   interval: EncodedLoadInterval;
   samples: Float64Array;
+  /** As in `Runner`, up to its end. */
+  turned: number;
   /** By the index that samples have. */
   tags: (string | null)[];
   /** The server of each connection that had its first reply. */

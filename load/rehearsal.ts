@@ -88,6 +88,7 @@ export async function rehearse(given: LoadPlan): Promise<LoadInterval> {
 /** A clock that goes on whenever it is read or waited for, and over sleeps when nothing else is to be done. */
 class RehearsalClock implements PacingClock {
   #now = 0;
+  readonly turned = 0;
   readonly #sleepers = new Set<{ at: number; wake: () => void }>();
 
   now(): number {

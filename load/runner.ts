@@ -6,6 +6,8 @@ export interface Runner {
   readonly outstanding: number;
   /** How long a thread did not run in the measured part, in ms; of threads the one that is worst. */
   readonly stalled: number;
+  /** How much of the processor all threads used in the measured part only to wait for moments, in ms. */
+  readonly turned: number;
   /** When the measured part begins, in ms on the run's clock; Infinity before that is known. */
   readonly from: number;
   /** Why nothing more is sent; undefined as long as lines are. */

@@ -42,7 +42,7 @@ class Reporter implements LoadObserver {
 
   onInterval(interval: LoadInterval): void {
     const samples = this.#samples.slice(0, this.#used);
-    const found = { samples, tags: [...this.#tags.keys()], servers: this.#servers };
+    const found = { samples, tags: [...this.#tags.keys()], servers: this.#servers, turned: engine!.turned };
     port.postMessage({ type: "interval", interval: interval.encode(), ...found }, [samples.buffer]);
     this.#used = 0;
     this.#servers = [];

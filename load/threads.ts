@@ -23,6 +23,8 @@ interface Thread {
   intervals: IntervalMessage[];
   tail: IntervalMessage | undefined;
   isOver: boolean;
+  /** As in `Runner`. */
+  turned: number;
 }
 
 /**
@@ -48,6 +50,10 @@ export class Threads implements Runner {
     this.#clock = clock;
     this.#observer = observer;
     this.#current = first;
+  }
+
+  get turned(): number {
+    return this.#threads.reduce((sum, it) => sum + it.turned, 0);
   }
 
   async open(): Promise<void> {
@@ -111,6 +117,7 @@ export class Threads implements Runner {
       intervals: [],
       tail: undefined,
       isOver: false,
+      turned: 0,
     };
     for (const { promise } of [thread.opened, thread.over, thread.closed]) promise.catch(() => {});
     worker.onmessage = ({ data }: MessageEvent<FromThread>) => this.#onMessage(thread, data);
@@ -142,6 +149,7 @@ export class Threads implements Runner {
         this.#tellWhole();
         return thread.over.resolve();
       case "interval":
+        thread.turned = message.turned;
         if (message.interval.tail) thread.tail = message;
         else thread.intervals.push(message);
         this.#tellWhole();

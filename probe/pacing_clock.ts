@@ -12,6 +12,8 @@ export interface PacingClock extends Clock {
   until(moment: number, signal: AbortSignal): Promise<void>;
   /** How much of the processor this process has used, in ms. */
   used(): number;
+  /** How much of that went into turning the event loop to keep moments, while nothing else was to be done, in ms. */
+  readonly turned: number;
   /** Frees what was opened. */
   close(): void;
 }
@@ -26,6 +28,8 @@ const BLIND_LOOKS = 8;
 /** Turns after which a byte is seen where turns look at the sockets anyway, and how often that is tried. */
 const FEW_TURNS = 16;
 const TRIES = 3;
+/** A turn in which nothing is done takes this many times what such a look costs at most. */
+const IDLE_LOOKS = 2;
 /** What a look at the sockets is taken to cost at first, in ms, and how fast that is forgotten. */
 const LOOK_MS = 0.03;
 const FORGETTING = 1.01;
@@ -45,6 +49,7 @@ export class EventLoopClock implements PacingClock {
   /** The least that a look at the sockets has cost lately, in ms. */
   #lookMs = LOOK_MS;
   #pair: SocketPair | undefined;
+  #turned = 0;
 
   now(): number {
     return performance.now();
@@ -66,6 +71,7 @@ export class EventLoopClock implements PacingClock {
     if (asleep > 0) await this.sleep(asleep, signal);
     let now = this.now();
     do {
+      const before = now;
       const isBlind = now - this.#lookedAt > BLIND_LOOKS * this.#lookMs;
       if (this.#pair !== undefined && (isBlind || moment - now > 2 * this.#lookMs)) {
         await this.#pair.pass();
@@ -76,12 +82,18 @@ export class EventLoopClock implements PacingClock {
         await new Promise((resolve) => setImmediate(resolve));
         now = this.now();
       }
+      // A turn that takes longer has others run, or the machine; and after the moment it is late, and waits no more.
+      this.#turned += Math.max(0, Math.min(now - before, moment - before, IDLE_LOOKS * this.#lookMs));
     } while (now < moment && !signal.aborted);
   }
 
   used(): number {
     const { user, system } = cpuUsage();
     return (user + system) / 1000;
+  }
+
+  get turned(): number {
+    return this.#turned;
   }
 
   close(): void {

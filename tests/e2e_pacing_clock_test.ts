@@ -1,5 +1,6 @@
 /** What the clock that keeps moments opens, in processes of their own: it depends on how Deno was started. */
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
+import { EventLoopClock } from "../probe/pacing_clock.ts";
 import { E2E, test } from "./harness.ts";
 
 const SCRIPT = `
@@ -37,4 +38,18 @@ test("the clock has sockets of its own only where turns do not look at sockets",
   ignore: Deno.build.os !== "linux", // /proc tells
 }, async () => {
   assertEquals([await socketsOf(61), await socketsOf(4)], [2, 0]);
+});
+
+test("the clock tells what it used up to a moment only to wait, and nothing where it was late", async () => {
+  const clock = new EventLoopClock();
+  const { signal } = new AbortController();
+  const from = clock.now();
+  await clock.until(from - 1, signal);
+  assertEquals(clock.turned, 0);
+  // A machine that is busy may wake it after the moment.
+  while (clock.turned === 0) await clock.until(clock.now() + 5, signal);
+  assert(clock.turned > 0 && clock.turned <= clock.now() - from, `${clock.turned}`);
+  const { turned } = clock;
+  await clock.until(clock.now() + 1, signal);
+  assert(clock.turned - turned < 1.01, `${clock.turned - turned} of 1 ms`);
 });

@@ -4,6 +4,7 @@ import type { PacingClock } from "../probe/pacing_clock.ts";
 export class VirtualClock implements PacingClock {
   #now = 0;
   #used = 0;
+  readonly turned = 0;
   readonly #sleepers: { at: number; wake: () => void }[] = [];
   readonly #settle: () => Promise<void>;
 
