@@ -188,13 +188,11 @@ export class Recorder extends Intervals {
     addCount(this.current.errors, withoutHint(reason), lines); // what to do about it is for those who show it
   }
 
-  /** Lines that were handed over are not sent. @param handed when; Infinity if only now. */
+  /** Lines that were handed over are not sent; without a plan they were not planned. @param handed when, or Infinity. */
   unsend(planned: number, handed: number, lines: number): void {
     this.outstanding -= lines;
     this.#waiting -= lines;
-    if (!this.#isOpen || planned < this.from) return; // without a plan it was not planned
-    this.current.unsent += lines;
-    if (isLate(planned, handed)) this.current.unsentLate += lines;
+    if (this.#isOpen && planned >= this.from) this.current.omit("unsent", lines, isLate(planned, handed));
   }
 
   /** Lines are lost or unsent, since their time-out has passed, at a moment. */
@@ -204,8 +202,7 @@ export class Recorder extends Intervals {
 
   /** Lines are not handed over now. */
   drop(planned: number, now: number, lines: number): void {
-    if (planned >= this.from) this.current.dropped += lines;
-    if (planned >= this.from && isLate(planned, now)) this.current.unsentLate += lines;
+    if (planned >= this.from) this.current.omit("dropped", lines, isLate(planned, now));
   }
 
   pend(planned: number, lines: number): void {

@@ -94,6 +94,12 @@ export class LoadInterval {
   /** By tag; null for servers without one. */
   readonly servers: Map<string | null, ServerPart> = new Map();
 
+  /** Lines are not sent. @param late whether the generator was late with them. */
+  omit(count: "dropped" | "unsent", lines: number, late: boolean): void {
+    this[count] += lines;
+    if (late) this.unsentLate += lines;
+  }
+
   /** Adds what happened in the same time in another thread. */
   add(other: LoadInterval): void {
     this.#addAll(other);
