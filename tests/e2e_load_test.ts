@@ -205,16 +205,24 @@ test("load --find tells what it had found when the server goes, and gives up one
 }, async () => {
   await using folder = await Folder.make();
   const file = folder.file("run.json");
-  const args = ["load", "--find", "max<1h", "--trial", "0.3", "--warmup", "0", "-c", "2", "-R", "5"];
-  const server = await ServerProcess.start();
-  await using searching = new Running([...TSECHO, ...args, "--json", file, `127.0.0.1:${server.port}`]);
-  await searching.stdout.until(/^ +5 +\d/m); // a trial has passed
-  await server[Symbol.asyncDispose]();
-  assertEquals(await searching.code(), 1);
+  const args = ["load", "--find", "max<1h", "--trial", "0.3", "--warmup", "0", "-c", "2", "-R", "100"];
+  const search = async () => {
+    const server = await ServerProcess.start();
+    await using searching = new Running([...TSECHO, ...args, "--json", file, `127.0.0.1:${server.port}`]);
+    await searching.stdout.until(/^ +100 +\d/m); // a trial has passed
+    await server[Symbol.asyncDispose]();
+    return { code: await searching.code(), text: searching.stdout.text, stderr: searching.stderr.text };
+  };
+  let searched = await search();
+  // Where this machine is busy, a trial may be late with its lines, and end the search before the server goes.
+  for (let i = 0; i < 5 && searched.text.includes("the generator was at its limit"); i++) {
+    searched = await search();
+  }
+  assertEquals(searched.code, 1, searched.text);
   // A connection that the kernel made, and the server did not accept any more, is reset.
   const gone = /connection refused|the peer reset the connection/;
-  assertMatch(searching.stderr.text, /^tsecho: Cannot connect to [^\n]+\n$/);
-  assertMatch(searching.stderr.text, gone);
+  assertMatch(searched.stderr, /^tsecho: Cannot connect to [^\n]+\n$/);
+  assertMatch(searched.stderr, gone);
   const { end } = JSON.parse(await Deno.readTextFile(file));
   assertMatch(end.ended, gone);
   assertEquals([end.found.outcome, end.trials[0].passed, end.trials.at(-1).passed], [
