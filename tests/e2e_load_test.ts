@@ -235,7 +235,10 @@ test("load --find tells what it had found when the server goes, and gives up one
   await silentPeer(async (address) => {
     const { code, stdout } = await tsecho([...args, "-W", "0.2", address]);
     assertEquals(code, 1);
-    assertEquals(stdout.match(/failed: /g)?.length, 2, stdout);
+    // Two trials that fail decide, or two for which this machine was too busy.
+    const failed = stdout.match(/failed: .*/g) ?? [];
+    const limited = failed.filter((it) => it.includes("generator limited"));
+    assertEquals(Math.max(limited.length, failed.length - limited.length), 2, stdout);
   });
 });
 
