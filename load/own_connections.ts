@@ -109,10 +109,8 @@ export class OwnConnections implements Outlets, Outlet, ConnectionEvents {
     this.outgoing.expire(now);
     for (const exchange of this.#exchanges.values()) {
       if (now - exchange.begun <= this.#timeout) continue;
-      exchange.lines.settleAll((planned, lines) => {
-        this.#recorder.lose(planned, lines);
-        this.#recorder.expire(planned, exchange.begun + this.#timeout, now, lines);
-      });
+      const at = exchange.begun + this.#timeout;
+      exchange.lines.settleAll((planned, lines) => this.#recorder.lose(planned, at, now, lines));
       this.#finish(exchange);
     }
   }

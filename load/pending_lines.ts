@@ -155,14 +155,12 @@ export class PendingLines {
     for (let written; (written = queue.oldestWritten) !== undefined && written < oldest;) {
       const { planned } = queue;
       const lines = this.#shared.datagrams ? this.#forgo() : queue.shift(Infinity);
-      this.#recorder.lose(planned, lines);
-      this.#recorder.expire(planned, written + this.#shared.timeout, now, lines);
+      this.#recorder.lose(planned, written + this.#shared.timeout, now, lines);
       if (!this.#shared.datagrams) this.#owed.add(lines, planned >= this.#recorder.from);
     }
     this.outgoing.expire(now);
     this.#passed.expire(oldest, (planned, written) => {
-      this.#recorder.lose(planned, 1);
-      this.#recorder.expire(planned, written + this.#shared.timeout, now, 1);
+      this.#recorder.lose(planned, written + this.#shared.timeout, now, 1);
     });
   }
 

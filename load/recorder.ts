@@ -171,9 +171,10 @@ export class Recorder extends Intervals {
     this.#observer.onServer(this.#nameOf(tag));
   }
 
-  lose(planned: number, lines: number): void {
+  lose(planned: number, at: number, now: number, lines: number): void {
     this.outstanding -= lines;
     if (planned >= this.from) this.current.lost += lines;
+    this.expire(planned, at, now, lines);
   }
 
   corrupt(planned: number): void {
@@ -190,8 +191,7 @@ export class Recorder extends Intervals {
 
   /** Lines that were handed over are not sent; without a plan they were not planned. @param handed when, or Infinity. */
   unsend(planned: number, handed: number, lines: number): void {
-    this.outstanding -= lines;
-    this.#waiting -= lines;
+    this.takeBack(lines);
     if (this.#isOpen && planned >= this.from) this.current.omit("unsent", lines, isLate(planned, handed));
   }
 

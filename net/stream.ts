@@ -8,7 +8,7 @@ interface Sink {
 
 /** A connection, whatever it runs over. Its calls throw as those of `Deno.Conn` do. */
 export interface Stream extends Sink {
-  /** Puts bytes into the buffer and says how many; null when the peer has ended its side in order. */
+  /** Puts bytes into the buffer and says how many; null, or 0 of a lean stream, when the peer has ended its side in order. */
   read(buffer: Uint8Array): Promise<number | null>;
   /** Half-closes: the peer reads to an end, and may still write. */
   closeWrite(): Promise<void>;

@@ -1,3 +1,4 @@
+import { counted } from "../failure.ts";
 import type { LoadInterval } from "./load_interval.ts";
 import { durationText } from "../time/duration.ts";
 import type { GeneratorVerdict } from "./load_summary.ts";
@@ -50,9 +51,7 @@ export function verdictOfOpenLoop(
 
 /** A single line counts: whether its reply came in time is not known. */
 function expiredReason(lines: number): string[] {
-  return lines === 0
-    ? []
-    : [`the time-out of ${lines} ${lines === 1 ? "line" : "lines"} passed while it did not run`];
+  return lines === 0 ? [] : [`the time-out of ${counted(lines, "line")} passed while it did not run`];
 }
 
 /**

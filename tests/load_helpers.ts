@@ -32,6 +32,16 @@ export const START: LoadStart = {
   find: null,
 };
 
+/** How a made-up closed loop began. */
+export const CLOSED_START: LoadStart = {
+  ...START,
+  loop: "closed",
+  rate: null,
+  depth: 1,
+  arrivals: null,
+  max_in_flight: null,
+};
+
 /** A trial of a search. */
 export const TRIAL: LoadTrial = {
   ...{

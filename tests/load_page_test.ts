@@ -10,7 +10,7 @@ import { LoadInterval } from "../stats/load_interval.ts";
 import { LOAD_PERCENTILES, type LoadDurations, type LoadSummary } from "../stats/load_summary.ts";
 import type { LoadFound, LoadTrial } from "../stats/load_trial.ts";
 import { test } from "./harness.ts";
-import { answer, runOf, START, TRIAL, written } from "./load_helpers.ts";
+import { answer, CLOSED_START, runOf, START, TRIAL, written } from "./load_helpers.ts";
 import { eventful, layerOf, pageOf, plotOf, plotsOf, type Run, tableOf } from "./load_page_helpers.ts";
 import { assertProperty } from "./properties.ts";
 
@@ -102,14 +102,7 @@ test("a closed loop's page says that waits are left out, and shows nothing of a 
     interval.sendLag.clear();
     interval.blocked.clear();
   }, { loop: "closed", cpu: () => 0.99 });
-  const page = pageOf(run, {
-    ...START,
-    loop: "closed",
-    rate: null,
-    depth: 1,
-    arrivals: null,
-    max_in_flight: null,
-  });
+  const page = pageOf(run, CLOSED_START);
   assertStringIncludes(
     page.verdicts.find((it) => it.topic === "Latency")!.text,
     "excludes waiting caused by slow replies",

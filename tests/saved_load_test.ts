@@ -12,7 +12,7 @@ import { LOAD_METRICS } from "../stats/metrics.ts";
 import { addCount } from "../stats/reason_counts.ts";
 import { parseThresholdOf } from "../stats/threshold.ts";
 import { cases, test } from "./harness.ts";
-import { answer, runOf, START, TRIAL, written } from "./load_helpers.ts";
+import { answer, CLOSED_START, runOf, START, TRIAL, written } from "./load_helpers.ts";
 import { assertProperty } from "./properties.ts";
 
 const eventful = (seconds = 40) =>
@@ -53,15 +53,7 @@ test("a saved run is saved again byte for byte", () => {
     answer(interval, 500, 300);
     for (const values of [interval.response, interval.sendLag, interval.blocked]) values.clear();
   }, { loop: "closed", cpu: () => 0.99 });
-  const start: LoadStart = {
-    ...START,
-    loop: "closed",
-    rate: null,
-    depth: 1,
-    arrivals: null,
-    max_in_flight: null,
-  };
-  const other = documentOf(closed, start, { ended: "stopped" });
+  const other = documentOf(closed, CLOSED_START, { ended: "stopped" });
   assertEquals(again(other), other);
 });
 
@@ -117,14 +109,6 @@ test("conditions on a saved run are judged as on the run itself", { level: "heav
 });
 
 test("of a saved closed loop the directions' maximum is at least what was found, if it was a sample or does not say", () => {
-  const start: LoadStart = {
-    ...START,
-    loop: "closed",
-    rate: null,
-    depth: 1,
-    arrivals: null,
-    max_in_flight: null,
-  };
   const saved = (lines: number, sampled: boolean, change: (text: string) => string) => {
     const run = runOf(3, (interval) => {
       answer(interval, lines, 300);
@@ -133,7 +117,7 @@ test("of a saved closed loop the directions' maximum is at least what was found,
     }, { loop: "closed" });
     return judgeLoad(
       parseThresholdOf(LOAD_METRICS, "up.max>1s"),
-      readLoad(change(documentOf(run, start))).end.stats,
+      readLoad(change(documentOf(run, CLOSED_START))).end.stats,
     )
       .verdict;
   };
