@@ -1,22 +1,22 @@
 /** Two servers behind a balancer, one of which is slow on the way back and has a wrong clock. */
-import { eventually, Folder, freePort, Running, ServerProcess } from "./helpers.ts";
+import { Folder, ServerProcess, startHaproxy } from "./helpers.ts";
 import { DelayingRelay, faketime } from "./peers.ts";
 
 /** A configuration of HAProxy that gives connections to servers on this machine in turn. */
-export function haproxyConfig(servers: number[], port = 1): string {
+export function haproxyConfig(servers: number[]): string {
   return `defaults
   mode tcp
   timeout connect 5s
   timeout client 60s
   timeout server 60s
 listen web
-  bind 127.0.0.1:${port}
+  bind 127.0.0.1:1
   balance roundrobin
 ${servers.map((it, i) => `  server s${i + 1} 127.0.0.1:${it}\n`).join("")}`;
 }
 
 /** What a test or a script needs for it. */
-export const BALANCED_PAIR_NEEDS = ["haproxy", "faketime"];
+export const BALANCED_PAIR_NEEDS = ["haproxy", "faketime", "python3"];
 
 /** `web-1` and, behind a relay, `web-2`, which share HAProxy's port in turn. */
 export class BalancedPair implements AsyncDisposable {
@@ -35,13 +35,9 @@ export class BalancedPair implements AsyncDisposable {
     const down = () => delay / 3 - delay * Math.log(Math.random());
     const slow = stack.use(new DelayingRelay(bad.port, { up: () => 0, down }));
     const folder = stack.use(await Folder.make());
-    const port = freePort();
-    await Deno.writeTextFile(folder.file("haproxy.cfg"), haproxyConfig([good.port, slow.port], port));
-    stack.use(new Running(["haproxy", "-db", "-f", folder.file("haproxy.cfg")]));
-    await eventually(
-      () => Deno.connect({ port }).then((conn) => conn.close()).then(() => true, () => false),
-      "haproxy",
-    );
+    const config = haproxyConfig([good.port, slow.port]);
+    const { process, port } = await startHaproxy(config, folder.file("haproxy.cfg"));
+    stack.use(process);
     return new BalancedPair(port, slow, stack.move());
   }
 

@@ -15,6 +15,7 @@ import {
   run,
   Running,
   ServerProcess,
+  startHaproxy,
   TESTDATA,
   TSECHO,
   within,
@@ -299,7 +300,7 @@ e2e(
 
 e2e(
   "HAProxy passes lines on as docs/deploy.md sets it up",
-  { needs: ["haproxy"], level: "slow" },
+  { needs: ["haproxy", "python3"], level: "slow" },
   async () => {
     const blocks = await blocksOf("docs/deploy.md", "## Behind HAProxy");
     await using reader = await Reader.start();
@@ -308,11 +309,8 @@ e2e(
       const { port } = await reader.server(command);
       config = config.replace(/(?<=server .*):(\d+)/.exec(command)![0], `:${port}`);
     }
-    const port = freePort();
-    const file = reader.folder.file("haproxy.cfg");
-    await Deno.writeTextFile(file, `${config.replace("bind :21567", `bind 127.0.0.1:${port}`)}\n`);
-    await using _balancer = new Running(["haproxy", "-db", "-f", file]);
-    await listens(port);
+    const { process, port } = await startHaproxy(config, reader.folder.file("haproxy.cfg"));
+    await using _balancer = process;
     reader.use(`tcp://127.0.0.1:${port}`);
     for (const step of blocks.flatMap(transcriptOf)) {
       const { code, output } = await reader.run(step.command);

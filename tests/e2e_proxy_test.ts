@@ -184,7 +184,7 @@ test(
 
 test(
   "HAProxy in front of three servers, as docs/deploy.md has it",
-  { needs: ["haproxy"], level: "slow" },
+  { needs: ["haproxy", "python3"], level: "slow" },
   async () => {
     await using folder = await Folder.make();
     const guide = await Deno.readTextFile(`${ROOT}docs/deploy.md`);

@@ -62,7 +62,7 @@ async function isUp(path: string, name: string): Promise<boolean> {
 
 test(
   `${CLIENTS} clients of HAProxy lose nothing while both servers are restarted in turn`,
-  { needs: ["haproxy"], level: "large" },
+  { needs: ["haproxy", "python3"], level: "large" },
   async () => {
     await using folder = await Folder.make();
     const guide = await Deno.readTextFile(`${ROOT}docs/deploy.md`);

@@ -399,27 +399,21 @@ export async function descriptors(pid: number): Promise<number> {
   return stdout.trim().split("\n").length;
 }
 
-/** HAProxy with a config, on a free port in place of the one that the config names. */
+/** Binds a free port, says which, and becomes HAProxy: a port that was free a moment ago may be another test's by then. */
+const HAPROXY = `import os, socket, sys
+front = socket.create_server(("127.0.0.1", 0), backlog=128)
+front.set_inheritable(True)
+os.environ["FRONT"] = "fd@%d" % front.fileno()
+print(front.getsockname()[1], flush=True)
+os.execvp("haproxy", ["haproxy", "-db", "-f", sys.argv[1]])`;
+
+/** HAProxy with a config, on a free port in place of the one that the config names; connections wait until it is up. */
 export async function startHaproxy(
   config: string,
   file: string,
 ): Promise<{ process: Running; port: number }> {
-  for (let attempt = 1;; attempt++) {
-    const port = freePort();
-    await Deno.writeTextFile(file, config.replace(/(?<=bind \S*:)\d+/, String(port)));
-    const process = new Running(["haproxy", "-db", "-f", file]);
-    let ended = false;
-    const code = process.code().then(() => ended = true);
-    await eventually(async () => ended || await isUp(port), "HAProxy to listen");
-    if (!ended) return { process, port };
-    await code;
-    assert(attempt < 5, process.stderr.text); // another program may have taken the port
-  }
-}
-
-function isUp(port: number): Promise<boolean> {
-  return Deno.connect({ hostname: "127.0.0.1", port }).then((conn) => {
-    conn.close();
-    return true;
-  }, () => false);
+  await Deno.writeTextFile(file, `${config.replace(/(?<=bind )\S*:\d+/, '"${FRONT}"')}\n`);
+  const process = new Running(["python3", "-c", HAPROXY, file]);
+  const [, port] = await process.stdout.until(/^(\d+)\n/);
+  return { process, port: Number(port) };
 }
