@@ -404,7 +404,7 @@ e2e("docs/json.md lists the fields of a load, all of them and no others", async 
   await using reader = await Reader.start();
   reader.use((await reader.server("tsecho server tcp://127.0.0.1:0")).url("tcp"));
   const text = await Deno.readTextFile(`${ROOT}docs/json.md`);
-  for (const loop of ["-R 50", "-c 5"]) {
+  for (const loop of ["-R 50", "-c 5 --think 20ms"]) {
     const { output } = await reader.run(`tsecho load ${loop} --json -`, 0);
     const { start, seconds, end } = JSON.parse(output);
     const second = Object.keys(seconds[0]).map((it) => it === "service" ? "response" : it);

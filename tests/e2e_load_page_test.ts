@@ -82,24 +82,24 @@ test("documents appear under their names whatever became of the files before, an
   assertEquals([await Deno.readTextFile(away), await exists(csv), await exists(hdr)], ["old", false, true]);
 });
 
-test("a new file in which nothing can be written is removed", async () => {
-  await using server = await ServerProcess.start();
-  await using folder = await Folder.make();
-  // This shell allows no bytes in files: they meet the end of the room, as on a full disk.
-  const none = ["sh", "-c", 'trap "" XFSZ; ulimit -f 0; exec "$@"', "sh", ...TSECHO];
-  for (const option of ["--csv", "--hdr", "--json"]) {
+for (const option of ["--csv", "--hdr", "--json"]) {
+  test(`a new file in which nothing can be written is removed: of ${option}`, {
+    level: option === "--json" ? "quick" : "slow",
+  }, async () => {
+    await using server = await ServerProcess.start();
+    await using folder = await Folder.make();
     const file = folder.file("run");
-    const { code, stderr } = await run([
-      ...[...none, "load", ...SHORT, option, file],
-      `127.0.0.1:${server.port}`,
-    ]);
+    // This shell allows no bytes in files: they meet the end of the room, as on a full disk.
+    const none = ["sh", "-c", 'trap "" XFSZ; ulimit -f 0; exec "$@"', "sh", ...TSECHO];
+    const args = ["load", ...SHORT, option, file, `127.0.0.1:${server.port}`];
+    const { code, stderr } = await run([...none, ...args]);
     assertEquals([code, stderr, await exists(file)], [
       1,
       `tsecho: Cannot write "${file}": it would be larger than a file may be here\n`,
       false,
     ]);
-  }
-});
+  });
+}
 
 test("a page is written over no other file of the run", async () => {
   await using server = await ServerProcess.start();
@@ -151,41 +151,47 @@ test("load --from tells a saved run again, judges it, and saves it", async () =>
   assertEquals([told.code, told.stderr, figures(told.stdout)], [0, "", figures(live.stdout)]);
   assertEquals(await Deno.readTextFile(copy), await Deno.readTextFile(json));
   assertMatch(await Deno.readTextFile(html), /<\/html>\n$/);
-  const stdin = await tsecho(["load", "--from", "-"], await Deno.readTextFile(json));
-  assertEquals(stdin.stdout, told.stdout);
-  const piped = await tsecho(["load", "--from", json, "--json", "-"]);
-  assertEquals(piped.stdout, await Deno.readTextFile(json));
-
   const broken = await tsecho(["load", "--from", json, "--fail-if", "p99>1ns", "--fail-if", "lost>0"]);
   assertEquals(broken.code, 3);
   assertMatch(broken.stderr, /^tsecho: Threshold broken: p99>1ns: it is \d+\.\d{3} ms\n$/);
 });
 
-test("load --from fails where a condition cannot be told, or a file is not to be used", {
-  level: "slow",
-}, async () => {
-  await using server = await ServerProcess.start();
-  await using folder = await Folder.make();
-  const [json, copy] = [folder.file("run.json"), folder.file("copy.json")];
-  await tsecho(["load", ...SHORT, "--json", json, `127.0.0.1:${server.port}`]);
-  await Deno.copyFile(json, copy);
-  const untold = ["load", "--from", json, "--fail-if", "p99.999>1s"];
-  assertEquals((await tsecho(untold)).code, 3);
-  assertEquals((await tsecho([...untold, "--lenient"])).code, 0);
+test(
+  "load --from reads stdin and writes stdout, and fails where a condition cannot be told or a file is not to be used",
+  {
+    level: "slow",
+  },
+  async () => {
+    await using server = await ServerProcess.start();
+    await using folder = await Folder.make();
+    const [json, copy] = [folder.file("run.json"), folder.file("copy.json")];
+    await tsecho(["load", ...SHORT, "--json", json, `127.0.0.1:${server.port}`]);
+    await Deno.copyFile(json, copy);
+    const untold = ["load", "--from", json, "--fail-if", "p99.999>1s"];
+    assertEquals((await tsecho(untold)).code, 3);
+    assertEquals((await tsecho([...untold, "--lenient"])).code, 0);
 
-  const over = await tsecho(["load", "--from", json, "--html", json]);
-  assertEquals([over.code, over.stderr], [
-    2,
-    `tsecho: Cannot use --html "${json}": it is the file that --from names\n`,
-  ]);
-  assertEquals(await Deno.readTextFile(copy), await Deno.readTextFile(json));
-  await Deno.writeTextFile(copy, "{}");
-  const none = await tsecho(["load", "--from", copy]);
-  assertEquals([none.code, none.stderr], [
-    1,
-    `tsecho: Cannot read the run "${copy}": it has no start; is it of tsecho load?\n`,
-  ]);
-});
+    const over = await tsecho(["load", "--from", json, "--html", json]);
+    assertEquals([over.code, over.stderr], [
+      2,
+      `tsecho: Cannot use --html "${json}": it is the file that --from names\n`,
+    ]);
+    const saved = await Deno.readTextFile(json);
+    assertEquals(await Deno.readTextFile(copy), saved);
+    const [named, stdin] = [
+      await tsecho(["load", "--from", json]),
+      await tsecho(["load", "--from", "-"], saved),
+    ];
+    assertEquals(stdin.stdout, named.stdout);
+    assertEquals((await tsecho(["load", "--from", json, "--json", "-"])).stdout, saved);
+    await Deno.writeTextFile(copy, "{}");
+    const none = await tsecho(["load", "--from", copy]);
+    assertEquals([none.code, none.stderr], [
+      1,
+      `tsecho: Cannot read the run "${copy}": it has no start; is it of tsecho load?\n`,
+    ]);
+  },
+);
 
 test("load --from says that a run was stopped, and shows a search's trials", { level: "slow" }, async () => {
   await using server = await ServerProcess.start();

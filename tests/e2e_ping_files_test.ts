@@ -6,7 +6,7 @@ import {
   exists,
   failing,
   Folder,
-  freePort,
+  REFUSING,
   residentKiB,
   run,
   Running,
@@ -74,20 +74,19 @@ test("ping leaves its output files as they are where no run begins", { level: "s
   await using folder = await Folder.make();
   const [old, fresh] = [folder.file("old.json"), folder.file("new.csv")];
   await Deno.writeTextFile(old, "an earlier run");
-  const closed = freePort();
-  const { code, stderr } = await tsecho(["ping", `127.0.0.1:${closed}`, "--json", old, "--csv", fresh]);
+  const { code, stderr } = await tsecho(["ping", REFUSING, "--json", old, "--csv", fresh]);
   assertEquals(code, 1);
   assertStringIncludes(stderr, "connection refused");
   assertEquals(await Deno.readTextFile(old), "an earlier run");
   assertEquals(await Array.fromAsync(Deno.readDir(folder.path), ({ name }) => name), ["old.json"]);
   // What cannot be written is said all the same before anything is tried.
   const into = folder.file("none/run.json");
-  const unwritable = await tsecho(["ping", `127.0.0.1:${closed}`, "--json", into]);
+  const unwritable = await tsecho(["ping", REFUSING, "--json", into]);
   assertMatch(
     unwritable.stderr,
     /^tsecho: Cannot write ".*run\.json": there is no such file or directory\n$/,
   );
-  const second = await tsecho(["ping", `127.0.0.1:${closed}`, "--json", fresh, "--csv", into]);
+  const second = await tsecho(["ping", REFUSING, "--json", fresh, "--csv", into]);
   assertEquals([second.code, second.stderr], [1, unwritable.stderr]);
   assert(!await exists(fresh));
   await using server = await ServerProcess.start();

@@ -1,7 +1,7 @@
 /** `ping --html`, of real runs and of saved ones. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { e2e as test } from "./harness.ts";
-import { Folder, freePort, run, Running, ServerProcess, TSECHO, tsecho } from "./helpers.ts";
+import { Folder, REFUSING, run, Running, ServerProcess, TSECHO, tsecho } from "./helpers.ts";
 import { fakeServer } from "./peers.ts";
 import { type Saved, startPing } from "./ping_helpers.ts";
 
@@ -135,7 +135,7 @@ test("ping --html writes over no file of another option, and leaves its own wher
     ]);
     assertEquals(await Deno.readTextFile(file), saved);
   }
-  const refused = await tsecho(["ping", `127.0.0.1:${freePort()}`, "--html", link]);
+  const refused = await tsecho(["ping", REFUSING, "--html", link]);
   assertEquals([refused.code, await Deno.readTextFile(file)], [1, saved]);
 });
 

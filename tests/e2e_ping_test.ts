@@ -1,8 +1,16 @@
 /** `tsecho ping` over every transport, and what its options do. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { e2e as test } from "./harness.ts";
-import { copyCertificates, failing, Folder, type Outcome, ServerProcess, tsecho } from "./helpers.ts";
-import { servesTls } from "./tls_helpers.ts";
+import {
+  copyCertificates,
+  failing,
+  Folder,
+  type Outcome,
+  REFUSING,
+  ServerProcess,
+  tsecho,
+} from "./helpers.ts";
+import { needsTlsServer, servesTls, withCertificates } from "./tls_helpers.ts";
 import {
   contains,
   countsOf,
@@ -14,7 +22,7 @@ import {
   withPeer,
 } from "./ping_helpers.ts";
 
-test("ping works over every transport, in text and in JSON, and each line can have its own connection", async () => {
+test("ping works over every transport, in text and in JSON", async () => {
   await using folder = await Folder.make();
   await copyCertificates(folder);
   await using server = await ServerProcess.start([
@@ -61,24 +69,41 @@ test("ping works over every transport, in text and in JSON, and each line can ha
       [1, 2, 3, 4, 5].map((seq) => [seq, "received"]),
     );
     assert(contains(end.servers[0]!.offset!, 0), JSON.stringify(end.servers));
-    const own = await pingJson([...args, "--reconnect"]);
-    assertEquals(countsOf(own.end), { sent: 5, received: 5, ...NONE });
-    if (!endpoint.startsWith("udp")) assertEquals(own.end.connect!.count, 5);
-    if (endpoint.startsWith("tls")) assertEquals(own.end.handshake!.count, 5);
   }
 });
 
+for (const scheme of ["tcp", "tls", "udp", "unix"]) {
+  test(`ping gives each line a connection of its own: ${scheme}`, {
+    ...scheme === "tls" ? await needsTlsServer() : {},
+    level: scheme === "tcp" || scheme === "tls" ? "quick" : "slow",
+  }, () =>
+    withCertificates(async (folder, identity) => {
+      const isTls = scheme === "tls";
+      const listen = scheme === "unix" ? `unix:${folder.file("s.sock")}` : `${scheme}://127.0.0.1:0`;
+      await using server = await ServerProcess.start([listen, ...isTls ? identity : []]);
+      const args = [
+        server.url(scheme),
+        "-c",
+        "5",
+        "-i",
+        "0",
+        ...isTls ? ["--ca", folder.file("ca.pem")] : [],
+      ];
+      const { end } = await pingJson([...args, "--reconnect"]);
+      assertEquals(countsOf(end), { sent: 5, received: 5, ...NONE });
+      assertEquals(end.connect?.count, scheme === "udp" ? undefined : 5);
+      assertEquals(end.handshake?.count, isTls ? 5 : undefined);
+    }));
+}
+
 test("ping --reconnect goes on when connections are refused, and a first refusal without it is a failure", async () => {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr;
-  listener.close();
-  const own = await tsecho(["ping", `127.0.0.1:${port}`, "-c", "2", "-i", "0", "--reconnect"]);
+  const own = await tsecho(["ping", REFUSING, "-c", "2", "-i", "0", "--reconnect"]);
   assertEquals(own.code, 1);
   assertStringIncludes(own.stdout, "no reply to seq=2: connection refused");
   assertStringIncludes(withoutMissed(own.stdout), "2 lines transmitted, 0 received, 100% loss");
-  const quiet = await tsecho(["ping", "-q", `127.0.0.1:${port}`, "-c", "2", "-i", "0", "--reconnect"]);
+  const quiet = await tsecho(["ping", "-q", REFUSING, "-c", "2", "-i", "0", "--reconnect"]);
   assertMatch(quiet.stdout, /^errors: 2 connection refused; is a server running there\?$/m);
-  const { code, stderr } = await tsecho(["ping", `127.0.0.1:${port}`, "-c", "2"]);
+  const { code, stderr } = await tsecho(["ping", REFUSING, "-c", "2"]);
   assertEquals(code, 1);
   assertMatch(stderr, /^tsecho: Cannot connect to "tcp:\/\/127\.0\.0\.1:\d+": connection refused[^\n]*\n$/);
 });

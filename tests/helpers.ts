@@ -101,6 +101,12 @@ function withPython(command: string[]): string[] {
   return [path, "-S", ...command.slice(1)];
 }
 
+/**
+ * What each process has in its environment. Half a second after its start `deno run` looks for a newer release wherever
+ * that was not done today: it resolves a name, which a test may take for its own, and works while others measure.
+ */
+const OWN_ENV = { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" };
+
 /** A process with pipes. At the end of its scope it is killed if it has not ended by itself. */
 export class Running implements AsyncDisposable {
   readonly stdout: Collected;
@@ -113,7 +119,7 @@ export class Running implements AsyncDisposable {
     const [program, ...args] = command[0] === "python3" ? withPython(command) : command;
     this.#child = new Deno.Command(program!, {
       args,
-      env: { NO_COLOR: "1", ...env },
+      env: { ...OWN_ENV, ...env },
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",
@@ -275,6 +281,9 @@ export class Terminal extends Running {
     this.#seen += match.index + match[0].length;
   }
 }
+
+/** An address where nobody listens: a port that was free a moment ago may be another test's by now. */
+export const REFUSING = "127.0.0.1:1";
 
 /** A free port, for tools that cannot pick one and say which. */
 export function freePort(hostname = "127.0.0.1", transport: "tcp" | "udp" = "tcp"): number {

@@ -108,7 +108,7 @@ export async function checkRandomRuns(...paths: Path[]): Promise<void> {
         totals.extend(sum);
       },
     ),
-    { numRuns: cases(volume(50, 5000)) },
+    { numRuns: cases(volume(25, 5000)) },
   );
   if (!LONG) return; // too few for what is rare
   // Each way to end was gone.

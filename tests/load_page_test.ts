@@ -9,7 +9,7 @@ import { readComparedRun } from "../report/compared_run.ts";
 import { LoadInterval } from "../stats/load_interval.ts";
 import { LOAD_PERCENTILES, type LoadDurations, type LoadSummary } from "../stats/load_summary.ts";
 import type { LoadFound, LoadTrial } from "../stats/load_trial.ts";
-import { test } from "./harness.ts";
+import { test, volume } from "./harness.ts";
 import { answer, CLOSED_START, runOf, START, TRIAL, written } from "./load_helpers.ts";
 import { eventful, layerOf, pageOf, plotOf, plotsOf, type Run, tableOf } from "./load_page_helpers.ts";
 import { assertProperty } from "./properties.ts";
@@ -121,7 +121,7 @@ test("a closed loop's page says that waits are left out, and shows nothing of a 
   assertEquals(layerOf(plotsOf(page)[4]!, "line", "planned"), undefined);
 });
 
-test("the heat map and the histogram count each line that was received once", { level: "heavy" }, () => {
+test("the heat map and the histogram count each line that was received once", { level: "sized" }, () => {
   const second = fc.array(
     fc.tuple(fc.integer({ min: 1, max: 300 }), fc.integer({ min: 1, max: 4_000_000 })),
     {
@@ -149,7 +149,7 @@ test("the heat map and the histogram count each line that was received once", { 
       const bars = layerOf(plotOf(page, "Histogram"), "bars")!;
       assertEquals(bars.values.reduce((sum, it) => sum + it, 0), received);
     }),
-    { numRuns: 30 },
+    { numRuns: volume(15, 150) },
   );
 });
 

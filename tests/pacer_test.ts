@@ -132,6 +132,6 @@ test("sent and missed are what was planned, each line has one fate, and no line 
         }
       },
     ),
-    { numRuns: volume(cases(60), 2000) },
+    { numRuns: volume(cases(30), 2000) },
   );
 });

@@ -11,7 +11,7 @@ import { judgeLoad } from "../stats/load_measure.ts";
 import { LOAD_METRICS } from "../stats/metrics.ts";
 import { addCount } from "../stats/reason_counts.ts";
 import { parseThresholdOf } from "../stats/threshold.ts";
-import { cases, test } from "./harness.ts";
+import { cases, test, volume } from "./harness.ts";
 import { answer, CLOSED_START, runOf, START, TRIAL, written } from "./load_helpers.ts";
 import { assertProperty } from "./properties.ts";
 
@@ -57,7 +57,7 @@ test("a saved run is saved again byte for byte", () => {
   assertEquals(again(other), other);
 });
 
-test("the figures of a saved run are those of the run", () => {
+test("the figures of a saved run are those of the run", { level: "sized" }, () => {
   assertProperty(
     fc.property(
       fc.array(
@@ -86,7 +86,7 @@ test("the figures of a saved run are those of the run", () => {
         }
       },
     ),
-    { numRuns: cases(50) },
+    { numRuns: cases(volume(25, 250)) },
   );
 });
 

@@ -82,7 +82,7 @@ test(
       fc.property(plot, (it) => {
         for (const root of readElements(drawPlot(it))) checkVariant(root);
       }),
-      { numRuns: cases(volume(100, 1000)) },
+      { numRuns: cases(volume(50, 1000)) },
     );
   },
 );
