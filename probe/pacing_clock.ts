@@ -3,6 +3,7 @@ import { setImmediate } from "node:timers";
 import { leanStream } from "../net/lean_stream.ts";
 import { closeQuietly, type Stream } from "../net/stream.ts";
 import { type Clock, systemClock } from "../time/timers.ts";
+import { type LoopTurns, loopTurns, plainTurns } from "./loop_turns.ts";
 
 /** A clock that can also wait for a moment better than timers do. */
 export interface PacingClock extends Clock {
@@ -50,6 +51,10 @@ export class EventLoopClock implements PacingClock {
   #lookMs = LOOK_MS;
   #pair: SocketPair | undefined;
   #turned = 0;
+  /** What waits for a moment by turns alone, when the last of these was. */
+  #waiting: { moment: number; signal: AbortSignal; end: () => void } | undefined;
+  #turnedAt = 0;
+  #turns: LoopTurns = plainTurns(() => this.#onTurn());
 
   now(): number {
     return performance.now();
@@ -60,6 +65,7 @@ export class EventLoopClock implements PacingClock {
   }
 
   async prepare(): Promise<void> {
+    this.#turns = await loopTurns(() => this.#onTurn());
     const pair = await openPair();
     if (pair === undefined) return;
     if (await turnsToSee(pair) > FEW_TURNS) this.#pair = pair;
@@ -69,12 +75,36 @@ export class EventLoopClock implements PacingClock {
   async until(moment: number, signal: AbortSignal): Promise<void> {
     const asleep = moment - this.now() - TIMER_MS;
     if (asleep > 0) await this.sleep(asleep, signal);
+    if (this.#pair === undefined) await this.#turnUntil(moment, signal);
+    else await this.#lookUntil(moment, signal, this.#pair);
+  }
+
+  /** Waits by turns that look at the sockets, without a promise for each. */
+  #turnUntil(moment: number, signal: AbortSignal): Promise<void> {
+    return new Promise((end) => {
+      this.#waiting = { moment, signal, end };
+      this.#turnedAt = this.now();
+      this.#turns.next();
+    });
+  }
+
+  #onTurn(): void {
+    const { moment, signal, end } = this.#waiting!;
+    const now = this.now();
+    this.#count(this.#turnedAt, now, moment);
+    this.#turnedAt = now;
+    if (now < moment && !signal.aborted) this.#turns.next();
+    else end();
+  }
+
+  /** Waits by turns that do not, and by looks at the sockets. */
+  async #lookUntil(moment: number, signal: AbortSignal, pair: SocketPair): Promise<void> {
     let now = this.now();
     do {
       const before = now;
       const isBlind = now - this.#lookedAt > BLIND_LOOKS * this.#lookMs;
-      if (this.#pair !== undefined && (isBlind || moment - now > 2 * this.#lookMs)) {
-        await this.#pair.pass();
+      if (isBlind || moment - now > 2 * this.#lookMs) {
+        await pair.pass();
         this.#lookedAt = this.now();
         this.#lookMs = Math.min(FORGETTING * this.#lookMs, this.#lookedAt - now);
         now = this.#lookedAt;
@@ -82,9 +112,13 @@ export class EventLoopClock implements PacingClock {
         await new Promise((resolve) => setImmediate(resolve));
         now = this.now();
       }
-      // A turn that takes longer has others run, or the machine; and after the moment it is late, and waits no more.
-      this.#turned += Math.max(0, Math.min(now - before, moment - before, IDLE_LOOKS * this.#lookMs));
+      this.#count(before, now, moment);
     } while (now < moment && !signal.aborted);
+  }
+
+  /** Counts a turn. One that takes longer has others run, or the machine; after the moment it is late, and waits no more. */
+  #count(before: number, now: number, moment: number): void {
+    this.#turned += Math.max(0, Math.min(now - before, moment - before, IDLE_LOOKS * this.#lookMs));
   }
 
   used(): number {
