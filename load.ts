@@ -88,6 +88,8 @@ export class Load implements AsyncIterable<LoadInterval>, AsyncDisposable {
   readonly #intervals = new IntervalQueue();
   readonly #connections = new Map<string | null, number>();
   readonly #cpu: CpuMeter;
+  /** Whether this thread sends. */
+  readonly #isHere: boolean;
   #opened: Promise<void> | undefined;
   #running: Promise<void> | undefined;
 
@@ -121,7 +123,8 @@ export class Load implements AsyncIterable<LoadInterval>, AsyncDisposable {
       onServer: (tag) => this.#connections.set(tag, (this.#connections.get(tag) ?? 0) + 1),
       onBegin: () => this.#cpu.begin(),
     };
-    this.#runner = this.#plan.threads === 1
+    this.#isHere = this.#plan.threads === 1 && !this.#plan.apart;
+    this.#runner = this.#isHere
       ? new Engine(this.#plan, pathsTo(dial, this.#clock), this.#clock, observer, first)
       : new Threads(this.#plan, dialOptionsOf(dial), this.#clock, observer, first);
     if (signal?.aborted) this.stop();
@@ -152,7 +155,7 @@ export class Load implements AsyncIterable<LoadInterval>, AsyncDisposable {
   }
 
   async #open(): Promise<void> {
-    if (this.#plan.threads === 1) await rehearseOnce(this.#plan); // else each thread does
+    if (this.#isHere) await rehearseOnce(this.#plan); // else each thread does
     await this.#runner.open();
   }
 

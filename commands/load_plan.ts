@@ -56,6 +56,7 @@ export async function planOf(options: LoadCommandOptions, stop: AbortSignal): Pr
   return {
     ...dial,
     ...settings,
+    apart: true,
     ...(data !== undefined && { lines: await readData(data, stop) }),
     signal: stop,
   };

@@ -8,8 +8,18 @@ export const SAMPLE_FIELDS = 5;
 
 /** What the main thread tells another. */
 export type ToThread =
-  /** @property origin of the main thread's clock, as `performance.timeOrigin` is. */
-  | { type: "open"; plan: LoadPlan; dial: DialOptions; thread: number; origin: number }
+  /**
+   * @property origin of the main thread's clock, as `performance.timeOrigin` is.
+   * @property inFlight is shared: each thread writes how many lines it has in flight, at its number.
+   */
+  | {
+    type: "open";
+    plan: LoadPlan;
+    dial: DialOptions;
+    thread: number;
+    origin: number;
+    inFlight: Int32Array<SharedArrayBuffer>;
+  }
   | { type: "run"; began: number }
   | { type: "stop" }
   | { type: "abort" }

@@ -2,6 +2,7 @@ import type { DialOptions } from "../net/dial.ts";
 import { LOAD_DEFAULTS } from "../probe/load_defaults.ts";
 import type { Stage } from "../probe/schedule.ts";
 import { MAX_PAYLOAD } from "../protocol.ts";
+import { canSendApart } from "./apart.ts";
 
 /** How to load. Every option has a default; durations are in milliseconds, sizes in bytes. */
 export interface LoadOptions extends Partial<Omit<DialOptions, "endpoint">> {
@@ -37,6 +38,12 @@ export interface LoadOptions extends Partial<Omit<DialOptions, "endpoint">> {
   lines?: Uint8Array[];
   /** Threads that send. */
   threads?: number;
+  /**
+   * Whether an open loop is sent by threads of its own even where `threads` is 1, and the caller's only makes the figures:
+   * replies are noticed sooner then. It sets `DENO_TOKIO_EVENT_INTERVAL` in the environment of the process for good,
+   * unless that has a value, and needs the permissions for that variable and to read; without them it does nothing.
+   */
+  apart?: boolean;
   /** The most lines a second over UDP without a rate; 0 for no limit: a server answers so many to an address. */
   udpRate?: number;
   /** Ends the sending. */
@@ -62,6 +69,8 @@ export interface LoadPlan {
   size: number;
   lines: Uint8Array[] | undefined;
   threads: number;
+  /** Whether threads of their own send even where it is one. */
+  apart: boolean;
   udpRate: number;
 }
 
@@ -103,6 +112,7 @@ export function planOf(options: LoadOptions): LoadPlan {
     seed: options.seed ?? Math.floor(Math.random() * 2 ** 32),
     count: count ?? Infinity,
     lines: lines === undefined || lines.length === 0 ? undefined : lines,
+    apart: isOpen && options.apart === true && canSendApart(),
     ...{ depth, think, duration, warmup, timeout, maxInFlight, reconnect, size, threads, udpRate },
   };
 }

@@ -8,6 +8,7 @@ import { LoadStats } from "../stats/load_stats.ts";
 import { Engine } from "./engine.ts";
 import type { LoadPlan } from "./options.ts";
 import type { Paths } from "./paths.ts";
+import type { LoadObserver } from "./recorder.ts";
 import { StreamConnection } from "./stream_connection.ts";
 
 /** Lines of a rehearsal, which make V8 compile what each line needs, and its duration in ms on its own clock. */
@@ -21,12 +22,30 @@ const STEP_MS = DURATION_MS / LINES / 4;
 /** The loops that were rehearsed in this thread: what is compiled stays so. */
 const rehearsed = new Set<"open" | "closed">();
 
-/** Rehearses a plan's loop, unless that was done before. */
-export async function rehearseOnce(plan: LoadPlan): Promise<void> {
+/** Rehearses a plan's loop, unless that was done before. @param observerOf as {@linkcode rehearse} has it. */
+export async function rehearseOnce(plan: LoadPlan, observerOf: ObserverOf = figures): Promise<void> {
   const loop = loopOf(plan);
   if (rehearsed.has(loop)) return;
   rehearsed.add(loop);
-  await rehearse(plan);
+  await rehearse(plan, observerOf);
+}
+
+/** Makes what takes in what is found, from the first interval on. */
+type ObserverOf = (plan: LoadPlan, first: LoadInterval) => LoadObserver;
+
+/** Makes figures of it, as the main thread does. */
+function figures(plan: LoadPlan, first: LoadInterval): LoadObserver {
+  const directions = new LoadDirections(0, first);
+  const stats = new LoadStats({ loop: loopOf(plan), timeout: plan.timeout, stages: false });
+  return {
+    onInterval(interval, next) {
+      directions.endInterval(next);
+      stats.add(interval);
+    },
+    onExchange: ({ tag, written, stamp, read, lines }) => directions.add(tag, written, stamp, read, lines),
+    onServer() {},
+    onBegin() {},
+  };
 }
 
 function loopOf({ stages }: LoadPlan): "open" | "closed" {
@@ -38,9 +57,10 @@ function loopOf({ stages }: LoadPlan): "open" | "closed" {
  * long: without this, the first lines would be late, and so would those that meet the end of the first second, when
  * its figures are made.
  *
+ * @param observerOf makes what takes them in this thread.
  * @returns what happened, for tests.
  */
-export async function rehearse(given: LoadPlan): Promise<LoadInterval> {
+export async function rehearse(given: LoadPlan, observerOf: ObserverOf = figures): Promise<LoadInterval> {
   const loop = loopOf(given);
   const rate = LINES * 1000 / DURATION_MS;
   const plan: LoadPlan = {
@@ -59,19 +79,20 @@ export async function rehearse(given: LoadPlan): Promise<LoadInterval> {
     size: 31,
     lines: undefined,
     threads: 1,
+    apart: false,
     udpRate: 0,
   };
   const clock = new RehearsalClock();
   const first = new LoadInterval();
-  const directions = new LoadDirections(0, first);
-  const stats = new LoadStats({ loop, timeout: plan.timeout, stages: false });
+  const observer = observerOf(plan, first);
+  const total = new LoadInterval();
   const engine = new Engine(plan, echoes(clock), clock, {
     onInterval(interval, next) {
-      directions.endInterval(next);
-      stats.add(interval);
+      observer.onInterval(interval, next);
+      total.extend(interval);
     },
-    onExchange: ({ tag, written, stamp, read, lines }) => directions.add(tag, written, stamp, read, lines),
-    onServer() {},
+    onExchange: (sample) => observer.onExchange(sample),
+    onServer: (tag) => observer.onServer(tag),
     onBegin() {},
   }, first);
   await engine.open();
@@ -82,7 +103,7 @@ export async function rehearse(given: LoadPlan): Promise<LoadInterval> {
     clock.skip();
   }
   await running;
-  return stats.total;
+  return total;
 }
 
 /** A clock that goes on whenever it is read or waited for, and over sleeps when nothing else is to be done. */

@@ -4,7 +4,7 @@ import { TlsFileFailure } from "../net/certificates.ts";
 import { EventLoopClock } from "../probe/pacing_clock.ts";
 import { LoadInterval } from "../stats/load_interval.ts";
 import { Engine } from "./engine.ts";
-import { type FromThread, SAMPLE_FIELDS, type ToThread } from "./messages.ts";
+import { type FromThread, type IntervalMessage, SAMPLE_FIELDS, type ToThread } from "./messages.ts";
 import { pathsTo } from "./paths.ts";
 import type { ExchangeSample, LoadObserver } from "./recorder.ts";
 import { rehearseOnce } from "./rehearsal.ts";
@@ -39,11 +39,19 @@ class Reporter implements LoadObserver {
   #used = 0;
   readonly #tags = new Map<string | null, number>();
   #servers: (string | null)[] = [];
+  readonly #report: (message: IntervalMessage) => void;
+  readonly #turned: () => number;
+
+  /** @param turned as in `Runner`. */
+  constructor(report: (message: IntervalMessage) => void, turned: () => number) {
+    this.#report = report;
+    this.#turned = turned;
+  }
 
   onInterval(interval: LoadInterval): void {
     const samples = this.#samples.slice(0, this.#used);
-    const found = { samples, tags: [...this.#tags.keys()], servers: this.#servers, turned: engine!.turned };
-    port.postMessage({ type: "interval", interval: interval.encode(), ...found }, [samples.buffer]);
+    const found = { samples, tags: [...this.#tags.keys()], servers: this.#servers, turned: this.#turned() };
+    this.#report({ type: "interval", interval: interval.encode(), ...found });
     this.#used = 0;
     this.#servers = [];
     this.#tags.clear();
@@ -74,17 +82,26 @@ class Reporter implements LoadObserver {
   }
 }
 
+/** How often the lines in flight are shown, in ms. */
+const SHOW_MS = 50;
+
 let engine: Engine | undefined;
+let showing: ReturnType<typeof setInterval> | undefined;
 
 port.onmessage = async ({ data }) => {
   switch (data.type) {
     case "open": {
-      const { plan, dial, thread, origin } = data;
+      const { plan, dial, thread, origin, inFlight } = data;
       const clock = new ThreadClock(origin);
-      engine = new Engine(plan, pathsTo(dial, clock), clock, new Reporter(), new LoadInterval(), thread);
+      const reporter = new Reporter(
+        (message) => port.postMessage(message, [message.samples.buffer]),
+        () => engine!.turned,
+      );
+      engine = new Engine(plan, pathsTo(dial, clock), clock, reporter, new LoadInterval(), thread);
       try {
-        await rehearseOnce(plan);
+        await rehearseOnce(plan, () => new Reporter(() => {}, () => 0));
         await engine.open();
+        showing = setInterval(() => inFlight[thread] = engine!.outstanding, SHOW_MS);
         port.postMessage({ type: "opened" });
       } catch (error) {
         if (!(error instanceof Failure)) throw error;
@@ -95,6 +112,7 @@ port.onmessage = async ({ data }) => {
     }
     case "run":
       await engine!.run(data.began);
+      clearInterval(showing);
       return port.postMessage({ type: "over", stalled: engine!.stalled });
     case "stop":
       return engine?.stop();

@@ -2,7 +2,17 @@
 import { assert, assertEquals, assertMatch, assertNotMatch, assertStringIncludes } from "@std/assert";
 import type { LoadSummary } from "../stats/load_summary.ts";
 import { e2e as test } from "./harness.ts";
-import { Folder, run, Running, ServerProcess, Terminal, TSECHO, tsecho, within } from "./helpers.ts";
+import {
+  eventually,
+  Folder,
+  run,
+  Running,
+  ServerProcess,
+  Terminal,
+  TSECHO,
+  tsecho,
+  within,
+} from "./helpers.ts";
 import { silentPeer } from "./load_peers.ts";
 
 test("load refuses more connections than it may have descriptors for, and says what to do", async () => {
@@ -182,8 +192,13 @@ const ENDLESS = ["load", "-R", "50", "-t", "10m", "--warmup", "0"];
 
 test("load in a pipe ends at SIGINT with its summary", async () => {
   await using server = await ServerProcess.start();
-  await using load = new Running([...TSECHO, ...ENDLESS, `127.0.0.1:${server.port}`]);
+  await using folder = await Folder.make();
+  const rows = folder.file("rows");
+  const args = [...ENDLESS, "--csv", rows, `127.0.0.1:${server.port}`];
+  await using load = new Running([...TSECHO, ...args]);
   await load.stdout.until(/^LOAD /);
+  const replies = async () => (await Deno.readTextFile(rows)).split("\n").length > 2;
+  await eventually(replies, "the row of a second");
   load.kill("SIGINT");
   assertEquals([await load.code(), load.stderr.text], [0, ""]);
   assertMatch(load.stdout.text, /load statistics ---\ninterrupted after [\d.]+ m?s\n\d+ lines planned, /);
