@@ -1,5 +1,5 @@
 /**
- * A server that returns each line with its clock in front.
+ * A server that echoes each line with a timestamp from its own clock in front.
  *
  * ```ts
  * import { ping } from "./ping.ts";

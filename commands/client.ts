@@ -36,7 +36,7 @@ const OPTIONS = {
   "no-verify": {
     group: "Conversation",
     transports: STREAM_TRANSPORTS,
-    help: "accept any reply, not only what was sent, alone or behind a stamp",
+    help: "accept any reply, not only the line that was sent, with or without a stamp",
   },
   ...DIAL_TLS_OPTIONS,
   "udp-rate": {

@@ -214,9 +214,9 @@ const OPTIONS = {
 } as const satisfies TransportOptionTable;
 
 const ABOUT = `\
-Answers each line with its clock in front: "[2026-11-23T03:37:00.123456Z] hello". It listens on any mix of endpoints; \
-for each, "listening on tcp://host:port" goes to stdout. The log goes to stderr. Over UDP each datagram gets one \
-answer.
+Echoes each line with a timestamp from its own clock in front: "[2026-11-23T03:37:00.123456Z] hello". It listens on \
+any mix of endpoints; for each, "listening on tcp://host:port" goes to stdout. The log goes to stderr. Over UDP each \
+datagram gets one answer.
 
 SIGTERM and SIGINT drain it: it stops accepting, serves each connection until it is quiet, and closes it. A second \
 one of them, at least 300 ms later, ends it at once. SIGQUIT drains too, without --drain-delay, and is not counted. \

@@ -24,7 +24,7 @@ usage: tsecho server [ENDPOINT...] [options]
        tsecho load [ENDPOINT] [options]
        tsecho compare BEFORE AFTER [options]
 
-  server   answers each line with its clock in front
+  server   echoes each line with a timestamp from its own clock in front
   client   talks to a server: a prompt on a terminal, a filter in a pipe
   ping     measures round trips, loss, clock offset and the direction of delay
   load     puts a server under load: throughput, latency and where lines wait

@@ -17,7 +17,7 @@ import {
 } from "./helpers.ts";
 import { assertProperty } from "./properties.ts";
 
-test("server answers each line with its clock in front", async () => {
+test("server echoes each line with a timestamp from its own clock in front", async () => {
   await using server = await ServerProcess.start();
   using conn = await server.connect();
   const before = Date.now();
