@@ -5,7 +5,7 @@ import type { LoadSummary } from "../stats/load_summary.ts";
 import { e2e as test } from "./harness.ts";
 import { eventually, exists, Folder, run, Running, ServerProcess, TSECHO, tsecho } from "./helpers.ts";
 
-const SHORT = ["-R", "200", "-c", "2", "-t", "1", "--warmup", "0"];
+const SHORT = ["-R", "500", "-c", "2", "-t", "0.4", "--warmup", "0"];
 
 test("load --html writes a page of the run, beside its text", async () => {
   await using server = await ServerProcess.start(["--tag", "web-1"]);

@@ -59,7 +59,7 @@ test(
 
 for (const threads of ["1", "2"]) {
   test(`a closed loop whose pace is limited is not held to be at its own limit, with --threads ${threads}`, {
-    level: threads === "1" ? "quick" : "slow",
+    level: "slow",
   }, async () => {
     await using server = await ServerProcess.start(["udp://127.0.0.1:0"]);
     const args = ["load", "-c", "2", "-t", "0.5s", "--warmup", "0s", "--threads", threads, server.url("udp")];
@@ -122,7 +122,7 @@ test("load's summary is what its seconds, its table and its HDR log give", async
   assert(Math.abs(longest - end.response!.max) < 0.002 * longest, `${longest} against ${end.response!.max}`);
 });
 
-test("load --json-stream writes an object a second while it goes on", async () => {
+test("load --json-stream writes an object a second while it goes on", { level: "slow" }, async () => {
   await using server = await ServerProcess.start();
   const args = ["-R", "50", "-t", "2", "--warmup", "0", "--json-stream"];
   const { stdout } = await tsecho(["load", ...args, `127.0.0.1:${server.port}`]);

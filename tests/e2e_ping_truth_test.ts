@@ -33,12 +33,12 @@ class DeafListener implements AsyncDisposable {
       if (n !== null) await conn.write(buffer.subarray(0, n));
       await conn.read(buffer).catch(() => {});
     }
-    // The kernel completes connections until its queue is full.
-    for (;;) {
+    // The kernel completes connections until its queue is full; one that is late may only have met a busy machine.
+    for (let late = 0; late < 3;) {
       const signal = AbortSignal.timeout(300);
       const conn = await Deno.connect({ hostname: "127.0.0.1", port: this.port, signal }).catch(() => null);
-      if (conn === null) return;
-      this.#filling.push(conn);
+      if (conn === null) late++;
+      else this.#filling.push(conn);
     }
   }
 
@@ -134,7 +134,7 @@ test("ping that was stopped for half a second says which lines it did not send, 
       "-i",
       "0.01",
       "-c",
-      "100",
+      "300",
       "--json",
       file,
       "--fail-if",
@@ -148,9 +148,9 @@ test("ping that was stopped for half a second says which lines it did not send, 
   assertEquals(await ping.code(), 3);
   const { end, replies } = JSON.parse(await Deno.readTextFile(file)) as Saved;
   // 500 ms are 50 lines, of which those of the last 20 ms are still sent.
-  assert(end.missed >= 46 && end.sent === 100, JSON.stringify(end));
+  assert(end.missed >= 46 && end.sent === 300, JSON.stringify(end));
   const sent = replies.filter(({ fate }) => fate === "received").map(({ at, rtt }) => at - rtt);
-  const interval = (Math.max(...sent) - Math.min(...sent)) / 99;
+  const interval = (Math.max(...sent) - Math.min(...sent)) / 299;
   assert(Math.abs(end.interval! - interval) < 1e-8, `${end.interval} for ${interval}`);
   const told =
     /^\d+ lines were not sent in time: ping was late[^;\n]*; one every \d+\.\d{3} ms instead of 10\.000 ms$/m;

@@ -213,11 +213,11 @@ test("what is lost, doubled or out of order is counted, and lost is a failure", 
     if (number % 10 === 3) await held!();
   });
   const input = Array.from({ length: 100 }, (_, i) => `line ${i}\n`).join("");
-  const { code, stdout, stderr } = await tsecho(["client", server.url, "--timeout", "3s"], input);
+  const { code, stdout, stderr } = await tsecho(["client", server.url, "--timeout", "5s"], input);
   assertEquals([code, stdout.split("\n").length - 1], [1, 90]);
   assertEquals(
     stderr,
-    `tsecho: Cannot get every line answered by "${server.url}": no reply in 3 s; ` +
+    `tsecho: Cannot get every line answered by "${server.url}": no reply in 5 s; ` +
       "10 of 100 lines sent were not answered; 10 of 90 replies came out of order\n",
   );
 });
@@ -240,13 +240,13 @@ test("a lost message is said, and the next is sent all the same", async () => {
   let count = 0;
   await using server = fakeServer((bytes, reply) => count++ === 1 ? undefined : reply(bytes));
   const { code, stdout, stderr } = await tsecho([
-    ...["client", server.url, "--timeout", "1s", "-m", "a", "-m", "b", "-m", "c"],
+    ...["client", server.url, "--timeout", "3s", "-m", "a", "-m", "b", "-m", "c"],
   ]);
   assertEquals([code, stdout], [1, "a\nc\n"]);
   assertEquals(
     stderr,
-    "tsecho: no reply in 1 s\n" +
-      `tsecho: Cannot get every line answered by "${server.url}": no reply in 1 s; 1 of 3 lines sent was not answered\n`,
+    "tsecho: no reply in 3 s\n" +
+      `tsecho: Cannot get every line answered by "${server.url}": no reply in 3 s; 1 of 3 lines sent was not answered\n`,
   );
 });
 
@@ -298,10 +298,10 @@ test(
   async () => {
     let count = 0;
     await using server = fakeServer((bytes, reply) => count++ === 0 ? undefined : reply(bytes));
-    await using terminal = new Terminal([...TSECHO, "client", server.url, "--timeout", "1s"]);
+    await using terminal = new Terminal([...TSECHO, "client", server.url, "--timeout", "3s"]);
     await terminal.shows("> ");
     await terminal.write("lost\n");
-    await terminal.shows("no reply in 1 s");
+    await terminal.shows("no reply in 3 s");
     await terminal.shows("> ");
     await terminal.write("found\n");
     await terminal.shows(/found\r?\n/);
