@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertLess, assertMatch, assertStringIncludes } from "@std/assert";
 import { e2e as test, lacking, volume } from "./harness.ts";
 import {
+  freePort,
   python,
   residentKiB,
   run,
@@ -337,9 +338,7 @@ test("the client talks to foreign servers", async (t) => {
       name: program,
       ignore: lacking([program]).length > 0,
       fn: async () => {
-        const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-        const { port } = listener.addr; // free a moment ago, and free again
-        listener.close();
+        const port = freePort();
         await using _server = new Running(command(port));
         const talk = async () => {
           await using client = new Running([...TSECHO, "client", `127.0.0.1:${port}`]);

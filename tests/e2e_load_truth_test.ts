@@ -3,7 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import { StagesSchedule } from "../probe/schedule.ts";
 import { BALANCED_PAIR_NEEDS, BalancedPair } from "./balanced_pair.ts";
 import { e2e as test, volume } from "./harness.ts";
-import { ServerProcess } from "./helpers.ts";
+import { freePort, ServerProcess } from "./helpers.ts";
 import {
   FaultyDatagrams,
   type FaultyServer,
@@ -99,13 +99,13 @@ test(`${FAULTS} over UDP`, { level: "slow" }, async () => {
 test("no line is uncounted when the server dies and another takes its place", { level: "slow" }, async () => {
   for (const loop of [["-R", "500"], ["--depth", "4", "--think", "20ms"]]) {
     const args = [...loop, "-c", "10", "-t", "60", "--warmup", "0"];
-    const server = await ServerProcess.start(["--tag", "first"]);
-    const { port } = server;
+    const port = freePort(); // which the second server has again
+    const server = await ServerProcess.start([`tcp://127.0.0.1:${port}`, "--tag", "first"]);
     await using run = await LoadRun.start([...args, `127.0.0.1:${port}`]);
     await run.seconds(1);
     await server[Symbol.asyncDispose](); // SIGKILL
     await run.seconds(2);
-    await using _second = await ServerProcess.start(["--port", String(port), "--tag", "second"]);
+    await using _second = await ServerProcess.start([`tcp://127.0.0.1:${port}`, "--tag", "second"]);
     await run.stdout.until(/"tag":"second"/);
     run.kill("SIGINT");
     const { end } = await run.saved();

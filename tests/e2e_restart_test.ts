@@ -1,7 +1,16 @@
 /** Restarts behind a balancer, as docs/deploy.md has them: no line is lost, and no connection reset. */
 import { assert, assertEquals } from "@std/assert";
 import { e2e as test, volume } from "./harness.ts";
-import { eventually, Folder, readAll, ROOT, ServerProcess, startHaproxy, unstamped } from "./helpers.ts";
+import {
+  eventually,
+  Folder,
+  freePort,
+  readAll,
+  ROOT,
+  ServerProcess,
+  startHaproxy,
+  unstamped,
+} from "./helpers.ts";
 
 const CLIENTS = volume(20, 50);
 const SECONDS = volume(1, 20);
@@ -71,7 +80,7 @@ test(
       .replace("inter 2s", "inter 100ms")
       .replace(/^ *server web-3.*\n/m, "");
     const proxy = ["--proxy-protocol", "--proxy-from", "127.0.0.1"];
-    const start = (name: string, port = 0) =>
+    const start = (name: string, port: number) =>
       ServerProcess.start([`tcp://127.0.0.1:${port}`, "--tag", name, ...proxy, ...DELAY]);
     const servers = new Map<string, ServerProcess>();
     await using stack = new AsyncDisposableStack();
@@ -79,7 +88,7 @@ test(
       for (const server of servers.values()) await server[Symbol.asyncDispose]();
     });
     for (const name of ["web-1", "web-2"]) {
-      const server = await start(name);
+      const server = await start(name, freePort());
       servers.set(name, server);
       config = config.replace(new RegExp(`(server ${name} 127.0.0.1:)\\d+`), `$1${server.port}`);
     }

@@ -285,13 +285,23 @@ export class Terminal extends Running {
 /** An address where nobody listens: a port that was free a moment ago may be another test's by now. */
 export const REFUSING = "127.0.0.1:1";
 
-/** A free port, for tools that cannot pick one and say which. */
+/**
+ * A free port, for what cannot pick one and say which, or has to have it again after a restart. It is below those that
+ * the kernel gives to other tests meanwhile.
+ */
 export function freePort(hostname = "127.0.0.1", transport: "tcp" | "udp" = "tcp"): number {
-  const socket = transport === "udp"
-    ? Deno.listenDatagram({ transport, hostname, port: 0 })
-    : Deno.listen({ hostname, port: 0 });
-  socket.close();
-  return (socket.addr as Deno.NetAddr).port;
+  for (;;) {
+    const port = 15_000 + Math.floor(Math.random() * 15_000);
+    try {
+      const socket = transport === "udp"
+        ? Deno.listenDatagram({ transport, hostname, port })
+        : Deno.listen({ hostname, port });
+      socket.close();
+      return port;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    }
+  }
 }
 
 /** Reads to the end of a connection, which stays open for writing; the deadline is on each read. */
