@@ -21,8 +21,9 @@ export interface SharedLines {
 export class OutgoingLines {
   /** The number after the last line written. */
   end: number;
-  /** Where the latest piece of what is written ends, in bytes since line 0. */
+  /** Where the latest piece of what is written ends, and all of it, in bytes since line 0. */
   #pieceEnd = 0;
+  #piecesEnd = 0;
   readonly #first: number;
   readonly #shared: SharedLines;
   readonly #recorder: Recorder;
@@ -77,27 +78,31 @@ export class OutgoingLines {
     if (!this.#shared.hasOwnConnections && this.#isOver(now)) return undefined;
     this.#recorder.turn(now);
     const first = this.end;
+    const from = ring.positionOf(first);
     const at = ring.startOf(first);
     let end = at;
     // Whole entries, and no further than to the ring's end, unless that is within the first.
     do {
       const lines = queue.nextLines;
-      const position = ring.positionOf(this.end + lines) - ring.positionOf(first);
+      const position = ring.positionOf(this.end + lines) - from;
       if (end > at && (position > this.#batchBytes || at + position > ring.bytes.length)) break;
       if (!this.#shared.hasOwnConnections) this.#recorder.send(queue.nextPlanned, lines);
       queue.write(now);
       this.end += lines;
       end = at + position;
     } while (queue.queued > 0);
-    this.#pieceEnd = ring.positionOf(first);
-    return this.nextPiece();
+    this.#piecesEnd = from + end - at;
+    this.#pieceEnd = from;
+    if (this.end > first + 1) return this.nextPiece();
+    this.#pieceEnd = this.#piecesEnd;
+    return ring.line(first);
   }
 
   /** The bytes of the next lines that {@linkcode write} has recorded, up to the ring's end; undefined after all. */
   nextPiece(): Uint8Array | undefined {
-    const { bytes } = this.#shared.ring;
-    const length = this.#shared.ring.positionOf(this.end) - this.#pieceEnd;
+    const length = this.#piecesEnd - this.#pieceEnd;
     if (length === 0) return undefined;
+    const { bytes } = this.#shared.ring;
     const at = this.#pieceEnd % bytes.length;
     const end = Math.min(at + length, bytes.length);
     this.#pieceEnd += end - at;
@@ -107,7 +112,7 @@ export class OutgoingLines {
   /** Only now the last bytes of a piece are written: lines that are whole from there on count as written now. */
   rewrite(bytes: number, now: number): void {
     const { ring } = this.#shared;
-    let left = bytes + ring.positionOf(this.end) - this.#pieceEnd;
+    let left = bytes + this.#piecesEnd - this.#pieceEnd;
     let lines = 0;
     for (let line = this.end - 1; (left -= ring.endOf(line) - ring.startOf(line)) >= 0; line--) lines++;
     this.#queue.rewrite(lines, now);

@@ -15,6 +15,11 @@ export class PassedLines {
   waiting = 0;
   readonly #lines = new Map<number, PassedLine>();
 
+  /** Whether none is remembered. */
+  get isEmpty(): boolean {
+    return this.#lines.size === 0;
+  }
+
   add(number: number, line: PassedLine): void {
     this.#lines.set(number, line);
     if (!line.isLost) this.waiting++;
@@ -38,7 +43,6 @@ export class PassedLines {
 
   /** Gives up the lines that were written before a moment. */
   expire(oldest: number, tell: (planned: number, written: number) => void): void {
-    if (this.#lines.size === 0) return;
     if (this.waiting > 0) {
       for (const line of this.#lines.values()) {
         if (line.isLost) continue;

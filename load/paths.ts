@@ -5,6 +5,7 @@ import type { Clock } from "../time/timers.ts";
 import type { MakeConnection } from "./connection.ts";
 import { DatagramConnection } from "./datagram_connection.ts";
 import { StreamConnection } from "./stream_connection.ts";
+import { TurnClock } from "./turn_clock.ts";
 
 /** Where an engine's connections come from. */
 export interface Paths {
@@ -24,12 +25,13 @@ export function pathsTo(options: DialOptions, clock: Clock): Paths {
       },
     };
   }
+  const turn = new TurnClock(clock);
   return {
     datagrams: false,
     async make(lines, events, signal) {
       const { stream, connectMs, handshakeMs } = await dialStream(options, signal);
       const times = { connectMs, ...(handshakeMs !== undefined && { handshakeMs }) };
-      return { connection: new StreamConnection(leanStream(stream), lines, clock, events), times };
+      return { connection: new StreamConnection(leanStream(stream), lines, clock, events, turn), times };
     },
   };
 }

@@ -159,6 +159,7 @@ export class PendingLines {
       if (!this.#shared.datagrams) this.#owed.add(lines, planned >= this.#recorder.from);
     }
     this.outgoing.expire(now);
+    if (this.#passed.isEmpty) return;
     this.#passed.expire(oldest, (planned, written) => {
       this.#recorder.lose(planned, written + this.#shared.timeout, now, 1);
     });

@@ -3,8 +3,8 @@ import { isLate } from "../stats/generator_verdict.ts";
 import { LoadInterval } from "../stats/load_interval.ts";
 import { addCount } from "../stats/reason_counts.ts";
 import { Intervals } from "./intervals.ts";
+import { ServerParts } from "./server_parts.ts";
 import { Thinning } from "./thinning.ts";
-import { tagToKeep } from "../stats/server_stats.ts";
 
 /** An exchange that tells about the way there and back. Moments are in ms on the run's clock. */
 export interface ExchangeSample {
@@ -48,7 +48,7 @@ export class Recorder extends Intervals {
   hasMissed: (moment: number, now: number) => boolean = () => false;
   readonly #observer: LoadObserver;
   readonly #isOpen: boolean;
-  readonly #tags = new Set<string | null>();
+  readonly #servers = new ServerParts();
   readonly #thinning = new Thinning();
   /** When the latest reply was read, and whether the plan ends with the last one. */
   #lastRead = -Infinity;
@@ -144,7 +144,7 @@ export class Recorder extends Intervals {
     const interval = this.current;
     interval.received += lines;
     interval.service.record((read - written) * 1000, lines);
-    interval.server(this.#nameOf(tag)).received += lines;
+    this.#servers.partOf(tag, interval).received += lines;
     if (!this.#isOpen) return;
     interval.response.record((read - planned) * 1000, lines);
     interval.sendLag.record((handed - planned) * 1000, lines);
@@ -168,7 +168,7 @@ export class Recorder extends Intervals {
   /** A connection had its first reply from a server. @param planned when its line was planned, if it is for one line. */
   answeredBy(tag: string | null, planned = Infinity): void {
     if (planned < this.from) return;
-    this.#observer.onServer(this.#nameOf(tag));
+    this.#observer.onServer(this.#servers.nameOf(tag));
   }
 
   lose(planned: number, at: number, now: number, lines: number): void {
@@ -230,12 +230,5 @@ export class Recorder extends Intervals {
   connectFailed(reason: string, planned = Infinity): void {
     if (planned < this.from) return;
     addCount(this.current.connectErrors, withoutHint(reason), 1);
-  }
-
-  /** Ever new tags must not fill the memory. */
-  #nameOf(tag: string | null): string | null {
-    const name = tagToKeep(tag, this.#tags);
-    if (name === tag) this.#tags.add(tag);
-    return name;
   }
 }

@@ -10,14 +10,15 @@ import type { LoadPlan } from "./options.ts";
 import type { Paths } from "./paths.ts";
 import type { LoadObserver } from "./recorder.ts";
 import { StreamConnection } from "./stream_connection.ts";
+import { TurnClock } from "./turn_clock.ts";
 
 /** Lines of a rehearsal, which make V8 compile what each line needs, and its duration in ms on its own clock. */
 const LINES = 6000;
 const DURATION_MS = 3000;
 const CONNECTIONS = 10;
 const MAX_DEPTH = 16;
-/** How much time passes on the rehearsal's clock each time it is read, in ms; a closed loop reads it four times a line. */
-const STEP_MS = DURATION_MS / LINES / 4;
+/** How much time passes on the rehearsal's clock each time it is read, in ms; a closed loop reads it two or three times a line. */
+const STEP_MS = DURATION_MS / LINES / 3;
 
 /** The loops that were rehearsed in this thread: what is compiled stays so. */
 const rehearsed = new Set<"open" | "closed">();
@@ -156,10 +157,11 @@ class RehearsalClock implements PacingClock {
 }
 
 function echoes(clock: PacingClock): Paths {
+  const turn = new TurnClock(clock);
   return {
     datagrams: false,
     make(lines, events) {
-      const connection = new StreamConnection(new EchoStream(clock), lines, clock, events);
+      const connection = new StreamConnection(new EchoStream(clock), lines, clock, events, turn);
       return Promise.resolve({ connection, times: { connectMs: 0.1 } });
     },
   };

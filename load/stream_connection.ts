@@ -7,6 +7,7 @@ import type { ConnectionEvents, LoadConnection } from "./connection.ts";
 import { type ConnectionSignal, type ConnectionState, nextState, OPEN } from "./connection_state.ts";
 import type { OutgoingLines } from "./outgoing_lines.ts";
 import type { PendingLines } from "./pending_lines.ts";
+import { TurnClock } from "./turn_clock.ts";
 
 const NOTHING = new Uint8Array();
 
@@ -15,6 +16,7 @@ export class StreamConnection implements LoadConnection {
   readonly lines: PendingLines;
   readonly #stream: Stream;
   readonly #clock: Clock;
+  readonly #turn: TurnClock;
   readonly #events: ConnectionEvents;
   #state: ConnectionState = OPEN;
   #isWriting = false;
@@ -26,11 +28,19 @@ export class StreamConnection implements LoadConnection {
   /**
    * @param stream whose reads give 0 or null at the end.
    * @param lines those of this connection, of which none is written.
+   * @param turn the same clock, for what is read; connections share it.
    */
-  constructor(stream: Stream, lines: PendingLines, clock: Clock, events: ConnectionEvents) {
+  constructor(
+    stream: Stream,
+    lines: PendingLines,
+    clock: Clock,
+    events: ConnectionEvents,
+    turn: TurnClock = new TurnClock(clock),
+  ) {
     this.#stream = stream;
     this.lines = lines;
     this.#clock = clock;
+    this.#turn = turn;
     this.#events = events;
   }
 
@@ -102,7 +112,7 @@ export class StreamConnection implements LoadConnection {
     const { lines } = this;
     const end = this.#held + n;
     const before = lines.waiting;
-    const now = this.#clock.now();
+    const now = this.#turn.now();
     const taken = lines.receive(this.#buffer, end, now);
     this.#held = end - taken;
     if (this.#held > 0 && taken > 0) this.#buffer.copyWithin(0, taken, end);

@@ -29,11 +29,14 @@ export class LineRing {
   readonly longest: number;
   /** Where each line begins, and the end of the last. */
   readonly #starts: Uint32Array;
+  /** Each line alone, once it was asked for. */
+  readonly #lines: (Uint8Array<ArrayBuffer> | undefined)[];
 
   private constructor(bytes: Uint8Array<ArrayBuffer>, starts: Uint32Array, distinct: number) {
     this.bytes = bytes;
     this.#starts = starts;
     this.count = starts.length - 1;
+    this.#lines = Array.from({ length: this.count });
     this.distinct = distinct;
     let longest = 0;
     for (let i = 0; i < this.count; i++) {
@@ -98,6 +101,12 @@ export class LineRing {
   /** Gives back the memory. After it nothing may be read or written there. */
   close(): void {
     releaseSlot(this.bytes);
+  }
+
+  /** The bytes of one line. The same array each time: to make one takes longer than to fill it. */
+  line(line: number): Uint8Array<ArrayBuffer> {
+    const index = line % this.count;
+    return this.#lines[index] ??= this.bytes.subarray(this.#starts[index], this.#starts[index + 1]);
   }
 
   /** Where a line begins, in bytes of all that was sent since line 0. */

@@ -15,6 +15,10 @@ const PER_MICRO = 10;
 const DIGITS = 3;
 /** An hour; longer values count as an hour in percentiles. The histogram grows up to what was recorded. */
 const MAX_MICROS = 3.6e9;
+/** The first 2^11 bins hold a unit each, the following 2^10 two, the next 2^10 four, and so on. */
+const HALF_BITS = 10;
+/** Below it integers of 32 bits find a bin, which takes a tenth of the time that the library's logarithm does. */
+const MAX_FAST_UNITS = 2 ** 31;
 
 /**
  * Durations in microseconds, in memory that does not depend on their number: an HDR histogram for percentiles (to
@@ -46,7 +50,13 @@ export class Distribution {
 
   #count(micros: number, count: number): void {
     const units = Math.round(Math.min(Math.max(micros, 0), MAX_MICROS) * PER_MICRO);
-    this.histogram.recordValueWithCount(units, count);
+    const { histogram } = this;
+    const index = units < MAX_FAST_UNITS ? binOf(units) : Infinity;
+    if (index >= histogram.countsArrayLength) return histogram.recordValueWithCount(units, count); // it may grow
+    histogram.addToCountAtIndex(index, count);
+    histogram.addToTotalCount(count);
+    if (units > histogram.maxValue) histogram.maxValue = units;
+    if (units < histogram.minNonZeroValue && units > 0) histogram.minNonZeroValue = units;
   }
 
   /**
@@ -202,6 +212,12 @@ export class Distribution {
 }
 
 type HdrHistogram = InstanceType<typeof hdr.default>;
+
+/** The library's `countsArrayIndex` of fewer than 2^31 units. */
+function binOf(units: number): number {
+  const doublings = Math.max(0, 31 - HALF_BITS - Math.clz32(units));
+  return (doublings << HALF_BITS) + (units >>> doublings);
+}
 
 function newHistogram(): HdrHistogram {
   // The package is CommonJS, whose `exports.default` is one level further down.

@@ -158,6 +158,29 @@ test("a distribution's histogram goes through HDR's own format, and is merged wi
   assertEquals([other.count, other.percentile(50)], [20_000, values.percentile(50)]);
 });
 
+test("a distribution puts each value where the HDR library does", () => {
+  const random = seeded(1);
+  const [ours, theirs] = [new Distribution(), new Distribution()];
+  const powers = Array.from({ length: 36 }, (_, i) => 2 ** i);
+  const units = [
+    0,
+    ...powers,
+    ...powers.map((it) => it - 1),
+    ...Array.from({ length: 5000 }, () => 2 ** (35 * random())),
+  ];
+  for (const [i, it] of units.map(Math.floor).entries()) {
+    ours.record(it / 10, 1 + i % 3);
+    theirs.histogram.recordValueWithCount(it, 1 + i % 3);
+  }
+  const bins = (values: Distribution) => {
+    const { histogram } = values;
+    const { countsArrayLength: length, maxValue, minNonZeroValue, totalCount } = histogram;
+    const counts = Array.from({ length }, (_, i) => histogram.getCountAtIndex(i));
+    return { length, maxValue, minNonZeroValue, totalCount, counts };
+  };
+  assertEquals(bins(ours), bins(theirs));
+});
+
 test("a histogram has a title, no more rows than its values support, and bars that fit the terminal", () => {
   const filled = (count: number) => {
     const values = new Distribution();

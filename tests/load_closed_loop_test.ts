@@ -5,6 +5,7 @@ import type { Outlet, Outlets } from "../load/connection.ts";
 import { LineQueue } from "../load/line_queue.ts";
 import { OutgoingLines } from "../load/outgoing_lines.ts";
 import { Recorder } from "../load/recorder.ts";
+import { TurnClock } from "../load/turn_clock.ts";
 import { LineRing } from "../protocol.ts";
 import { LoadInterval } from "../stats/load_interval.ts";
 import { test } from "./harness.ts";
@@ -61,6 +62,19 @@ test("what was read in one turn is all taken before the next lines are written",
   await settlePromises();
   assertEquals(log, ["read 2 from a", "read 1 from b", "write 2 to a", "write 1 to b"]);
   await end();
+});
+
+test("what was read in one turn was read at one moment, before the first of it was looked at", async () => {
+  const clock = new VirtualClock(settlePromises);
+  const turn = new TurnClock(clock);
+  const reading = Promise.resolve();
+  const moments: number[] = [];
+  const take = () => {
+    moments.push(turn.now());
+    clock.stall(5);
+  };
+  await Promise.all([reading.then(take), reading.then(take).then(take)]);
+  assertEquals(moments, [0, 0, 10]); // the last continues after what was read
 });
 
 test("lines that would be written after the plan's end are not, and were never planned", async () => {
