@@ -11,6 +11,8 @@ import {
   TOO_LONG,
 } from "./wasm/kernel.ts";
 
+/** The most bytes of a buffer where memory is short, unless an unfinished line needs more. */
+const FRUGAL_SIZE = 8 * 1024;
 /** After this many reads in a row that would have fitted into a small buffer, a large one shrinks. */
 const READS_UNTIL_SMALL = 16;
 
@@ -65,24 +67,27 @@ export class Responder {
 
   /** Bytes of the buffers that are held now. */
   get held(): number {
-    return this.#buffer.length + (this.#replies === undefined ? 0 : LARGE_SLOT);
+    return this.#buffer.length + (this.#replies?.length ?? 0);
   }
 
-  /** Room for the next read, at least one byte. Valid until the next call of any method. */
-  readBuffer(): Uint8Array<ArrayBuffer> {
+  /**
+   * Room for the next read, at least one byte. Valid until the next call of any method.
+   *
+   * @param frugal whether to take little memory, although more reads may be needed.
+   */
+  readBuffer(frugal = false): Uint8Array<ArrayBuffer> {
     if (this.#start === this.#end) {
-      const filled = this.#end === this.#buffer.length;
+      const { length } = this.#buffer;
+      const filled = this.#end === length && this.#framing === "line";
+      const most = frugal ? FRUGAL_SIZE : LARGE_SLOT;
       this.#start = this.#scanned = this.#end = 0;
-      if (filled && this.#framing === "line" && this.#buffer.length < LARGE_SLOT) {
-        releaseSlot(this.#buffer);
-        this.#buffer = acquireSlot(LARGE_SLOT);
-      } else if (this.#smallReads >= READS_UNTIL_SMALL && this.#buffer.length > SMALL_SLOT) {
-        releaseSlot(this.#buffer);
-        this.#buffer = acquireSlot(SMALL_SLOT);
+      if (filled && length < most) this.#replaceBuffer(acquireLarge(frugal));
+      else if (length > most || this.#smallReads >= READS_UNTIL_SMALL && length > SMALL_SLOT) {
+        this.#replaceBuffer(acquireSlot(SMALL_SLOT));
       }
       return this.#buffer;
     }
-    if (this.#end === this.#buffer.length) this.#makeRoom();
+    if (this.#end === this.#buffer.length) this.#makeRoom(frugal);
     return this.#buffer.subarray(this.#end);
   }
 
@@ -185,12 +190,12 @@ export class Responder {
     this.#replies = undefined;
   }
 
-  /** Moves unanswered bytes to the front: of a larger buffer, unless they fill at most half of a large one. */
-  #makeRoom(): void {
+  /** Moves unanswered bytes to the front: of a larger buffer, unless they fill at most half of one that is large enough. */
+  #makeRoom(frugal = false): void {
     const rest = this.#buffer.subarray(this.#start, this.#end);
     let buffer = this.#buffer;
-    if (buffer.length < LARGE_SLOT) {
-      buffer = acquireSlot(LARGE_SLOT);
+    if (buffer.length < (frugal ? FRUGAL_SIZE : LARGE_SLOT)) {
+      buffer = acquireLarge(frugal);
     } else if (rest.length * 2 > buffer.length) {
       const length = Math.min(buffer.length * 2, Math.max(LARGE_SLOT, this.#maxLine + 1));
       if (length > buffer.length) buffer = acquireArray(length);
@@ -199,7 +204,15 @@ export class Responder {
     this.#end -= this.#start;
     this.#scanned -= this.#start;
     this.#start = 0;
-    if (buffer !== this.#buffer) releaseSlot(this.#buffer);
+    if (buffer !== this.#buffer) this.#replaceBuffer(buffer);
+  }
+
+  #replaceBuffer(buffer: Uint8Array<ArrayBuffer>): void {
+    releaseSlot(this.#buffer);
     this.#buffer = buffer;
   }
+}
+
+function acquireLarge(frugal: boolean): Uint8Array<ArrayBuffer> {
+  return frugal ? acquireArray(FRUGAL_SIZE) : acquireSlot(LARGE_SLOT);
 }

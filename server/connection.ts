@@ -14,6 +14,7 @@ import {
 import type { ConnectionFigures } from "./counters.ts";
 import type { IdleClock } from "./idle_clock.ts";
 import { LineAge } from "./line_age.ts";
+import type { ReadTurns } from "./read_turns.ts";
 import type { ServerSettings } from "./settings.ts";
 
 /** A peer that was told of the end and keeps sending is listened to for this long at most ... */
@@ -38,7 +39,8 @@ export interface Shared {
   readonly lateLine: Uint8Array;
   readonly idle: Uint8Array;
   /** Is told of bytes that lines take, and with less than 0 of those that they give back. */
-  readonly memory: { add(bytes: number): void };
+  readonly memory: { add(bytes: number): void; readonly isShort: boolean };
+  readonly readTurns: ReadTurns;
   /** Milliseconds of silence after which a connection ends without an error line; undefined unless draining. */
   quietEnd: number | undefined;
   /** Reads so far, on all connections. */
@@ -54,6 +56,7 @@ export interface Shared {
 }
 
 /** One connection, from its first byte to its close. */
+// Long because the loop that serves and all that can end it share one state.
 export class Connection implements ConnectionFigures {
   /** Counts those that sent a byte; 0 before that. */
   id = 0;
@@ -93,15 +96,22 @@ export class Connection implements ConnectionFigures {
   }
 
   /** Answers the peer's lines until one side ends. */
+  // Long because each further function that waits would take time from every line.
   async serve(): Promise<void> {
-    const { settings, prefix, scratch, idleClock } = this.#shared;
+    const { settings, prefix, scratch, idleClock, memory, readTurns } = this.#shared;
     const stream = this.#stream;
     const responder = this.#responder = new Responder(settings.framing, settings.maxLine);
     try {
       let readAt = 0;
+      let turn;
       for (;;) {
         // A lean stream says 0 at its end.
-        const n = await stream.read(this.#isLeaving() ? scratch : responder.readBuffer()) || null;
+        let buffer = scratch;
+        if (!this.#isLeaving()) {
+          buffer = responder.readBuffer(memory.isShort);
+          this.#hold(responder.held);
+        }
+        const n = await stream.read(buffer) || null;
         if (this.#state.phase === "ended") break;
         if (this.#isLeaving()) {
           if (n !== null) {
@@ -117,6 +127,7 @@ export class Connection implements ConnectionFigures {
         } else {
           readAt = wallMicros();
           this.#shared.reads++;
+          readTurns.count(turn !== undefined);
           this.#active = idleClock.next;
           if (this.bytesIn === 0) this.#shared.onOpen(this);
           this.bytesIn += n;
@@ -142,6 +153,8 @@ export class Connection implements ConnectionFigures {
         this.#lineAge.update(responder, linesBefore, this.#active);
         this.#finishIfDue(responder);
         if (this.#left !== undefined) await this.#left;
+        turn = readTurns.next();
+        if (turn !== undefined) await turn;
       }
       this.#end("closed by peer");
     } catch (error) {
@@ -210,6 +223,7 @@ export class Connection implements ConnectionFigures {
   }
 
   #hold(bytes: number): void {
+    if (bytes === this.held) return;
     const before = this.held;
     this.held = bytes;
     this.#shared.memory.add(bytes - before);

@@ -12,6 +12,7 @@ import type { Report } from "./events.ts";
 import { hadTime, type IdleClock } from "./idle_clock.ts";
 import type { ServerSettings } from "./settings.ts";
 import { LineMemory } from "./line_memory.ts";
+import { ReadTurns } from "./read_turns.ts";
 import { RejectionLog } from "./rejection_log.ts";
 import { SilentConnections } from "./silent_connections.ts";
 
@@ -63,6 +64,7 @@ export class Connections {
       reads: 0,
       busyUntil: 0,
       memory: this.#memory,
+      readTurns: new ReadTurns(this.#serving, clock),
       onOpen: (connection) => this.#onOpen(connection),
       onNoLf: (connection) => this.#onNoLf(connection),
       onEnd: (connection, state) => this.#onEnd(connection, state),

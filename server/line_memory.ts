@@ -29,6 +29,11 @@ export class LineMemory {
     this.#evictions = new RejectionLog((it) => report({ type: "evict", ...it }), () => clock.now());
   }
 
+  /** Whether so much is used that connections should take no more than they need. */
+  get isShort(): boolean {
+    return this.#used * 2 > this.#max;
+  }
+
   /** Counts bytes that were taken, or given back where they are less than 0. */
   add(bytes: number): void {
     this.#used += bytes;
