@@ -4,7 +4,7 @@ import { LOAD_DEFAULTS } from "../probe/load_defaults.ts";
 import type { LoadLive } from "../report/load_live.ts";
 import { namingOptions } from "../report/option_names.ts";
 import type { LoadStats } from "../stats/load_stats.ts";
-import type { LoadFound } from "../stats/load_trial.ts";
+import type { LoadFound, LoadTrial } from "../stats/load_trial.ts";
 import type { RunOutcome } from "./command.ts";
 import { leastInFlight } from "./load_checks.ts";
 import { openOutputs, showProgress } from "./load_outputs.ts";
@@ -16,6 +16,11 @@ function outcomeOf({ outcome, rate }: LoadFound, { total }: LoadStats): RunOutco
   if (total.received === 0) return "no replies";
   if (outcome === "interrupted") return "replies";
   return rate === null || outcome === "unconfirmed" ? "broken" : "replies";
+}
+
+/** How much a trial shows of the server: one that the generator did not keep to shows less, one that failed nothing. */
+function showsOf({ passed, generator }: LoadTrial): number {
+  return passed ? (generator.verdict === "limited" ? 1 : 2) : 0;
 }
 
 /**
@@ -39,8 +44,8 @@ export async function findRate(
   const outputs = await openOutputs(options, { stop: ending.signal });
   void outputs.failed.then(() => ending.abort());
   const start = startOf(options);
-  /** The latest trial, the latest that passed, and why there was no connection for a further one. */
-  const runs: { latest?: LoadStats; best?: LoadStats; failure?: Error } = {};
+  /** The latest trial, the latest that shows most, and why there was no connection for a further one. */
+  const runs: { latest?: LoadStats; best?: { shows: number; stats: LoadStats }; failure?: Error } = {};
   try {
     const found = await find(
       { condition, rate: settings.rate, trial, signal: ending.signal },
@@ -69,11 +74,12 @@ export async function findRate(
         return runs.latest = run.stats;
       },
       (trial) => {
-        if (trial.passed) runs.best = runs.latest!;
+        const shows = showsOf(trial);
+        if (shows > 0 && shows >= (runs.best?.shows ?? 0)) runs.best = { shows, stats: runs.latest! };
         outputs.each((it) => it.event?.(trial));
       },
     );
-    const stats = runs.best ?? runs.latest;
+    const stats = runs.best?.stats ?? runs.latest;
     if (stats === undefined) return "no replies";
     const ended = namingOptions(runs.failure)?.message ??
       (found.outcome === "interrupted" ? "stopped" : null);

@@ -53,7 +53,7 @@ type Decision = "passes" | "fails" | "limited" | "interrupted";
  * ones.
  *
  * A trial that fails, or in which the generator was limited, is repeated, and so is any at the border: two that agree
- * decide. A limited generator ends the search with what the server can do at least.
+ * decide. A limited generator ends the search with what trials have shown of the server until then.
  *
  * @param report is told of each trial when it has ended.
  * @ignore not for users of the library
@@ -85,12 +85,7 @@ class Search {
     for (let rate = bracket.next(); rate !== undefined; rate = bracket.next()) {
       const decision = await this.#decide(rate);
       if (decision === "interrupted") return this.#end("interrupted");
-      if (decision === "limited") {
-        if (this.#trials.some((it) => it.passed && it.rate === rate)) {
-          bracket.low = Math.max(bracket.low, rate);
-        }
-        return this.#end("at least");
-      }
+      if (decision === "limited") return this.#end("at least", this.#shown());
       // Who answers nothing at all does not do so at a lower rate either.
       if (decision === "fails" && this.#trials.every((it) => it.received === 0)) return this.#end("none");
       bracket[decision === "passes" ? "low" : "high"] = rate;
@@ -106,7 +101,7 @@ class Search {
       if (this.#interrupted) return "interrupted";
       const { passed, generator } = await this.#try(rate, "search");
       if (this.#interrupted) return "interrupted";
-      const vote = generator.verdict === "limited" ? "limited" : passed ? "passes" : "fails";
+      const vote = isLimited({ generator }) ? "limited" : passed ? "passes" : "fails";
       if (++votes[vote] === MAJORITY) return vote;
       if (vote === "passes" && trials === 1 && !this.#bracket.isBorder) return vote;
     }
@@ -122,12 +117,26 @@ class Search {
     const kept = [...new Set(lower)].sort((a, b) => b - a).slice(0, MAX_LOWER);
     for (const rate of [...less, ...kept]) {
       if (this.#interrupted) return this.#end("interrupted");
-      const { passed, generator } = await this.#try(rate, "confirm");
-      if (passed) return this.#end("found", rate);
+      let trial = await this.#try(rate, "confirm");
+      if (isLimited(trial) && !this.#interrupted) trial = await this.#try(rate, "confirm");
       if (this.#interrupted) return this.#end("interrupted");
-      if (generator.verdict === "limited") return this.#end("at least");
+      if (isLimited(trial)) return this.#end("at least", this.#shown());
+      if (trial.passed) return this.#end("found", rate);
     }
     return this.#end("unconfirmed");
+  }
+
+  /**
+   * The highest rate that a trial has shown to be kept, and none has shown to fail: one that the generator kept to; or
+   * else what was received, since a limited generator did not send as planned. 0 for none.
+   */
+  #shown(): number {
+    const failed = this.#trials.filter((it) => it.purpose === "confirm" && !it.passed && !isLimited(it));
+    const least = Math.min(this.#bracket.high, ...failed.map(({ rate }) => rate));
+    const passed = this.#trials.filter((it) => it.passed && it.rate < least);
+    const sound = passed.filter((it) => !isLimited(it)).map(({ rate }) => rate);
+    const received = passed.map((it) => Math.min(it.rate, it.received_rate ?? 0));
+    return Math.max(0, ...sound.length > 0 ? sound : received);
   }
 
   async #try(rate: number, purpose: LoadTrial["purpose"]): Promise<LoadTrial> {
@@ -158,6 +167,10 @@ class Search {
   #end(outcome: LoadFound["outcome"], rate: number = this.#bracket.low): LoadFound {
     return { outcome, rate: rate > 0 ? rate : null, trials: this.#trials };
   }
+}
+
+function isLimited({ generator }: Pick<LoadTrial, "generator">): boolean {
+  return generator.verdict === "limited";
 }
 
 /** What is known of the rate that is searched for: it is between the highest that passes and the lowest that fails. */

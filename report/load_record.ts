@@ -57,7 +57,7 @@ export interface LoadEnd {
   stats: LoadStats;
   summary: LoadSummary;
   thresholds: Verdict[];
-  /** What a search came to; its figures are those of the last trial that passed, or of the last one. */
+  /** What a search came to; its figures are those of the last trial that passed, best with a generator that was not limited, or of the last one. */
   found?: LoadFound;
   /** Of a saved run the objects of its seconds, as they were saved. */
   seconds?: readonly object[];

@@ -93,8 +93,8 @@ export function foundLine({ outcome, rate }: LoadFound, condition: string): stri
       return `highest rate that keeps ${condition}: ${text}`;
     case "at least":
       return rate === null
-        ? `${condition}: cannot tell: the generator was at its limit`
-        : `${condition} is kept at ${text} at least: the generator was at its limit`;
+        ? `${condition}: cannot tell: this generator was at its limit`
+        : `${condition} is kept up to at least ${text}; then this generator was at its limit`;
     case "none":
       return `no rate keeps ${condition}`;
     case "unconfirmed":

@@ -43,7 +43,7 @@ export interface LoadTrial {
 /** How a search ended. */
 export interface LoadFound {
   /**
-   * `found`: `rate` keeps the condition. `at least`: the generator could do no more, the server may. `none`: not even
+   * `found`: `rate` keeps the condition. `at least`: so does `rate`, and then the generator was limited. `none`: not even
    * the least rate does. `unconfirmed`: what passed the search, `rate` the highest of it, did not last. `interrupted`: what had passed by then.
    */
   outcome: "found" | "at least" | "none" | "unconfirmed" | "interrupted";
@@ -60,6 +60,11 @@ export interface EndedTrial {
   stats: LoadStats;
 }
 
+/** Why a trial that ended did not pass: its condition. */
+export function notKept(condition: string): string {
+  return `${condition} not kept`;
+}
+
 /** Judges a trial that has ended. */
 export function judgeTrial(
   { rate, purpose, cutShort, stats }: EndedTrial,
@@ -69,14 +74,14 @@ export function judgeTrial(
   const verdict = judgeTrialOn(condition, stats);
   const reasons = losses(stats);
   if (sent < SENT_SHARE * planned) {
-    reasons.push(`${(100 * sent / planned).toFixed(1)} % of the lines were sent`);
+    reasons.push(`only ${(100 * sent / planned).toFixed(1)}% of the lines were sent`);
   }
   // The condition is what shall hold, not what must not.
-  if (verdict.verdict === "kept") reasons.push(`not ${condition.text}`);
+  if (verdict.verdict === "kept") reasons.push(notKept(condition.text));
   if (verdict.verdict === "cannot tell" && reasons.length === 0) {
-    reasons.push(
-      received === 0 ? "nothing was answered" : verdict.help ?? `${condition.text} cannot be told`,
-    );
+    // What was cut short has fewer lines than it would have had.
+    const why = cutShort ? `${condition.text} can no longer be kept` : verdict.help;
+    reasons.push(received === 0 ? "nothing was answered" : why ?? `${condition.text} cannot be told`);
   }
   const { headline } = stats;
   const never = stats.neverCame(stats.context.loop === "open" ? "response" : "service");

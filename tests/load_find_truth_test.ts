@@ -128,7 +128,7 @@ test("a trial that cannot pass any more is cut short, after the first second tha
   const { trials, runs } = await search({ capacity: 3000 });
   const over = trials.findIndex((it) => it.rate === 4000);
   assertEquals([trials[over]!.cut_short, runs[over]!.ran], [true, 1000]);
-  assert(trials[over]!.reasons.includes("not p99<5ms"), trials[over]!.reasons.join());
+  assert(trials[over]!.reasons.includes("p99<5ms not kept"), trials[over]!.reasons.join());
   const losing = await search({ capacity: 1e6, lost: (rate) => rate > 3000 ? 1 : 0 });
   assert(losing.rate! > 2800 && losing.rate! <= 3000);
   const first = losing.trials.findIndex((it) => it.rate === 4000);
@@ -204,17 +204,44 @@ test("a rate that does not last is followed by 5% less three times, and then by 
   ]]);
 });
 
-test("a generator that is limited ends the search with what the server can do at least", async () => {
+test("a generator that is limited ends the search with the highest rate that it kept to, or what was received", async () => {
   const lag = (rate: number) => rate > 7000 ? 2 : 0.001;
   const passing = await search({ capacity: 1e6, lag });
-  assertEquals([passing.outcome, passing.rate, passing.trials.at(-1)!.passed], ["at least", 8000, true]);
+  assertEquals([passing.outcome, passing.rate, passing.trials.at(-1)!.passed], ["at least", 4000, true]);
   const failing = await search({ capacity: 1e6, lag }, { text: "p99<1ms" });
   assertEquals([failing.outcome, failing.rate, failing.trials.at(-1)!.passed], ["at least", 4000, false]);
+  // Each line passes, but a tenth of them so late that their replies come after the plan's end.
+  const only = await search({ capacity: 1e6, lag: () => 1000 }, { text: "p99<5s" });
+  assertEquals([only.outcome, only.trials.map((it) => it.passed)], ["at least", [true, true]]);
+  assertEquals([only.rate, only.trials[0]!.received_rate], [900, 900]);
   const never = await search({ capacity: 1e6, lag: () => 10 });
   assertEquals([never.outcome, never.rate, never.trials.length], ["at least", null, 2]);
   let trial = 0;
   const once = await search({ capacity: 6000, lag: () => trial++ === 1 ? 10 : 0.001 });
   assert(once.outcome === "found" && once.rate! > 5600, "a single limited trial is repeated");
+});
+
+test("a rate is held by a generator that kept to it: a limited trial is repeated, and a second one ends the search", async () => {
+  const confirmedWith = async (limited: number, capacity = 1000) => {
+    const runs: Run[] = [];
+    let confirms = 0;
+    const sound = trialsOf({ capacity }, runs);
+    const late = trialsOf({ capacity: 1e6, lag: () => 2 }, runs);
+    const condition = parseThresholdOf(LOAD_METRICS, "p99<5ms");
+    return await find({ condition, rate: 500 }, (...trial) => {
+      const isLate = trial[1] > 10_000 && confirms++ < limited;
+      return (isLate ? late : sound)(...trial);
+    });
+  };
+  const once = await confirmedWith(1);
+  assertEquals([once.outcome, once.trials.at(-2)!.generator.verdict], ["found", "limited"]);
+  const twice = await confirmedWith(2);
+  const searched = twice.trials.filter((it) => it.purpose === "search" && it.passed);
+  assertEquals([twice.outcome, twice.rate], ["at least", Math.max(...searched.map((it) => it.rate))]);
+  assertEquals(twice.trials.slice(-2).map((it) => [it.passed, it.generator.verdict]), [
+    [true, "limited"],
+    [true, "limited"],
+  ]);
 });
 
 test("a condition that no rate keeps ends the search without one", async () => {
@@ -260,6 +287,26 @@ test("conditions on averages, maxima and counts are searched for too", async () 
     ], text);
     assert(outcome === "found" && rate! <= 2001 && rate! > 1880, `${text}: ${outcome} ${rate}`);
   }
+});
+
+test("a trial that was cut short says that it could not pass any more, one that ended what it had too few of", () => {
+  const stats = new LoadStats({ loop: "open", timeout: 5000, stages: false });
+  const interval = Object.assign(new LoadInterval(), { to: 1000, planned: 1003, sent: 1003 });
+  for (; interval.received < 1003; interval.received++) {
+    interval.response.record(interval.received < 3 ? 20_000 : 1000);
+  }
+  stats.add(interval);
+  const condition = parseThresholdOf(LOAD_METRICS, "p99.99<5ms");
+  const reasonsOf = (cutShort: boolean) =>
+    judgeTrial({ rate: 1000, purpose: "search", cutShort, stats }, condition).reasons;
+  assertEquals(reasonsOf(true), ["p99.99<5ms can no longer be kept"]);
+  assertEquals(reasonsOf(false), ["that takes 10000 values, and there were 1003"]);
+  interval.unsent = 517;
+  interval.planned += 517;
+  const few = new LoadStats({ loop: "open", timeout: 5000, stages: false });
+  few.add(interval);
+  const { reasons } = judgeTrial({ rate: 1000, purpose: "search", cutShort: true, stats: few }, condition);
+  assertEquals(reasons[0], "only 66.0% of the lines were sent");
 });
 
 test("a trial's percentile that lines without a reply leave no room for is not known", () => {

@@ -131,7 +131,7 @@ test("each trial of a search is a row, and what the search came to stands above 
       rate: 2000,
       passed: false,
       cut_short: true,
-      reasons: ["not p99<5ms"],
+      reasons: ["p99<5ms not kept"],
       received: 0,
       p99: null,
     },
@@ -152,7 +152,7 @@ test("each trial of a search is a row, and what the search came to stands above 
     "LOAD tcp://web:21567 search for the highest rate that keeps p99<5ms, 50 connections, 3 s, 56 bytes a line",
     "   lines/s  received     p50 ms     p99 ms",
     "      1000      1000      0.200      1.000  passed",
-    "      2000         0      0.200          -  failed: not p99<5ms, cut short, generator limited",
+    "      2000         0      0.200          -  failed: p99<5ms not kept, cut short, generator limited",
     "      1000       333      0.200      1.000  passed, for 30 s",
     "highest rate that keeps p99<5ms: 1000 lines/s",
     "",
@@ -166,8 +166,8 @@ test("each trial of a search is a row, and what the search came to stands above 
   assertEquals(rows(interrupted)[2], "      1000      1000      0.200      1.000  interrupted");
   assertEquals(rows(found, false)[1], "highest rate that keeps p99<5ms: 1000 lines/s");
   const lines: [outcome: LoadFound["outcome"], rate: number | null, line: string][] = [
-    ["at least", 500, "p99<5ms is kept at 500 lines/s at least: the generator was at its limit"],
-    ["at least", null, "p99<5ms: cannot tell: the generator was at its limit"],
+    ["at least", 500, "p99<5ms is kept up to at least 500 lines/s; then this generator was at its limit"],
+    ["at least", null, "p99<5ms: cannot tell: this generator was at its limit"],
     ["none", null, "no rate keeps p99<5ms"],
     [
       "unconfirmed",
