@@ -6,7 +6,7 @@ import type { GeneratorVerdict } from "./load_summary.ts";
 /** A generator is limited if it sends less than this share of the plan, or half of its lines this late, in µs. */
 const SENT_SHARE = 0.99;
 const LATE_MICROS = 1000;
-/** It is strained if a hundredth of its lines are that late, or later than this and than this share of the response. */
+/** It is strained if a hundredth of its lines, of fewer than a hundred one, are that late, or later than this and than this share of the response. */
 const STRAINED_MICROS = 200;
 const STRAINED_SHARE = 0.1;
 /** A closed loop has no plan to be late with: shares of a core that a thread used. */
@@ -40,10 +40,13 @@ export function verdictOfOpenLoop(
   if (limited.length > 0) return { verdict: "limited", reasons: limited };
   const reasons: string[] = [];
   const share = response.count > 0 ? p99 / response.percentile(99) : 0;
-  const late = `1% of its lines were more than ${millis(p99)} late`;
-  if (p99 > LATE_MICROS) reasons.push(late);
+  // Of fewer lines than a p99 takes it is the largest.
+  const late = sendLag.hasPercentile(99) ? "1% of its lines were more than" : "its latest line was";
+  const told = `${late} ${millis(p99)} late`;
+  if (p99 > LATE_MICROS) reasons.push(told);
   else if (p99 > STRAINED_MICROS && share > STRAINED_SHARE) {
-    reasons.push(`${late}, ${percent(share)} of the response's p99`);
+    const of = response.hasPercentile(99) ? "the response's p99" : "the longest response";
+    reasons.push(`${told}, ${percent(share)} of ${of}`);
   }
   reasons.push(...expiredReason(expiredInStall));
   return { verdict: reasons.length === 0 ? "ok" : "strained", reasons };

@@ -349,6 +349,17 @@ test("the generator is judged by how late its lines were, or by the processor it
       "more than 3.000 ms late",
     ],
     ["ok", { dropped: 50 }],
+    // Eight lines in all have no p99.
+    [
+      "strained",
+      { planned: 8, lag: (line) => line < 1 ? 6685 : 1, response: () => 1e5 },
+      "its latest line was 6.685 ms late",
+    ],
+    [
+      "strained",
+      { planned: 8, lag: (line) => line < 1 ? 210 : 1 },
+      "its latest line was 0.210 ms late, 21.0% of the longest response",
+    ],
   ];
   for (const [verdict, second, reason = ""] of cases) {
     const { generator } = statsOf(10, () => second).summary();
