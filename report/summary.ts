@@ -153,17 +153,17 @@ export function breakLines({ breaks, break_count }: ServerSummary): string[] {
 }
 
 function delayLines({ up, down }: ServerSummary): string[] {
-  if (up === null || down === null || up.count < 2) return [];
+  // Of two replies each direction has a best one, which is their p50.
+  if (up === null || down === null || up.count < 3) return [];
   return [`upstream ${ABOVE_BEST} ${percentiles(up)}`, `downstream ${ABOVE_BEST} ${percentiles(down)}`];
 }
 
 /** How many lines tell less of the path than of this machine. */
-export function busyLines({ up, busy }: ServerSummary): string[] {
+export function busyLines({ up, busy, leans }: ServerSummary): string[] {
   if (up === null || up.count < 2 || busy === 0) return [];
-  const them = busy === 1 ? "it" : "them";
-  return [
-    `this machine was too busy to time ${counted(busy, "line")}; the direction is judged without ${them}`,
-  ];
+  const isJudged = leans !== null || up.count - busy >= CLAIM_REPLIES;
+  const judged = isJudged ? `; the direction is judged without ${busy === 1 ? "it" : "them"}` : "";
+  return [`this machine was too busy to time ${counted(busy, "line")}${judged}`];
 }
 
 /** Which direction has most of the delay. @param name of the percentile. @param delays above each one's best, in s. */

@@ -79,6 +79,23 @@ test("lines that this machine held up are counted, and no claim is made of them"
   assertEquals(statsOf({ moments, up: ways[0]!, down }, random).summary().servers[0]!.carries, "down");
 });
 
+test("a direction that too few lines can tell is not said to be judged, and two replies have no delays to tell", () => {
+  const textOf = (lines: number) => {
+    const random = seeded(5);
+    const moments = Array.from({ length: lines }, (_, i) => (i + 1) * 0.01);
+    const [up, down] = [0, 1].map(() => moments.map(() => 200 + exponential(random, 20)));
+    const heldUp = moments.map((_, i) => i < 2 ? 5000 : 0);
+    return summaryLines(statsOf({ moments, up: up!, down: down!, heldUp }, random).summary()).join("\n");
+  };
+  for (
+    const [lines, judged] of [[2, ""], [10, ""], [52, "; the direction is judged without them"]] as const
+  ) {
+    const text = textOf(lines);
+    assert(`${text}\n`.includes(`\nthis machine was too busy to time 2 lines${judged}\n`), text);
+    assert(text.includes("delay above its best") === lines > 2, text);
+  }
+});
+
 test("a claim that busy lines leave too few replies for says how many are left", () => {
   const random = seeded(3);
   const moments = Array.from({ length: 60 }, (_, i) => (i + 1) * 0.1);
