@@ -42,7 +42,7 @@ export function comparisonPage(report: ComparisonReport, version: string): Page 
     },
     {
       heading: "The comparison's JSON",
-      parts: [{ kind: "saved", text: "What is saved here is what --json of compare writes." }],
+      parts: [{ kind: "saved", text: "The button saves what tsecho compare --json writes." }],
     },
   ];
   return {
@@ -63,16 +63,20 @@ function nameOf(runs: readonly NamedRun[]): string {
   return runs.length === 1 ? runs[0]!.file : `${runs.length} runs of ${runs[0]!.run.endpoint}`;
 }
 
+/** The text's table, its words in front of the figures: a narrow screen shows the first columns. */
 function metricTable(report: ComparisonReport): Table {
-  const heading = metricHeading(report.comparison.method);
+  const figures = metricHeading(report.comparison.method).slice(1, -1);
   return {
     caption: "Each metric before and after; the ratio is after divided by before",
-    columns: heading.map((name, column) => ({
-      name: column === 0 ? "metric" : column === heading.length - 1 ? "verdict" : name,
-      ...(column === heading.length - 1 && { isShort: true }),
-      ...(column > 0 && column < heading.length - 1 && { isNumber: true }),
-    })),
-    rows: COMPARED.map((metric) => metricCells(metric, report)),
+    columns: [
+      { name: "metric" },
+      { name: "verdict", isShort: true },
+      ...figures.map((name) => ({ name, isNumber: true })),
+    ],
+    rows: COMPARED.map((metric) => {
+      const [name, ...cells] = metricCells(metric, report);
+      return [name!, cells.pop()!, ...cells];
+    }),
   };
 }
 

@@ -1,4 +1,5 @@
 /** A comparison's figures and words, for text and for pages alike. */
+import { counted } from "../failure.ts";
 import { COMPARED, type ComparedMetric, nameOfCompared } from "../stats/compared_metrics.ts";
 import { type ComparisonMethod, JUDGED_RUNS, type MetricComparison } from "../stats/comparison.ts";
 import type { Figure } from "../stats/run_parts.ts";
@@ -20,10 +21,12 @@ export function settingsText({ run: { settings } }: NamedRun): string {
 
 /** A run, or several: their name, where and how long. */
 export function sideText(runs: readonly NamedRun[]): string {
-  const name = runs.length === 1 ? runs[0]!.file : `${runs.length} runs`;
-  const endpoints = runs.map((it) => it.run.endpoint);
-  const lengths = runs.map((it) => durationText(it.run.duration * 1000));
-  return [name, ...new Set([...endpoints, ...lengths])].join(", ");
+  const endpoints = [...new Set(runs.map((it) => it.run.endpoint))];
+  const lengths = runs.map((it) => it.run.duration * 1000);
+  const length = [...new Set([Math.min(...lengths), Math.max(...lengths)].map((it) => durationText(it)))]
+    .join(" to ");
+  if (runs.length === 1) return [runs[0]!.file, ...endpoints, length].join(", ");
+  return [`${runs.length} runs of ${length}`, ...endpoints].join(", ");
 }
 
 /** What speaks against believing runs. */
@@ -100,11 +103,19 @@ function wordText({ verdict, help }: MetricComparison): string {
 }
 
 /** What the words mean, and what they do not. */
-export function legend({ comparison: { metrics, method } }: ComparisonReport): string[] {
+export function legend({ differences, comparison: { metrics, method } }: ComparisonReport): string[] {
   const rows = COMPARED.map((metric) => ({ metric, ...metrics[metric] }));
   const lines: string[] = [];
   if (rows.some(({ verdict }) => verdict === "no difference")) {
     lines.push("no difference: none beyond what chance explains");
+  }
+  if (rows.some(({ verdict }) => verdict === "no clear difference")) {
+    const judged = rows.filter(({ p }) => p !== null).length;
+    lines.push(
+      `no clear difference: the interval leaves out 1, but with ${
+        counted(judged, "metric")
+      } judged chance explains that`,
+    );
   }
   const reasons = Map.groupBy(
     rows.filter(({ help }) => help !== null),
@@ -117,7 +128,8 @@ export function legend({ comparison: { metrics, method } }: ComparisonReport): s
   }
   const judged = rows.some(({ p }) => p !== null);
   if (judged) lines.push("words are corrected for multiple comparisons (Holm), intervals are not");
-  if (method === "parts") {
+  // Runs of which each measured something else are told apart by no number of them.
+  if (method === "parts" && differences.length === 0) {
     lines.push(
       `two identical runs can differ by more than this; ${JUDGED_RUNS} runs of each would settle it, by load --against ` +
         `--repeat ${JUDGED_RUNS}, or --before and --after`,

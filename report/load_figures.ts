@@ -2,6 +2,7 @@
 import { counted, withHint } from "../failure.ts";
 import { MAX_DRIFT } from "../stats/feasible_lines.ts";
 import type { LoadDurations, LoadServer, LoadSummary } from "../stats/load_summary.ts";
+import type { Tail } from "../stats/run_course.ts";
 import type { Unsteady } from "../stats/steadiness.ts";
 import { aheadOf } from "../stats/summary.ts";
 import { durationText } from "../time/duration.ts";
@@ -81,6 +82,12 @@ export function rateLine({ loop, rate, received: all }: LoadSummary, later: numb
   }
   const told = `${perSecond(rate.planned)} lines/s planned, ${received}`;
   return later === 0 ? told : `${told} in the time of the plan, and ${counted(later, "line")} after its end`;
+}
+
+/** What came after the plan's end: `145 replies came after the plan's end; the slowest had taken 831.000 ms`. */
+export function tailText({ lines, slowest }: Tail): string {
+  const took = lines === 1 ? "it had taken" : "the slowest had taken";
+  return `${counted(lines, "reply", "replies")} came after the plan's end; ${took} ${slowest.toFixed(3)} ms`;
 }
 
 /** Whose figures these are, behind the word `generator`. */

@@ -120,7 +120,7 @@ function sectionsOf(start: LoadStart, end: LoadEnd, merged: number | undefined):
 /** @param merged how many entries of the course make one of the saved JSON; undefined if there is none. */
 function savedPart(merged: number | undefined, { step, stepMillis }: Course): Part {
   if (merged === undefined) return { kind: "text", text: "It is too large for this page; --json saves it." };
-  const read = "What is saved from this page can be read by tsecho load --from and by tsecho compare.";
+  const read = "The button saves the run, which tsecho load --from and tsecho compare read.";
   const text = merged === 1
     ? read
     : `${read} To keep the page small, each entry of its "seconds" is of ${

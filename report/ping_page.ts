@@ -99,8 +99,8 @@ export function pingPage(start: Start, end: End, { json, whole }: PageRun, versi
     ? [`The charts show the ${servers.length} servers with the most replies; the tables show all.`]
     : [];
   const saved = whole
-    ? "The JSON that this page saves is the whole run: tsecho ping --from reads it."
-    : "The JSON that this page saves has how the run began and how it ended, without its " +
+    ? "The button saves the whole run, which tsecho ping --from reads."
+    : "The button saves how the run began and how it ended, without its " +
       `${counted(summary.sent, "line")}, which are too many for a page: tsecho ping --json keeps them.`;
   const sections: Section[] = [
     { heading: "Percentiles", parts: summary.rtt === null ? [] : [tablePart(durationTable(summary))] },

@@ -13,8 +13,16 @@ export const JUDGED_RUNS = 5;
 /** How often chance may make a word of nothing, all metrics together; and how often an interval may miss. */
 const CHANCE = 0.05;
 
-/** What is said of a metric. */
-export type ComparisonWord = "better" | "worse" | "no difference" | "too short to tell";
+/**
+ * What is said of a metric. `no clear difference`: its own interval leaves out 1, but with so many metrics judged at a
+ * time chance may be why.
+ */
+export type ComparisonWord =
+  | "better"
+  | "worse"
+  | "no clear difference"
+  | "no difference"
+  | "too short to tell";
 
 /** How a metric compares: values in seconds, lines a second, or as a share of 1. */
 export interface MetricComparison {
@@ -83,7 +91,8 @@ export function compareRuns(before: readonly Figures[], after: readonly Figures[
 /** The word for a metric that was judged: that of its interval where chance is ruled out. */
 function wordOf(metric: ComparedMetric, { interval }: Judged, p: number): ComparisonWord {
   const [lower, upper] = interval!;
-  if (p > CHANCE || (lower <= 1 && upper >= 1)) return "no difference";
+  if (lower <= 1 && upper >= 1) return "no difference";
+  if (p > CHANCE) return "no clear difference";
   return (lower > 1) === (metric === "rate") ? "better" : "worse";
 }
 
@@ -92,14 +101,16 @@ function compareParts(before: Figure, after: Figure): Judged {
   const values = { before: before.value, after: after.value };
   const none = { ...values, interval: null, p: null };
   if (before.value === null || after.value === null) {
-    return { ...none, ratio: null, short: false, help: before.value === null ? before.help : after.help };
+    return {
+      ...none,
+      ratio: null,
+      short: false,
+      help: lackOf(before, after, (it) => it.value === null, false),
+    };
   }
   const ratio = ratioOf(before.value, after.value);
   if (before.parts === null || after.parts === null) {
-    const sides = { before, after };
-    const lacking = (["before", "after"] as const).filter((it) => sides[it].parts === null);
-    const whose = lacking.length === 2 ? "" : `${lacking[0]}: `;
-    return { ...none, ratio, short: true, help: `${whose}${sides[lacking[0]!].help}` };
+    return { ...none, ratio, short: true, help: lackOf(before, after, (it) => it.parts === null, true) };
   }
   const found = differenceOf(before.parts, after.parts);
   if (found === undefined) {
@@ -109,6 +120,18 @@ function compareParts(before: Figure, after: Figure): Judged {
   // The whole run's ratio is not that of the parts: the interval is made to hold it, as it should.
   const interval: Judged["interval"] = [Math.min(lower, ratio), Math.max(upper, ratio)];
   return { ...values, ratio, interval, p, short: false, help: null };
+}
+
+/**
+ * Why one side or both cannot be compared: the reason of each, once if they have the same.
+ *
+ * @param named whether the side is named where it is one.
+ */
+function lackOf(before: Figure, after: Figure, lacks: (of: Figure) => boolean, named: boolean): string {
+  const lacking = Object.entries({ before, after }).filter(([, it]) => lacks(it));
+  const reasons = new Set(lacking.map(([, it]) => it.help));
+  const isTold = lacking.length === 1 ? named : reasons.size > 1;
+  return isTold ? lacking.map(([side, it]) => `${side}: ${it.help}`).join("; ") : String(lacking[0]![1].help);
 }
 
 /** The ratio of two runs' parts; undefined where these do not vary. */

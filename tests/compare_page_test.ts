@@ -83,7 +83,9 @@ test("a page's figures, words and notes are those of the text, and its JSON that
   const text = comparisonLines(report).join("\n").replaceAll(/ +/g, " ");
   const [table] = tablesOf(page);
   assertEquals(table!.rows.map(([name]) => name), ["p50", "p90", "p99", "p99.9", "received", "loss"]);
-  for (const row of table!.rows) assertStringIncludes(text, `\n${row.join(" ")}`);
+  for (const [name, word, ...figures] of table!.rows) {
+    assertStringIncludes(text, `\n${[name, ...figures, word].join(" ")}\n`);
+  }
   assertEquals(JSON.parse(page.document.json), JSON.parse(JSON.stringify(comparisonRecord(report))));
   assertEquals(page.title, "tsecho compare: before-1 and after-1");
   const facts = Object.fromEntries(page.facts.map(({ name, value }) => [name, value]));
@@ -174,10 +176,12 @@ test(
     assertEquals(layer(medianOf(145), "before", "line").x.slice(-2), [59.5, 60.45]);
     assertEquals(layer(medianOf(10, 0.0001), "before", "line").x.length, 60);
     assertEquals(layer(medianOf(10), "before", "line").x.length, 61);
-    for (const [count, lines] of [[145, "145 lines"], [1, "1 line"]] as const) {
+    for (
+      const [count, replies, took] of [[145, "145 replies", "the slowest"], [1, "1 reply", "it"]] as const
+    ) {
       assertStringIncludes(
         medianOf(count).note!,
-        `After the plan's end came: before, ${lines}, the slowest after 800.000 ms.`,
+        ` Before: ${replies} came after the plan's end; ${took} had taken 800.000 ms.`,
       );
     }
   },

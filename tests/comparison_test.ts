@@ -8,6 +8,7 @@ import {
   assertThrows,
 } from "@std/assert";
 import { comparisonRecord } from "../report/compare_json.ts";
+import { changes } from "../report/compare_page/plots.ts";
 import { comparisonLines } from "../report/compare_text.ts";
 import { readComparedRun } from "../report/compared_run.ts";
 import { type ComparisonReport, comparisonReport } from "../report/comparison_report.ts";
@@ -290,7 +291,7 @@ test("an interval without 1 gives a word only if Holm's correction does", () => 
   };
   const alone = compareRuns([figures(1, 1)], [figures(1.14, 1)]).metrics.p50;
   assert(alone.interval![0] > 1 && alone.p! < 0.05 && alone.p_holm! > 0.05, JSON.stringify(alone));
-  assertEquals(alone.verdict, "no difference");
+  assertEquals(alone.verdict, "no clear difference");
   const all = compareRuns([figures(1, 1)], [figures(1.3, 1.3)]).metrics;
   assertEquals(COMPARED.map((it) => all[it].verdict), [
     "worse",
@@ -300,6 +301,40 @@ test("an interval without 1 gives a word only if Holm's correction does", () => 
     "better",
     "worse",
   ]);
+});
+
+test("a metric whose interval alone leaves out 1 is no clear difference, and both the text and the page say why", () => {
+  const report = reportOf([saved()], [saved({ level: 1.028 })], ["p50>+0%"]);
+  const { p50 } = report.comparison.metrics;
+  assert(p50.interval![0] > 1 && p50.p! < 0.05 && p50.p_holm! > 0.05, JSON.stringify(p50));
+  assertEquals(verdictsOf(report), ["broken"]);
+  const text = textOf(report);
+  assertMatch(text, /^p50 .* no clear difference$/m);
+  assertStringIncludes(
+    text,
+    "\nno clear difference: the interval leaves out 1, but with 5 metrics judged chance explains that\n",
+  );
+  assertStringIncludes(
+    changes(report)!.note!,
+    "no clear difference where the correction for several metrics says so",
+  );
+  assertEquals(changes(reportOf([saved()], [saved({ level: 1.3 })]))!.note!.includes("no clear"), false);
+});
+
+test("where both sides lack a metric the reasons of both are told, and runs of different things are not to be repeated", () => {
+  const short = saved({ seconds: 10, start: { rate: 500 } });
+  const few = written(
+    (sink) => new LoadDocument(sink),
+    runOf(40, (interval, place) => answer(interval, 100, 200 + place % 7)),
+  );
+  const report = reportOf([short], [few]);
+  assertEquals(
+    report.comparison.metrics.p99_9.help,
+    "before: a run of 30 s or more is needed; after: needs 3688 replies in each fifth of a run",
+  );
+  assertEquals(report.comparison.metrics.p50.help, "before: a run of 30 s or more is needed");
+  assertEquals(textOf(report).includes("would settle it"), false);
+  assertStringIncludes(textOf(reportOf([short], [short])), "5 runs of each would settle it");
 });
 
 test("five runs a side are judged as wholes, two to four are shown", { level: "heavy" }, () => {

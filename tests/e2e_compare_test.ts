@@ -139,7 +139,7 @@ test("compare takes five runs a side", async () => {
   const [before, after] = [await side("a", 1), await side("b", 1.5)];
   const { code, stdout, stderr } = await tsecho(["compare", "--before", before, "--after", after]);
   assertEquals([code, stderr], [0, ""]);
-  assertMatch(stdout, /^before: 5 runs, tcp:\/\/web:21567, 3 s$/m);
+  assertMatch(stdout, /^before: 5 runs of 3 s, tcp:\/\/web:21567$/m);
   assertMatch(stdout, /^p50 +0\.208 ms +0\.312 ms +1\.5\d\d +1\.\d{3} to 1\.\d{3} +worse$/m);
 });
 

@@ -331,7 +331,7 @@ test("what came after the plan's end is drawn where it was, and is in no rate", 
   );
   assertStringIncludes(
     response.note!,
-    "145 lines came after the plan's end, the slowest after 831.000 ms.",
+    "145 replies came after the plan's end; the slowest had taken 831.000 ms.",
   );
   assertStringIncludes(plotOf(page, "Upstream delay").description, "at most 814");
   const rates = plotOf(page, "Planned, sent and received rate");
@@ -339,7 +339,7 @@ test("what came after the plan's end is drawn where it was, and is in no rate", 
     const { x, y } = layerOf(rates, "line", name)!;
     assertEquals([x, y], [[0, 1, 2, 3, 4], [300, 300, 300, 300, 300]]);
   }
-  assertStringIncludes(rates.note!, "145 lines came after the plan's end");
+  assertStringIncludes(rates.note!, "145 replies came after the plan's end");
   const { heat, text } = {
     heat: layerOf(plotOf(page, "Lines by time"), "heat")!,
     text: plotOf(page, "Lines by time"),
@@ -357,11 +357,11 @@ test("a few lines after the plan's end are drawn if one is slower than all befor
   ) {
     const plot = plotOf(pageOf(lateRun(lines, micros)), "Response over time");
     assertEquals(layerOf(plot, "band")!.high.at(-1) !== null, drawn, `${lines} lines`);
-    assertStringIncludes(plot.note!, `${lines} lines came after the plan's end`);
+    assertStringIncludes(plot.note!, `${lines} replies came after the plan's end`);
     assertEquals(plot.description.includes("and of what came after"), drawn);
   }
   const upstream = plotOf(pageOf(lateRun(40)), "Upstream delay").description;
-  assertStringIncludes(upstream, "and up to 814.000 ms after the plan's end");
+  assertStringIncludes(upstream, "and up to 814.000 ms in what came after the plan's end");
   assert(!plotOf(pageOf(runOf(4, (it) => answer(it, 9, 9))), "Response").note!.includes("plan's end"));
 });
 
@@ -383,7 +383,7 @@ test("each server's delays have its own colour, upstream and downstream on one s
 test("a search is a knee: the trials that passed and those that failed, the limit, the rate found", () => {
   const trials: LoadTrial[] = [
     TRIAL,
-    { ...TRIAL, rate: 2000, value: 0.02, passed: false, reasons: ["not p99<5ms"] },
+    { ...TRIAL, rate: 2000, value: 0.02, passed: false, reasons: ["p99<5ms not kept"] },
     { ...TRIAL, rate: 1500, value: null, passed: false, reasons: ["3 lost"] },
   ];
   const found: LoadFound = { outcome: "found", rate: 1000, trials };
@@ -407,7 +407,7 @@ test("a search is a knee: the trials that passed and those that failed, the limi
 
 test("a search that found no limit of the server's has no rate found, and trials of the generator's limit their own colour", () => {
   const limited: LoadTrial = {
-    ...{ ...TRIAL, rate: 2000, value: 0.776, passed: false, reasons: ["not p99<5ms"] },
+    ...{ ...TRIAL, rate: 2000, value: 0.776, passed: false, reasons: ["p99<5ms not kept"] },
     generator: { verdict: "limited", reasons: ["half of its lines were more than 1.200 ms late"] },
   };
   const kneeOf = (outcome: LoadFound["outcome"]) => {

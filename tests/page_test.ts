@@ -1,8 +1,8 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { renderPage } from "../report/page/document.ts";
 import { markup } from "../report/page/markup.ts";
 import { amountText, rangeText, reading, snapped } from "../report/page/browser/values.ts";
-import type { Layer, Page, Plot, Value } from "../report/page/model.ts";
+import type { Layer, Page, Part, Plot, Value } from "../report/page/model.ts";
 import { SCRIPT } from "../report/page/script.ts";
 import { STYLE } from "../report/page/style.ts";
 import { test } from "./harness.ts";
@@ -32,13 +32,14 @@ test("a chart has a heading that names it, and its note; the JSON is saved under
     ...{ title: "One & two", note: "What a < is.", description: "", layers: [] },
     ...{ x: { label: "", quantity: "time" }, y: { label: "", quantity: "count" } },
   };
-  const html = renderPage({ ...page, sections: [{ heading: "A", parts: [{ kind: "plot", plot }] }] });
+  const parts: Part[] = [{ kind: "plot", plot }, { kind: "saved", text: "All." }];
+  const html = renderPage({ ...page, sections: [{ heading: "A", parts }] });
   assertStringIncludes(html, '<figure aria-labelledby="chart-1">');
   assertStringIncludes(
     html,
     '<h3 id="chart-1">One &amp; two</h3></div>\n<p class="note">What a &lt; is.</p>',
   );
-  assertStringIncludes(html, "Save this run as JSON");
+  assertMatch(html, /All\.<\/p>\n<p [^>]*><button [^>]*>Save this run as JSON/);
   const compared = renderPage({ ...page, document: { ...page.document, of: "comparison" } });
   assertStringIncludes(compared, "Save this comparison as JSON");
   assert(!compared.includes("this run"));

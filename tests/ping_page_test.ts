@@ -262,7 +262,7 @@ test("the run can be saved from its page, of a long run without its lines, and t
   level: "heavy",
 }, () => {
   const short = htmlOf({ lines: 300, tags: ["</script>", "\u2028"] });
-  assertStringIncludes(short.html, "is the whole run: tsecho ping --from reads it");
+  assertStringIncludes(short.html, "The button saves the whole run, which tsecho ping --from reads");
   const { start, events, ended, cut } = readRun(short.json);
   assertEquals([start, ended, cut], [START, null, false]);
   assertEquals(events, [...eventsOf({ lines: 300, tags: ["</script>", "\u2028"] })]);

@@ -295,7 +295,7 @@ test("the page of a long run is small, whatever happens in it", { level: "long" 
     }
     page.end(endOf(stats));
     assert(html.length < 1.5 * 1024 ** 2, `${name}: ${html.length} characters`);
-    assertEquals(html.includes("is the whole run"), world.lines <= 3000, name);
+    assertEquals(html.includes("saves the whole run"), world.lines <= 3000, name);
     if (name === "losses all over") assertStringIncludes(html, `lost (${world.lines / 10})`);
   }
 });

@@ -166,6 +166,7 @@ export function samplePage(): Page {
         heading: "Distribution",
         parts: [byQuantile, histogram, knee].map((plot) => ({ kind: "plot", plot })),
       },
+      { heading: "The run's JSON", parts: [{ kind: "saved", text: "The button saves the run." }] },
     ],
     document: { name: "ping.json", json: `{"title":"tsecho ping","lost":3}\n` },
   };
@@ -195,6 +196,7 @@ export function hostilePage(): Page {
         { kind: "text", text: HOSTILE },
         { kind: "table", table: { caption: HOSTILE, columns, rows: [[HOSTILE, HOSTILE]] } },
         { kind: "plot", plot },
+        { kind: "saved", text: HOSTILE },
       ],
     }],
     document: { name: "run.json", json: `${JSON.stringify({ tag: HOSTILE }, null, 2)}\n` },

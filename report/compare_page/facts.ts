@@ -56,12 +56,13 @@ function timesText(runs: readonly NamedRun[]): string {
 const TONES: Record<ComparisonWord, PageVerdict["tone"]> = {
   better: "good",
   worse: "bad",
+  "no clear difference": "unsure",
   "no difference": "plain",
   "too short to tell": "unsure",
 };
 
 /** From what is to be seen first to what is not. */
-const WORDS = ["worse", "better", "too short to tell", "no difference"] as const;
+const WORDS = ["worse", "better", "too short to tell", "no clear difference", "no difference"] as const;
 
 /** What came of it, also of conditions, then what speaks against believing that. */
 export function verdictsOf(report: ComparisonReport): PageVerdict[] {

@@ -3,7 +3,7 @@ import { COMPARED_PERCENTILES, nameOfCompared } from "../../stats/compared_metri
 import type { CourseEntry, RunCourse } from "../../stats/run_course.ts";
 import { median } from "../../stats/trend.ts";
 import type { ComparisonReport, NamedRun } from "../comparison_report.ts";
-import { counted } from "../../failure.ts";
+import { tailText } from "../load_figures.ts";
 import type { Axis, Layer, Plot, Value } from "../page/model.ts";
 
 /** Colours of the palette. */
@@ -41,7 +41,10 @@ export function changes({ comparison: { metrics } }: ComparisonReport): Plot | u
       isKnown ? ", with its 95% interval" : ""
     }`,
     note: "100% is what was before" +
-      (isKnown ? ": an interval that crosses it leaves open whether anything changed." : "."),
+      (isKnown ? ": an interval that crosses it leaves open whether anything changed." : ".") +
+      (rows.some(({ verdict }) => verdict === "no clear difference")
+        ? " One that does not is no clear difference where the correction for several metrics says so."
+        : ""),
     description: "The table has the same figures as ratios, and those of the received rate and of loss.",
     x: { label: "percentile of the received lines", quantity: "quantile", min: left, max: right },
     y: { label: "after, as a share of before", quantity: "share", scale: "log" },
@@ -102,7 +105,7 @@ export function overTime(before: readonly NamedRun[], after: readonly NamedRun[]
     return [{
       title: `${what} over time`,
       note: `Of each second, or of several in a long run. A gap is a time with too few replies${gaps}.${
-        tailText(before, after)
+        tailsText(before, after)
       }${bandText(before, after) + untoldText([...before, ...after], name)}`,
       description: `Time is counted from each run's own start.`,
       x: { label: "time since the run began", quantity: "time", min: 0, max: Math.max(...ends) },
@@ -170,19 +173,16 @@ function bandText(before: readonly NamedRun[], after: readonly NamedRun[]): stri
 }
 
 /** What came after the ends of plans, in words. */
-function tailText(before: readonly NamedRun[], after: readonly NamedRun[]): string {
-  const told = ([["before", before], ["after", after]] as const).flatMap(([side, runs]) => {
+function tailsText(before: readonly NamedRun[], after: readonly NamedRun[]): string {
+  const told = ([["Before", before], ["After", after]] as const).flatMap(([side, runs]) => {
     const tails = runs.flatMap(({ run }) => run.course.tail ?? []);
     if (tails.length === 0) return [];
     const lines = Math.max(...tails.map((it) => it.lines));
-    const slowest = Math.max(...tails.map((it) => it.slowest)).toFixed(3);
-    return [
-      `${side}, ${runs.length > 1 ? "at most " : ""}${
-        counted(lines, "line")
-      }, the slowest after ${slowest} ms`,
-    ];
+    const slowest = Math.max(...tails.map((it) => it.slowest));
+    const most = runs.length > 1 ? "up to " : "";
+    return [` ${side}: ${most}${tailText({ lines, slowest })}.`];
   });
-  return told.length === 0 ? "" : ` After the plan's end came: ${told.join("; ")}.`;
+  return told.join("");
 }
 
 /** The curves of runs, as far as half of them go. */

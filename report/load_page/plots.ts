@@ -6,7 +6,7 @@ import { isBeyond } from "../../stats/load_durations.ts";
 import type { LoadStats } from "../../stats/load_stats.ts";
 import { millis, millisOfMicros } from "../format.ts";
 import { logBins } from "../histogram.ts";
-import { headlineOf, perSecond } from "../load_figures.ts";
+import { headlineOf, perSecond, tailText } from "../load_figures.ts";
 import type { Axis, Layer, LineLayer, Plot, Value } from "../page/model.ts";
 import { type Course, type HeatMap, MAX_DRAWN_SERVERS, type Spread } from "./course.ts";
 import { nameOf } from "./tables.ts";
@@ -47,7 +47,7 @@ export function latencyOverTime(start: LoadStart, { stats, summary }: LoadEnd, c
   const gaps = headline.hasGaps
     ? " A percentile has a gap where too many lines were not answered in time: it was above the time-out."
     : "";
-  const note = `${plot.note}${gaps}${tailText(course)}`;
+  const note = `${plot.note}${gaps}${tailSentence(course)}`;
   return [{ ...plot, note, description, layers: [...badLayers(course), ...plot.layers] }];
 }
 
@@ -61,7 +61,7 @@ export function ratesOverTime(start: LoadStart, { summary }: LoadEnd, course: Co
   return [{
     title: isOpen ? "Planned, sent and received rate over time" : "Sent and received rate over time",
     description: `On average ${names.map((it) => `${perSecond(rate[it])} lines/s ${it}`).join(", ")}.`,
-    note: `Of the plan's time alone.${tailText(course)} ${badText(course)}`,
+    note: `Of the plan's time alone.${tailSentence(course)} ${badText(course)}`,
     x: timeAxis(course),
     y: { label: "lines a second", quantity: "rate", min: 0 },
     layers: [
@@ -328,19 +328,16 @@ function maximumOf(values: Value[], x: number[]): [most: number, at: number] {
   return [most, x[values.indexOf(most)] ?? 0];
 }
 
-/** What came after the plan's end, in words. */
-function tailText({ tail }: Course): string {
-  if (tail === undefined) return "";
-  return ` ${counted(tail.lines, "line")} came after the plan's end, the slowest after ${
-    tail.slowest.toFixed(3)
-  } ms.`;
+/** What came after the plan's end, in a sentence. */
+function tailSentence({ tail }: Course): string {
+  return tail === undefined ? "" : ` ${tailText(tail)}.`;
 }
 
 /** The largest delay after the plan's end, where that time has too few lines for the percentile that is told. */
 function untoldTail(spread: Spread, top: Spread["top"], { tail }: Course): string {
   const most = spread.max.at(-1) ?? null;
   if (tail === undefined || most === null || spread[top].at(-1) !== null) return "";
-  return `, and up to ${most.toFixed(3)} ms after the plan's end`;
+  return `, and up to ${most.toFixed(3)} ms in what came after the plan's end`;
 }
 
 /** How wide the columns of a heat map are, in words. */

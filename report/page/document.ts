@@ -35,7 +35,6 @@ ${renderSections(page)}
 </main>
 <footer>
 <p class="scripted" hidden>Charts: drag to zoom, double-click or Escape to reset; with the keyboard, arrows move the cursor, + and − zoom. Click a name to hide it.</p>
-${renderSaving(page)}
 <noscript><p>Scripts are blocked: charts are pictures.</p></noscript>
 </footer>
 <script type="application/json" id="run" data-name="${markup(page.document.name)}">${
@@ -120,23 +119,23 @@ function renderSaving({ document: { json, of = "run" } }: Page): string {
 /** What a page says of its JSON where it cannot be saved. */
 const NOT_SAVED = "Scripts are blocked: it cannot be saved from this page. --json saves it.";
 
-function renderSections({ sections }: Page): string {
+function renderSections(page: Page): string {
   let charts = 0;
   const renderPart = (part: Part): string => {
     switch (part.kind) {
       case "text":
         return `<p>${markup(part.text)}</p>`;
       case "saved":
-        return `<p class="scripted" hidden>${
-          markup(part.text)
-        }</p>\n<noscript><p>${NOT_SAVED}</p></noscript>`;
+        return `<p class="scripted" hidden>${markup(part.text)}</p>\n${
+          renderSaving(page)
+        }\n<noscript><p>${NOT_SAVED}</p></noscript>`;
       case "table":
         return renderTable(part.table);
       case "plot":
         return renderFigure(part.plot, `chart-${++charts}`);
     }
   };
-  return sections.map(({ heading, parts }) =>
+  return page.sections.map(({ heading, parts }) =>
     `<section>\n<h2>${markup(heading)}</h2>\n${parts.map(renderPart).join("\n")}\n</section>`
   ).join("\n");
 }
