@@ -188,7 +188,7 @@ test("load --find prints each trial, and fails where no rate keeps the limit", a
     ...["load", "--find", "max<1ns", ...args, file, `127.0.0.1:${server.port}`],
   ]);
   assertEquals(code, 3);
-  assertMatch(stdout, /^ +2 +\d+ .* failed: not max<1ns.*$/m);
+  assertMatch(stdout, /^ +2 +\d+ .* failed: max<1ns not kept.*$/m);
   // On a busy machine the generator may be what limits.
   assertMatch(stdout, /^(?:no rate keeps max<1ns|max<1ns: cannot tell: .*)$/m);
   const { start, end } = JSON.parse(await Deno.readTextFile(file));
