@@ -24,6 +24,13 @@ function textOf(page: string): string {
   return page.slice(page.indexOf("<body>")).replaceAll(/<[^>]+>/g, "\n").replaceAll(/\n+/g, "\n");
 }
 
+/** A line of the text's table as a row of the page's, which has the word behind the name. */
+function rowOf(line: string): string {
+  const [name, ...cells] = line.split(/ {2,}/);
+  const word = cells.pop();
+  return `\n${[name, word, ...cells].join("\n")}\n`;
+}
+
 test("compare --html writes a page with the text's figures, beside the text and its JSON", async () => {
   await using folder = await Folder.make();
   const [before, after] = [await save(folder.file("<a>"), 1), await save(folder.file("b"), 1.3)];
@@ -36,9 +43,7 @@ test("compare --html writes a page with the text's figures, beside the text and 
   assertStringIncludes(page, markup(stderr.replace(/^tsecho: /, "").trim()));
   const text = textOf(page);
   for (const line of stdout.split("\n").filter((it) => /^(?:p\d|received|loss) /.test(it))) {
-    const [name, ...cells] = line.split(/ {2,}/);
-    const word = cells.pop();
-    assertStringIncludes(text, `\n${[name, word, ...cells].join("\n")}\n`);
+    assertStringIncludes(text, rowOf(line));
   }
   assert(!page.includes("<a>"), "a file's name is escaped");
   assertStringIncludes(page, "&lt;a&gt;");
@@ -114,7 +119,7 @@ test("load --against --html writes the comparison as a page, and a full disk cos
   assertEquals([code, stderr], [0, ""]);
   const text = textOf(await Deno.readTextFile(html));
   for (const line of stdout.split("\n").filter((it) => /^(?:p50|p90|received|loss) /.test(it))) {
-    assertStringIncludes(text, `\n${line.replaceAll(/ {2,}/g, "\n")}\n`);
+    assertStringIncludes(text, rowOf(line));
   }
   for (const name of ["before-1", "after-1", "after-2", "before-2"]) {
     assertStringIncludes(text, `\n${name}\n`);
