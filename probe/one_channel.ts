@@ -88,8 +88,10 @@ export class OneChannel {
     const run = this.#run;
     run.busy++;
     this.#writing = true;
-    for (let bytes; !run.isOver && (bytes = this.#takeBatch()) !== undefined;) {
+    let waited = false;
+    for (let bytes; !run.isOver && (bytes = this.#takeBatch(waited)) !== undefined;) {
       if (!await this.#write(bytes)) break;
+      waited = true;
     }
     this.#writing = false;
     run.busy--;
@@ -111,19 +113,19 @@ export class OneChannel {
     }
   }
 
-  /** The bytes of the lines to write next, which count as sent now; undefined if none waits. */
-  #takeBatch(): Uint8Array | undefined {
+  /** The bytes of the lines to write next, which count as sent now; undefined if none waits. @param waited for a write. */
+  #takeBatch(waited: boolean): Uint8Array | undefined {
     const { recorder } = this.#run;
     this.#dropOld();
     const first = this.#queue.shift();
     if (first === undefined) return undefined;
-    const line = recorder.send(first);
+    const line = recorder.send(first, waited);
     if (this.#queue.length === 0 || this.#channel.datagrams || 2 * line.length > MAX_BATCH) return line;
     this.#batch ??= new Uint8Array(MAX_BATCH);
     this.#batch.set(line);
     let length = line.length;
     for (; this.#queue.length > 0 && length + line.length <= MAX_BATCH; length += line.length) {
-      this.#batch.set(recorder.send(this.#queue.shift()), length);
+      this.#batch.set(recorder.send(this.#queue.shift(), waited), length);
     }
     return this.#batch.subarray(0, length);
   }

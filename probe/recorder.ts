@@ -85,14 +85,15 @@ export class Recorder {
    * Records that the next line is sent now.
    *
    * @param due when it was planned and handed over; undefined without a plan.
+   * @param waited whether it waited for the connection; else the time since it was handed over is this program's.
    * @returns the line's bytes with its LF, valid until the next call.
    */
-  send(due?: DueLine): Uint8Array {
+  send(due?: DueLine, waited = false): Uint8Array {
     const line = this.#lines.line(this.sent + 1);
     const wall = wallMicros();
     const now = this.#clock.now();
-    const { planned, handed } = due ?? { planned: NaN, handed: now };
-    this.#add({ planned, handed, written: now, wall });
+    const handed = due !== undefined && waited ? due.handed : now;
+    this.#add({ planned: due?.planned ?? NaN, handed, written: now, wall });
     return line;
   }
 

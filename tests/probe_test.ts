@@ -6,7 +6,7 @@ import { ProbeLines } from "../probe/lines.ts";
 import { type RunSignal, type RunState, transition } from "../probe/state.ts";
 import { Prober } from "../probe/prober.ts";
 import { PLAN_DEFAULTS } from "../probe/run.ts";
-import type { ProbeEvent } from "../stats/events.ts";
+import { isVerdict, type ProbeEvent } from "../stats/events.ts";
 import { test } from "./harness.ts";
 import { FakeServer, missed, startRun as start } from "./probe_helpers.ts";
 import { assertProperty } from "./properties.ts";
@@ -163,6 +163,25 @@ test("what looks like a server's last words is a corrupt reply if another reply 
   await ended;
   assertEquals(prober.failure, "the server closed the connection");
   assertEquals(events, [["corrupt", 0, 0], ["corrupt", 0, 105], ["received", 2, 105], ["lost", 1, 150]]);
+});
+
+test("what passes in ping itself until a line is written is lag, and blocked only what an earlier write holds up", async () => {
+  const { clock, told, server, ended } = await start({ count: 4 }, [1]);
+  let readings = 0;
+  const now = clock.now.bind(clock);
+  clock.now = () => now() + 0.001 * readings++; // each step of the program takes a moment
+  await clock.advance(100);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  server.blocked = promise;
+  await clock.advance(250);
+  server.blocked = undefined;
+  resolve();
+  await clock.advance(300);
+  await ended;
+  const times = told.filter(isVerdict).sort((a, b) => a.seq - b.seq);
+  assertEquals(times.slice(0, 3).map((it) => it.blocked), [0, 0, 0]);
+  assert(times[1]!.lag! > 0 && times[2]!.lag! > 0, JSON.stringify(times));
+  assert(Math.abs(times[3]!.blocked! - 50_000) < 1000, JSON.stringify(times));
 });
 
 test("an observer that is at work holds the next line back, and the moments that pass are missed", async () => {
