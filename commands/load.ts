@@ -319,7 +319,7 @@ const EXAMPLES: [string, string][] = [
   ["tsecho load --find 'p99<5ms' web", "the highest rate that keeps it"],
   ["tsecho load -c 50 --depth 32 -n 1e6 unix:/run/tsecho.sock", ""],
   ["tsecho load --reconnect -R 500 tls://web:21568 --ca ca.pem", ""],
-  ["tsecho load -R 5000 --fail-if 'p99>5ms' --fail-if 'lost>0' web", ""],
+  ["tsecho load -R 5000 --fail-if 'p99>5ms' --fail-if 'loss>0%' web", ""],
   ["tsecho load -R 5000 --hdr run.hlog --html run.html web", "an HDR log, and a page"],
   ["tsecho load -R 5000 --json run.json web", "save a run ..."],
   ["tsecho load --from run.json", "... and summarise it again"],

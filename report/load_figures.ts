@@ -1,5 +1,5 @@
 /** The figures of a load as lines of text. */
-import { counted, withHint } from "../failure.ts";
+import { counted, withoutHint } from "../failure.ts";
 import { MAX_DRIFT } from "../stats/feasible_lines.ts";
 import type { LoadDurations, LoadServer, LoadSummary } from "../stats/load_summary.ts";
 import type { Tail } from "../stats/run_course.ts";
@@ -109,9 +109,9 @@ export function errorLines({ errors, connect_errors }: LoadSummary): string[] {
   return [...reasonLine("errors", errors), ...reasonLine("failed connects", connect_errors)];
 }
 
-/** What failed, with counts by reason: `errors: 3 connection refused; is a server running there?`. No line of none. */
+/** What failed, with counts by reason: `errors: 3 × connection refused`. No line of none. */
 export function reasonLine(name: string, counts: Record<string, number>): string[] {
-  const told = byCount(counts).map(([reason, count]) => `${count} ${withOptionNames(withHint(reason))}`);
+  const told = byCount(counts).map(([reason, count]) => `${count} × ${withOptionNames(withoutHint(reason))}`);
   return told.length > 0 ? [`${name}: ${told.join(", ")}`] : [];
 }
 
@@ -130,7 +130,9 @@ function headlineLines(summary: LoadSummary, values: LoadDurations, timeout: num
     ...rows.map(([name, value, interval, note]) =>
       `  ${name.padEnd(5)}  ${value.padStart(width)}  ${interval}${note}`.trimEnd()
     ),
-    some ? "  with 95% intervals" : `  95% intervals: ${SHORT}`,
+    some
+      ? "  with 95% intervals"
+      : "  95% intervals: none (they take a run of 30 s or more, and enough lines)",
   ];
 }
 

@@ -1,7 +1,6 @@
 import { counted, escapeText } from "../failure.ts";
 import type { ProbeEvent, ReplyEvent } from "../stats/events.ts";
 import { type Kind, kindOf, PING_METRICS, type Vocabulary } from "../stats/metrics.ts";
-import { addCount } from "../stats/reason_counts.ts";
 import { parseThresholdOf, type Verdict } from "../stats/threshold.ts";
 import { wallMicros } from "../time/clock.ts";
 import { durationText } from "../time/duration.ts";
@@ -31,8 +30,6 @@ export class TextReport implements PingExporter {
   readonly #sink: Sink;
   readonly #options: TextOptions;
   #start: Start | undefined;
-  /** Why lines were lost, other than that their time-out has passed. */
-  readonly #errors = new Map<string, number>();
   /** Corrupt replies in a row, of which the first has its line: a web server sends a page of them. */
   #corrupt = 0;
 
@@ -47,7 +44,6 @@ export class TextReport implements PingExporter {
   }
 
   event(event: ProbeEvent): void {
-    if (event.fate === "lost" && event.reason !== undefined) addCount(this.#errors, event.reason, 1);
     if (!this.#options.events) return;
     if (event.fate === "corrupt") {
       if (this.#corrupt++ > 0) return;
@@ -65,7 +61,7 @@ export class TextReport implements PingExporter {
     const title = `round trips${summary.servers.length > 1 ? " of all servers together" : ""}:`;
     const histogram = histogramLines(rtt, title, this.#options.columns?.());
     const pace = paceLines(summary, this.#start!.pace);
-    const errors = reasonLine("errors", Object.fromEntries(this.#errors));
+    const errors = reasonLine("errors", summary.errors);
     for (const line of [counts!, ...errors, ...pace, ...figures, ...histogram]) this.#line(line);
   }
 

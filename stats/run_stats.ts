@@ -4,6 +4,7 @@ import { Distribution } from "./distribution.ts";
 import { isVerdict, type ProbeEvent, type ReplyEvent } from "./events.ts";
 import { isInTime, LineCounters } from "./line_counters.ts";
 import { LossPattern } from "./loss_pattern.ts";
+import { addCount } from "./reason_counts.ts";
 import { SendingPace } from "./sending_pace.ts";
 import { ServerStats, tagToKeep } from "./server_stats.ts";
 import { durations, estimated, type OffsetOfServer, type Summary } from "./summary.ts";
@@ -29,6 +30,7 @@ export class RunStats {
   readonly #blocked = new Distribution();
   /** Reasons are few fixed texts in a run; a saved one may hold anything, and is in memory anyway. */
   readonly #missedBy = new Map<string, number>();
+  readonly #errors = new Map<string, number>();
   readonly #clocksSynced: boolean;
   #latest = 0;
   #course: Course | undefined;
@@ -108,6 +110,7 @@ export class RunStats {
     if (event.fate === "missed") {
       this.#missedBy.set(event.reason, (this.#missedBy.get(event.reason) ?? 0) + event.count);
     }
+    if (event.fate === "lost" && event.reason !== undefined) addCount(this.#errors, event.reason, 1);
     if (event.fate === "corrupt" || event.fate === "missed") return;
     const { rtt, lag, blocked, connect, handshake } = event as Partial<ReplyEvent>;
     if (connect !== undefined) this.connected(connect, handshake);
@@ -149,6 +152,7 @@ export class RunStats {
     return {
       ...this.#counters.counts(),
       missed_by: Object.fromEntries(this.#missedBy),
+      errors: Object.fromEntries(this.#errors),
       interval: this.#pace.interval === null ? null : nanos(this.#pace.interval),
       loss_pattern: this.#losses.summary(),
       duration: nanos(this.#latest),

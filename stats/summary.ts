@@ -126,6 +126,8 @@ export interface Counts {
 export interface Summary extends Counts {
   /** How many lines were missed for which reason. */
   missed_by: Record<string, number>;
+  /** How many of the lost lines were lost for which reason, other than that their time-out has passed. */
+  errors: Record<string, number>;
   /** From one line written to the next on average, in seconds. Null for fewer than two, or without a plan. */
   interval: number | null;
   /** How lost lines lie among the others; null if none is lost. */

@@ -68,7 +68,7 @@ const told = `the median upstream delay of web-2 was ${before.toFixed(1)} ms, th
 } ms; of web-1 ${one.toFixed(1)} ms`;
 if (!(two > 100 && two > 5 * one && two > 5 * before)) await fail(told);
 say(
-  "3. The table tells where the lines waited. Lines of web-1 pass. Those of web-2 wait upstream: before the server",
+  "3. The table tells where the lines waited. web-1's lines get through at once. Those of web-2 wait upstream: before the server",
   `   reads them, ${
     Math.round(two)
   } ms in the median. What it has read it answers at once, as its downstream delay shows:`,

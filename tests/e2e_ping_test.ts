@@ -102,7 +102,7 @@ test("ping --reconnect goes on when connections are refused, and a first refusal
   assertStringIncludes(own.stdout, "no reply to seq=2: connection refused");
   assertStringIncludes(withoutMissed(own.stdout), "2 lines transmitted, 0 received, 100% loss");
   const quiet = await tsecho(["ping", "-q", REFUSING, "-c", "2", "-i", "0", "--reconnect"]);
-  assertMatch(quiet.stdout, /^errors: 2 connection refused; is a server running there\?$/m);
+  assertMatch(quiet.stdout, /^errors: 2 × connection refused$/m);
   const { code, stderr } = await tsecho(["ping", REFUSING, "-c", "2"]);
   assertEquals(code, 1);
   assertMatch(stderr, /^tsecho: Cannot connect to "tcp:\/\/127\.0\.0\.1:\d+": connection refused[^\n]*\n$/);

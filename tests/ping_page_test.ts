@@ -232,7 +232,17 @@ test("a page tells a clock that kept to no line from one that did", () => {
     it.kind === "plot" ? [it.plot] : []
   );
   const { layers } = plots.find(({ title }) => title.startsWith("Clock offset"))!;
-  assertEquals(layers.map(({ name }) => name), ["bound that single replies prove", "best estimate"]);
+  assertEquals(layers.map(({ name }) => name), ["bound that single replies prove", "middle of the bound"]);
+});
+
+test("the page says why lines were lost, as the text does and the JSON's end", () => {
+  const stats = newStats(START);
+  for (const event of eventsOf({ lines: 20 })) stats.add(event);
+  for (const seq of [21, 22]) stats.add({ fate: "lost", seq, at: seq, reason: "connection refused" });
+  const end = endOf(stats);
+  assertEquals(end.summary.errors, { "connection refused": 2 });
+  const [loss] = pingPage(START, end, SAVED, "").verdicts.filter(({ topic }) => topic === "Loss");
+  assertStringIncludes(loss!.text, "; errors: 2 × connection refused");
 });
 
 const SAVED = { json: "{}", whole: true };

@@ -108,7 +108,7 @@ export function overTime(before: readonly NamedRun[], after: readonly NamedRun[]
         tailsText(before, after)
       }${bandText(before, after) + untoldText([...before, ...after], name)}`,
       description: `Time is counted from each run's own start.`,
-      x: { label: "time since the run began", quantity: "time", min: 0, max: Math.max(...ends) },
+      x: { label: timeName(before), quantity: "time", min: 0, max: Math.max(...ends) },
       y: durationAxis(latencyName(before), sides),
       layers: layersOf(
         sides,
@@ -159,6 +159,11 @@ export function eachRun(before: readonly NamedRun[], after: readonly NamedRun[])
       }),
     }];
   });
+}
+
+/** What the time of a chart counts from: load's figures begin after its warm-up. */
+function timeName([first]: readonly NamedRun[]): string {
+  return `time since the ${first!.run.settings.command === "load" ? "measured part" : "run"} began`;
 }
 
 /** What the latencies are of. */

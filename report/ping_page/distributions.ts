@@ -23,7 +23,7 @@ function byPercentile(all: Distribution, servers: ShownServer[]): Plot {
   return {
     title: "Round trip by percentile",
     note:
-      "How long the fastest part of the received lines took at most. Each nine is as wide as the one before.",
+      "The time within which that share of the received lines was answered. Each further nine has the same width.",
     description: `By percentile: ${ofEach(servers, ({ rtt }) => figures(rtt))}.`,
     x: { label: "share of received lines that took no longer", quantity: "quantile" },
     y: { label: "round trip", quantity: "duration", ...scaleFor(all.min, all.max) },

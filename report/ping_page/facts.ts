@@ -5,6 +5,7 @@ import type { Verdict } from "../../stats/threshold.ts";
 import { durationText } from "../../time/duration.ts";
 import type { End } from "../exporter.ts";
 import { millis } from "../format.ts";
+import { reasonLine } from "../load_figures.ts";
 import { lateLines, planLines } from "../pace.ts";
 import type { Fact, PageVerdict } from "../page/model.ts";
 import type { Start } from "../record.ts";
@@ -61,7 +62,11 @@ export function verdictsOf(start: Start, { ended, cut = false, summary, threshol
   say("Saved in part", "unsure", cut ? ["the saved run has no end: this is what was saved of it"] : []);
   for (const verdict of thresholds) say("Condition", toneOf(verdict), [thresholdText(verdict)]);
   const lossTone = summary.loss === null ? "unsure" : summary.loss > 0 ? "bad" : "good";
-  say("Loss", lossTone, [...lossLines(summary), ...lateLines(summary)]);
+  say("Loss", lossTone, [
+    ...lossLines(summary),
+    ...reasonLine("errors", summary.errors),
+    ...lateLines(summary),
+  ]);
   for (const server of summary.servers) {
     const topic = (name: string) => topicOf(name, server, summary.servers);
     say(topic("Direction"), directionTone(server), [directionText(server), ...busyLines(server)]);

@@ -109,7 +109,7 @@ export class CoursePlots {
             ...{ low: of(({ lower }) => lower), high: of(({ upper }) => upper) },
           },
           {
-            ...{ kind: "line", name: "best estimate", colour, x },
+            ...{ kind: "line", name: "middle of the bound", colour, x },
             y: of(({ lower, upper }) => (lower + upper) / 2),
           },
         ],
