@@ -18,9 +18,9 @@ function outcomeOf({ outcome, rate }: LoadFound, { total }: LoadStats): RunOutco
   return rate === null || outcome === "unconfirmed" ? "broken" : "replies";
 }
 
-/** How much a trial shows of the server: one that the generator did not keep to shows less, one that failed nothing. */
-function showsOf({ passed, generator }: LoadTrial): number {
-  return passed ? (generator.verdict === "limited" ? 1 : 2) : 0;
+/** Whether a trial shows as much of the server as the best before it: less if the generator was limited, none if it failed. */
+function showsMore({ passed, generator }: LoadTrial, best: LoadTrial | undefined): boolean {
+  return passed && (generator.verdict !== "limited" || (best?.generator.verdict ?? "limited") === "limited");
 }
 
 /**
@@ -45,7 +45,7 @@ export async function findRate(
   void outputs.failed.then(() => ending.abort());
   const start = startOf(options);
   /** The latest trial, the latest that shows most, and why there was no connection for a further one. */
-  const runs: { latest?: LoadStats; best?: { shows: number; stats: LoadStats }; failure?: Error } = {};
+  const runs: { latest?: LoadStats; best?: { trial: LoadTrial; stats: LoadStats }; failure?: Error } = {};
   try {
     const found = await find(
       { condition, rate: settings.rate, trial, signal: ending.signal },
@@ -74,8 +74,7 @@ export async function findRate(
         return runs.latest = run.stats;
       },
       (trial) => {
-        const shows = showsOf(trial);
-        if (shows > 0 && shows >= (runs.best?.shows ?? 0)) runs.best = { shows, stats: runs.latest! };
+        if (showsMore(trial, runs.best?.trial)) runs.best = { trial, stats: runs.latest! };
         outputs.each((it) => it.event?.(trial));
       },
     );

@@ -84,8 +84,7 @@ export class Recorder {
   /**
    * Records that the next line is sent now.
    *
-   * @param due when it was planned and handed over; undefined without a plan.
-   * @param waited whether it waited for the connection; else the time since it was handed over is this program's.
+   * @param due when it was planned and handed over; undefined without a plan. @param waited for the connection, not for ping.
    * @returns the line's bytes with its LF, valid until the next call.
    */
   send(due?: DueLine, waited = false): Uint8Array {
