@@ -115,8 +115,9 @@ export function readDial<Values extends DialValues>(
   const { positionals } = parsed;
   const [first, second] = positionals;
   if (second !== undefined) {
-    const reason = hostWithPort(first!, second) ?? `${command} takes one endpoint and has "${first}" already`;
-    throw new UsageError("use argument", second, reason);
+    const reason = `${command} takes one endpoint and has "${first}" already`;
+    const hint = "message" in table && /^[\w.,]+$/.test(second) ? `; did you mean -m ${second}?` : "";
+    throw new UsageError("use argument", second, hostWithPort(first!, second) ?? reason + hint);
   }
   const named = { ...(host !== undefined && { host }), ...(port !== undefined && { port }) };
   const endpoint = readEndpoints(positionals, named, { hostname: "localhost", port: DEFAULT_PORT }, 1)[0]!;

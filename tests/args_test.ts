@@ -344,7 +344,10 @@ test("what is wrong on the command line is named, with its value and what was ex
       ["server", "--max-line", "1k", "--framing", "chunk"],
       'Cannot use --max-line "1KiB": with --framing chunk',
     ],
-    [["client", "a", "b"], 'Cannot use argument "b": the client takes one endpoint and has "a" already'],
+    [
+      ["client", "a", "b"],
+      'Cannot use argument "b": the client takes one endpoint and has "a" already; did you mean -m b?',
+    ],
     [["client", "web", "7007"], 'Cannot use argument "7007": is it a port? write web:7007'],
     [["client", "tls://web", "7007"], 'Cannot use argument "7007": is it a port? write tls://web:7007'],
     [["client", "::1", "7007"], 'Cannot use argument "7007": is it a port? write [::1]:7007'],

@@ -20,7 +20,11 @@ test("what is wrong is said in one line, with the exit code of its kind", { leve
       2,
       'Cannot use --max-line "-1": expected a size such as 65536, 64k or 64KiB, from 1 to 64MiB',
     ],
-    [["client", "a", "b"], 2, 'Cannot use argument "b": the client takes one endpoint and has "a" already'],
+    [
+      ["client", "a", "b"],
+      2,
+      'Cannot use argument "b": the client takes one endpoint and has "a" already; did you mean -m b?',
+    ],
     [
       ["client", "\x1b[31mred"],
       2,

@@ -80,6 +80,13 @@ e2e("the page of a load in Chromium", { needs: BROWSER, ...SANITIZERS, level: "s
     }
   }
 
+  await t.step("no number of a table is cut at a width of 1000 px", async () => {
+    await using opened = await browser.open(url, { width: 1000 });
+    const cut =
+      "[...document.querySelectorAll('.table')].filter((it) => it.scrollWidth > it.clientWidth).length";
+    assertEquals(await opened.tab.evaluate(cut), 0);
+  });
+
   await t.step("the keyboard reaches each chart and what saves the run", async () => {
     await using opened = await browser.open(url);
     const { tab } = opened;

@@ -100,6 +100,11 @@ ${CLASSES}
 footer { margin-top: 48px; padding-top: 16px; border-top: 1px solid var(--grid); color: var(--muted); font-size: 13px; }
 .unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 [hidden] { display: none !important; }
+/* Columns move together before one is cut within a number, which then reads as another number. */
+@media screen and (max-width: 1147px) {
+  th, td { padding-right: 11px; }
+  table { font-size: 13px; }
+}
 @media screen and (max-width: 699px) {
   body { padding: 20px 16px 40px; }
   h1 { font-size: 20px; }
