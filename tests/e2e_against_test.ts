@@ -31,35 +31,39 @@ function withoutRuns(comparison: string): string {
   return comparison.replace(/^run .*\n(?:(?:before|after)-.*\n)+\n/m, "");
 }
 
-test("load --against loads two endpoints in the order A B B A, and compares what it saves", async () => {
-  await using one = await ServerProcess.start(["--tag", "one"]);
-  await using folder = await Folder.make();
-  await using other = await ServerProcess.start([`unix:${folder.file("socket")}`, "--tag", "other"]);
-  const [before, after] = [`tcp://127.0.0.1:${one.port}`, other.endpoints()[0]!.url];
-  const file = folder.file("ab.json");
-  const args = ["load", ...SHORT, "--against", after, "--repeat", "2"];
-  const { code, stdout, stderr } = await tsecho([...args, "--json", file, before]);
-  assertEquals([code, stderr], [0, ""]);
-  const order = orderOf(2);
-  const { start, runs, ended } = await read(file);
-  assertEquals([start.endpoint, start.against, start.repeat, ended], [before, after, 2, null]);
-  assertEquals(runs.map(({ name, side }) => ({ side, name })), order);
-  assertEquals(runs.map((it) => it.start.endpoint), [before, after, after, before]);
-  const tags = runs.map((it) => (it.end as unknown as { servers: { tag: string }[] }).servers[0]!.tag);
-  assertEquals(tags, ["one", "other", "other", "one"]);
-  for (const { end } of runs) assertEquals(end.received, 30);
-  const lines = stdout.split("\n");
-  assertEquals(
-    lines[1],
-    `against ${after}, 2 runs of each in turn, 2 s in all: before is ${before}, after is ${after}`,
-  );
-  assertEquals(lines.slice(3, 7).map((it) => it.split(" ")[0]), order.map(({ name }) => name));
-  assertMatch(stdout, /^after: 2 runs of 300 ms, unix:.*\/socket$/m);
-  // What is read back is compared alike.
-  const again = await tsecho(["compare", file]);
-  assertMatch(again.stdout, /^after-2 /m);
-  assertEquals([again.code, withoutRuns(again.stdout)], [0, comparisonIn(stdout)]);
-});
+test(
+  "load --against loads two endpoints in the order A B B A, and compares what it saves",
+  { level: "slow" },
+  async () => {
+    await using one = await ServerProcess.start(["--tag", "one"]);
+    await using folder = await Folder.make();
+    await using other = await ServerProcess.start([`unix:${folder.file("socket")}`, "--tag", "other"]);
+    const [before, after] = [`tcp://127.0.0.1:${one.port}`, other.endpoints()[0]!.url];
+    const file = folder.file("ab.json");
+    const args = ["load", ...SHORT, "--against", after, "--repeat", "2"];
+    const { code, stdout, stderr } = await tsecho([...args, "--json", file, before]);
+    assertEquals([code, stderr], [0, ""]);
+    const order = orderOf(2);
+    const { start, runs, ended } = await read(file);
+    assertEquals([start.endpoint, start.against, start.repeat, ended], [before, after, 2, null]);
+    assertEquals(runs.map(({ name, side }) => ({ side, name })), order);
+    assertEquals(runs.map((it) => it.start.endpoint), [before, after, after, before]);
+    const tags = runs.map((it) => (it.end as unknown as { servers: { tag: string }[] }).servers[0]!.tag);
+    assertEquals(tags, ["one", "other", "other", "one"]);
+    for (const { end } of runs) assertEquals(end.received, 30);
+    const lines = stdout.split("\n");
+    assertEquals(
+      lines[1],
+      `against ${after}, 2 runs of each in turn, 2 s in all: before is ${before}, after is ${after}`,
+    );
+    assertEquals(lines.slice(3, 7).map((it) => it.split(" ")[0]), order.map(({ name }) => name));
+    assertMatch(stdout, /^after: 2 runs of 300 ms, unix:.*\/socket$/m);
+    // What is read back is compared alike.
+    const again = await tsecho(["compare", file]);
+    assertMatch(again.stdout, /^after-2 /m);
+    assertEquals([again.code, withoutRuns(again.stdout)], [0, comparisonIn(stdout)]);
+  },
+);
 
 test("load --against is quiet with -q but for the comparison, which compare makes of its stdin too", {
   level: "slow",

@@ -103,7 +103,9 @@ test(
   },
 );
 
-test("compare writes JSON to a file beside the text, or to stdout alone, and never over a run", async () => {
+test("compare writes JSON to a file beside the text, or to stdout alone, and never over a run", {
+  level: "slow",
+}, async () => {
   await using folder = await Folder.make();
   const [before, after, file] = [
     await save(folder.file("a"), 1),

@@ -400,7 +400,7 @@ e2e("docs/json.md lists the fields of a run, all of them and no others", async (
   assertEquals(Object.keys(end.servers[0]).toSorted(), ofServer);
 });
 
-e2e("docs/json.md lists the fields of a load, all of them and no others", async () => {
+e2e("docs/json.md lists the fields of a load, all of them and no others", { level: "slow" }, async () => {
   await using reader = await Reader.start();
   reader.use((await reader.server("tsecho server tcp://127.0.0.1:0")).url("tcp"));
   const text = await Deno.readTextFile(`${ROOT}docs/json.md`);

@@ -83,9 +83,7 @@ test("documents appear under their names whatever became of the files before, an
 });
 
 for (const option of ["--csv", "--hdr", "--json"]) {
-  test(`a new file in which nothing can be written is removed: of ${option}`, {
-    level: option === "--json" ? "quick" : "slow",
-  }, async () => {
+  test(`a new file in which nothing can be written is removed: of ${option}`, { level: "slow" }, async () => {
     await using server = await ServerProcess.start();
     await using folder = await Folder.make();
     const file = folder.file("run");

@@ -35,7 +35,7 @@ test("load refuses more connections than it may have descriptors for, and says w
   );
 });
 
-test("load sends the lines of a file", async () => {
+test("load sends the lines of a file", { level: "slow" }, async () => {
   await using folder = await Folder.make();
   const file = folder.file("lines");
   await using server = await ServerProcess.start();
