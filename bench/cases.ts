@@ -242,7 +242,7 @@ function serverOf(peer: Peer, setup: Setup, path: Path): string[] {
 }
 
 /** tsecho's default limit leaves no room beyond 10,000 connections. */
-function withRoom(peer: Peer, command: string[]): string[] {
+export function withRoom(peer: Peer, command: string[]): string[] {
   return peer.name === "tsecho" || peer.name === "before" ? [...command, "--max-conns", "12000"] : command;
 }
 

@@ -1,7 +1,8 @@
 /* A load generator for line echo servers that put a stamp in front: one thread, epoll, non-blocking sockets.
  *
  *   gcc -O2 -Wall -Wextra -o load load.c
- *   ./load MODE ENDPOINT [--conns N] [--inflight K] [--rate R] [--size B] [--duration S] [--warmup S] [--proxy] [--verify]
+ *   ./load MODE ENDPOINT [--conns N] [--inflight K] [--rate R] [--size B] [--duration S] [--warmup S] [--proxy]
+ *          [--verify] [--server PID]
  *
  * ENDPOINT is tcp://127.0.0.1:PORT, unix:/PATH or udp://127.0.0.1:PORT: steady alone, a line in flight, a datagram each.
  *
@@ -16,7 +17,8 @@
  * --size is a line's length on the wire, its LF included; its reply is PREFIX bytes longer.
  * --duration and --warmup are seconds; the measured part is the duration, which follows the warm-up, which begins when
  * every connection of steady or paced has had a reply. --proxy sends a PROXY header (version 1, 2 in turn) before the
- * first line.
+ * first line. `all_answered` is the seconds from the first connect to the last connection's first reply. With --server
+ * the result of steady has `server_cpu`, the seconds of CPU time that this process took in the measured part.
  *
  * Lines come from a ring of differing payloads. Of each reply the length, the first byte and the payload's first and
  * last bytes are checked; with --verify the payload holds every byte value but LF, the whole reply is compared, and
@@ -69,6 +71,7 @@ static struct {
   double duration, warmup; /* s */
   double rate;             /* lines a second */
   bool proxy, verify;
+  pid_t server; /* 0: unknown */
 } options = {.conns = 1, .inflight = 1, .size = 32, .duration = 2, .warmup = 0.5};
 
 static union {
@@ -86,12 +89,23 @@ static uint64_t answered;                 /* connections of all modes but churn 
 static uint64_t cycles, opened, total;    /* measured churn cycles or resets; connects; replies, warm-up included */
 static uint64_t measure_from, measure_to; /* ns */
 static struct histogram replies, send_lag;
+static clockid_t server_clock;
+static double server_from, server_to;     /* s of the server's CPU time when the measured part began and ended */
 
 /* ns. The wall clock under --verify, because stamps are compared with it; else the monotonic one. */
 static uint64_t now_ns(void) {
   struct timespec t;
   clock_gettime(options.verify ? CLOCK_REALTIME : CLOCK_MONOTONIC, &t);
   return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* Takes the server's CPU time once at each end of the measured part. */
+static void clock_server(uint64_t now) {
+  double *at = now >= measure_to ? &server_to : &server_from;
+  if (!options.server || now < measure_from || *at > 0) return;
+  struct timespec t;
+  if (clock_gettime(server_clock, &t)) die("Cannot read the CPU time of process %d", options.server);
+  *at = (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
 /* --- replies --------------------------------------------------------------------------------------------------- */
@@ -266,6 +280,7 @@ static void on_readable(struct conn *c) {
   if (c->received == (uint64_t)completed) answered++;
   if (options.mode <= PACED && measure_to == UINT64_MAX && answered == (uint64_t)options.conns) set_window(now);
   if (options.mode == STEADY) {
+    clock_server(now);
     if (now < measure_to) send_lines(c, completed, now);
     else if (c->received == c->sent) close_conn(c);
   } else if (options.mode == CHURN) {
@@ -336,6 +351,7 @@ static void parse_arguments(int argc, char **argv) {
       {"size", required_argument, 0, 's'},     {"duration", required_argument, 0, 'd'},
       {"warmup", required_argument, 0, 'w'},   {"rate", required_argument, 0, 'r'},
       {"proxy", no_argument, 0, 'p'},          {"verify", no_argument, 0, 'v'},
+      {"server", required_argument, 0, 'S'},
       {0, 0, 0, 0}};
   for (int option; (option = getopt_long(argc, argv, "", known, NULL)) != -1;) {
     switch (option) {
@@ -347,6 +363,7 @@ static void parse_arguments(int argc, char **argv) {
       case 'r': options.rate = atof(optarg); break;
       case 'p': options.proxy = true; break;
       case 'v': options.verify = true; break;
+      case 'S': options.server = atoi(optarg); break;
       default: exit(2);
     }
   }
@@ -359,7 +376,7 @@ static void parse_arguments(int argc, char **argv) {
       (target_type == SOCK_DGRAM && (options.inflight > 1 || options.mode != STEADY || options.proxy))) {
     fputs("usage: load steady|paced|storm|idle|churn|reset tcp://IPV4:PORT|unix:PATH|udp://IPV4:PORT [--conns N]\n"
           "            [--inflight K] [--rate LINES_PER_SECOND] [--size BYTES] [--duration SECONDS] [--warmup SECONDS] [--proxy]\n"
-          "            [--verify]\n"
+          "            [--verify] [--server PID]\n"
           "paced takes --rate and no --inflight, the others no --rate\n", stderr);
     exit(2);
   }
@@ -376,6 +393,8 @@ int main(int argc, char **argv) {
   getrlimit(RLIMIT_NOFILE, &files);
   files.rlim_cur = files.rlim_max;
   setrlimit(RLIMIT_NOFILE, &files);
+  if (options.server && clock_getcpuclockid(options.server, &server_clock))
+    die("Cannot find process %d", options.server);
   make_lines(options.size, options.mode == PACED ? MAX_BEHIND : options.inflight, options.verify);
   epoll_fd = epoll_create1(0);
 
@@ -420,6 +439,9 @@ int main(int argc, char **argv) {
          (double)count / seconds, cpu / ran, (unsigned long long)opened, (unsigned long long)total);
   if (replies.recorded) print_times("", &replies);
   if (options.mode == PACED) print_times("lag_", &send_lag);
+  if (options.mode <= PACED)
+    printf(",\"all_answered\":%.6f", (double)(measure_from - start) / 1e9 - options.warmup);
+  if (server_to > 0) printf(",\"server_cpu\":%.6f", server_to - server_from);
   if (options.verify) printf(",\"stamp_outside_us\":%llu", (unsigned long long)stamp_outside_us);
   puts("}");
   return 0;

@@ -50,14 +50,15 @@ export function speed(result: CaseResult, from = 0): number {
 }
 
 /** Three digits: 0.123, 12.3, 123, 12.3 k, 1.23 M. */
-function short(value: number): string {
+export function short(value: number): string {
   for (const [unit, size] of [[" M", 1e6], [" k", 1e4]] as const) {
     if (value >= size) return short(value / (unit === " k" ? 1000 : size)) + unit;
   }
   return value >= 100 ? value.toFixed(0) : value.toPrecision(3);
 }
 
-function markdown(rows: string[][]): string {
+/** A table in Markdown, whose first row is its head. */
+export function markdown(rows: string[][]): string {
   const [head = [], ...body] = rows;
   const all = [head, head.map(() => "-"), ...body];
   const widths = head.map((_, i) => Math.max(...all.map((row) => row[i]?.length ?? 0)));

@@ -1,14 +1,17 @@
 /**
  * Looks for kinks: measures tsecho at every length of line, on every path.
  *
- *     deno task bench-sweep [--parts a,b] [--json FILE] [--svg FILE]
+ *     deno task bench-sweep [--parts a,b] [--json FILE] [--svg FILE] [--against CHECKOUT]
  *
  * Half a second of tsecho alternates with half a second of the C server, three times a point; a ratio is the median of
  * the rounds' own. Where there is no C server, a length is compared with its neighbours. A point that fails is
- * measured again, five times. All parts together take less than 12 minutes.
+ * measured again, five times. These parts together take less than 12 minutes.
+ *
+ * The part "connections" takes another minute: up to 5,000 connections that are busy at once.
  */
 
 import { parseArgs } from "node:util";
+import { connections } from "./connections.ts";
 import { build, type Path, PEERS, type Setup } from "./peers.ts";
 import { type Part, picture, type Point, table } from "./sweep_report.ts";
 import { main, median, run, runLoad, startServer, tsecho } from "./tools.ts";
@@ -169,10 +172,16 @@ async function sweepPart({ name, lengths, open }: PartPlan, setup: Setup): Promi
   }
 }
 
+/** The part that is no PartPlan: its loads differ in more than the length of a line. */
+const CONNECTIONS = "connections";
+
 const HELP = `usage: sweep.ts [options]
-  --parts a,b   only these: ${PLANS.map(({ name }) => name.replaceAll(" ", "-")).join(", ")}
-  --json FILE   keep the points in a file; those of parts that are not run stay in it, and count
-  --svg FILE    draw the ratios tsecho ÷ C`;
+  --parts a,b      only these: ${
+  [...PLANS.map(({ name }) => name.replaceAll(" ", "-")), CONNECTIONS].join(", ")
+}
+  --json FILE      keep the points by length in a file; those of parts that are not run stay in it, and count
+  --svg FILE       draw the ratios tsecho ÷ C by length
+  --against OTHER  in ${CONNECTIONS}, measure another checkout's server too`;
 
 async function sweep(): Promise<number> {
   const { values: options } = parseArgs({
@@ -181,6 +190,7 @@ async function sweep(): Promise<number> {
       parts: { type: "string" },
       json: { type: "string" },
       svg: { type: "string" },
+      against: { type: "string" },
       help: { type: "boolean", default: false },
     },
   });
@@ -188,11 +198,7 @@ async function sweep(): Promise<number> {
     console.log(HELP);
     return 0;
   }
-  const plans = options.parts?.split(",").map((name) => {
-    const plan = PLANS.find((it) => it.name === name.replaceAll("-", " "));
-    if (plan === undefined) throw new Error(`Cannot find part "${name}": ${HELP.match(/only these.*/)?.[0]}`);
-    return plan;
-  }) ?? PLANS;
+  const { plans, hasConnections } = chooseParts(options.parts?.split(","));
   const kept = options.json === undefined ? [] : await readPoints(options.json);
   const directory = await Deno.makeTempDir({ prefix: "tsecho-sweep-" });
   try {
@@ -203,26 +209,39 @@ async function sweep(): Promise<number> {
       load: `${directory}/load`,
       tlsLoad: `${directory}/tls_load`,
       bin: undefined,
-      before: undefined,
+      before: options.against,
       duration: 0.5,
       warmup: 0.1,
     };
     let points = kept.filter(({ part }) => !plans.some(({ name }) => name === part));
     for (const plan of plans) points = [...points, ...await sweepPart(plan, setup)];
-    console.log(table(points));
+    if (points.length > 0) console.log(table(points));
+    const busy = hasConnections ? await connections(setup) : { table: "", kinks: [] };
+    if (hasConnections) console.log(`${points.length > 0 ? "\n" : ""}${busy.table}`);
     if (options.json !== undefined) {
       await Deno.writeTextFile(options.json, JSON.stringify(points, null, 1) + "\n");
     }
     if (options.svg !== undefined) await Deno.writeTextFile(options.svg, picture(points, MIN_RATIO));
     const kinks = points.flatMap((point) => {
       const why = kink(point, points);
-      return why === undefined ? [] : [`  ${point.part}, ${point.length} B: ${why}`];
-    });
-    if (kinks.length > 0) console.log(`\nKinks:\n${kinks.join("\n")}`);
+      return why === undefined ? [] : [`${point.part}, ${point.length} B: ${why}`];
+    }).concat(busy.kinks);
+    if (kinks.length > 0) console.log(`\nKinks:\n  ${kinks.join("\n  ")}`);
     return kinks.length > 0 ? 1 : 0;
   } finally {
     await Deno.remove(directory, { recursive: true });
   }
+}
+
+/** The parts of these names, or all. */
+function chooseParts(names: string[] | undefined): { plans: PartPlan[]; hasConnections: boolean } {
+  if (names === undefined) return { plans: PLANS, hasConnections: true };
+  const plans = names.filter((name) => name !== CONNECTIONS).map((name) => {
+    const plan = PLANS.find((it) => it.name === name.replaceAll("-", " "));
+    if (plan === undefined) throw new Error(`Cannot find part "${name}": ${HELP.match(/only these.*/)?.[0]}`);
+    return plan;
+  });
+  return { plans, hasConnections: names.includes(CONNECTIONS) };
 }
 
 async function readPoints(file: string): Promise<Point[]> {

@@ -140,17 +140,21 @@ export interface LoadResult {
   /** The generator's own lateness, of an open loop. */
   lag_p50_us?: number;
   lag_p99_us?: number;
+  /** Until every connection had its first reply; seconds. Of steady and paced. */
+  all_answered?: number;
+  /** The server's CPU time in the measured part, where its process was named; seconds. */
+  server_cpu?: number;
 }
 
-/** Runs the load generator to its end. `whileHeld` runs while an idle load holds its connections. */
+/** Runs the load generator, or a command that runs it, to its end. `whileHeld` runs while an idle load holds its connections. */
 export async function runLoad(
-  load: string,
+  load: string | string[],
   endpoint: string,
   args: string[],
   whileHeld?: () => Promise<void>,
 ): Promise<LoadResult> {
   const [mode = "", ...options] = args;
-  const running = start([load, mode, endpoint, ...options], "piped");
+  const running = start([...[load].flat(), mode, endpoint, ...options], "piped");
   let line = await running.line();
   if (line === "ready") {
     await whileHeld?.();
