@@ -37,3 +37,12 @@ test("a sleep ends early when its signal is aborted, and leaves no timer behind"
   await sleeping;
   await systemClock.sleep(60_000, enough.signal);
 });
+
+test("a sleep to a moment that has passed ends without a word of the runtime", async () => {
+  const said: unknown[] = [];
+  const hear = (warning: unknown) => said.push(warning);
+  process.on("warning", hear);
+  await systemClock.sleep(-1);
+  process.off("warning", hear);
+  assertEquals(said, []);
+});

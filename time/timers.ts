@@ -4,7 +4,7 @@
 export interface Clock {
   /** Milliseconds on a clock that never steps. Only differences mean anything. */
   now(): number;
-  /** Resolves after `millis` milliseconds, or as soon as the signal is aborted. */
+  /** Resolves after `millis` milliseconds, soon if they are negative, or as soon as the signal is aborted. */
   sleep(millis: number, signal?: AbortSignal): Promise<void>;
 }
 
@@ -19,7 +19,8 @@ export const systemClock: Clock = {
         signal?.removeEventListener("abort", done); // a signal may outlive many waits
         resolve();
       };
-      const timer = setTimeout(done, millis);
+      // A moment may have passed before its wait begins: the runtime would warn of a negative number on stderr.
+      const timer = setTimeout(done, Math.max(0, millis));
       signal?.addEventListener("abort", done);
     });
   },
