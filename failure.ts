@@ -166,6 +166,9 @@ const TLS_REASONS: [RegExp, string][] = [
   [/fatal alert: (\w+)/, "the peer refused the TLS handshake ($1)"],
 ];
 
+/** The reason of a connection that its peer has given up. */
+export const RESET = "the peer reset the connection";
+
 /** What an operating system error means to a person, and what to do about it where that is known. */
 export function reasonOf(error: unknown): string {
   const { code, message } = error as { code?: string; message: string };
@@ -190,7 +193,7 @@ export function reasonOf(error: unknown): string {
     case "EAFNOSUPPORT":
       return "this machine does not have that address family";
     case "ECONNRESET":
-      return "the peer reset the connection";
+      return RESET;
     case "EMFILE":
       return withHint("out of file descriptors");
     case "ENFILE":
@@ -203,7 +206,9 @@ export function reasonOf(error: unknown): string {
   }
   if (error instanceof DOMException && error.name === "AbortError") return "interrupted";
   // Deno keeps some paths, such as those of /proc, from programs that may not do everything.
-  if (/^Requires \S+ access to /.test(message)) return "tsecho may not use a file of this kind";
+  const [, permission] = /^Requires (\S+) access to /.exec(message) ?? [];
+  if (permission === "net") return "Deno was not given the permission --allow-net for it";
+  if (permission !== undefined) return "tsecho may not use a file of this kind";
   // A name that does not resolve has no code: Deno passes getaddrinfo's text on.
   if (message.startsWith("failed to lookup address information")) return "the name does not resolve";
   if (/^invalid (?:empty )?host/.test(message)) return "it is not the name of a host";

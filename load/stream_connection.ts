@@ -1,4 +1,4 @@
-import { reasonOf } from "../failure.ts";
+import { reasonOf, RESET } from "../failure.ts";
 import { isPeerGone, TlsFailure } from "../net/errors.ts";
 import { closeQuietly, type Stream } from "../net/stream.ts";
 import { acquireSlot, LARGE_SLOT, releaseSlot, SMALL_SLOT } from "../protocol.ts";
@@ -99,7 +99,7 @@ export class StreamConnection implements LoadConnection {
       }
     } catch (error) {
       const isReset = isPeerGone(error) && !(error instanceof TlsFailure);
-      this.#end(isReset ? "connection reset" : reasonOf(error));
+      this.#end(isReset ? RESET : reasonOf(error));
     }
     closeQuietly(stream);
     releaseSlot(this.#buffer);

@@ -52,8 +52,9 @@ export function loadLines(summary: LoadSummary, timeout: number, later = 0): str
 
 /** What became of the lines: `600 lines planned, 600 sent, 598 received, 2 lost, time 6 s`. */
 export function countLine({ loop, planned, errors, duration, ...counts }: LoadSummary): string {
-  const told = [`${counts.sent} ${loop === "open" ? "sent" : "lines sent"}`, `${counts.received} received`];
-  if (loop === "open") told.unshift(`${planned} lines planned`);
+  const sent = loop === "open" ? `${counts.sent} sent` : `${counted(counts.sent, "line")} sent`;
+  const told = [sent, `${counts.received} received`];
+  if (loop === "open") told.unshift(`${counted(planned, "line")} planned`);
   if (counts.lost > 0) {
     told.push(`${counts.lost} lost${counts.late > 0 ? ` (${counts.late} of these late)` : ""}`);
   }

@@ -149,7 +149,7 @@ export function stageText({ duration, rate }: { duration: number; rate: number }
 export function lengthTexts({ duration, count }: LoadStart): string[] {
   return [
     ...(duration === null ? [] : [durationText(duration * 1000)]),
-    ...(count === null ? [] : [`${count} lines`]),
+    ...(count === null ? [] : [counted(count, "line")]),
   ];
 }
 

@@ -122,8 +122,8 @@ test("the lines of a connection that ends go to the others, and fail only if the
   assertEquals(counts.received + failed, counts.sent);
   assertEquals(Object.keys(errors).sort(), [
     "connection closed",
-    "connection reset",
     "server said: out of order",
+    "the peer reset the connection",
   ]);
   assert(sum.connect.count > 4, "they were made anew");
 });
@@ -157,7 +157,7 @@ test("lines that wait for the only connection fail when it ends, written or not"
   });
   for (const it of intervals) sum.extend(it);
   assertEquals([sum.planned, sum.sent, sum.unsent], [50, 50, 0]);
-  assertEquals(Object.fromEntries(sum.errors), { "connection reset": 1, "not connected": 49 });
+  assertEquals(Object.fromEntries(sum.errors), { "the peer reset the connection": 1, "not connected": 49 });
 });
 
 test("think time and a depth set the pace of a closed loop", async () => {
