@@ -154,6 +154,16 @@ test("the permissions of the command are enough, and no question is ever asked",
   assert(!server.stderr.text.includes("NotCapable"));
 });
 
+test("without the permission for the network its name is said", async () => {
+  if (TSECHO[1] !== "run") return; // a binary has it
+  const without = TSECHO.map((it) => it.replace(/^--allow-net$/, "--deny-net"));
+  const { code, stderr } = await run([...without, "client", "127.0.0.1:1", "-m", "hello"]);
+  assertEquals([code, stderr], [
+    1,
+    'tsecho: Cannot connect to "tcp://127.0.0.1:1": Deno was not given the permission --allow-net for it\n',
+  ]);
+});
+
 test("the demo shows the main job and succeeds", { level: "slow" }, async () => {
   const { code, stdout, stderr } = await run([
     ...[
