@@ -1,7 +1,13 @@
 /** The search for the highest rate that keeps a condition. It runs trials, whatever they are, one after the other. */
 import { FIND_DEFAULTS } from "../probe/load_defaults.ts";
 import type { LoadStats } from "../stats/load_stats.ts";
-import { cannotPass, judgeTrial, type LoadFound, type LoadTrial } from "../stats/load_trial.ts";
+import {
+  cannotPass,
+  isOfGenerator,
+  judgeTrial,
+  type LoadFound,
+  type LoadTrial,
+} from "../stats/load_trial.ts";
 import type { LoadThreshold } from "../stats/threshold.ts";
 
 /** What is searched for, and how. */
@@ -52,8 +58,9 @@ type Decision = "passes" | "fails" | "limited" | "interrupted";
  * rate until that fails, halves the distance until it is 5%, and holds the last rate that passed for 30 s, or else lower
  * ones.
  *
- * A trial that fails, or in which the generator was limited, is repeated, and so is any at the border: two that agree
- * decide. A limited generator ends the search with what trials have shown of the server until then.
+ * A trial that fails, or in which the generator was limited or so late that the condition broke by that, is repeated, and
+ * so is any at the border: two that agree decide. Such a generator ends the search with what trials have shown of the
+ * server until then.
  *
  * @param report is told of each trial when it has ended.
  * @ignore not for users of the library
@@ -99,9 +106,9 @@ class Search {
     const votes = { passes: 0, fails: 0, limited: 0 };
     for (let trials = 1;; trials++) {
       if (this.#interrupted) return "interrupted";
-      const { passed, generator } = await this.#try(rate, "search");
+      const trial = await this.#try(rate, "search");
       if (this.#interrupted) return "interrupted";
-      const vote = isLimited({ generator }) ? "limited" : passed ? "passes" : "fails";
+      const vote = isOfGenerator(trial) ? "limited" : trial.passed ? "passes" : "fails";
       if (++votes[vote] === MAJORITY) return vote;
       if (vote === "passes" && trials === 1 && !this.#bracket.isBorder) return vote;
     }
@@ -118,9 +125,9 @@ class Search {
     for (const rate of [...less, ...kept]) {
       if (this.#interrupted) return this.#end("interrupted");
       let trial = await this.#try(rate, "confirm");
-      if (isLimited(trial) && !this.#interrupted) trial = await this.#try(rate, "confirm");
+      if (isOfGenerator(trial) && !this.#interrupted) trial = await this.#try(rate, "confirm");
       if (this.#interrupted) return this.#end("interrupted");
-      if (isLimited(trial)) return this.#end("at least", this.#shown());
+      if (isOfGenerator(trial)) return this.#end("at least", this.#shown());
       if (trial.passed) return this.#end("found", rate);
     }
     return this.#end("unconfirmed");
@@ -131,10 +138,10 @@ class Search {
    * else what was received, since a limited generator did not send as planned. 0 for none.
    */
   #shown(): number {
-    const failed = this.#trials.filter((it) => it.purpose === "confirm" && !it.passed && !isLimited(it));
+    const failed = this.#trials.filter((it) => it.purpose === "confirm" && !it.passed && !isOfGenerator(it));
     const least = Math.min(this.#bracket.high, ...failed.map(({ rate }) => rate));
     const passed = this.#trials.filter((it) => it.passed && it.rate < least);
-    const sound = passed.filter((it) => !isLimited(it)).map(({ rate }) => rate);
+    const sound = passed.filter((it) => !isOfGenerator(it)).map(({ rate }) => rate);
     const received = passed.map((it) => Math.min(it.rate, it.received_rate ?? 0));
     return Math.max(0, ...sound.length > 0 ? sound : received);
   }
@@ -167,10 +174,6 @@ class Search {
   #end(outcome: LoadFound["outcome"], rate: number = this.#bracket.low): LoadFound {
     return { outcome, rate: rate > 0 ? rate : null, trials: this.#trials };
   }
-}
-
-function isLimited({ generator }: Pick<LoadTrial, "generator">): boolean {
-  return generator.verdict === "limited";
 }
 
 /** What is known of the rate that is searched for: it is between the highest that passes and the lowest that fails. */

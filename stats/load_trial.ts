@@ -3,6 +3,7 @@ import { isBeyond, isOpen } from "./load_durations.ts";
 import { judgeLoad } from "./load_measure.ts";
 import type { LoadStats } from "./load_stats.ts";
 import type { GeneratorVerdict } from "./load_summary.ts";
+import { isOwnLateness, ownLateness } from "./own_lateness.ts";
 import type { LoadThreshold, Verdict } from "./threshold.ts";
 import { nanos, seconds } from "./units.ts";
 
@@ -65,6 +66,11 @@ export function notKept(condition: string): string {
   return `${condition} not kept`;
 }
 
+/** Whether a trial says nothing of the server, since the generator did not keep to its plan. */
+export function isOfGenerator({ generator, reasons }: Pick<LoadTrial, "generator" | "reasons">): boolean {
+  return generator.verdict === "limited" || reasons.some(isOwnLateness);
+}
+
 /** Judges a trial that has ended. */
 export function judgeTrial(
   { rate, purpose, cutShort, stats }: EndedTrial,
@@ -76,12 +82,18 @@ export function judgeTrial(
   if (sent < SENT_SHARE * planned) {
     reasons.push(`only ${(100 * sent / planned).toFixed(1)}% of the lines were sent`);
   }
+  const sound = reasons.length === 0;
   // The condition is what shall hold, not what must not.
   if (verdict.verdict === "kept") reasons.push(notKept(condition.text));
-  if (verdict.verdict === "cannot tell" && reasons.length === 0) {
+  if (verdict.verdict === "cannot tell" && sound) {
     // What was cut short has fewer lines than it would have had.
     const why = cutShort ? `${condition.text} can no longer be kept` : verdict.help;
     reasons.push(received === 0 ? "nothing was answered" : why ?? `${condition.text} cannot be told`);
+  }
+  const generator = stats.generator();
+  if (sound && reasons.length > 0 && generator.verdict !== "limited") {
+    const late = ownLateness(condition, stats);
+    if (late !== undefined) reasons.push(late);
   }
   const { headline } = stats;
   const never = stats.neverCame(stats.context.loop === "open" ? "response" : "service");
@@ -96,7 +108,7 @@ export function judgeTrial(
     ...{ planned, sent, received, received_rate: stats.receivedRate, lost, dropped },
     p50: percentile(50),
     p99: percentile(99),
-    generator: stats.generator(),
+    generator,
   };
 }
 

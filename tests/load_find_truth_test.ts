@@ -1,5 +1,5 @@
 /** The search for the highest rate, over servers of a known capacity in virtual time. */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { find, type FindOptions, type RunTrial } from "../load/find.ts";
 import { FIND_DEFAULTS } from "../probe/load_defaults.ts";
 import { StagesSchedule } from "../probe/schedule.ts";
@@ -18,6 +18,8 @@ interface Simulated {
   stall?: (trial: number) => { from: number; until: number } | undefined;
   /** How late the generator is at a rate, in ms. */
   lag?: (rate: number) => number;
+  /** When the generator stands still, in a trial with this number at a rate, in ms. */
+  stop?: (trial: number, rate: number) => { from: number; until: number } | undefined;
   /** Lines that it loses at a rate, of those of a trial. */
   lost?: (rate: number) => number;
   poisson?: boolean;
@@ -36,17 +38,21 @@ function trialsOf(server: Simulated, runs: Run[]): RunTrial {
     const stall = server.stall?.(runs.length);
     const arrivals = server.poisson ? "poisson" : "uniform";
     const schedule = StagesSchedule.constant(rate, duration, { arrivals, seed: runs.length });
-    const lag = server.lag?.(rate) ?? 0.001;
+    const stop = server.stop?.(runs.length, rate);
+    const usual = server.lag?.(rate) ?? 0.001;
     let lost = server.lost?.(rate) ?? 0;
     const stats = new LoadStats({ loop: "open", timeout: 5000, stages: false });
     const newInterval = (from: number) => Object.assign(new LoadInterval(), { from, to: from + 1000 });
     let interval = newInterval(0);
     // A server that sends back its replies of a second later shows them in a later interval.
-    const replies: { read: number; planned: number }[] = [];
+    const replies: { read: number; planned: number; arrived: number }[] = [];
     const endInterval = () => {
       let read = 0;
       for (; read < replies.length && replies[read]!.read < interval.to; read++) {
-        interval.response.record((replies[read]!.read - replies[read]!.planned) * 1000);
+        const reply = replies[read]!;
+        interval.response.record((reply.read - reply.planned) * 1000);
+        interval.service.record((reply.read - reply.arrived) * 1000);
+        interval.blocked.record(0);
         interval.received++;
       }
       replies.splice(0, read);
@@ -66,6 +72,9 @@ function trialsOf(server: Simulated, runs: Run[]): RunTrial {
       }
       interval.planned++;
       interval.sent++;
+      const lag = stop !== undefined && planned >= stop.from && planned < stop.until
+        ? stop.until - planned
+        : usual;
       interval.sendLag.record(lag * 1000);
       if (lost > 0) {
         interval.lost++;
@@ -76,7 +85,7 @@ function trialsOf(server: Simulated, runs: Run[]): RunTrial {
       const begun = Math.max(free, arrived);
       free = (stall !== undefined && begun >= stall.from && begun < stall.until ? stall.until : begun) +
         1000 / server.capacity;
-      replies.push({ read: free, planned });
+      replies.push({ read: free, planned, arrived });
     }
     if (ran === duration && interval.planned > 0) endInterval();
     interval.tail = true;
@@ -242,6 +251,110 @@ test("a rate is held by a generator that kept to it: a limited trial is repeated
     [true, "limited"],
     [true, "limited"],
   ]);
+});
+
+/** A generator that stands still is late with 1.4% of a trial's lines by more than 5 ms: no verdict calls that limited. */
+const STOP = { from: 3000, until: 3145 };
+
+test("a trial that the generator's own send lag broke is no failure of the server, and is repeated", async () => {
+  const lost = (rate: number) => rate > 3000 ? 1 : 0;
+  const undisturbed = await search({ capacity: 1e6, lost });
+  for (const late of [0, 1, undisturbed.trials.findLastIndex((it) => it.purpose === "search" && it.passed)]) {
+    const { outcome, rate, trials } = await search({
+      ...{ capacity: 1e6, lost },
+      stop: (trial) => trial === late ? STOP : undefined,
+    });
+    assertEquals([outcome, rate], ["found", undisturbed.rate], `${late}`);
+    const { passed, generator, reasons, ...trial } = trials[late]!;
+    assertEquals([passed, generator.verdict, reasons[0]], [false, "strained", "p99<5ms not kept"]);
+    assertMatch(reasons[1]!, /^this machine was late: p99 \d+\.\d{3} ms of send lag$/);
+    assertEquals(trials.filter((it) => it.rate === trial.rate && it.purpose === "search").length, 3);
+  }
+});
+
+test("a generator that is late again ends the search with what it had shown, in the search and in the confirmation", async () => {
+  const above = await search({ capacity: 1e6, stop: (_, rate) => rate > 3000 ? STOP : undefined });
+  assertEquals([above.outcome, above.rate], ["at least", 2000]);
+  assertEquals(above.trials.map((it) => [it.rate, it.passed]), [[1000, true], [2000, true], [4000, false], [
+    4000,
+    false,
+  ]]);
+  const never = await search({ capacity: 1e6, stop: () => STOP });
+  assertEquals([never.outcome, never.rate, never.trials.length], ["at least", null, 2]);
+  const runs: Run[] = [];
+  const sound = trialsOf({ capacity: 1000 }, runs);
+  for (const times of [1, 2]) {
+    let confirms = 0;
+    const late = trialsOf({ capacity: 1e6, stop: () => ({ from: 3000, until: 3450 }) }, runs);
+    const condition = parseThresholdOf(LOAD_METRICS, "p99<5ms");
+    const { outcome, rate, trials } = await find(
+      { condition, rate: 500 },
+      (...trial) => (trial[1] > 10_000 && confirms++ < times ? late : sound)(...trial),
+    );
+    const searched = trials.filter((it) => it.purpose === "search" && it.passed).map((it) => it.rate);
+    assertEquals([outcome, rate], [times === 1 ? "found" : "at least", Math.max(...searched)]);
+    assertEquals(trials.filter((it) => it.purpose === "confirm").map((it) => it.passed), [
+      false,
+      times === 1,
+    ]);
+  }
+});
+
+test("a server that is too slow has failed, late generator or not", async () => {
+  const stopped = await search({ capacity: 3000, stop: (_, rate) => rate > 3500 ? STOP : undefined });
+  const { outcome, rate, trials } = stopped;
+  assert(outcome === "found" && rate! <= 3000 && rate! > 2800, `${outcome} ${rate}`);
+  assertEquals(trials.find((it) => it.rate === 4000)!.reasons, ["p99<5ms not kept"]);
+});
+
+test("what broke a condition is the send lag only if the other parts of the response keep it without", () => {
+  /** What broke it, if of 1000 lines some take this long, in ms, and the others nearly nothing. */
+  const brokenBy = (
+    text: string,
+    slow: (line: number) => { lag?: number; blocked?: number; service?: number; connect?: number },
+  ) => {
+    const stats = new LoadStats({ loop: "open", timeout: 5000, stages: false });
+    const interval = Object.assign(new LoadInterval(), { to: 1000, planned: 1000, sent: 1000 });
+    for (let line = 0; line < 1000; line++) {
+      const { lag = 0.1, blocked = 0, service = 0.1, connect } = slow(line);
+      interval.received++;
+      interval.sendLag.record(lag * 1000);
+      interval.blocked.record(blocked * 1000);
+      interval.service.record(service * 1000);
+      if (connect !== undefined) interval.connect.record(connect * 1000);
+      interval.response.record((lag + blocked + service + (connect ?? 0)) * 1000);
+    }
+    stats.add(interval);
+    const condition = parseThresholdOf(LOAD_METRICS, text);
+    const { passed, reasons } = judgeTrial(
+      { rate: 1000, purpose: "search", cutShort: false, stats },
+      condition,
+    );
+    return passed ? "nothing" : reasons.at(-1)!.startsWith("this machine was late") ? "lag" : "server";
+  };
+  const first = <T>(lines: number, slow: T) => (line: number) => line < lines ? slow : {};
+  for (
+    const text of ["p99<5ms", "response.p99<=5ms", "latency.p99<5ms", "max<5ms", "avg<1ms", "p99.99<5ms"]
+  ) {
+    assertEquals(brokenBy(text, first(120, { lag: 109 })), "lag", text);
+    assertEquals(brokenBy(text, first(120, { blocked: 109 })), "server", text);
+    assertEquals(brokenBy(text, first(120, { lag: 109, blocked: 50 })), "server", text);
+    assertEquals(brokenBy(text, first(120, { lag: 109, service: 50 })), "server", text);
+    assertEquals(brokenBy(text, (line) => ({ lag: line < 120 ? 109 : 0.1, connect: 50 })), "server", text);
+  }
+  // One in a hundred lines may take longer: neither part has more of them, both together do.
+  const apart = (line: number) =>
+    line < 120 ? { lag: 109 } : line < 128 ? { blocked: 9 } : line < 136 ? { service: 9 } : {};
+  assertEquals(brokenBy("p99<5ms", apart), "server");
+  assertEquals(brokenBy("p99<5ms", (line) => line >= 128 ? {} : apart(line)), "lag");
+  assertEquals(brokenBy("p99<5ms", (line) => line >= 120 && line < 128 ? {} : apart(line)), "lag");
+  // The usual lag is in every run.
+  assertEquals(brokenBy("p99<5ms", () => ({ lag: 0.4, service: 4.7 })), "server");
+  for (const text of ["service.p99<5ms", "blocked.p99<5ms"]) {
+    assertEquals(brokenBy(text, first(120, { lag: 109 })), "nothing");
+    assertEquals(brokenBy(text, first(120, { lag: 109, service: 9, blocked: 9 })), "server");
+  }
+  assertEquals(brokenBy("send_lag.p99<5ms", first(120, { lag: 109 })), "server");
 });
 
 test("a condition that no rate keeps ends the search without one", async () => {

@@ -410,19 +410,25 @@ test("a search that found no limit of the server's has no rate found, and trials
     ...{ ...TRIAL, rate: 2000, value: 0.776, passed: false, reasons: ["p99<5ms not kept"] },
     generator: { verdict: "limited", reasons: ["half of its lines were more than 1.200 ms late"] },
   };
-  const kneeOf = (outcome: LoadFound["outcome"]) => {
-    const found: LoadFound = { outcome, rate: 1000, trials: [TRIAL, limited] };
+  const late: LoadTrial = {
+    ...{ ...limited, reasons: ["p99<5ms not kept", "this machine was late: p99 108.900 ms of send lag"] },
+    generator: { verdict: "strained", reasons: ["1% of its lines were more than 108.900 ms late"] },
+  };
+  const kneeOf = (outcome: LoadFound["outcome"], trial = limited) => {
+    const found: LoadFound = { outcome, rate: 1000, trials: [TRIAL, trial] };
     return plotOf(
       pageOf(eventful(3), { ...START, rate: null, find: "p99<5ms" }, { found }),
       "p99 at each rate tried, to keep p99<5ms",
     );
   };
-  assertEquals(kneeOf("at least").layers.map(({ name }) => name), [
-    "limit",
-    "at least this rate",
-    "passed",
-    "generator limited: tells nothing of the server",
-  ]);
+  for (const trial of [limited, late]) {
+    assertEquals(kneeOf("at least", trial).layers.map(({ name }) => name), [
+      "limit",
+      "at least this rate",
+      "passed",
+      "generator limited or late: tells nothing of the server",
+    ]);
+  }
   assertEquals(layerOf(kneeOf("unconfirmed"), "spans")!.name, "highest rate that passed, unconfirmed");
 });
 

@@ -140,6 +140,11 @@ test("each trial of a search is a row, and what the search came to stands above 
     },
     generator: { verdict: "limited", reasons: ["it was late"] },
   };
+  const late: LoadTrial = {
+    ...{ ...failed, received: 1998, received_rate: 1998, p99: 0.109, cut_short: false },
+    reasons: ["p99<5ms not kept", "this machine was late: p99 108.900 ms of send lag"],
+    generator: { verdict: "strained", reasons: ["1% of its lines were more than 108.900 ms late"] },
+  };
   const rows = (found: LoadFound, shown = true) => {
     let text = "";
     const report = new LoadText({ write: (more) => text += more }, { rows: shown });
@@ -161,6 +166,11 @@ test("each trial of a search is a row, and what the search came to stands above 
     "",
     "--- tcp://web:21567 load statistics ---",
   ]);
+  assertEquals(
+    rows({ outcome: "at least", rate: 1000, trials: [late] })[2],
+    "      2000      1998      0.200    109.000  failed: p99<5ms not kept, " +
+      "this machine was late: p99 108.900 ms of send lag",
+  );
   const interrupted: LoadFound = {
     outcome: "interrupted",
     rate: null,

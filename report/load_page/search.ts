@@ -1,6 +1,6 @@
 /** A search for the highest rate as a knee chart. */
 import { kindOf, LOAD_METRICS } from "../../stats/metrics.ts";
-import type { LoadFound, LoadTrial } from "../../stats/load_trial.ts";
+import { isOfGenerator, type LoadFound, type LoadTrial } from "../../stats/load_trial.ts";
 import { parseThresholdOf } from "../../stats/threshold.ts";
 import { foundLine } from "../load_text.ts";
 import type { Layer, Plot, Quantity } from "../page/model.ts";
@@ -78,11 +78,11 @@ export function kneeChart(found: LoadFound, condition: string): Plot[] {
       ]),
       ...points("passed", KEPT!, told.filter(({ passed }) => passed)),
       ...points("failed", BROKEN, failed.filter((it) => !isOfGenerator(it))),
-      ...points("generator limited: tells nothing of the server", LIMITED!, failed.filter(isOfGenerator)),
+      ...points(
+        "generator limited or late: tells nothing of the server",
+        LIMITED!,
+        failed.filter(isOfGenerator),
+      ),
     ],
   }];
-}
-
-function isOfGenerator({ generator }: LoadTrial): boolean {
-  return generator.verdict === "limited";
 }
