@@ -2,6 +2,7 @@ import type { DialOptions } from "../net/dial.ts";
 import type { TlsFileRole } from "../net/certificates.ts";
 import type { EncodedLoadInterval } from "../stats/load_interval.ts";
 import type { LoadPlan } from "./options.ts";
+import type { ClockMemory } from "./thread_clock.ts";
 
 /** Numbers of an exchange among the samples of a message: the index of its tag, and those of `ExchangeSample`. */
 export const SAMPLE_FIELDS = 5;
@@ -9,7 +10,7 @@ export const SAMPLE_FIELDS = 5;
 /** What the main thread tells another. */
 export type ToThread =
   /**
-   * @property origin of the main thread's clock, as `performance.timeOrigin` is.
+   * @property memory by which the thread asks for the main thread's clock.
    * @property inFlight is shared: each thread writes how many lines it has in flight, at its number.
    */
   | {
@@ -17,7 +18,7 @@ export type ToThread =
     plan: LoadPlan;
     dial: DialOptions;
     thread: number;
-    origin: number;
+    memory: ClockMemory;
     inFlight: Int32Array<SharedArrayBuffer>;
   }
   | { type: "run"; began: number }
@@ -27,6 +28,8 @@ export type ToThread =
 
 /** What a thread tells the main one. */
 export type FromThread =
+  /** It is about to ask for the main thread's clock. */
+  | { type: "clock" }
   | { type: "opened" }
   /** @property file that cannot be used, if one is to blame. */
   | { type: "failed"; reason: string; file?: { role: TlsFileRole; path: string } }

@@ -1,13 +1,13 @@
 /** The module of a thread that sends its part of the lines, as the main thread tells it. */
 import { Failure } from "../failure.ts";
 import { TlsFileFailure } from "../net/certificates.ts";
-import { EventLoopClock } from "../probe/pacing_clock.ts";
 import { LoadInterval } from "../stats/load_interval.ts";
 import { Engine } from "./engine.ts";
 import { type FromThread, type IntervalMessage, SAMPLE_FIELDS, type ToThread } from "./messages.ts";
 import { pathsTo } from "./paths.ts";
 import type { ExchangeSample, LoadObserver } from "./recorder.ts";
 import { rehearseOnce } from "./rehearsal.ts";
+import { askClock, ThreadClock } from "./thread_clock.ts";
 
 /** The main thread, as a worker sees it. */
 interface Port {
@@ -17,21 +17,6 @@ interface Port {
 }
 
 const port = globalThis as unknown as Port;
-
-/** This thread's clock, which began later than the main thread's, shows what that shows. */
-class ThreadClock extends EventLoopClock {
-  readonly #shift: number;
-
-  constructor(origin: number) {
-    super();
-    // Both are told to a tenth of a µs, and were found to be right to one.
-    this.#shift = performance.timeOrigin - origin;
-  }
-
-  override now(): number {
-    return super.now() + this.#shift;
-  }
-}
 
 /** Hands over what was found, an interval at a time. */
 class Reporter implements LoadObserver {
@@ -91,8 +76,8 @@ let showing: ReturnType<typeof setInterval> | undefined;
 port.onmessage = async ({ data }) => {
   switch (data.type) {
     case "open": {
-      const { plan, dial, thread, origin, inFlight } = data;
-      const clock = new ThreadClock(origin);
+      const { plan, dial, thread, memory, inFlight } = data;
+      const clock = new ThreadClock(askClock(memory, () => port.postMessage({ type: "clock" })));
       const reporter = new Reporter(
         (message) => port.postMessage(message, [message.samples.buffer]),
         () => engine!.turned,

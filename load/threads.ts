@@ -10,6 +10,7 @@ import type { LoadPlan } from "./options.ts";
 import type { LoadObserver } from "./recorder.ts";
 import type { Runner } from "./runner.ts";
 import type { EndCause } from "./state.ts";
+import { answerClock, type ClockMemory, clockMemory } from "./thread_clock.ts";
 
 /** From the word to begin to the beginning, in ms: one thread is to have heard it, or all. */
 const NOTICE_MS = 5;
@@ -18,6 +19,8 @@ const NOTICE_ALL_MS = 20;
 /** A thread, and what it has told. */
 interface Thread {
   worker: Worker;
+  /** By which it asks for this thread's clock. */
+  memory: ClockMemory;
   opened: PromiseWithResolvers<void>;
   over: PromiseWithResolvers<void>;
   closed: PromiseWithResolvers<void>;
@@ -69,9 +72,9 @@ export class Threads implements Runner {
     if (this.#plan.apart) lookEveryTurn();
     this.#threads = Array.from({ length: this.#plan.threads }, () => this.#start());
     this.#threads.forEach((it, thread) => {
-      const { timeOrigin: origin } = performance;
+      const { memory } = it;
       const inFlight = this.#inFlight;
-      this.#send(it, { type: "open", plan: this.#plan, dial: this.#dial, thread, origin, inFlight });
+      this.#send(it, { type: "open", plan: this.#plan, dial: this.#dial, thread, memory, inFlight });
     });
     try {
       await Promise.all(this.#threads.map(({ opened }) => opened.promise));
@@ -121,6 +124,7 @@ export class Threads implements Runner {
     const worker = new Worker(new URL("./thread.ts", import.meta.url), { type: "module" });
     const thread: Thread = {
       worker,
+      memory: clockMemory(),
       opened: Promise.withResolvers(),
       over: Promise.withResolvers(),
       closed: Promise.withResolvers(),
@@ -147,6 +151,8 @@ export class Threads implements Runner {
 
   #onMessage(thread: Thread, message: FromThread): void {
     switch (message.type) {
+      case "clock":
+        return answerClock(thread.memory);
       case "opened":
         return thread.opened.resolve();
       case "failed":
