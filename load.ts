@@ -70,6 +70,9 @@ export interface LoadProgress {
   inFlight: number;
 }
 
+/** From the beginning being told to the first line, in ms: meanwhile the outputs begin. */
+const NOTICE_MS = 5;
+
 /** A run: its intervals, once, and its figures at any moment. */
 export class Load implements AsyncIterable<LoadInterval>, AsyncDisposable {
   /** Where the lines go, as a URL. */
@@ -91,6 +94,7 @@ export class Load implements AsyncIterable<LoadInterval>, AsyncDisposable {
   /** Whether this thread sends. */
   readonly #isHere: boolean;
   #opened: Promise<void> | undefined;
+  #isIterated = false;
   #running: Promise<void> | undefined;
 
   /** What {@linkcode load} does. */
@@ -159,6 +163,22 @@ export class Load implements AsyncIterable<LoadInterval>, AsyncDisposable {
     await this.#runner.open();
   }
 
+  /**
+   * Begins a run whose connections are open, ahead of iterating over it.
+   *
+   * @returns this machine's wall clock when the measured part begins, in seconds since the Unix epoch.
+   * @ignore not for users of the library
+   */
+  begin(): number {
+    this.#run(this.#clock.now() + (this.#isHere ? NOTICE_MS : 0)); // threads have their own
+    const origin = wallOrigin(() => this.#clock.now());
+    return Math.round(origin + this.#runner.from * 1000) / 1e6;
+  }
+
+  #run(began: number): void {
+    this.#running = this.#runner.run(began).finally(() => this.#intervals.end());
+  }
+
   /** Ends the sending; what is in flight is waited for. */
   stop(): void {
     this.#runner.stop();
@@ -172,8 +192,9 @@ export class Load implements AsyncIterable<LoadInterval>, AsyncDisposable {
   /** Sends the lines, and gives what happened in each second, the rest after the plan's end last. */
   async *[Symbol.asyncIterator](): AsyncGenerator<LoadInterval, void> {
     await this.open();
-    if (this.#running !== undefined) throw new TypeError("The intervals of a run can be iterated over once");
-    this.#running = this.#runner.run(this.#clock.now()).finally(() => this.#intervals.end());
+    if (this.#isIterated) throw new TypeError("The intervals of a run can be iterated over once");
+    this.#isIterated = true;
+    if (this.#running === undefined) this.#run(this.#clock.now());
     try {
       for (let interval; (interval = await this.#intervals.take()) !== undefined;) yield interval;
     } finally {

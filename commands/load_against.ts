@@ -123,8 +123,8 @@ class Series {
     await using run = this.#load(endpoint);
     const isOpen = await this.#open(run);
     if (this.failure !== undefined) return;
-    this.#begin();
-    const start = startOf({ ...this.#options, endpoint });
+    const start = startOf({ ...this.#options, endpoint }, isOpen ? run.begin() : undefined);
+    this.#begin(start.time);
     if (isOpen) await this.#show(run, start, name);
     if (!isOpen || run.ended !== null) {
       this.ended = `${name} was stopped, and is left out`;
@@ -185,11 +185,12 @@ class Series {
     this.ended = namingOptions(failure).message;
   }
 
-  #begin(): void {
+  /** @param time when the first run's measured part begins, if there is one. */
+  #begin(time?: number): void {
     if (this.#begun) return;
     this.#begun = true;
     const { endpoint, repeat } = this.#options.against;
-    const start = { ...startOf(this.#options), against: formatEndpoint(endpoint), repeat };
+    const start = { ...startOf(this.#options, time), against: formatEndpoint(endpoint), repeat };
     this.#outputs.each((it) => it.start?.(start));
   }
 }

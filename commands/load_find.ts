@@ -23,6 +23,13 @@ function showsMore({ passed, generator }: LoadTrial, best: LoadTrial | undefined
   return passed && (generator.verdict !== "limited" || (best?.generator.verdict ?? "limited") === "limited");
 }
 
+/** The run of a trial. */
+interface TrialRun {
+  stats: LoadStats;
+  /** As `LoadStart` has its time. */
+  began: number;
+}
+
 /**
  * Searches for the highest rate that keeps a condition, and reports each trial.
  *
@@ -43,9 +50,8 @@ export async function findRate(
   const plan = await planOf(options, ending.signal);
   const outputs = await openOutputs(options, { stop: ending.signal });
   void outputs.failed.then(() => ending.abort());
-  const start = startOf(options);
   /** The latest trial, the latest that shows most, and why there was no connection for a further one. */
-  const runs: { latest?: LoadStats; best?: { trial: LoadTrial; stats: LoadStats }; failure?: Error } = {};
+  const runs: { latest?: TrialRun; best?: TrialRun & { trial: LoadTrial }; failure?: Error } = {};
   try {
     const found = await find(
       { condition, rate: settings.rate, trial, signal: ending.signal },
@@ -64,25 +70,26 @@ export async function findRate(
           ending.abort();
           return run.stats;
         }
+        const start = startOf(options, run.begin());
         if (runs.latest === undefined) outputs.each((it) => it.start?.(start));
         outputs.live?.start({ ...start, rate });
-        const hide = showProgress(
-          outputs.live,
-          () => progressOf(run, { ...settings, rate, duration }, ending.signal),
-        );
+        const progress = () => progressOf(run, { ...settings, rate, duration }, ending.signal);
+        const hide = showProgress(outputs.live, progress);
         await follow(run, hopeless, outputs.live).finally(hide);
-        return runs.latest = run.stats;
+        runs.latest = { stats: run.stats, began: start.time };
+        return run.stats;
       },
       (trial) => {
-        if (showsMore(trial, runs.best?.trial)) runs.best = { trial, stats: runs.latest! };
+        if (showsMore(trial, runs.best?.trial)) runs.best = { trial, ...runs.latest! };
         outputs.each((it) => it.event?.(trial));
       },
     );
-    const stats = runs.best?.stats ?? runs.latest;
-    if (stats === undefined) return "no replies";
+    const told = runs.best ?? runs.latest;
+    if (told === undefined) return "no replies";
+    const { stats, began } = told;
     const ended = namingOptions(runs.failure)?.message ??
       (found.outcome === "interrupted" ? "stopped" : null);
-    outputs.each((it) => it.end?.({ ended, stats, summary: stats.summary(), thresholds: [], found }));
+    outputs.each((it) => it.end?.({ ended, began, stats, summary: stats.summary(), thresholds: [], found }));
     await outputs.flush();
     if (runs.failure !== undefined) throw runs.failure;
     return outcomeOf(found, stats);

@@ -88,8 +88,15 @@ async function readData(path: string, stop: AbortSignal): Promise<Uint8Array[]> 
   }
 }
 
-/** How a run begins, whose warm-up begins now. */
-export function startOf({ endpoint, settings, data, find }: LoadCommandOptions): LoadStart {
+/**
+ * How a run begins.
+ *
+ * @param time when its measured part does, in seconds since the epoch; now, where none follows.
+ */
+export function startOf(
+  { endpoint, settings, data, find }: LoadCommandOptions,
+  time: number = wallMicros() / 1e6,
+): LoadStart {
   const { stages, ...plan } = settings;
   const open = stages !== undefined || plan.rate !== undefined || find !== undefined;
   const seconds = (millis: number | undefined) => millis === undefined ? null : millis / 1000;
@@ -97,7 +104,7 @@ export function startOf({ endpoint, settings, data, find }: LoadCommandOptions):
     type: "start",
     command: "load",
     version: LOAD_VERSION,
-    time: (wallMicros() + plan.warmup * 1000) / 1e6,
+    time,
     endpoint: formatEndpoint(endpoint),
     loop: open ? "open" : "closed",
     connections: plan.connections,

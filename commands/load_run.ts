@@ -32,7 +32,7 @@ export async function runLoad(
     void outputs.failed.then(() => run.abort());
     onAgain(() => run.abort());
     const isOpen = await open(run, stop);
-    const start = startOf(options); // once: each output tells the same moment
+    const start = startOf(options, isOpen ? run.begin() : undefined); // once: each output tells the same moment
     outputs.each((it) => it.start?.(start));
     if (!isOpen) return await conclude(run, null, options, outputs);
     hide = showProgress(outputs.live, () => progressOf(run, options.settings, stop));

@@ -101,7 +101,7 @@ export class Engine implements Runner {
     const { warmup, duration } = this.#plan;
     this.recorder.begin(began + warmup, duration);
     this.#apply({ type: "opened" });
-    void this.#clock.sleep(warmup, this.#over.signal).then(() => {
+    void this.#clock.sleep(began + warmup - this.#clock.now(), this.#over.signal).then(() => {
       this.#turnedBefore = this.#clock.turned;
       this.#observer.onBegin();
     });

@@ -19,7 +19,7 @@ export class LoadDocument implements LoadExporter {
   }
 
   end(end: LoadEnd): void {
-    this.#sink.write(beginningOf(this.#start!));
+    this.#sink.write(beginningOf(this.#start!, end));
     for (const text of restOf(end, secondsOf(this.#start!, end, 1))) this.#sink.write(text);
   }
 }
@@ -35,7 +35,7 @@ export function boundedDocument(
   end: LoadEnd,
   most: number,
 ): { json: string; merged: number } | undefined {
-  const whole = beginningOf(start);
+  const whole = beginningOf(start, end);
   for (let merged = 1; merged <= MAX_ENTRIES; merged *= 2) {
     const texts = [whole];
     let length = whole.length;
@@ -48,8 +48,8 @@ export function boundedDocument(
   return undefined;
 }
 
-function beginningOf(start: LoadStart): string {
-  return `{"start":${JSON.stringify(start)},"seconds":[`;
+function beginningOf(start: LoadStart, { began = start.time }: LoadEnd): string {
+  return `{"start":${JSON.stringify({ ...start, time: began })},"seconds":[`;
 }
 
 /** The objects of the seconds, each so many in one. */

@@ -54,6 +54,8 @@ export interface LoadStart {
 export interface LoadEnd {
   /** Why it ended before it was meant to; null if it did not. */
   ended: string | null;
+  /** Of a search the time of the trial whose figures these are: a start that is written with them has it. */
+  began?: number;
   stats: LoadStats;
   summary: LoadSummary;
   thresholds: Verdict[];

@@ -89,6 +89,76 @@ e2e(
   },
 );
 
+e2e("threads share the main thread's clock, whatever the wall clock was when each began", async () => {
+  await using server = await ServerProcess.start();
+  const HOUR_MS = 3_600_000;
+  const value = performance.timeOrigin - HOUR_MS; // as if the wall clock had been set forward by an hour since
+  Object.defineProperty(performance, "timeOrigin", { value, configurable: true });
+  try {
+    await using run = load(server.url("tcp"), {
+      connections: 2,
+      threads: 2,
+      rate: 100,
+      count: 20,
+      warmup: 0,
+    });
+    for await (const _ of run);
+    const { sent, received, response } = run.summary();
+    assertEquals([sent, received], [20, 20]);
+    assert(response!.max! < HOUR_MS / 2000, `${response!.max}`);
+  } finally {
+    Reflect.deleteProperty(performance, "timeOrigin");
+  }
+});
+
+e2e("a run begins at the moment that it tells, wherever its lines are sent from", async () => {
+  await using server = await ServerProcess.start();
+  for (const how of [{ rate: 100 }, { rate: 100, apart: true }, { rate: 100, threads: 2 }, { think: 10 }]) {
+    await using run = load(server.url("tcp"), { connections: 2, count: 20, warmup: 20, ...how });
+    await run.open();
+    const began = run.begin() * 1000; // ms
+    for await (const _ of run);
+    // The difference of two clocks, one of which was read between two readings of the other.
+    let [lower, upper] = [-Infinity, Infinity];
+    for (let i = 0; i < 100; i++) {
+      const before = Number(Temporal.Now.instant().epochNanoseconds / 1000n) / 1000;
+      const elapsed = run.elapsed * 1000;
+      const after = Number(Temporal.Now.instant().epochNanoseconds / 1000n) / 1000;
+      [lower, upper] = [Math.max(lower, before - elapsed), Math.min(upper, after - elapsed)];
+    }
+    const told = `${JSON.stringify(how)}: ${began - lower} ${upper - began}`;
+    assert(began > lower - 1 && began < upper + 1, told);
+    assertEquals(run.summary().received, 20);
+  }
+});
+
+e2e(
+  "a load with threads says when its lines begin, not when they were told to",
+  { level: "slow" },
+  async () => {
+    let least = Infinity; // ms from the start that is told to the first bytes
+    for (let tries = 0; tries < 20 && least > 15; tries++) { // 20 ms pass from the word to begin to the beginning
+      let arrived = Infinity;
+      const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+      const serving = (async () => {
+        for await (const conn of listener) {
+          void conn.read(new Uint8Array(100)).then(() => arrived = Math.min(arrived, Date.now()), () => {})
+            .finally(() => conn.close());
+        }
+      })();
+      const plan = ["-R", "1000", "-n", "2", "-c", "2", "--threads", "2", "--warmup", "0", "--json-stream"];
+      const { stdout } = await tsecho(["load", ...plan, "-W", "0.2", `127.0.0.1:${listener.addr.port}`]);
+      listener.close();
+      await serving;
+      const { time } = JSON.parse(stdout.split("\n")[0]!);
+      assert(arrived < Infinity, stdout);
+      assert(arrived + 1 > time * 1000 - 1, `${arrived} before ${time}`);
+      least = Math.min(least, arrived - time * 1000);
+    }
+    assert(least < 15, `${least}`);
+  },
+);
+
 e2e("the lines in flight in threads are told between intervals too", async () => {
   await silentPeer(async (address) => {
     await using run = load(address, { connections: 2, threads: 2, rate: 50, duration: 600_000, warmup: 0 });

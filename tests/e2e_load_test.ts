@@ -196,6 +196,20 @@ test("load --find prints each trial, and fails where no rate keeps the limit", a
   assertEquals(end.trials.length, stdout.split("failed: ").length - 1);
 });
 
+test("load --find saves when the trial began whose seconds it saves", { level: "slow" }, async () => {
+  await using folder = await Folder.make();
+  const file = folder.file("run.json");
+  await silentPeer(async (address) => {
+    const args = ["--trial", "0.2", "--warmup", "0", "-c", "1", "-R", "10", "-W", "1", "--json", file];
+    const before = Date.now() / 1000;
+    await tsecho(["load", "--find", "max<1ns", ...args, address]);
+    const { start, end } = JSON.parse(await Deno.readTextFile(file));
+    // None passes, so the seconds are those of the last; before it each waited for its replies.
+    assert(end.trials.length > 1, `${end.trials.length}`);
+    assert(start.time > before + end.trials.length - 1, `${start.time}, in a search from ${before} on`);
+  });
+});
+
 test("load --find ends quietly when its reader has gone", { level: "slow" }, async () => {
   await using server = await ServerProcess.start();
   const args = ["--find", "max<1h", "--trial", "0.1", "--warmup", "0", "-c", "2", "-R", "2"];

@@ -27,11 +27,15 @@ import { durationText } from "../../time/duration.ts";
 type Tone = PageVerdict["tone"];
 
 /** What was measured. @param version of the program that made the page. */
-export function factsOf(start: LoadStart, { summary, found }: LoadEnd, version: string): Fact[] {
+export function factsOf(
+  start: LoadStart,
+  { summary, found, began = start.time }: LoadEnd,
+  version: string,
+): Fact[] {
   const { connections, reconnect, stages, arrivals, seed, think, depth, threads, warmup, timeout } = start;
   const facts: [name: string, value: string | null][] = [
     ["Endpoint", start.endpoint],
-    ["Began", `${new Date(start.time * 1000).toISOString().replace("T", " ").slice(0, 19)} UTC`],
+    ["Began", `${new Date(began * 1000).toISOString().replace("T", " ").slice(0, 19)} UTC`],
     ["Load", planTexts(start).join(", ")],
     ["Stages", stages?.map(stageText).join(", ") ?? null],
     ["Arrivals", arrivals === null ? null : seed === null ? arrivals : `${arrivals}, seed ${seed}`],
