@@ -169,6 +169,11 @@ const TLS_REASONS: [RegExp, string][] = [
 /** The reason of a connection that its peer has given up. */
 export const RESET = "the peer reset the connection";
 
+/** The reason of what Deno does not allow. @param permission as its option names it: `net`. */
+export function lacking(permission: string): string {
+  return `Deno was not given the permission --allow-${permission} for it`;
+}
+
 /** What an operating system error means to a person, and what to do about it where that is known. */
 export function reasonOf(error: unknown): string {
   const { code, message } = error as { code?: string; message: string };
@@ -207,7 +212,7 @@ export function reasonOf(error: unknown): string {
   if (error instanceof DOMException && error.name === "AbortError") return "interrupted";
   // Deno keeps some paths, such as those of /proc, from programs that may not do everything.
   const [, permission] = /^Requires (\S+) access to /.exec(message) ?? [];
-  if (permission === "net") return "Deno was not given the permission --allow-net for it";
+  if (permission === "net") return lacking(permission);
   if (permission !== undefined) return "tsecho may not use a file of this kind";
   // A name that does not resolve has no code: Deno passes getaddrinfo's text on.
   if (message.startsWith("failed to lookup address information")) return "the name does not resolve";

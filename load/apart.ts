@@ -1,4 +1,5 @@
 /** What it takes to send from threads whose event loops look at their sockets in time. */
+import { Failure, lacking } from "../failure.ts";
 
 /**
  * After how many turns of its event loop a thread looks at its sockets: 61, unless Deno's environment says otherwise when
@@ -13,6 +14,20 @@ export function canSendApart(): boolean {
   const isGranted = (permission: Deno.PermissionDescriptor) =>
     Deno.permissions.querySync(permission).state === "granted";
   return isGranted({ name: "env", variable: INTERVAL }) && isGranted({ name: "read" });
+}
+
+/** Where the modules of a thread are. */
+const MODULES = new URL("..", import.meta.url);
+
+/**
+ * Threads load their modules by themselves, and need a permission for files that the main program may lack.
+ *
+ * @throws Failure that names it.
+ */
+export function checkModules(): void {
+  if (MODULES.protocol !== "file:") return;
+  if (Deno.permissions.requestSync({ name: "read", path: MODULES }).state === "granted") return;
+  throw new Failure("load", decodeURI(MODULES.pathname), lacking("read"));
 }
 
 /**

@@ -36,6 +36,8 @@ export type FromThread =
   | IntervalMessage
   /** @property stalled as in `Runner`. */
   | { type: "over"; stalled: number }
+  /** Something went wrong that should not. */
+  | { type: "broken"; message: string }
   /** Nothing is open any more. */
   | { type: "closed" };
 

@@ -12,6 +12,8 @@ export class PendingLines {
   error: string | undefined;
   /** Whether a reply has come. */
   answered = false;
+  /** Replies that were corrupt, or answered nothing, so far. */
+  wrong = 0;
   /** When the connection for its one line was begun, in ms on the run's clock; undefined for one of many lines. */
   begun: number | undefined;
   /** Those that are to be written. */
@@ -79,9 +81,10 @@ export class PendingLines {
         return this.#onSpoilt(this.#passed.take(this.#matcher.line));
       case "stray":
         if (this.#passed.waiting > 0) return this.#onSpoilt(this.#passed.takeOldest());
-      // Else it answers nothing: falls through.
+      // Else they answer nothing; they are several only where no line was passed over. Falls through.
       default:
-        this.#recorder.duplicate(now);
+        this.wrong += this.#matcher.lines;
+        this.#recorder.duplicate(now, this.#matcher.lines);
     }
   }
 
@@ -142,6 +145,7 @@ export class PendingLines {
 
   /** Something else than the reply to the next line came in its turn. */
   #onCorrupt(): void {
+    this.wrong++;
     if (this.#owed.take(1).all > 0) return; // it is lost already
     const { planned } = this.#queue;
     this.#queue.shift(1);

@@ -215,8 +215,8 @@ export class Recorder extends Intervals {
     if (planned >= this.from) this.current.late += lines;
   }
 
-  duplicate(now: number): void {
-    if (now >= this.from) this.current.duplicates++;
+  duplicate(now: number, lines: number): void {
+    if (now >= this.from) this.current.duplicates += lines;
   }
 
   /** A connection was made. @param planned when its line was planned, if it is for one line. */

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers";
 import { reasonOf, RESET } from "../failure.ts";
 import { isPeerGone, TlsFailure } from "../net/errors.ts";
 import { closeQuietly, type Stream } from "../net/stream.ts";
@@ -10,6 +11,8 @@ import type { PendingLines } from "./pending_lines.ts";
 import { TurnClock } from "./turn_clock.ts";
 
 const NOTHING = new Uint8Array();
+/** After so many wrong replies others have their turn: timers, signals, other connections. */
+const MAX_WRONG = 256;
 
 /** A stream that lines are sent over. */
 export class StreamConnection implements LoadConnection {
@@ -24,6 +27,8 @@ export class StreamConnection implements LoadConnection {
   #buffer = acquireSlot(SMALL_SLOT);
   /** Bytes of a reply that is not whole, at the buffer's beginning. */
   #held = 0;
+  /** Wrong replies, when others had their turn last. */
+  #wrongBefore = 0;
 
   /**
    * @param stream whose reads give 0 or null at the end.
@@ -96,6 +101,11 @@ export class StreamConnection implements LoadConnection {
         const n = await stream.read(this.#held === 0 ? this.#buffer : this.#buffer.subarray(this.#held));
         if (!n) this.#end("connection closed");
         else if (this.isOpen) this.#onBytes(n);
+        // The runtime may complete many reads of a flood before it does anything else.
+        if (this.lines.wrong - this.#wrongBefore > MAX_WRONG) {
+          this.#wrongBefore = this.lines.wrong;
+          await new Promise((resolve) => setImmediate(resolve));
+        }
       }
     } catch (error) {
       const isReset = isPeerGone(error) && !(error instanceof TlsFailure);
@@ -112,11 +122,12 @@ export class StreamConnection implements LoadConnection {
     const { lines } = this;
     const end = this.#held + n;
     const before = lines.waiting;
+    const { wrong } = lines;
     const now = this.#turn.now();
     const taken = lines.receive(this.#buffer, end, now);
     this.#held = end - taken;
     if (this.#held > 0 && taken > 0) this.#buffer.copyWithin(0, taken, end);
-    if (end === this.#buffer.length) this.#enlarge();
+    if (end === this.#buffer.length && lines.wrong === wrong) this.#enlarge();
     const freed = before - lines.waiting;
     if (freed > 0) this.#events.onFreed(this, freed, now);
     if (lines.error !== undefined) this.#end(`server said: ${lines.error}`);

@@ -73,6 +73,20 @@ const SHOW_MS = 50;
 let engine: Engine | undefined;
 let showing: ReturnType<typeof setInterval> | undefined;
 
+/** The main thread tells of it: the runtime would on stderr, in its own words. */
+function onBroken(error: unknown): void {
+  port.postMessage({ type: "broken", message: error instanceof Error ? error.message : String(error) });
+}
+
+globalThis.addEventListener("error", (event) => {
+  event.preventDefault();
+  onBroken(event.error);
+});
+globalThis.addEventListener("unhandledrejection", (event) => {
+  event.preventDefault();
+  onBroken(event.reason);
+});
+
 port.onmessage = async ({ data }) => {
   switch (data.type) {
     case "open": {

@@ -4,7 +4,7 @@ import type { DialOptions } from "../net/dial.ts";
 import { formatEndpoint } from "../net/endpoint.ts";
 import { LoadInterval } from "../stats/load_interval.ts";
 import type { Clock } from "../time/timers.ts";
-import { lookEveryTurn } from "./apart.ts";
+import { checkModules, lookEveryTurn } from "./apart.ts";
 import { type FromThread, type IntervalMessage, SAMPLE_FIELDS, type ToThread } from "./messages.ts";
 import type { LoadPlan } from "./options.ts";
 import type { LoadObserver } from "./recorder.ts";
@@ -15,6 +15,9 @@ import { answerClock, type ClockMemory, clockMemory } from "./thread_clock.ts";
 /** From the word to begin to the beginning, in ms: one thread is to have heard it, or all. */
 const NOTICE_MS = 5;
 const NOTICE_ALL_MS = 20;
+
+/** How long a thread has to do what it is told to end, in ms; then it is ended. */
+const END_MS = 1000;
 
 /** A thread, and what it has told. */
 interface Thread {
@@ -47,6 +50,7 @@ export class Threads implements Runner {
   #current: LoadInterval;
   #threads: Thread[] = [];
   readonly #over = new AbortController();
+  readonly #closing = new AbortController();
   /** What each thread has in flight: they write it now and then. */
   readonly #inFlight: Int32Array<SharedArrayBuffer>;
 
@@ -69,6 +73,7 @@ export class Threads implements Runner {
 
   async open(): Promise<void> {
     if (this.cause !== undefined) throw this.#failure("interrupted");
+    checkModules();
     if (this.#plan.apart) lookEveryTurn();
     this.#threads = Array.from({ length: this.#plan.threads }, () => this.#start());
     this.#threads.forEach((it, thread) => {
@@ -108,15 +113,22 @@ export class Threads implements Runner {
   abort(): void {
     if (this.#over.signal.aborted) return;
     this.cause = "aborted";
-    for (const it of this.#threads) this.#send(it, { type: "abort" });
+    const threads = this.#threads;
+    for (const it of threads) this.#send(it, { type: "abort" });
+    void this.#clock.sleep(END_MS, this.#closing.signal).then(() =>
+      threads.forEach((it) => this.#onOver(it))
+    );
   }
 
   async close(): Promise<void> {
     this.#over.abort();
+    this.#closing.abort();
     const threads = this.#threads;
     this.#threads = [];
     for (const it of threads) this.#send(it, { type: "close" });
-    await Promise.all(threads.map(({ closed }) => closed.promise));
+    const late = new AbortController();
+    const closed = Promise.all(threads.map(({ closed }) => closed.promise)).finally(() => late.abort());
+    await Promise.race([closed, this.#clock.sleep(END_MS, late.signal)]);
     for (const { worker } of threads) worker.terminate();
   }
 
@@ -137,12 +149,22 @@ export class Threads implements Runner {
     worker.onmessage = ({ data }: MessageEvent<FromThread>) => this.#onMessage(thread, data);
     worker.onerror = (event) => {
       event.preventDefault();
-      const error = new Error(event.message);
-      thread.opened.reject(error);
-      thread.over.reject(error);
-      thread.closed.resolve();
+      this.#onBroken(thread, event.message);
     };
     return thread;
+  }
+
+  #onBroken({ opened, over, closed }: Thread, message: string): void {
+    const error = new Error(message);
+    opened.reject(error);
+    over.reject(error);
+    closed.resolve();
+  }
+
+  #onOver(thread: Thread): void {
+    thread.isOver = true;
+    this.#tellWhole();
+    thread.over.resolve();
   }
 
   #send({ worker }: Thread, message: ToThread): void {
@@ -160,10 +182,10 @@ export class Threads implements Runner {
       case "closed":
         return thread.closed.resolve();
       case "over":
-        thread.isOver = true;
         this.stalled = Math.max(this.stalled, message.stalled);
-        this.#tellWhole();
-        return thread.over.resolve();
+        return this.#onOver(thread);
+      case "broken":
+        return this.#onBroken(thread, message.message);
       case "interval":
         thread.turned = message.turned;
         if (message.interval.tail) thread.tail = message;
@@ -199,40 +221,40 @@ export class Threads implements Runner {
       current.add(LoadInterval.decode(interval));
       current.to = Math.max(current.to, interval.to);
     }
-    this.#tellExchanges(messages);
+    tellExchanges(messages, this.#observer);
     for (const { servers } of messages) servers.forEach((tag) => this.#observer.onServer(tag));
     this.#current = new LoadInterval();
     this.#current.from = this.#current.to = current.to;
     this.#observer.onInterval(current, this.#current);
   }
 
-  /** In the order in which the replies were read. */
-  #tellExchanges(messages: IntervalMessage[]): void {
-    const places = messages.map(() => 0);
-    for (;;) {
-      let earliest = -1;
-      let least = Infinity;
-      messages.forEach(({ samples }, i) => {
-        const read = samples[places[i]! + 3];
-        if (read === undefined || read >= least) return;
-        [earliest, least] = [i, read];
-      });
-      if (earliest < 0) return;
-      const { samples, tags } = messages[earliest]!;
-      const at = places[earliest]!;
-      places[earliest]! += SAMPLE_FIELDS;
-      this.#observer.onExchange({
-        tag: tags[samples[at]!]!,
-        written: samples[at + 1]!,
-        stamp: samples[at + 2]!,
-        read: samples[at + 3]!,
-        lines: samples[at + 4]!,
-      });
-    }
-  }
-
   #failure(reason: string, file?: { role: TlsFileRole; path: string }): Failure {
     if (file !== undefined) return new TlsFileFailure(file.role, file.path, reason);
     return new Failure("connect to", formatEndpoint(this.#dial.endpoint), reason);
+  }
+}
+
+/** Tells of exchanges in the order in which the replies were read. */
+function tellExchanges(messages: IntervalMessage[], observer: LoadObserver): void {
+  const places = messages.map(() => 0);
+  for (;;) {
+    let earliest = -1;
+    let least = Infinity;
+    messages.forEach(({ samples }, i) => {
+      const read = samples[places[i]! + 3];
+      if (read === undefined || read >= least) return;
+      [earliest, least] = [i, read];
+    });
+    if (earliest < 0) return;
+    const { samples, tags } = messages[earliest]!;
+    const at = places[earliest]!;
+    places[earliest]! += SAMPLE_FIELDS;
+    observer.onExchange({
+      tag: tags[samples[at]!]!,
+      written: samples[at + 1]!,
+      stamp: samples[at + 2]!,
+      read: samples[at + 3]!,
+      lines: samples[at + 4]!,
+    });
   }
 }

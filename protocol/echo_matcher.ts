@@ -1,9 +1,12 @@
 import type { LineRing } from "./line_ring.ts";
-import { errorReason, LF, MAX_ERROR_LENGTH } from "./lines.ts";
+import { errorReason, LF, MAX_ERROR_LENGTH, mayBeError } from "./lines.ts";
 import { MAX_PREFIX_LENGTH, PrefixReader } from "./stamps.ts";
-import { ALL_TAKEN, NO_ECHO, verified, verifyGroup } from "./wasm/kernel.ts";
+import { ALL_TAKEN, countLf, NO_ECHO, verified, verifyGroup } from "./wasm/kernel.ts";
 
 const BRACKET = 0x5b;
+/** What an error reply begins with. */
+const ERROR_BYTE = 0x65;
+const NOTHING = new Uint8Array();
 /** How far ahead a reply is looked for whose line is not the next one. */
 const MAX_AHEAD = 4096;
 /** Lines remembered of those that were passed over. */
@@ -17,7 +20,7 @@ const MAX_PASSED = 4096;
  * - `corrupt`: something else than the reply to the next line, whose turn it was.
  * - `spoilt`: likewise, in place of the reply to a line that was passed.
  * - `duplicate`: a second reply to a line.
- * - `stray`: a reply though no line waits.
+ * - `stray`: replies though no line waits.
  * - `error`: the server's last words.
  * - `partial`: a reply that is not whole, or nothing.
  */
@@ -38,7 +41,7 @@ export class EchoMatcher {
   next: number;
   /** Of the last match: bytes taken. */
   taken = 0;
-  /** Lines it is about, for `echoes` and `passed`. */
+  /** Lines or replies it is about: 1 unless it is `echoes`, `passed` or `stray`. */
   lines = 0;
   /** Where the prefix of `echoes` and `found` begins in the bytes. */
   prefixAt = 0;
@@ -85,6 +88,7 @@ export class EchoMatcher {
    */
   match(bytes: Uint8Array, from: number, end: number, sent: number): MatchKind {
     this.taken = 0;
+    this.lines = 1;
     if (this.#skipping) {
       const lf = indexOfLf(bytes, from, end);
       this.taken = lf < 0 ? end - from : lf + 1 - from;
@@ -93,10 +97,17 @@ export class EchoMatcher {
     }
     if (from === end) return "partial";
     if (this.next < sent) {
-      this.#stamped ??= this.#looksStamped(bytes, from, end);
+      this.#stamped ??= looksStamped(this.#ring, this.next, bytes, from, end);
       if (this.#stamped === undefined) return "partial";
       const kind = this.#echoes(bytes, from, end, sent);
       if (kind !== undefined) return kind;
+    }
+    const isIdle = this.next >= sent && this.#passed.size === 0;
+    const strays = isIdle ? wholeLines(bytes.subarray(from, end)) : NOTHING;
+    if (strays.length > 0) {
+      this.lines = countLf(strays);
+      this.taken += strays.length;
+      return "stray";
     }
     return this.#mismatch(bytes, from, end, sent);
   }
@@ -104,6 +115,7 @@ export class EchoMatcher {
   /** Likewise of a datagram, which is one reply without its LF. */
   matchDatagram(bytes: Uint8Array, sent: number): MatchKind {
     this.taken = bytes.length;
+    this.lines = 1;
     return this.#other(bytes, 0, bytes.length, sent);
   }
 
@@ -162,13 +174,14 @@ export class EchoMatcher {
     const ring = this.#ring;
     const prefix = this.#prefixes.read(bytes.subarray(from, end));
     const payload = this.#stamped === false ? from : from + prefix.length;
+    // A reply as long as no line has been no line. To compare it with thousands takes long, and others may follow it.
+    if (!ring.hasLength(end - payload) && !ring.hasLength(end - from)) return this.#refused(sent);
     const isLine = (line: number) =>
       ring.isLine(line, bytes, payload, end) || (payload > from && ring.isLine(line, bytes, from, end));
     this.prefixAt = from;
     this.prefixLength = prefix.length;
     if (this.next < sent && isLine(this.next)) {
       this.next++;
-      this.lines = 1;
       return "echoes";
     }
     const moved = this.#elsewhere(isLine, sent, "found");
@@ -216,18 +229,34 @@ export class EchoMatcher {
     this.next++;
     return "corrupt";
   }
+}
 
-  /** Whether the first reply has a stamp in front; undefined as long as it is not whole. */
-  #looksStamped(bytes: Uint8Array, from: number, end: number): boolean | undefined {
-    if (bytes[from] !== BRACKET) return false;
-    // An echo of a line that begins with a bracket is whole without a stamp.
-    const lf = indexOfLf(bytes, from, end);
-    if (lf < 0) return end - from > this.#ring.longest + MAX_PREFIX_LENGTH ? true : undefined;
-    return !this.#ring.isLine(this.next, bytes, from, lf);
+/** The whole lines at the beginning, up to one that is an error reply. */
+function wholeLines(bytes: Uint8Array): Uint8Array {
+  const lines = bytes.subarray(0, bytes.lastIndexOf(LF) + 1);
+  for (let at = -1; (at = lines.indexOf(ERROR_BYTE, at + 1)) >= 0;) {
+    const isStart = at === 0 || lines[at - 1] === LF;
+    if (isStart && mayBeError(lines.subarray(at))) return lines.subarray(0, at);
   }
+  return lines;
 }
 
 function indexOfLf(bytes: Uint8Array, from: number, end: number): number {
   const at = bytes.subarray(from, end).indexOf(LF);
   return at < 0 ? -1 : from + at;
+}
+
+/** Whether the first reply has a stamp in front; undefined as long as it is not whole. */
+function looksStamped(
+  ring: LineRing,
+  next: number,
+  bytes: Uint8Array,
+  from: number,
+  end: number,
+): boolean | undefined {
+  if (bytes[from] !== BRACKET) return false;
+  // An echo of a line that begins with a bracket is whole without a stamp.
+  const lf = indexOfLf(bytes, from, end);
+  if (lf < 0) return end - from > ring.longest + MAX_PREFIX_LENGTH ? true : undefined;
+  return !ring.isLine(next, bytes, from, lf);
 }

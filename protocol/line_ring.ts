@@ -27,6 +27,8 @@ export class LineRing {
   readonly distinct: number;
   /** The longest line in bytes, LF included. */
   readonly longest: number;
+  /** The lengths that lines have, in bytes, LF included. */
+  readonly #lengths = new Set<number>();
   /** Where each line begins, and the end of the last. */
   readonly #starts: Uint32Array;
   /** Each line alone, once it was asked for. */
@@ -41,6 +43,7 @@ export class LineRing {
     let longest = 0;
     for (let i = 0; i < this.count; i++) {
       longest = Math.max(longest, starts[i + 1]! - starts[i]!);
+      this.#lengths.add(starts[i + 1]! - starts[i]!);
       bytes[starts[i + 1]! - 1] = LF;
     }
     this.longest = longest;
@@ -85,6 +88,11 @@ export class LineRing {
       starts[line + 1] = starts[line]! + payload.length + 1;
     }
     return new LineRing(bytes, starts, told ? payloads.length : 1);
+  }
+
+  /** Whether there is a line with a payload of so many bytes. */
+  hasLength(bytes: number): boolean {
+    return this.#lengths.has(bytes + 1);
   }
 
   /** Whether the bytes in `[from, end)` may have been a line of which some bytes were changed: a quarter at most. */

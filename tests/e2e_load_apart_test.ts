@@ -2,8 +2,8 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { load, type LoadSummary } from "../load.ts";
 import { e2e, type Options } from "./harness.ts";
-import { eventually, ROOT, Running, ServerProcess, TSECHO, tsecho } from "./helpers.ts";
-import { silentPeer } from "./load_peers.ts";
+import { eventually, ROOT, run, Running, ServerProcess, TSECHO, tsecho } from "./helpers.ts";
+import { FloodingPeer, silentPeer } from "./load_peers.ts";
 
 const VARIABLE = "DENO_TOKIO_EVENT_INTERVAL";
 /** /proc tells the threads. */
@@ -56,6 +56,84 @@ e2e("what ends a load in its own thread is said in one line", async () => {
   assertEquals(code, 1);
   assertMatch(stderr, /^tsecho: Cannot connect to "tcp:\/\/127\.0\.0\.1:1": connection refused[^\n]*\n$/);
 });
+
+e2e(
+  "load ends in its time though its peer floods it with lines that nobody asked for, and at SIGINT",
+  async () => {
+    await using peer = new FloodingPeer();
+    const flooded = [
+      "load",
+      "-R",
+      "300",
+      "-c",
+      "1",
+      "--warmup",
+      "0",
+      "-W",
+      "500ms",
+      `127.0.0.1:${peer.port}`,
+    ];
+    const whole = await tsecho([...flooded, "-t", "1s"]);
+    assertMatch(
+      whole.stdout,
+      /statistics ---\n\d+ lines .*, 0 received, .*\d corrupt, [1-9]\d* duplicates, time /,
+    );
+    await using cut = new Running([...TSECHO, ...flooded, "-t", "10m", "--json-stream"]);
+    await cut.stdout.until(/"type":"interval"/);
+    cut.kill("SIGINT");
+    await cut.code();
+    const { duplicates, planned } = JSON.parse(cut.stdout.text.trimEnd().split("\n").at(-1)!) as LoadSummary;
+    assert(duplicates > 0 && planned > 0, cut.stdout.text);
+  },
+);
+
+/** Permissions that load goes without, and what it says where threads are asked for. */
+const WITHOUT: [permission: RegExp, args: string[], said: RegExp][] = [
+  [
+    /^--allow-read$/,
+    ["-R", "100", "--threads", "2"],
+    /^tsecho: Cannot load "\/.*\/": Deno was not given the permission --allow-read for it\n$/,
+  ],
+  [
+    /^--allow-read$/,
+    ["--threads", "2"],
+    /^tsecho: Cannot load "\/.*\/": Deno was not given the permission --allow-read for it\n$/,
+  ],
+  [
+    /^--allow-net$/,
+    ["-R", "100", "--threads", "2"],
+    /^tsecho: Cannot connect to "tcp:\/\/127\.0\.0\.1:1": Deno was not given the permission --allow-net for it\n$/,
+  ],
+  [/^--allow-read$/, ["-R", "100"], /^tsecho: Cannot connect to .*: connection refused[^\n]*\n$/],
+];
+
+e2e("a permission that threads lack is said in one line", LINUX, async () => {
+  if (TSECHO[1] !== "run") return; // a binary has them
+  for (const [permission, args, said] of WITHOUT) {
+    const command = TSECHO.filter((it) => !permission.test(it));
+    const { code, stderr } = await run([...command, "load", ...args, "-c", "2", "127.0.0.1:1"]);
+    assertEquals(code, 1);
+    assertMatch(stderr, said);
+  }
+});
+
+const BROKEN = `
+import { planOf } from "${ROOT}load/options.ts";
+import { Threads } from "${ROOT}load/threads.ts";
+import { systemClock } from "${ROOT}time/timers.ts";
+const threads = new Threads(planOf({ rate: 1, threads: 2, connections: 2 }), {}, systemClock, {});
+await threads.open().catch((error) => console.log(error.name, error.message.split("\\n").length));
+`;
+
+e2e(
+  "what should not happen in a thread is an error of the main one, and nothing else is printed",
+  async () => {
+    await using program = new Running([Deno.execPath(), "run", "--no-check", "--allow-all", "-"]);
+    await program.write(BROKEN);
+    await program.closeInput();
+    assertEquals([await program.code(), program.stdout.text, program.stderr.text], [0, "Error 1\n", ""]);
+  },
+);
 
 const SCRIPT = `
 import { load } from "${ROOT}load.ts";

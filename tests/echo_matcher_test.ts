@@ -24,7 +24,7 @@ function matchTest(name: string, fn: () => void): void {
   });
 }
 
-/** What a matcher makes of replies to the first lines: a kind for each match, with the lines it is about. */
+/** What a matcher makes of replies to the first lines: a kind for each match or stray, with the lines it is about. */
 function matchAll(replies: string, sent: number, pieces: number[] = []): string[] {
   const matcher = new EchoMatcher(ring, 0);
   const all = encode(replies);
@@ -33,6 +33,7 @@ function matchAll(replies: string, sent: number, pieces: number[] = []): string[
   for (const end of [...pieces.map((it) => it % (all.length + 1)).sort((a, b) => a - b), all.length]) {
     for (let kind: MatchKind; (kind = matcher.match(all, from, end, sent)) !== "partial";) {
       from += matcher.taken;
+      for (let strays = kind === "stray" ? matcher.lines : 1; strays > 1; strays--) found.push(kind);
       const about = kind === "echoes" || kind === "passed" ? ` ${matcher.lines}` : "";
       found.push(kind === "found" || kind === "spoilt" ? `${kind} ${matcher.line}` : kind + about);
     }
@@ -60,6 +61,9 @@ matchTest("what is no reply to the next line is told by its payload", () => {
   ]);
   assertEquals(matchAll(`${STAMP}something else\n${reply(1)}`, 2), ["corrupt", "echoes 1"]);
   assertEquals(matchAll("nobody asked\n", 0), ["stray"]);
+  assertEquals(matchAll("nobody\nasked\nerror? no\nfor err", 0), ["stray", "stray", "stray"]);
+  assertEquals(matchAll("nobody\nasked\nerror: too many lines\ny\n", 0), ["stray", "stray", "error"]);
+  assertEquals(matchAll(`${reply(0)}nobody\nasked\n${reply(0)}`, 1), ["echoes 1", "stray", "stray", "stray"]);
   assertEquals(matchAll(`${reply(0)}error: too many lines\n`, 3), ["echoes 1", "error"]);
   assertEquals(matchAll(`${"x".repeat(1000)}\n${reply(1)}`, 2, [700]), ["corrupt", "echoes 1"]);
 });

@@ -292,6 +292,14 @@ export class ResettingServer implements AsyncDisposable {
   }
 }
 
+/** Sends a line over and over that nobody asked for, as fast as it is taken, and reads nothing. */
+export class FloodingPeer extends Peer {
+  protected override async serve(conn: Deno.TcpConn): Promise<void> {
+    const lines = new TextEncoder().encode("y\n".repeat(65536));
+    for (;;) await writeAll(conn, lines);
+  }
+}
+
 /** A peer that takes connections and never answers. */
 export async function silentPeer(use: (address: string) => Promise<void>): Promise<void> {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
