@@ -1,4 +1,3 @@
-import { setImmediate } from "node:timers";
 import { reasonOf, RESET } from "../failure.ts";
 import { isPeerGone, TlsFailure } from "../net/errors.ts";
 import { closeQuietly, type Stream } from "../net/stream.ts";
@@ -104,7 +103,7 @@ export class StreamConnection implements LoadConnection {
         // The runtime may complete many reads of a flood before it does anything else.
         if (this.lines.wrong - this.#wrongBefore > MAX_WRONG) {
           this.#wrongBefore = this.lines.wrong;
-          await new Promise((resolve) => setImmediate(resolve));
+          await this.#clock.sleep(0);
         }
       }
     } catch (error) {
