@@ -149,7 +149,7 @@ test(
 
 test(
   "what to do about a certificate is told in words to a function's caller, and by options to a user",
-  options,
+  { ...options, level: "slow" },
   () =>
     withCertificates(async (folder, identity) => {
       await using strict = await tlsServer([...identity, "--client-ca", folder.file("ca.pem")]);

@@ -153,7 +153,7 @@ test("compare reads a run from stdin", async () => {
   assertMatch(stdout, /^after: -, tcp:\/\/web:21567, 3 s$/m);
 });
 
-test("compare says what is wrong with a file", async () => {
+test("compare says what is wrong with a file", { level: "slow" }, async () => {
   await using folder = await Folder.make();
   const good = await save(folder.file("a"), 1, 3);
   const bad = folder.file("b");

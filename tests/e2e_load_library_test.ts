@@ -23,7 +23,9 @@ function faultsOf({ lost, corrupt, duplicates, errors, connectErrors }: LoadInte
   return { lost, corrupt, duplicates, errors, connectErrors };
 }
 
-test("a closed loop sends as many lines as it is to, whatever their size and number in flight", async () => {
+test("a closed loop sends as many lines as it is to, whatever their size and number in flight", {
+  level: "slow",
+}, async () => {
   await using server = await ServerProcess.start(["tcp://127.0.0.1:0", "--tag", "web-1"]);
   for (
     const options of [

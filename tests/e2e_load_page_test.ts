@@ -57,30 +57,34 @@ test(
   },
 );
 
-test("documents appear under their names whatever became of the files before, and lines that have none are told", async () => {
-  await using server = await ServerProcess.start();
-  await using folder = await Folder.make();
-  const [json, html, csv, hdr, away] = ["a.json", "a.html", "a.csv", "a.hdr", "away"].map((it) =>
-    folder.file(it)
-  ) as [...[string, string, string, string, string]];
-  const files = ["--json", json, "--html", html, "--csv", csv, "--hdr", hdr];
-  const plan = ["-R", "200", "-c", "2", "-t", "60", "--warmup", "0"];
-  await Deno.writeTextFile(json, "old");
-  await using loading = new Running([...TSECHO, "load", ...plan, ...files, `127.0.0.1:${server.port}`]);
-  const begun = (path: string) => Deno.stat(path).then(({ size }) => size > 0, () => false);
-  await eventually(async () => await exists(html) && await begun(csv) && await begun(hdr), "all files");
-  await Deno.rename(json, away);
-  for (const file of [html, csv]) await Deno.remove(file);
-  loading.kill("SIGINT");
-  const code = await loading.code();
-  assertEquals([code, loading.stderr.text], [
-    1,
-    `tsecho: Cannot write "${csv}": it was moved or removed while it was written\n`,
-  ]);
-  assert("end" in JSON.parse(await Deno.readTextFile(json)));
-  assertMatch(await Deno.readTextFile(html), /<\/html>\n$/);
-  assertEquals([await Deno.readTextFile(away), await exists(csv), await exists(hdr)], ["old", false, true]);
-});
+test(
+  "documents appear under their names whatever became of the files before, and lines that have none are told",
+  { level: "slow" },
+  async () => {
+    await using server = await ServerProcess.start();
+    await using folder = await Folder.make();
+    const [json, html, csv, hdr, away] = ["a.json", "a.html", "a.csv", "a.hdr", "away"].map((it) =>
+      folder.file(it)
+    ) as [...[string, string, string, string, string]];
+    const files = ["--json", json, "--html", html, "--csv", csv, "--hdr", hdr];
+    const plan = ["-R", "200", "-c", "2", "-t", "60", "--warmup", "0"];
+    await Deno.writeTextFile(json, "old");
+    await using loading = new Running([...TSECHO, "load", ...plan, ...files, `127.0.0.1:${server.port}`]);
+    const begun = (path: string) => Deno.stat(path).then(({ size }) => size > 0, () => false);
+    await eventually(async () => await exists(html) && await begun(csv) && await begun(hdr), "all files");
+    await Deno.rename(json, away);
+    for (const file of [html, csv]) await Deno.remove(file);
+    loading.kill("SIGINT");
+    const code = await loading.code();
+    assertEquals([code, loading.stderr.text], [
+      1,
+      `tsecho: Cannot write "${csv}": it was moved or removed while it was written\n`,
+    ]);
+    assert("end" in JSON.parse(await Deno.readTextFile(json)));
+    assertMatch(await Deno.readTextFile(html), /<\/html>\n$/);
+    assertEquals([await Deno.readTextFile(away), await exists(csv), await exists(hdr)], ["old", false, true]);
+  },
+);
 
 for (const option of ["--csv", "--hdr", "--json"]) {
   test(`a new file in which nothing can be written is removed: of ${option}`, { level: "slow" }, async () => {
@@ -135,7 +139,7 @@ test(
   },
 );
 
-test("load --from tells a saved run again, judges it, and saves it", async () => {
+test("load --from tells a saved run again, judges it, and saves it", { level: "slow" }, async () => {
   await using server = await ServerProcess.start(["--tag", "web-1"]);
   await using folder = await Folder.make();
   const [json, copy, html] = ["run.json", "copy.json", "run.html"].map((it) => folder.file(it)) as [

@@ -179,22 +179,26 @@ test(
   },
 );
 
-test("load --find prints each trial, and fails where no rate keeps the limit", async () => {
-  await using server = await ServerProcess.start();
-  const args = ["--trial", "0.1", "--warmup", "0", "-c", "2", "-R", "2", "--json"];
-  await using folder = await Folder.make();
-  const file = folder.file("run.json");
-  const { code, stdout } = await tsecho([
-    ...["load", "--find", "max<1ns", ...args, file, `127.0.0.1:${server.port}`],
-  ]);
-  assertEquals(code, 3);
-  assertMatch(stdout, /^ +2 +\d+ .* failed: max<1ns not kept.*$/m);
-  // On a busy machine the generator may be what limits.
-  assertMatch(stdout, /^(?:no rate keeps max<1ns|max<1ns: cannot tell: .*)$/m);
-  const { start, end } = JSON.parse(await Deno.readTextFile(file));
-  assertEquals([start.find, start.loop, end.found.rate], ["max<1ns", "open", null]);
-  assertEquals(end.trials.length, stdout.split("failed: ").length - 1);
-});
+test(
+  "load --find prints each trial, and fails where no rate keeps the limit",
+  { level: "slow" },
+  async () => {
+    await using server = await ServerProcess.start();
+    const args = ["--trial", "0.1", "--warmup", "0", "-c", "2", "-R", "2", "--json"];
+    await using folder = await Folder.make();
+    const file = folder.file("run.json");
+    const { code, stdout } = await tsecho([
+      ...["load", "--find", "max<1ns", ...args, file, `127.0.0.1:${server.port}`],
+    ]);
+    assertEquals(code, 3);
+    assertMatch(stdout, /^ +2 +\d+ .* failed: max<1ns not kept.*$/m);
+    // On a busy machine the generator may be what limits.
+    assertMatch(stdout, /^(?:no rate keeps max<1ns|max<1ns: cannot tell: .*)$/m);
+    const { start, end } = JSON.parse(await Deno.readTextFile(file));
+    assertEquals([start.find, start.loop, end.found.rate], ["max<1ns", "open", null]);
+    assertEquals(end.trials.length, stdout.split("failed: ").length - 1);
+  },
+);
 
 test("load --find saves when the trial began whose seconds it saves", { level: "slow" }, async () => {
   await using folder = await Folder.make();
