@@ -11,7 +11,7 @@ export function path(name: string): string {
 
 /** How tsecho is run from a checkout that is older than the task that says it. */
 const BEFORE_THE_TASK =
-  "deno run --no-prompt --allow-net --allow-read --allow-write --allow-env=TERM,DENO_TOKIO_EVENT_INTERVAL --allow-run=/usr/bin/getconf main.ts";
+  "deno run --no-prompt --allow-net --allow-read --allow-write --allow-env=TERM --allow-run=/usr/bin/getconf main.ts";
 
 /**
  * The command that runs tsecho: a binary, or the sources of a checkout under the Deno that runs this (those around this
