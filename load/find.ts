@@ -8,6 +8,7 @@ import {
   type LoadFound,
   type LoadTrial,
 } from "../stats/load_trial.ts";
+import { type Reason, reasonFields, type TrialReasonCode } from "../stats/reasons.ts";
 import type { LoadThreshold } from "../stats/threshold.ts";
 
 /** What is searched for, and how. */
@@ -49,6 +50,8 @@ const LESS = 0.95;
 const MAX_LESS = 3;
 /** How many of the lower rates that passed a trial are tried then. */
 const MAX_LOWER = 3;
+
+const INTERRUPTED: Reason<TrialReasonCode> = { code: "interrupted", text: "it was interrupted" };
 
 /** What trials of one rate say. */
 type Decision = "passes" | "fails" | "limited" | "interrupted";
@@ -161,7 +164,9 @@ class Search {
       condition,
     );
     // What the user broke off proves nothing.
-    if (this.#interrupted) Object.assign(judged, { passed: false, reasons: ["it was interrupted"] });
+    if (this.#interrupted) {
+      Object.assign(judged, { passed: false }, reasonFields([INTERRUPTED]));
+    }
     this.#trials.push(judged);
     this.#report(judged);
     return judged;

@@ -9,6 +9,7 @@ import { isInTime } from "../stats/line_counters.ts";
 import { isBeyond, type NeverCame } from "../stats/load_durations.ts";
 import { LoadInterval } from "../stats/load_interval.ts";
 import type { GeneratorVerdict } from "../stats/load_summary.ts";
+import type { GeneratorReasonCode } from "../stats/reasons.ts";
 import { valuesFor } from "../stats/metrics.ts";
 import { type CourseEntry, courseOf, isDrawn, quantileCurve, type RunCourse } from "../stats/run_course.ts";
 import { type Figure, figureOf, lossOf, RunParts } from "../stats/run_parts.ts";
@@ -202,11 +203,14 @@ function stageText(stage: unknown): string {
 
 function generatorOf(end: Json): GeneratorVerdict {
   if (!isObject(end.generator)) throw new Error('the end\'s "generator" is no object');
-  const { verdict, reasons } = end.generator;
+  const { verdict, reasons, reason_codes: codes } = end.generator;
   if (verdict !== "ok" && verdict !== "strained" && verdict !== "limited") {
     throw new Error('the generator\'s "verdict" is unknown');
   }
-  return { verdict, reasons: Array.isArray(reasons) ? reasons.map(String) : [] };
+  return {
+    ...{ verdict, reasons: Array.isArray(reasons) ? reasons.map(String) : [] },
+    ...(Array.isArray(codes) && { reason_codes: codes.map(String) as GeneratorReasonCode[] }),
+  };
 }
 
 function percentilesOf(latency: Json | null): Record<keyof typeof COMPARED_PERCENTILES, number | null> {

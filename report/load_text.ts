@@ -68,9 +68,10 @@ function trialRow(trial: LoadTrial): string {
 export function trialCells(
   { rate, duration, received, received_rate, p50, p99, generator, ...trial }: LoadTrial,
 ): [rate: string, received: string, p50: string, p99: string, verdict: string] {
-  const { passed, purpose, cut_short, reasons } = trial;
+  const { passed, purpose, cut_short, reasons, reason_codes } = trial;
+  const isInterrupted = reasons.length === 0 || reason_codes.includes("interrupted");
   const verdict = [
-    passed ? "passed" : reasons.length === 0 ? "interrupted" : `failed: ${reasons.join(", ")}`,
+    passed ? "passed" : isInterrupted ? "interrupted" : `failed: ${reasons.join(", ")}`,
     ...(cut_short ? ["cut short"] : []),
     ...(purpose === "confirm" ? [`for ${durationText(duration * 1000)}`] : []),
     ...(generator.verdict === "limited" ? ["generator limited"] : []),

@@ -8,6 +8,7 @@ import type { LoadSummary } from "../stats/load_summary.ts";
 import type { LoadFound, LoadTrial } from "../stats/load_trial.ts";
 import { LOAD_COUNTS } from "../stats/metrics.ts";
 import { hdrValues } from "../stats/hdr_decoder.ts";
+import { type GeneratorReasonCode, type Reason, reasonFields, trialReasonCode } from "../stats/reasons.ts";
 import { sumOf } from "../stats/reason_counts.ts";
 import { micros } from "../stats/units.ts";
 import { LOAD_VERSION, type LoadEnd, type LoadStart } from "./load_record.ts";
@@ -72,8 +73,11 @@ interface Second extends Counts {
 interface SavedEnd extends LoadSummary {
   ended: string | null;
   found: Omit<LoadFound, "trials"> | null;
-  trials: LoadTrial[];
+  trials: SavedTrial[];
 }
+
+/** A trial, which an older version saved without codes. */
+type SavedTrial = Omit<LoadTrial, "reason_codes"> & Partial<Pick<LoadTrial, "reason_codes">>;
 
 function savedFrom(start: LoadStart, saved: Json & SavedEnd, seconds: (Json & Second)[]): SavedLoad {
   const { type: _, ended, found, trials, thresholds: __, ...rest } = saved;
@@ -97,11 +101,15 @@ function savedFrom(start: LoadStart, saved: Json & SavedEnd, seconds: (Json & Se
       ended,
       stats,
       summary,
-      ...found !== null && { found: { ...found, trials } },
+      ...found !== null && { found: { ...found, trials: trials.map(trialOf) } },
       seconds: seconds.map(({ type: _, ...second }) => second),
     },
     lacks: seconds.length === 0 && summary.duration > 0 ? "seconds" : null,
   };
+}
+
+function trialOf(saved: SavedTrial): LoadTrial {
+  return { ...saved, reason_codes: saved.reason_codes ?? saved.reasons.map(trialReasonCode) };
 }
 
 /**
@@ -123,11 +131,14 @@ function cutFrom(start: LoadStart, seconds: Second[]): SavedLoad {
   for (const interval of intervals) stats.add(interval);
   stats.total.sampled = mayBeSampled({ loop, received: stats.total.received });
   const summary = stats.summary();
-  if (loop === "closed") summary.generator = { verdict: "strained", reasons: [UNKNOWN_CPU] };
+  if (loop === "closed") summary.generator = { verdict: "strained", ...reasonFields([UNKNOWN_CPU]) };
   return { start, end: { ended: "its end is missing", stats, summary }, lacks: "end" };
 }
 
-const UNKNOWN_CPU = "whether it had time to spare was not saved";
+const UNKNOWN_CPU: Reason<GeneratorReasonCode> = {
+  code: "unknown",
+  text: "whether it had time to spare was not saved",
+};
 /** Of so many lines of a closed loop each is taken for the directions. */
 const ALL_TAKEN = 5000;
 /** Of the lines that failed in a second, whose reasons are in the end. */

@@ -98,7 +98,12 @@ const DURATIONS = maybe(record({
   beyond: list(oneOf(...PERCENTILES)),
 }));
 
-const GENERATOR = record({ verdict: oneOf("ok", "strained", "limited"), reasons: list(TEXT, MAX_REASONS) });
+/** Why something is as it is, in words and in codes. A later version may have further ones. */
+const REASONS = {
+  reasons: list(TEXT, MAX_REASONS),
+  reason_codes: ((value, name) => list(TEXT, MAX_REASONS)(value ?? [], name)) as Check, // older runs have none
+};
+const GENERATOR = record({ verdict: oneOf("ok", "strained", "limited"), ...REASONS });
 
 export const START: Check = record({
   ...{ endpoint: TEXT, loop: oneOf("open", "closed"), reconnect: FLAG },
@@ -128,7 +133,7 @@ const TRIAL = record({
     purpose: oneOf("search", "confirm"),
     passed: FLAG,
     cut_short: FLAG,
-    reasons: list(TEXT, MAX_REASONS),
+    ...REASONS,
   },
   ...{ value: maybe(ANY), duration: AMOUNT, generator: GENERATOR },
   ...fields(["planned", "sent", "received", "lost", "dropped"], COUNT),

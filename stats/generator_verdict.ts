@@ -2,6 +2,7 @@ import { counted } from "../failure.ts";
 import type { LoadInterval } from "./load_interval.ts";
 import { durationText } from "../time/duration.ts";
 import type { GeneratorVerdict } from "./load_summary.ts";
+import { type GeneratorReasonCode, type Reason, reasonFields } from "./reasons.ts";
 
 /** A generator is limited if it sends less than this share of the plan, or half of its lines this late, in µs. */
 const SENT_SHARE = 0.99;
@@ -14,6 +15,8 @@ const LIMITED_CPU = 0.95;
 const STRAINED_CPU = 0.8;
 /** And the share of the run in which one did not run: as many replies, at most, may have been read late by that. */
 const STRAINED_STALL = 0.01;
+
+type GeneratorReason = Reason<GeneratorReasonCode>;
 
 const millis = (micros: number) => `${(micros / 1000).toFixed(3)} ms`;
 const percent = (share: number) => `${(100 * share).toFixed(1)}%`;
@@ -32,29 +35,33 @@ export function verdictOfOpenLoop(
 ): GeneratorVerdict {
   const isBehind = sent < SENT_SHARE * planned && unsentLate > (planned - sent) / 2;
   const [p50, p99] = [sendLag.percentile(50), sendLag.percentile(99)];
-  const limited: string[] = [];
-  if (p50 > LATE_MICROS) limited.push(`half of its lines were more than ${millis(p50)} late`);
-  if (isBehind) {
-    limited.push(`it sent ${percent(sent / planned)} of the planned lines, and was late with most others`);
+  const limited: GeneratorReason[] = [];
+  if (p50 > LATE_MICROS) {
+    limited.push({ code: "late", text: `half of its lines were more than ${millis(p50)} late` });
   }
-  if (limited.length > 0) return { verdict: "limited", reasons: limited };
-  const reasons: string[] = [];
+  if (isBehind) {
+    const text = `it sent ${percent(sent / planned)} of the planned lines, and was late with most others`;
+    limited.push({ code: "behind", text });
+  }
+  if (limited.length > 0) return { verdict: "limited", ...reasonFields(limited) };
+  const reasons: GeneratorReason[] = [];
   const share = response.count > 0 ? p99 / response.percentile(99) : 0;
   // Of fewer lines than a p99 takes it is the largest.
   const late = sendLag.hasPercentile(99) ? "1% of its lines were more than" : "its latest line was";
   const told = `${late} ${millis(p99)} late`;
-  if (p99 > LATE_MICROS) reasons.push(told);
+  if (p99 > LATE_MICROS) reasons.push({ code: "late", text: told });
   else if (p99 > STRAINED_MICROS && share > STRAINED_SHARE) {
     const of = response.hasPercentile(99) ? "the response's p99" : "the longest response";
-    reasons.push(`${told}, ${percent(share)} of ${of}`);
+    reasons.push({ code: "late", text: `${told}, ${percent(share)} of ${of}` });
   }
   reasons.push(...expiredReason(expiredInStall));
-  return { verdict: reasons.length === 0 ? "ok" : "strained", reasons };
+  return { verdict: reasons.length === 0 ? "ok" : "strained", ...reasonFields(reasons) };
 }
 
 /** A single line counts: whether its reply came in time is not known. */
-function expiredReason(lines: number): string[] {
-  return lines === 0 ? [] : [`the time-out of ${counted(lines, "line")} passed while it did not run`];
+function expiredReason(lines: number): GeneratorReason[] {
+  const text = `the time-out of ${counted(lines, "line")} passed while it did not run`;
+  return lines === 0 ? [] : [{ code: "expired", text }];
 }
 
 /**
@@ -69,11 +76,15 @@ export function verdictOfClosedLoop(
   elapsed: number,
   { expiredInStall }: LoadInterval,
 ): GeneratorVerdict {
-  const reasons: string[] = [];
-  if (cpu >= STRAINED_CPU) reasons.push(`it used ${percent(cpu)} of a core for each thread`);
+  const reasons: GeneratorReason[] = [];
+  if (cpu >= STRAINED_CPU) {
+    reasons.push({ code: "busy", text: `it used ${percent(cpu)} of a core for each thread` });
+  }
   if (cpu < LIMITED_CPU && stalled > STRAINED_STALL * elapsed) {
-    reasons.push(`this machine did not run it for ${durationText(stalled)} of ${durationText(elapsed)}`);
+    const text = `this machine did not run it for ${durationText(stalled)} of ${durationText(elapsed)}`;
+    reasons.push({ code: "stopped", text });
   }
   reasons.push(...expiredReason(expiredInStall));
-  return { verdict: reasons.length === 0 ? "ok" : cpu < LIMITED_CPU ? "strained" : "limited", reasons };
+  const verdict = reasons.length === 0 ? "ok" : cpu < LIMITED_CPU ? "strained" : "limited";
+  return { verdict, ...reasonFields(reasons) };
 }

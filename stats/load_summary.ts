@@ -1,4 +1,5 @@
 /** What a run of `tsecho load` amounts to, under the names that docs/json.md promises: times are in seconds. */
+import type { GeneratorReasonCode } from "./reasons.ts";
 import type { Unsteady } from "./steadiness.ts";
 import type { Durations, Estimate } from "./summary.ts";
 
@@ -31,6 +32,8 @@ export interface GeneratorVerdict {
   verdict: "ok" | "strained" | "limited";
   /** Why, in words; empty for `ok`. */
   reasons: string[];
+  /** The reasons for programs, in the same order; absent where an older version saved the run. */
+  reason_codes?: GeneratorReasonCode[];
 }
 
 /** What is known of one server. */

@@ -3,7 +3,8 @@ import { isBeyond, isOpen } from "./load_durations.ts";
 import { judgeLoad } from "./load_measure.ts";
 import type { LoadStats } from "./load_stats.ts";
 import type { GeneratorVerdict } from "./load_summary.ts";
-import { isOwnLateness, ownLateness } from "./own_lateness.ts";
+import { ownLateness } from "./own_lateness.ts";
+import { type Reason, reasonFields, type TrialReasonCode } from "./reasons.ts";
 import type { LoadThreshold, Verdict } from "./threshold.ts";
 import { nanos, seconds } from "./units.ts";
 
@@ -24,6 +25,8 @@ export interface LoadTrial {
   cut_short: boolean;
   /** Why it did not pass, in words; empty if it did. */
   reasons: string[];
+  /** The reasons for programs, in the same order; made of the words where an older version saved the trial. */
+  reason_codes: TrialReasonCode[];
   /** What the condition's metric came to, in the unit of {@linkcode LoadThreshold.limit}; null if that is not known. */
   value: number | null;
   /** Seconds of the plan that passed. */
@@ -61,14 +64,11 @@ export interface EndedTrial {
   stats: LoadStats;
 }
 
-/** Why a trial that ended did not pass: its condition. */
-export function notKept(condition: string): string {
-  return `${condition} not kept`;
-}
-
 /** Whether a trial says nothing of the server, since the generator did not keep to its plan. */
-export function isOfGenerator({ generator, reasons }: Pick<LoadTrial, "generator" | "reasons">): boolean {
-  return generator.verdict === "limited" || reasons.some(isOwnLateness);
+export function isOfGenerator(
+  { generator, reason_codes }: Pick<LoadTrial, "generator" | "reason_codes">,
+): boolean {
+  return generator.verdict === "limited" || reason_codes.includes("generator-late");
 }
 
 /** Judges a trial that has ended. */
@@ -80,20 +80,25 @@ export function judgeTrial(
   const verdict = judgeTrialOn(condition, stats);
   const reasons = losses(stats);
   if (sent < SENT_SHARE * planned) {
-    reasons.push(`only ${(100 * sent / planned).toFixed(1)}% of the lines were sent`);
+    const share = (100 * sent / planned).toFixed(1);
+    reasons.push({ code: "unsent", text: `only ${share}% of the lines were sent` });
   }
   const sound = reasons.length === 0;
   // The condition is what shall hold, not what must not.
-  if (verdict.verdict === "kept") reasons.push(notKept(condition.text));
+  if (verdict.verdict === "kept") reasons.push({ code: "not-kept", text: `${condition.text} not kept` });
   if (verdict.verdict === "cannot tell" && sound) {
     // What was cut short has fewer lines than it would have had.
     const why = cutShort ? `${condition.text} can no longer be kept` : verdict.help;
-    reasons.push(received === 0 ? "nothing was answered" : why ?? `${condition.text} cannot be told`);
+    reasons.push(
+      received === 0
+        ? { code: "no-replies", text: "nothing was answered" }
+        : { code: "unknown", text: why ?? `${condition.text} cannot be told` },
+    );
   }
   const generator = stats.generator();
   if (sound && reasons.length > 0 && generator.verdict !== "limited") {
     const late = ownLateness(condition, stats);
-    if (late !== undefined) reasons.push(late);
+    if (late !== undefined) reasons.push({ code: "generator-late", text: late });
   }
   const { headline } = stats;
   const never = stats.neverCame(stats.context.loop === "open" ? "response" : "service");
@@ -102,7 +107,8 @@ export function judgeTrial(
       ? seconds(headline.percentile(percent))
       : null;
   return {
-    ...{ rate, purpose, passed: reasons.length === 0, cut_short: cutShort, reasons },
+    ...{ rate, purpose, passed: reasons.length === 0, cut_short: cutShort },
+    ...reasonFields(reasons),
     value: verdict.value,
     duration: nanos(stats.elapsed / 1000),
     ...{ planned, sent, received, received_rate: stats.receivedRate, lost, dropped },
@@ -153,9 +159,12 @@ export function cannotPass(
   }
 }
 
-/** What no trial passes with, in words. */
-function losses(stats: LoadStats): string[] {
+/** What no trial passes with. */
+function losses(stats: LoadStats): Reason<TrialReasonCode>[] {
   const { lost, dropped, corrupt } = stats.total;
-  const counts = { lost, dropped, corrupt, failed: stats.errors };
-  return Object.entries(counts).filter(([, count]) => count > 0).map(([what, count]) => `${count} ${what}`);
+  const counts = [["lost", lost], ["dropped", dropped], ["corrupt", corrupt], [
+    "failed",
+    stats.errors,
+  ]] as const;
+  return counts.filter(([, count]) => count > 0).map(([code, count]) => ({ code, text: `${count} ${code}` }));
 }

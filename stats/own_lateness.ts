@@ -5,14 +5,8 @@ import type { Statistic } from "./metrics.ts";
 import type { LoadThreshold } from "./threshold.ts";
 import { seconds } from "./units.ts";
 
-const LATE = "this machine was late";
 /** Send lag below this share of the response decides nothing: it is in every run. */
 const SHARE = 0.1;
-
-/** Whether a reason of a trial is one of {@linkcode ownLateness}. */
-export function isOwnLateness(reason: string): boolean {
-  return reason.startsWith(`${LATE}: `);
-}
 
 /**
  * Why a condition on the response of an open loop is not kept, in words, if it is by the send lag: the lines would have
@@ -35,7 +29,7 @@ export function ownLateness(
   const most = seconds(mostWithoutLag(total, statistic));
   if (!(operator === "<" ? most < limit : most <= limit)) return undefined;
   const told = typeof statistic === "number" ? `p${statistic}` : statistic;
-  return `${LATE}: ${told} ${(lag / 1000).toFixed(3)} ms of send lag`;
+  return `this machine was late: ${told} ${(lag / 1000).toFixed(3)} ms of send lag`;
 }
 
 /**

@@ -265,9 +265,11 @@ test("a trial that the generator's own send lag broke is no failure of the serve
       stop: (trial) => trial === late ? STOP : undefined,
     });
     assertEquals([outcome, rate], ["found", undisturbed.rate], `${late}`);
-    const { passed, generator, reasons, ...trial } = trials[late]!;
+    const { passed, generator, reasons, reason_codes, ...trial } = trials[late]!;
     assertEquals([passed, generator.verdict, reasons[0]], [false, "strained", "p99<5ms not kept"]);
     assertMatch(reasons[1]!, /^this machine was late: p99 \d+\.\d{3} ms of send lag$/);
+    assertEquals(reason_codes, ["not-kept", "generator-late"]);
+    assertEquals(generator.reason_codes, ["late"]);
     assertEquals(trials.filter((it) => it.rate === trial.rate && it.purpose === "search").length, 3);
   }
 });
@@ -304,7 +306,8 @@ test("a server that is too slow has failed, late generator or not", async () => 
   const stopped = await search({ capacity: 3000, stop: (_, rate) => rate > 3500 ? STOP : undefined });
   const { outcome, rate, trials } = stopped;
   assert(outcome === "found" && rate! <= 3000 && rate! > 2800, `${outcome} ${rate}`);
-  assertEquals(trials.find((it) => it.rate === 4000)!.reasons, ["p99<5ms not kept"]);
+  const { reasons, reason_codes } = trials.find((it) => it.rate === 4000)!;
+  assertEquals([reasons, reason_codes], [["p99<5ms not kept"], ["not-kept"]]);
 });
 
 test("what broke a condition is the send lag only if the other parts of the response keep it without", () => {
@@ -326,11 +329,11 @@ test("what broke a condition is the send lag only if the other parts of the resp
     }
     stats.add(interval);
     const condition = parseThresholdOf(LOAD_METRICS, text);
-    const { passed, reasons } = judgeTrial(
+    const { passed, reason_codes } = judgeTrial(
       { rate: 1000, purpose: "search", cutShort: false, stats },
       condition,
     );
-    return passed ? "nothing" : reasons.at(-1)!.startsWith("this machine was late") ? "lag" : "server";
+    return passed ? "nothing" : reason_codes.includes("generator-late") ? "lag" : "server";
   };
   const first = <T>(lines: number, slow: T) => (line: number) => line < lines ? slow : {};
   for (
@@ -375,6 +378,7 @@ test("a search that is interrupted tells what had passed by then", async () => {
       return stats;
     });
     assertEquals([outcome, trials.length, trials.at(-1)!.passed], ["interrupted", at, false]);
+    assertEquals(trials.at(-1)!.reason_codes, ["interrupted"]);
     assertEquals(rate, at === 1 ? null : at === 4 ? 4000 : rate);
     if (at === 12) assert(rate! >= 5000 && rate! <= 6000);
   }

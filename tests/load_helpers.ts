@@ -50,6 +50,7 @@ export const TRIAL: LoadTrial = {
     passed: true,
     cut_short: false,
     reasons: [],
+    reason_codes: [],
     value: 0.001,
     duration: 10,
   },

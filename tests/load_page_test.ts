@@ -380,11 +380,16 @@ test("each server's delays have its own colour, upstream and downstream on one s
   assertEquals(Math.round(Math.max(...layerOf(up, "line", "web-2, p99")!.y.map((it) => it!))), 9);
 });
 
+const NOT_KEPT: LoadTrial = {
+  ...{ ...TRIAL, rate: 2000, passed: false },
+  ...{ reasons: ["p99<5ms not kept"], reason_codes: ["not-kept"] },
+};
+
 test("a search is a knee: the trials that passed and those that failed, the limit, the rate found", () => {
   const trials: LoadTrial[] = [
     TRIAL,
-    { ...TRIAL, rate: 2000, value: 0.02, passed: false, reasons: ["p99<5ms not kept"] },
-    { ...TRIAL, rate: 1500, value: null, passed: false, reasons: ["3 lost"] },
+    { ...NOT_KEPT, value: 0.02 },
+    { ...TRIAL, rate: 1500, value: null, passed: false, reasons: ["3 lost"], reason_codes: ["lost"] },
   ];
   const found: LoadFound = { outcome: "found", rate: 1000, trials };
   const page = pageOf(eventful(3), { ...START, rate: null, find: "p99<5ms" }, { found });
@@ -407,11 +412,12 @@ test("a search is a knee: the trials that passed and those that failed, the limi
 
 test("a search that found no limit of the server's has no rate found, and trials of the generator's limit their own colour", () => {
   const limited: LoadTrial = {
-    ...{ ...TRIAL, rate: 2000, value: 0.776, passed: false, reasons: ["p99<5ms not kept"] },
+    ...{ ...NOT_KEPT, value: 0.776 },
     generator: { verdict: "limited", reasons: ["half of its lines were more than 1.200 ms late"] },
   };
   const late: LoadTrial = {
-    ...{ ...limited, reasons: ["p99<5ms not kept", "this machine was late: p99 108.900 ms of send lag"] },
+    ...{ ...limited, reasons: ["p99<5ms not kept", "the words do not matter"] },
+    reason_codes: ["not-kept", "generator-late"],
     generator: { verdict: "strained", reasons: ["1% of its lines were more than 108.900 ms late"] },
   };
   const kneeOf = (outcome: LoadFound["outcome"], trial = limited) => {
@@ -430,6 +436,19 @@ test("a search that found no limit of the server's has no rate found, and trials
     ]);
   }
   assertEquals(layerOf(kneeOf("unconfirmed"), "spans")!.name, "highest rate that passed, unconfirmed");
+});
+
+test("a trial that was interrupted is no failed one: it is not drawn, and its row says so", () => {
+  const interrupted: LoadTrial = {
+    ...{ ...NOT_KEPT, value: 0.02 },
+    ...{ reasons: ["it was interrupted"], reason_codes: ["interrupted"] },
+  };
+  const found: LoadFound = { outcome: "interrupted", rate: 1000, trials: [TRIAL, interrupted] };
+  const page = pageOf(eventful(3), { ...START, rate: null, find: "p99<5ms" }, { found, ended: "stopped" });
+  const knee = plotOf(page, "p99 at each rate tried, to keep p99<5ms");
+  assertEquals(knee.layers.map(({ name }) => name), ["limit", "highest rate that had passed", "passed"]);
+  assertStringIncludes(knee.description, "and those of 1 that have no value or were interrupted.");
+  assertEquals(tableOf(page, "Trials").rows.map((it) => it.at(-1)), ["passed", "interrupted"]);
 });
 
 test("the JSON in a page is the run's", { level: "heavy" }, () => {

@@ -113,7 +113,7 @@ test("each trial of a search is a row, and what the search came to stands above 
       purpose: "search",
       passed: true,
       cut_short: false,
-      reasons: [] as string[],
+      ...{ reasons: [] as string[], reason_codes: [] },
       value: 0.001,
     },
     ...{
@@ -134,7 +134,7 @@ test("each trial of a search is a row, and what the search came to stands above 
       rate: 2000,
       passed: false,
       cut_short: true,
-      reasons: ["p99<5ms not kept"],
+      ...{ reasons: ["p99<5ms not kept"], reason_codes: ["not-kept"] },
       received: 0,
       p99: null,
     },
@@ -143,6 +143,7 @@ test("each trial of a search is a row, and what the search came to stands above 
   const late: LoadTrial = {
     ...{ ...failed, received: 1998, received_rate: 1998, p99: 0.109, cut_short: false },
     reasons: ["p99<5ms not kept", "this machine was late: p99 108.900 ms of send lag"],
+    reason_codes: ["not-kept", "generator-late"],
     generator: { verdict: "strained", reasons: ["1% of its lines were more than 108.900 ms late"] },
   };
   const rows = (found: LoadFound, shown = true) => {
@@ -174,7 +175,7 @@ test("each trial of a search is a row, and what the search came to stands above 
   const interrupted: LoadFound = {
     outcome: "interrupted",
     rate: null,
-    trials: [{ ...trial, passed: false }],
+    trials: [{ ...trial, passed: false, reasons: ["it was interrupted"], reason_codes: ["interrupted"] }],
   };
   assertEquals(rows(interrupted)[2], "      1000      1000      0.200      1.000  interrupted");
   assertEquals(rows(found, false)[1], "highest rate that keeps p99<5ms: 1000 lines/s");

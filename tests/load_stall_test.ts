@@ -29,7 +29,7 @@ async function generatorWith(
   return stats.generator();
 }
 
-const OK: GeneratorVerdict = { verdict: "ok", reasons: [] };
+const OK: GeneratorVerdict = { verdict: "ok", reasons: [], reason_codes: [] };
 
 test(
   "a closed loop that stood still for more than 1 % of its run is strained",
@@ -39,6 +39,7 @@ test(
     assertEquals(await generatorWith([[1001, 400]]), {
       verdict: "strained",
       reasons: ["this machine did not run it for 381 ms of 3 s"],
+      reason_codes: ["stopped"],
     });
     assertEquals(await generatorWith([[1001, 45]]), OK);
   },
@@ -76,7 +77,7 @@ test("a load whose lines were lost while it did not run is strained, however sho
   level: "heavy",
 }, async () => {
   const reasons = ["the time-out of 3 lines passed while it did not run"];
-  assertEquals(await saidOfShortStall(110), { verdict: "strained", reasons });
+  assertEquals(await saidOfShortStall(110), { verdict: "strained", reasons, reason_codes: ["expired"] });
 });
 
 test(

@@ -8,6 +8,7 @@ import type { LoadEnd, LoadStart } from "../report/load_record.ts";
 import { LoadText } from "../report/load_text.ts";
 import { readLoad } from "../report/saved_load.ts";
 import { judgeLoad } from "../stats/load_measure.ts";
+import { isOfGenerator, type LoadTrial } from "../stats/load_trial.ts";
 import { LOAD_METRICS } from "../stats/metrics.ts";
 import { addCount } from "../stats/reason_counts.ts";
 import { parseThresholdOf } from "../stats/threshold.ts";
@@ -185,6 +186,35 @@ test("a saved search has its trials", () => {
   };
   const text = documentOf(eventful(3), { ...START, find: "p99<5ms" }, { found });
   assertEquals(readLoad(text).end.found, found);
+});
+
+test("whether a saved trial was the generator's doing is told by its codes; by its words only where it has none", () => {
+  const REASONS = {
+    ...{ "3 lost": "lost", "2 dropped": "dropped", "1 corrupt": "corrupt", "4 failed": "failed" },
+    "only 98.7% of the lines were sent": "unsent",
+    "p99<5ms not kept": "not-kept",
+    "this machine was late: p99 108.900 ms of send lag": "generator-late",
+    "nothing was answered": "no-replies",
+    "p99<5ms can no longer be kept": "unknown",
+    "it was interrupted": "interrupted",
+  };
+  const readWith = (reasons: string[], codes?: unknown) => {
+    const trial = { ...TRIAL, passed: false, reasons, reason_codes: codes } as unknown as LoadTrial;
+    const found = { outcome: "none" as const, rate: null, trials: [trial] };
+    return readLoad(documentOf(eventful(1), { ...START, find: "p99<5ms" }, { found })).end.found!.trials[0]!;
+  };
+  const older = readWith(Object.keys(REASONS));
+  assertEquals(older.reason_codes, Object.values(REASONS));
+  assert(isOfGenerator(older));
+  assert(!isOfGenerator(readWith(["p99<5ms not kept"])));
+  assert(!isOfGenerator(readWith(["this machine was late: so it says"], ["not-kept"])));
+  assert(isOfGenerator(readWith(["p99<5ms not kept", "in other words"], ["not-kept", "generator-late"])));
+  assertEquals(readWith(["as later versions say"], ["of-a-later-version"]).passed, false);
+  assertThrows(
+    () => readWith([], [1]),
+    Error,
+    `an entry of the end's "trials"'s "reason_codes"`,
+  );
 });
 
 test("a stream is read as the document is, without its seconds too", { level: "heavy" }, () => {

@@ -31,7 +31,9 @@ const QUANTITIES: Record<ReturnType<typeof kindOf>, [quantity: Quantity, scale: 
 export function kneeChart(found: LoadFound, condition: string): Plot[] {
   const { metric, limit } = parseThresholdOf(LOAD_METRICS, condition);
   const [quantity, scale] = QUANTITIES[kindOf(metric)];
-  const told = found.trials.filter(({ value }) => value !== null);
+  const told = found.trials.filter(({ value, reason_codes }) =>
+    value !== null && !reason_codes.includes("interrupted")
+  );
   if (told.length === 0) return [];
   const failed = told.filter(({ passed }) => !passed);
   const rates = told.map(({ rate }) => rate);
@@ -47,7 +49,7 @@ export function kneeChart(found: LoadFound, condition: string): Plot[] {
   return [{
     title: `${metricText(condition)} at each rate tried, to keep ${condition}`,
     description: `${foundLine(found, condition)}. The table of trials has the same figures` +
-      (untold === 0 ? "." : `, and those of ${untold} that have no value to draw.`),
+      (untold === 0 ? "." : `, and those of ${untold} that have no value or were interrupted.`),
     x: {
       label: "lines a second planned",
       quantity: "rate",

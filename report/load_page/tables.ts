@@ -2,7 +2,7 @@
 import { kindOf, LOAD_COUNTS, LOAD_METRICS } from "../../stats/metrics.ts";
 import type { LoadDurations, LoadSummary } from "../../stats/load_summary.ts";
 import { LOAD_PERCENTILES, type PercentileName } from "../../stats/load_summary.ts";
-import { type LoadTrial, notKept } from "../../stats/load_trial.ts";
+import type { LoadTrial } from "../../stats/load_trial.ts";
 import { parseThresholdOf, type Verdict } from "../../stats/threshold.ts";
 import { millis, percent, withBound } from "../format.ts";
 import {
@@ -174,11 +174,11 @@ export function trialTable(trials: LoadTrial[], condition: string): Table {
 }
 
 /** Why a trial failed, with the value that was measured where the condition is why. */
-function reasonsOf({ reasons, value }: LoadTrial, condition: string): string[] {
+function reasonsOf({ reasons, reason_codes, value }: LoadTrial, condition: string): string[] {
   if (value === null) return reasons;
   const { metric } = parseThresholdOf(LOAD_METRICS, condition);
   const told = `${metricText(condition)} was ${valueText(value, kindOf(metric))}`;
-  return reasons.map((reason) => reason === notKept(condition) ? told : reason);
+  return reasons.map((reason, place) => reason_codes[place] === "not-kept" ? told : reason);
 }
 
 /** What a condition is about: `p99` of `p99<5ms`. */
