@@ -339,8 +339,8 @@ const STAGES = `\
 TIME:RATE,TIME:RATE and so on: in each TIME the rate changes linearly to its RATE; 0s:RATE jumps there`;
 
 const EXIT_CODES = `\
-0 replies came, 1 none came or no connection was made, 2 usage error, 3 a --fail-if or --abort-if condition held, or \
-could not be decided, or --find found no rate`;
+0 replies came, 1 none came, no connection was made, or --find was interrupted before it had found a rate, 2 usage \
+error, 3 a --fail-if or --abort-if condition held, or could not be decided, or --find found no rate`;
 
 async function run(options: LoadRequest, signals: Signals): Promise<Outcome> {
   if ("replay" in options) {

@@ -1,4 +1,5 @@
 /** `tsecho load --find`: joins a search to the terminal and to files. */
+import { Failure } from "../failure.ts";
 import { find, type Load, load } from "../load.ts";
 import { LOAD_DEFAULTS } from "../probe/load_defaults.ts";
 import type { LoadLive } from "../report/load_live.ts";
@@ -7,16 +8,9 @@ import type { LoadStats } from "../stats/load_stats.ts";
 import type { LoadFound, LoadTrial } from "../stats/load_trial.ts";
 import type { RunOutcome } from "./command.ts";
 import { leastInFlight } from "./load_checks.ts";
-import { openOutputs, showProgress } from "./load_outputs.ts";
+import { type LoadOutputs, openOutputs, showProgress } from "./load_outputs.ts";
 import { type LoadCommandOptions, planOf, startOf } from "./load_plan.ts";
 import { open, progressOf } from "./load_run.ts";
-
-/** What the process makes of it: a search that was not interrupted and has found no rate has failed its limit. */
-function outcomeOf({ outcome, rate }: LoadFound, { total }: LoadStats): RunOutcome {
-  if (total.received === 0) return "no replies";
-  if (outcome === "interrupted") return "replies";
-  return rate === null || outcome === "unconfirmed" ? "broken" : "replies";
-}
 
 /** Whether a trial shows as much of the server as the best before it: less if the generator was limited, none if it failed. */
 function showsMore({ passed, generator }: LoadTrial, best: LoadTrial | undefined): boolean {
@@ -30,12 +24,24 @@ interface TrialRun {
   began: number;
 }
 
+/** What a search keeps of its trials. */
+interface Runs {
+  latest?: TrialRun;
+  /** The latest that shows most. */
+  best?: TrialRun & { trial: LoadTrial };
+  /** Why there was no connection for a further one. */
+  failure?: Error;
+  /** Whether what was in flight was not waited for. */
+  aborted: boolean;
+}
+
 /**
  * Searches for the highest rate that keeps a condition, and reports each trial.
  *
  * @param stop ends the search; what is in flight is waited for.
  * @param onAgain gets what ends the trial at once, for when the user asks again.
- * @throws {Failure} when no connection is made, or a file cannot be read or written.
+ * @throws {Failure} when no connection is made, it is interrupted before it has found a rate, or a file cannot be read or
+ * written.
  */
 export async function findRate(
   options: LoadCommandOptions,
@@ -50,8 +56,7 @@ export async function findRate(
   const plan = await planOf(options, ending.signal);
   const outputs = await openOutputs(options, { stop: ending.signal });
   void outputs.failed.then(() => ending.abort());
-  /** The latest trial, the latest that shows most, and why there was no connection for a further one. */
-  const runs: { latest?: TrialRun; best?: TrialRun & { trial: LoadTrial }; failure?: Error } = {};
+  const runs: Runs = { aborted: false };
   try {
     const found = await find(
       { condition, rate: settings.rate, trial, signal: ending.signal },
@@ -60,9 +65,13 @@ export async function findRate(
           Math.max(LOAD_DEFAULTS.maxInFlight, leastInFlight({ rate }));
         await using run = load(options.endpoint, { ...plan, rate, duration, maxInFlight });
         void outputs.failed.then(() => run.abort());
-        onAgain(() => run.abort());
+        onAgain(() => {
+          runs.aborted = true;
+          run.abort();
+        });
+        let isOpen;
         try {
-          if (!await open(run, ending.signal)) return run.stats;
+          isOpen = await open(run, ending.signal);
         } catch (error) {
           if (runs.latest === undefined) throw error;
           // What was found until the server went is told first.
@@ -70,8 +79,12 @@ export async function findRate(
           ending.abort();
           return run.stats;
         }
-        const start = startOf(options, run.begin());
+        const start = startOf(options, isOpen ? run.begin() : undefined);
         if (runs.latest === undefined) outputs.each((it) => it.start?.(start));
+        if (!isOpen) {
+          runs.latest ??= { stats: run.stats, began: start.time };
+          return run.stats;
+        }
         outputs.live?.start({ ...start, rate });
         const progress = () => progressOf(run, { ...settings, rate, duration }, ending.signal);
         const hide = showProgress(outputs.live, progress);
@@ -84,18 +97,39 @@ export async function findRate(
         outputs.each((it) => it.event?.(trial));
       },
     );
-    const told = runs.best ?? runs.latest;
-    if (told === undefined) return "no replies";
-    const { stats, began } = told;
-    const ended = namingOptions(runs.failure)?.message ??
-      (found.outcome === "interrupted" ? "stopped" : null);
-    outputs.each((it) => it.end?.({ ended, began, stats, summary: stats.summary(), thresholds: [], found }));
-    await outputs.flush();
-    if (runs.failure !== undefined) throw runs.failure;
-    return outcomeOf(found, stats);
+    return await conclude(found, runs, condition.text, outputs);
   } finally {
     await outputs.close();
   }
+}
+
+/**
+ * Writes the end of a search. What the process makes of it: one that has found no rate has failed its limit.
+ *
+ * @throws {Failure} when it was interrupted before it had found one, or its server has gone.
+ */
+async function conclude(
+  found: LoadFound,
+  { latest, best, failure, aborted }: Runs,
+  condition: string,
+  outputs: LoadOutputs,
+): Promise<RunOutcome> {
+  const { outcome, rate } = found;
+  const told = best ?? latest;
+  if (told !== undefined) {
+    const { stats, began } = told;
+    const stopped = outcome === "interrupted" ? aborted ? "aborted" : "stopped" : null;
+    const ended = namingOptions(failure)?.message ?? stopped;
+    outputs.each((it) => it.end?.({ ended, began, stats, summary: stats.summary(), thresholds: [], found }));
+    await outputs.flush();
+  }
+  if (failure !== undefined) throw failure;
+  if (outcome === "interrupted") {
+    if (rate === null) throw new Failure("find a rate that keeps", condition, "interrupted");
+    return "replies";
+  }
+  if (told?.stats.total.received === 0) return "no replies";
+  return rate === null || outcome === "unconfirmed" ? "broken" : "replies";
 }
 
 /** Shows a trial's intervals until it ends, or cannot pass any more. */

@@ -186,9 +186,30 @@ test("at a second SIGINT load ends at once", async () => {
 
 const ENDLESS = ["load", "-R", "50", "-t", "10m", "--warmup", "0"];
 
-test("load in a pipe ends at SIGINT with its summary", async () => {
-  await using server = await ServerProcess.start();
-  await using folder = await Folder.make();
+/** Interrupts a search whose first trial takes long. */
+async function interruptSearch(server: ServerProcess, folder: Folder): Promise<void> {
+  const saved = folder.file("search.json");
+  const args = ["--find", "p99<5ms", "-R", "5", "--trial", "10m", "--warmup", "0", "-c", "1"];
+  await using search = new Running(
+    [...TSECHO, "load", ...args, "--json", saved, `127.0.0.1:${server.port}`],
+  );
+  await search.stdout.until(/^LOAD /);
+  search.kill("SIGINT");
+  assertEquals([await search.code(), search.stderr.text], [
+    1,
+    'tsecho: Cannot find a rate that keeps "p99<5ms": interrupted\n',
+  ]);
+  assertMatch(
+    search.stdout.text,
+    /^ +5 .* interrupted(?:, .*)?\nsearch interrupted; no rate has kept p99<5ms$/m,
+  );
+  const { end } = JSON.parse(await Deno.readTextFile(saved));
+  assertEquals([end.ended, end.found], ["stopped", { outcome: "interrupted", rate: null }]);
+  assertEquals([end.trials[0].passed, end.trials[0].reason_codes], [false, ["interrupted"]]);
+}
+
+/** Interrupts a run after a second of it. */
+async function interruptRun(server: ServerProcess, folder: Folder): Promise<void> {
   const rows = folder.file("rows");
   const args = [...ENDLESS, "--csv", rows, `127.0.0.1:${server.port}`];
   await using load = new Running([...TSECHO, ...args]);
@@ -198,6 +219,26 @@ test("load in a pipe ends at SIGINT with its summary", async () => {
   load.kill("SIGINT");
   assertEquals([await load.code(), load.stderr.text], [0, ""]);
   assertMatch(load.stdout.text, /load statistics ---\ninterrupted after [\d.]+ m?s\n\d+ lines planned, /);
+}
+
+test("load in a pipe ends at SIGINT with its summary, a search that has found no rate as a failure", async () => {
+  await using server = await ServerProcess.start();
+  await using folder = await Folder.make();
+  await Promise.all([interruptRun(server, folder), interruptSearch(server, folder)]);
+});
+
+test("a search that has found a rate ends at SIGINT with that", { level: "slow" }, async () => {
+  await using server = await ServerProcess.start();
+  const args = ["--find", "max<1h", "-R", "100", "--trial", "0.3", "--warmup", "0", "-c", "1"];
+  await using search = new Running([...TSECHO, "load", ...args, `127.0.0.1:${server.port}`]);
+  await search.stdout.until(/^ +200 +\d/m);
+  search.kill("SIGINT");
+  const code = await search.code();
+  // On a busy machine the generator may have been too late with its lines to show anything.
+  if (!/no rate has kept|at its limit/.test(search.stdout.text)) {
+    assertEquals([code, search.stderr.text], [0, ""], search.stdout.text);
+    assertMatch(search.stdout.text, /^search interrupted; [1-9]\d* lines\/s kept max<1h$/m);
+  }
 });
 
 test("load ends quietly when its reader has gone", { level: "slow" }, async () => {
