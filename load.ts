@@ -25,7 +25,7 @@ import { type LoadOptions, type LoadPlan, planOf } from "./load/options.ts";
 import { pathsTo } from "./load/paths.ts";
 import type { LoadObserver } from "./load/recorder.ts";
 import { rehearseOnce } from "./load/rehearsal.ts";
-import type { Runner } from "./load/runner.ts";
+import { NOTICE_MS, type Runner } from "./load/runner.ts";
 import { Threads } from "./load/threads.ts";
 import type { DialOptions } from "./net/dial.ts";
 import { DEFAULT_PORT, type Endpoint, formatEndpoint } from "./net/endpoint.ts";
@@ -70,9 +70,6 @@ export interface LoadProgress {
   inFlight: number;
 }
 
-/** From the beginning being told to the first line, in ms: meanwhile the outputs begin. */
-const NOTICE_MS = 5;
-
 /** A run: its intervals, once, and its figures at any moment. */
 export class Load implements AsyncIterable<LoadInterval>, AsyncDisposable {
   /** Where the lines go, as a URL. */
@@ -105,7 +102,11 @@ export class Load implements AsyncIterable<LoadInterval>, AsyncDisposable {
     this.endpoint = formatEndpoint(dial.endpoint);
     this.loop = this.#plan.stages === undefined ? "closed" : "open";
     const first = new LoadInterval();
-    const directions = new LoadDirections(wallOrigin(() => this.#clock.now()), first);
+    const directions = new LoadDirections(
+      wallOrigin(() => this.#clock.now()),
+      first,
+      () => this.#runner.clockError,
+    );
     this.#cpu = new CpuMeter(this.#plan.threads, () => this.#runner.turned);
     this.stats = new LoadStats({
       loop: this.loop,

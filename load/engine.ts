@@ -28,6 +28,7 @@ const FIRST_LINE_STEP = 7;
 export class Engine implements Runner {
   readonly recorder: Recorder;
   stalled = 0;
+  readonly clockError = 0;
   readonly #plan: LoadPlan;
   readonly #thread: number;
   readonly #observer: LoadObserver;

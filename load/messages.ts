@@ -30,7 +30,8 @@ export type ToThread =
 export type FromThread =
   /** It is about to ask for the main thread's clock. */
   | { type: "clock" }
-  | { type: "opened" }
+  /** @property clockError how far its clock may be off the main thread's, in ms. */
+  | { type: "opened"; clockError: number }
   /** @property file that cannot be used, if one is to blame. */
   | { type: "failed"; reason: string; file?: { role: TlsFileRole; path: string } }
   | IntervalMessage

@@ -1,5 +1,8 @@
 import type { EndCause } from "./state.ts";
 
+/** From the word to begin to the beginning, in ms: meanwhile the outputs begin, and one thread is to have heard it. */
+export const NOTICE_MS = 5;
+
 /** What sends the lines of a plan: in this thread, or in others. `open`, then `run`. */
 export interface Runner {
   /** Lines in flight. */
@@ -8,6 +11,8 @@ export interface Runner {
   readonly stalled: number;
   /** How much of the processor all threads used in the measured part only to wait for moments, in ms. */
   readonly turned: number;
+  /** How far a thread's clock may be off the run's, in ms; of threads the one that is worst. */
+  readonly clockError: number;
   /** When the measured part begins, in ms on the run's clock; Infinity before that is known. */
   readonly from: number;
   /** Why nothing more is sent; undefined as long as lines are. */

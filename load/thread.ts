@@ -91,7 +91,8 @@ port.onmessage = async ({ data }) => {
   switch (data.type) {
     case "open": {
       const { plan, dial, thread, memory, inFlight } = data;
-      const clock = new ThreadClock(askClock(memory, () => port.postMessage({ type: "clock" })));
+      const shift = askClock(memory, () => port.postMessage({ type: "clock" }));
+      const clock = new ThreadClock(shift.value);
       const reporter = new Reporter(
         (message) => port.postMessage(message, [message.samples.buffer]),
         () => engine!.turned,
@@ -101,7 +102,7 @@ port.onmessage = async ({ data }) => {
         await rehearseOnce(plan, () => new Reporter(() => {}, () => 0));
         await engine.open();
         showing = setInterval(() => inFlight[thread] = engine!.outstanding, SHOW_MS);
-        port.postMessage({ type: "opened" });
+        port.postMessage({ type: "opened", clockError: shift.error });
       } catch (error) {
         if (!(error instanceof Failure)) throw error;
         const file = error instanceof TlsFileFailure ? { file: { role: error.role, path: error.value } } : {};

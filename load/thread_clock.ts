@@ -18,6 +18,13 @@ const LOOKS = 2000;
 /** How long it makes room before it looks again, in ms. */
 const ROOM_MS = 0.5;
 
+/** How far the main thread's clock is ahead of another's, in ms. */
+export interface ClockShift {
+  value: number;
+  /** The true one differs by so much at most. */
+  error: number;
+}
+
 /** The memory that two threads share to compare their clocks: counters, and behind them what the main clock showed, and its origin. */
 export type ClockMemory = SharedArrayBuffer;
 
@@ -70,13 +77,12 @@ export function answerClock(memory: ClockMemory, now: () => number = () => perfo
  * 50 µs wide: in it, what their readings of the wall clock say is closer to the truth than the middle.
  *
  * @param call has the main thread call {@linkcode answerClock}, soon.
- * @returns the difference in ms.
  */
 export function askClock(
   memory: ClockMemory,
   call: () => void,
   now: () => number = () => performance.now(),
-): number {
+): ClockShift {
   const { words, shown } = viewsOf(memory);
   let [lower, upper] = [-Infinity, Infinity];
   const isTight = () => upper - lower <= TIGHT_MS;
@@ -100,14 +106,15 @@ export function askClock(
   }
   tell(words, ANSWERING, 0);
   const byWall = (wallOrigin(now) - shown[1]!) / 1000;
-  return Math.min(Math.max(lower, byWall), upper);
+  const value = Math.min(Math.max(lower, byWall), upper);
+  return { value, error: Math.max(value - lower, upper - value) };
 }
 
 /** This thread's clock, which began later than the main thread's, shows what that shows. */
 export class ThreadClock extends EventLoopClock {
   readonly #shift: number;
 
-  /** @param shift what {@linkcode askClock} found. */
+  /** @param shift by how much, in ms. */
   constructor(shift: number) {
     super();
     this.#shift = shift;

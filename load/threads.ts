@@ -8,12 +8,11 @@ import { checkModules, lookEveryTurn } from "./apart.ts";
 import { type FromThread, type IntervalMessage, SAMPLE_FIELDS, type ToThread } from "./messages.ts";
 import type { LoadPlan } from "./options.ts";
 import type { LoadObserver } from "./recorder.ts";
-import type { Runner } from "./runner.ts";
+import { NOTICE_MS, type Runner } from "./runner.ts";
 import type { EndCause } from "./state.ts";
 import { answerClock, type ClockMemory, clockMemory } from "./thread_clock.ts";
 
-/** From the word to begin to the beginning, in ms: one thread is to have heard it, or all. */
-const NOTICE_MS = 5;
+/** {@linkcode NOTICE_MS} for several threads: all are to have heard it. */
 const NOTICE_ALL_MS = 20;
 
 /** How long a thread has to do what it is told to end, in ms; then it is ended. */
@@ -41,6 +40,7 @@ interface Thread {
  */
 export class Threads implements Runner {
   stalled = 0;
+  clockError = 0;
   from = Infinity;
   cause: EndCause | undefined;
   readonly #plan: LoadPlan;
@@ -176,6 +176,7 @@ export class Threads implements Runner {
       case "clock":
         return answerClock(thread.memory);
       case "opened":
+        this.clockError = Math.max(this.clockError, message.clockError);
         return thread.opened.resolve();
       case "failed":
         return thread.opened.reject(this.#failure(message.reason, message.file));

@@ -39,14 +39,18 @@ const FIELDS = 5;
 export class LoadDirections {
   readonly #servers = new Map<string | null, Server>();
   readonly #origin: number;
+  readonly #clockError: () => number;
   #interval: LoadInterval;
 
   /**
    * @param origin the wall clock where the run's clock is 0: µs since the epoch, as `wallOrigin` finds it.
    * @param interval the first interval, which takes the delays until the next one begins.
+   * @param clockError how far moments may be off the run's clock, all those of a thread alike: ms, known when the first
+   * exchange has ended.
    */
-  constructor(origin: number, interval: LoadInterval) {
+  constructor(origin: number, interval: LoadInterval, clockError: () => number = () => 0) {
     this.#origin = origin;
+    this.#clockError = clockError;
     this.#interval = interval;
   }
 
@@ -78,7 +82,7 @@ export class LoadDirections {
   #serverOf(tag: string | null): Server | undefined {
     let server = this.#servers.get(tag);
     if (server !== undefined || tagToKeep(tag, this.#servers) === OTHER_TAGS) return server;
-    this.#servers.set(tag, server = new Server(tag));
+    this.#servers.set(tag, server = new Server(tag, 1000 * this.#clockError()));
     return server;
   }
 }
@@ -86,6 +90,7 @@ export class LoadDirections {
 class Server {
   readonly tag: string | null;
   readonly #clock = new ServerClock();
+  readonly #clockError: number;
   #seq = 0;
   /** When the first line was written and the latest reply was read, in seconds. */
   #from = Infinity;
@@ -95,12 +100,18 @@ class Server {
   #used = 0;
   #broken = 0;
 
-  constructor(tag: string | null) {
+  /** @param clockError in µs. */
+  constructor(tag: string | null, clockError: number) {
     this.tag = tag;
+    this.#clockError = clockError;
   }
 
   add(written: number, up: number, read: number, down: number, lines: number, interval: LoadInterval): void {
     const { breakCount } = this.#clock;
+    // The line may have been written so much earlier, and its reply read so much later, by the run's clock. Each way is
+    // longer by the same, so that nothing changes above the best.
+    up += this.#clockError;
+    down += this.#clockError;
     const [sentAt, receivedAt] = [written / 1000, read / 1000];
     this.#from = Math.min(this.#from, sentAt);
     this.#until = Math.max(this.#until, receivedAt);

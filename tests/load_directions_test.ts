@@ -13,6 +13,8 @@ const ORIGIN = 1.7e15;
 /** A server behind 50 connections: its delays above the best, and its clock, in µs; moments in ms. */
 interface Path {
   tag: string | null;
+  /** How far the clock of the thread that sends is off the run's. */
+  clockError?: number;
   up: (at: number) => number;
   down: (at: number) => number;
   offset: (at: number) => number;
@@ -20,14 +22,14 @@ interface Path {
 }
 
 /** A run of so many seconds in which each path has 1,000 exchanges a second, read in order but not written in order. */
-function runOf(seconds: number, paths: Path[]) {
+function runOf(seconds: number, paths: Path[], clockError = 0) {
   const random = seeded(5);
   const stats = new LoadStats({
     ...{ loop: "open", timeout: 5000, stages: false },
     directions: () => directions.servers(),
   });
   let interval = new LoadInterval();
-  const directions = new LoadDirections(ORIGIN, interval);
+  const directions = new LoadDirections(ORIGIN, interval, () => clockError / 1000);
   const truth = new Map(paths.map((it) => [it, { up: [] as number[], down: [] as number[] }]));
   const exchanges = paths.flatMap((path) =>
     Array.from({ length: seconds * 1000 }, (_, i) => {
@@ -51,7 +53,8 @@ function runOf(seconds: number, paths: Path[]) {
       interval = next;
     }
     const stamp = Math.floor(ORIGIN + stamped * 1000 + path.offset(stamped));
-    directions.add(path.tag, written, stamp, read, path.lines);
+    const off = (path.clockError ?? 0) / 1000;
+    directions.add(path.tag, written + off, stamp, read + off, path.lines);
   }
   directions.endInterval(new LoadInterval());
   stats.add(interval);
@@ -103,6 +106,34 @@ test("two servers behind one address are told apart, each with its queue in the 
     assertLike(part.up, up, `${path.tag} up of the seconds`, 15);
     assertLike(part.down, down, `${path.tag} down of the seconds`, 15);
   }
+});
+
+test("the offset's bound has room for what is not known of a thread's clock, and the delays have none", () => {
+  const random = seeded(8);
+  const path: Path = {
+    tag: null,
+    up: () => exponential(random, 20),
+    down: () => exponential(random, 20),
+    offset: () => 5000,
+  };
+  /** The offset's bound in µs, with lines of two threads whose clocks are off by so much. */
+  const boundWith = (clockError: number) => {
+    const paths = [{ ...path, clockError }, { ...path, clockError: -clockError / 2 }];
+    const { stats, truth } = runOf(2, paths, clockError);
+    const [{ up, down, offset, unsteady }] = stats.directions() as [ServerDirections];
+    assertEquals(unsteady, null);
+    const all = [...truth.values()];
+    assertLike(up!, all.flatMap((it) => it.up), "up", 4 + 2 * clockError);
+    assertLike(down!, all.flatMap((it) => it.down), "down", 4 + 2 * clockError);
+    const { value, bound } = offset!;
+    assert(Math.abs(value * 1e6 - 5000) <= bound * 1e6, `${value * 1e6} ± ${bound * 1e6}`);
+    return bound * 1e6;
+  };
+  // A round trip of 70 µs at least.
+  const sure = boundWith(0);
+  assert(sure < 45, `${sure}`);
+  const unsure = boundWith(50);
+  assert(unsure > 50 && unsure < sure + 51, `${unsure}`);
 });
 
 test(

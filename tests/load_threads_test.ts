@@ -1,6 +1,7 @@
 /** The threads of load when they do not do what they should: the main thread ends nevertheless. */
 import { assert, assertEquals } from "@std/assert";
-import type { ToThread } from "../load/messages.ts";
+import { load } from "../load.ts";
+import type { FromThread, ToThread } from "../load/messages.ts";
 import { planOf } from "../load/options.ts";
 import { Threads } from "../load/threads.ts";
 import { LoadInterval } from "../stats/load_interval.ts";
@@ -13,11 +14,41 @@ class DeafWorker {
   onmessage: ((event: { data: unknown }) => void) | undefined;
 
   postMessage({ type }: ToThread): void {
-    if (type === "open") queueMicrotask(() => this.onmessage!({ data: { type: "opened" } }));
+    if (type === "open") queueMicrotask(() => this.onmessage!({ data: { type: "opened", clockError: 0 } }));
   }
 
   terminate(): void {
     DeafWorker.terminated++;
+  }
+}
+
+/** Has had one reply, and a clock that is known to some ms: the first to 3, the second to 7. */
+class UnsureWorker {
+  static started = 0;
+  onmessage: ((event: { data: FromThread }) => void) | undefined;
+  readonly #clockError = UnsureWorker.started++ === 0 ? 3 : 7;
+
+  postMessage(message: ToThread): void {
+    queueMicrotask(() => this.#answer(message));
+  }
+
+  terminate(): void {}
+
+  #answer(message: ToThread): void {
+    const tell = (data: FromThread) => this.onmessage!({ data });
+    switch (message.type) {
+      case "open":
+        return tell({ type: "opened", clockError: this.#clockError });
+      case "run": {
+        const interval = Object.assign(new LoadInterval(), { tail: true }).encode();
+        const stamp = 1000 * Date.now();
+        const samples = Float64Array.of(0, message.began, stamp, message.began + 0.1, 1);
+        tell({ type: "interval", interval, samples, turned: 0, tags: [null], servers: [null] });
+        return tell({ type: "over", stalled: 0 });
+      }
+      case "close":
+        return tell({ type: "closed" });
+    }
   }
 }
 
@@ -48,6 +79,24 @@ test(
       threads.abort();
       await within(running, "the threads to be ended");
       assertEquals([threads.cause, DeafWorker.terminated], ["aborted", 2]);
+    } finally {
+      globalThis.Worker = Worker;
+    }
+  },
+);
+
+test(
+  "the offset's bound has room for the thread whose clock is known the least",
+  { needs: ["--allow-read"] },
+  async () => {
+    const { Worker } = globalThis;
+    globalThis.Worker = UnsureWorker as unknown as typeof Worker;
+    try {
+      await using run = load("127.0.0.1:1", { threads: 2, connections: 2, duration: 1, warmup: 0 });
+      for await (const _ of run) { /* until its end */ }
+      const { offset } = run.summary().servers[0]!;
+      // Half of the round trip, the readings of the clocks, and 7 ms.
+      assert(offset!.bound > 0.00705 && offset!.bound < 0.0071, `${offset!.bound}`);
     } finally {
       globalThis.Worker = Worker;
     }
