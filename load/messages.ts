@@ -34,6 +34,10 @@ export type FromThread =
   | { type: "opened"; clockError: number }
   /** @property file that cannot be used, if one is to blame. */
   | { type: "failed"; reason: string; file?: { role: TlsFileRole; path: string } }
+  /** An interval of its rehearsal: the main thread makes figures of it to rehearse that. */
+  | ThreadInterval & { type: "rehearsed" }
+  /** Exchanges of an interval that goes on: told as they come where one thread alone sends. */
+  | ThreadExchanges & { type: "exchanges" }
   | IntervalMessage
   /** @property stalled as in `Runner`. */
   | { type: "over"; stalled: number }
@@ -42,15 +46,20 @@ export type FromThread =
   /** Nothing is open any more. */
   | { type: "closed" };
 
-/** An interval of one thread, and what was found in it besides. */
-export interface IntervalMessage {
-  type: "interval";
-  interval: EncodedLoadInterval;
+export type IntervalMessage = ThreadInterval & { type: "interval" };
+
+/** Exchanges that a thread found. */
+export interface ThreadExchanges {
   samples: Float64Array;
-  /** As in `Runner`, up to its end. */
-  turned: number;
   /** By the index that samples have. */
   tags: (string | null)[];
+}
+
+/** An interval of a thread, and what was found in it besides; exchanges that were not told of before. */
+export interface ThreadInterval extends ThreadExchanges {
+  interval: EncodedLoadInterval;
+  /** As in `Runner`, up to its end. */
+  turned: number;
   /** The server of each connection that had its first reply. */
   servers: (string | null)[];
 }

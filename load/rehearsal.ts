@@ -35,7 +35,7 @@ export async function rehearseOnce(plan: LoadPlan, observerOf: ObserverOf = figu
 type ObserverOf = (plan: LoadPlan, first: LoadInterval) => LoadObserver;
 
 /** Makes figures of it, as the main thread does. */
-function figures(plan: LoadPlan, first: LoadInterval): LoadObserver {
+export function figures(plan: LoadPlan, first: LoadInterval): LoadObserver {
   const directions = new LoadDirections(0, first);
   const stats = new LoadStats({ loop: loopOf(plan), timeout: plan.timeout, stages: false });
   return {

@@ -3,7 +3,13 @@ import { Failure } from "../failure.ts";
 import { TlsFileFailure } from "../net/certificates.ts";
 import { LoadInterval } from "../stats/load_interval.ts";
 import { Engine } from "./engine.ts";
-import { type FromThread, type IntervalMessage, SAMPLE_FIELDS, type ToThread } from "./messages.ts";
+import {
+  type FromThread,
+  SAMPLE_FIELDS,
+  type ThreadExchanges,
+  type ThreadInterval,
+  type ToThread,
+} from "./messages.ts";
 import { pathsTo } from "./paths.ts";
 import type { ExchangeSample, LoadObserver } from "./recorder.ts";
 import { rehearseOnce } from "./rehearsal.ts";
@@ -18,32 +24,41 @@ interface Port {
 
 const port = globalThis as unknown as Port;
 
+/** Exchanges are handed over when there are so many, if they need not wait for others. */
+const CHUNK = 1024;
+
+/** To whom a thread reports. */
+interface Report {
+  interval(found: ThreadInterval): void;
+  /** Undefined if exchanges are told with their interval. */
+  exchanges?: ((found: ThreadExchanges) => void) | undefined;
+}
+
 /** Hands over what was found, an interval at a time. */
 class Reporter implements LoadObserver {
-  #samples = new Float64Array(1024 * SAMPLE_FIELDS);
+  #samples = new Float64Array(CHUNK * SAMPLE_FIELDS);
   #used = 0;
   readonly #tags = new Map<string | null, number>();
   #servers: (string | null)[] = [];
-  readonly #report: (message: IntervalMessage) => void;
+  readonly #report: Report;
   readonly #turned: () => number;
 
   /** @param turned as in `Runner`. */
-  constructor(report: (message: IntervalMessage) => void, turned: () => number) {
+  constructor(report: Report, turned: () => number) {
     this.#report = report;
     this.#turned = turned;
   }
 
   onInterval(interval: LoadInterval): void {
-    const samples = this.#samples.slice(0, this.#used);
-    const found = { samples, tags: [...this.#tags.keys()], servers: this.#servers, turned: this.#turned() };
-    this.#report({ type: "interval", interval: interval.encode(), ...found });
+    const found = { ...this.#exchanges(), servers: this.#servers, turned: this.#turned() };
+    this.#report.interval({ interval: interval.encode(), ...found });
     this.#used = 0;
     this.#servers = [];
     this.#tags.clear();
   }
 
   onExchange({ tag, written, stamp, read, lines }: ExchangeSample): void {
-    if (this.#used === this.#samples.length) this.#grow();
+    if (this.#used === this.#samples.length) this.#makeRoom();
     let index = this.#tags.get(tag);
     if (index === undefined) this.#tags.set(tag, index = this.#tags.size);
     const samples = this.#samples;
@@ -60,7 +75,16 @@ class Reporter implements LoadObserver {
 
   onBegin(): void {}
 
-  #grow(): void {
+  #exchanges(): ThreadExchanges {
+    return { samples: this.#samples.slice(0, this.#used), tags: [...this.#tags.keys()] };
+  }
+
+  #makeRoom(): void {
+    if (this.#report.exchanges !== undefined) {
+      this.#report.exchanges(this.#exchanges());
+      this.#used = 0;
+      return;
+    }
     const larger = new Float64Array(2 * this.#samples.length);
     larger.set(this.#samples);
     this.#samples = larger;
@@ -87,19 +111,26 @@ globalThis.addEventListener("unhandledrejection", (event) => {
   onBroken(event.reason);
 });
 
+function post(message: ThreadExchanges & FromThread): void {
+  port.postMessage(message, [message.samples.buffer]);
+}
+
 port.onmessage = async ({ data }) => {
   switch (data.type) {
     case "open": {
       const { plan, dial, thread, memory, inFlight } = data;
       const shift = askClock(memory, () => port.postMessage({ type: "clock" }));
       const clock = new ThreadClock(shift.value);
-      const reporter = new Reporter(
-        (message) => port.postMessage(message, [message.samples.buffer]),
-        () => engine!.turned,
-      );
+      const reporter = new Reporter({
+        interval: (found) => post({ type: "interval", ...found }),
+        exchanges: plan.threads === 1 ? (found) => post({ type: "exchanges", ...found }) : undefined,
+      }, () => engine!.turned);
       engine = new Engine(plan, pathsTo(dial, clock), clock, reporter, new LoadInterval(), thread);
       try {
-        await rehearseOnce(plan, () => new Reporter(() => {}, () => 0));
+        const interval = (found: ThreadInterval) => {
+          if (thread === 0) post({ type: "rehearsed", ...found });
+        };
+        await rehearseOnce(plan, () => new Reporter({ interval }, () => 0));
         await engine.open();
         showing = setInterval(() => inFlight[thread] = engine!.outstanding, SHOW_MS);
         port.postMessage({ type: "opened", clockError: shift.error });

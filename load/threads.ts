@@ -2,15 +2,16 @@ import { Failure } from "../failure.ts";
 import { TlsFileFailure, type TlsFileRole } from "../net/certificates.ts";
 import type { DialOptions } from "../net/dial.ts";
 import { formatEndpoint } from "../net/endpoint.ts";
-import { LoadInterval } from "../stats/load_interval.ts";
+import type { LoadInterval } from "../stats/load_interval.ts";
 import type { Clock } from "../time/timers.ts";
 import { checkModules, lookEveryTurn } from "./apart.ts";
-import { type FromThread, type IntervalMessage, SAMPLE_FIELDS, type ToThread } from "./messages.ts";
+import type { FromThread, IntervalMessage, ToThread } from "./messages.ts";
 import type { LoadPlan } from "./options.ts";
 import type { LoadObserver } from "./recorder.ts";
 import { NOTICE_MS, type Runner } from "./runner.ts";
 import type { EndCause } from "./state.ts";
 import { answerClock, type ClockMemory, clockMemory } from "./thread_clock.ts";
+import { FiguresRehearsal, ThreadReports } from "./thread_reports.ts";
 
 /** {@linkcode NOTICE_MS} for several threads: all are to have heard it. */
 const NOTICE_ALL_MS = 20;
@@ -47,7 +48,8 @@ export class Threads implements Runner {
   readonly #dial: DialOptions;
   readonly #clock: Clock;
   readonly #observer: LoadObserver;
-  #current: LoadInterval;
+  readonly #reports: ThreadReports;
+  readonly #rehearsal = new FiguresRehearsal();
   #threads: Thread[] = [];
   readonly #over = new AbortController();
   readonly #closing = new AbortController();
@@ -59,7 +61,7 @@ export class Threads implements Runner {
     this.#dial = dial;
     this.#clock = clock;
     this.#observer = observer;
-    this.#current = first;
+    this.#reports = new ThreadReports(observer, first);
     this.#inFlight = new Int32Array(new SharedArrayBuffer(plan.threads * Int32Array.BYTES_PER_ELEMENT));
   }
 
@@ -96,6 +98,7 @@ export class Threads implements Runner {
       this.#observer.onBegin()
     );
     for (const it of this.#threads) this.#send(it, { type: "run", began });
+    void this.#rehearsal.run(this.#plan, this.#clock, this.from, this.#over.signal);
     try {
       await Promise.all(this.#threads.map(({ over }) => over.promise));
       this.cause ??= "done";
@@ -187,6 +190,10 @@ export class Threads implements Runner {
         return this.#onOver(thread);
       case "broken":
         return this.#onBroken(thread, message.message);
+      case "rehearsed":
+        return this.#rehearsal.add(message);
+      case "exchanges":
+        return this.#reports.tellExchanges(message);
       case "interval":
         thread.turned = message.turned;
         if (message.interval.tail) thread.tail = message;
@@ -204,58 +211,17 @@ export class Threads implements Runner {
       );
       if (next.length === 0 || !isWhole) return;
       for (const { intervals } of this.#threads) intervals.shift();
-      this.#tell(next);
+      this.#reports.tellInterval(next);
     }
   }
 
   #tellTail(): void {
     const tails = this.#threads.flatMap(({ tail }) => tail ?? []);
-    if (tails.length === 0) return;
-    this.#current.tail = true;
-    this.#tell(tails);
-  }
-
-  /** Tells of the same interval of several threads. */
-  #tell(messages: IntervalMessage[]): void {
-    const current = this.#current;
-    for (const { interval } of messages) {
-      current.add(LoadInterval.decode(interval));
-      current.to = Math.max(current.to, interval.to);
-    }
-    tellExchanges(messages, this.#observer);
-    for (const { servers } of messages) servers.forEach((tag) => this.#observer.onServer(tag));
-    this.#current = new LoadInterval();
-    this.#current.from = this.#current.to = current.to;
-    this.#observer.onInterval(current, this.#current);
+    if (tails.length > 0) this.#reports.tellInterval(tails, true);
   }
 
   #failure(reason: string, file?: { role: TlsFileRole; path: string }): Failure {
     if (file !== undefined) return new TlsFileFailure(file.role, file.path, reason);
     return new Failure("connect to", formatEndpoint(this.#dial.endpoint), reason);
-  }
-}
-
-/** Tells of exchanges in the order in which the replies were read. */
-function tellExchanges(messages: IntervalMessage[], observer: LoadObserver): void {
-  const places = messages.map(() => 0);
-  for (;;) {
-    let earliest = -1;
-    let least = Infinity;
-    messages.forEach(({ samples }, i) => {
-      const read = samples[places[i]! + 3];
-      if (read === undefined || read >= least) return;
-      [earliest, least] = [i, read];
-    });
-    if (earliest < 0) return;
-    const { samples, tags } = messages[earliest]!;
-    const at = places[earliest]!;
-    places[earliest]! += SAMPLE_FIELDS;
-    observer.onExchange({
-      tag: tags[samples[at]!]!,
-      written: samples[at + 1]!,
-      stamp: samples[at + 2]!,
-      read: samples[at + 3]!,
-      lines: samples[at + 4]!,
-    });
   }
 }
