@@ -210,10 +210,10 @@ export function reasonOf(error: unknown): string {
     if (match !== null) return reason.replace("$1", told ?? "it does not say which");
   }
   if (error instanceof DOMException && error.name === "AbortError") return "interrupted";
-  // Deno keeps some paths, such as those of /proc, from programs that may not do everything.
   const [, permission] = /^Requires (\S+) access to /.exec(message) ?? [];
-  if (permission === "net") return lacking(permission);
-  if (permission !== undefined) return "tsecho may not use a file of this kind";
+  // Deno keeps some paths, such as those of /proc, from programs that may not do everything.
+  if (permission === "all") return "tsecho may not use a file of this kind";
+  if (permission !== undefined) return lacking(permission);
   // A name that does not resolve has no code: Deno passes getaddrinfo's text on.
   if (message.startsWith("failed to lookup address information")) return "the name does not resolve";
   if (/^invalid (?:empty )?host/.test(message)) return "it is not the name of a host";

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { cannot, escapeLines, escapeText } from "../failure.ts";
+import { cannot, escapeLines, escapeText, reasonOf, reasonOfFile } from "../failure.ts";
 import { formatMillis } from "../time/duration.ts";
 import { test } from "./harness.ts";
 
@@ -15,6 +15,31 @@ test("in lines of text, line feeds and tabs stay", () => {
 
 test("an error is one line whatever stands in it", () => {
   assertEquals(cannot("use --tag", "a\nb", "it\nis"), 'Cannot use --tag "a\\x0ab": it\\x0ais');
+});
+
+test("what Deno does not allow is told by the name of the permission", { permissions: "none" }, () => {
+  const reasonFor = (attempt: () => unknown) => {
+    try {
+      attempt();
+    } catch (error) {
+      assertEquals(reasonOfFile(error), reasonOf(error));
+      return reasonOf(error);
+    }
+  };
+  const attempts = {
+    read: () => Deno.readTextFileSync("run.json"),
+    write: () => Deno.writeTextFileSync("run.json", ""),
+    env: () => Deno.env.get("TERM"),
+    sys: () => Deno.hostname(),
+    run: () => new Deno.Command("true").outputSync(),
+    net: () => Deno.listen({ port: 0 }),
+  };
+  for (const [name, attempt] of Object.entries(attempts)) {
+    assertEquals(reasonFor(attempt), `Deno was not given the permission --allow-${name} for it`);
+  }
+  // Files that take all permissions.
+  const message = 'Requires all access to "/proc/self/environ", run again with the --allow-all flag';
+  assertEquals(reasonOf(new Deno.errors.NotCapable(message)), "tsecho may not use a file of this kind");
 });
 
 test("durations are short", () => {
