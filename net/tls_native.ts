@@ -105,6 +105,8 @@ export class NativeRecords implements Records {
     this.#filled = 0;
     this.#native.readBuffer.call(this.#handle, bytes);
     this.#target = NOTHING;
+    // TLS makes its alert as it fails, and nothing encrypted later may go out before it or counts after it: the replies to
+    // sound records of the same read are lost. To answer those first, each record would have to be a read of its own.
     if (this.#failed && this.secured) void this.flushed().catch(() => {}); // tells the peer, if it can be told at once
     // TLS may have answered by itself, as when it declines a renegotiation. A look takes 0.3 µs, which plaintext does not
     // pay: a write follows it mostly, and takes such records along.
