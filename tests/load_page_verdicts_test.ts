@@ -68,6 +68,15 @@ test("a generator that was late makes neither a direction nor a steady state", {
   assertStringIncludes(verdictOf(short, "Steady state"), "plain: not judged: that takes 30 s");
 });
 
+test("a direction that the stamps do not tell is in doubt, as on ping's page", () => {
+  const unknown = { tag: null, up: undefined, down: undefined, offset: null, unsteady: null };
+  const run = runOf(3, (it) => answer(it, 100, 200), { directions: () => [unknown] });
+  assertEquals(
+    verdictOf(pageOf(run), "Direction"),
+    "unsure: unknown: the stamps do not tell the directions apart",
+  );
+});
+
 test("a latency's median and p99 come first, with their intervals or what is known instead", {
   level: "heavy",
 }, () => {

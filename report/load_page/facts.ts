@@ -194,7 +194,7 @@ function directionVerdict(
   { generator, service }: LoadSummary,
 ): [tone: Tone, text: string] {
   if (up === null || down === null) {
-    return ["plain", "unknown: the stamps do not tell the directions apart"];
+    return ["unsure", "unknown: the stamps do not tell the directions apart"];
   }
   if (generator.verdict === "limited") {
     return ["unsure", `${TOO_LATE}, and what it reads late looks like downstream delay`];
