@@ -2,7 +2,17 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { orderOf } from "../report/series_record.ts";
 import { e2e as test } from "./harness.ts";
-import { Folder, REFUSING, run, Running, ServerProcess, Terminal, TSECHO, tsecho } from "./helpers.ts";
+import {
+  Folder,
+  REFUSING,
+  run,
+  Running,
+  ServerPeer,
+  ServerProcess,
+  Terminal,
+  TSECHO,
+  tsecho,
+} from "./helpers.ts";
 import { delayingServer } from "./peers.ts";
 import { needsTlsServer, withCertificates } from "./tls_helpers.ts";
 
@@ -35,7 +45,7 @@ test(
   "load --against loads two endpoints in the order A B B A, and compares what it saves",
   { level: "slow" },
   async () => {
-    await using one = await ServerProcess.start(["--tag", "one"]);
+    await using one = await ServerPeer.start(["--tag", "one"]);
     await using folder = await Folder.make();
     await using other = await ServerProcess.start([`unix:${folder.file("socket")}`, "--tag", "other"]);
     const [before, after] = [`tcp://127.0.0.1:${one.port}`, other.endpoints()[0]!.url];
@@ -68,7 +78,7 @@ test(
 test("load --against is quiet with -q but for the comparison, which compare makes of its stdin too", {
   level: "slow",
 }, async () => {
-  await using server = await ServerProcess.start();
+  await using server = await ServerPeer.start();
   await using folder = await Folder.make();
   const file = folder.file("ab.json");
   const endpoint = server.url("tcp");
@@ -87,7 +97,7 @@ test(
   },
   async () => {
     await withCertificates(async (folder, certificates) => {
-      await using server = await ServerProcess.start([
+      await using server = await ServerPeer.start([
         "tcp://127.0.0.1:0",
         "tls://127.0.0.1:0",
         ...certificates,
@@ -115,7 +125,7 @@ for (const place of ["second", "first"]) {
   test(`a ${place} endpoint that cannot be reached is told before a run, and no file is touched`, {
     level: place === "second" ? "quick" : "slow",
   }, async () => {
-    await using server = await ServerProcess.start();
+    await using server = await ServerPeer.start();
     await using folder = await Folder.make();
     const file = folder.file("ab.json");
     await Deno.writeTextFile(file, "kept");
@@ -133,7 +143,7 @@ test(
   "SIGINT ends a series, leaves out the run that it ended, and compares the others",
   { level: "slow" },
   async () => {
-    await using server = await ServerProcess.start();
+    await using server = await ServerPeer.start();
     await using folder = await Folder.make();
     const file = folder.file("ab.json");
     const url = `tcp://127.0.0.1:${server.port}`;
@@ -166,7 +176,7 @@ test(
 test("a server that dies ends a series with its error, and what was whole is compared and saved", {
   level: "slow",
 }, async () => {
-  await using staying = await ServerProcess.start();
+  await using staying = await ServerPeer.start();
   await using dying = await delayingServer(0);
   await using folder = await Folder.make();
   const file = folder.file("ab.json");
@@ -188,7 +198,7 @@ test("a server that dies ends a series with its error, and what was whole is com
 });
 
 test("a run of a series without a reply ends it", { level: "slow" }, async () => {
-  await using server = await ServerProcess.start();
+  await using server = await ServerPeer.start();
   using silent = Deno.listen({ hostname: "127.0.0.1", port: 0 }); // the kernel takes its connections
   const url = `tcp://127.0.0.1:${silent.addr.port}`;
   const args = ["load", ...SHORT, "-W", "1", "--against", url, `tcp://127.0.0.1:${server.port}`];
@@ -200,7 +210,7 @@ test("a run of a series without a reply ends it", { level: "slow" }, async () =>
 test("on a terminal load --against shows which run goes on, above it those that have ended", {
   level: "slow",
 }, async () => {
-  await using server = await ServerProcess.start();
+  await using server = await ServerPeer.start();
   const url = `tcp://127.0.0.1:${server.port}`;
   const args = [
     "load",
@@ -228,7 +238,7 @@ test("on a terminal load --against shows which run goes on, above it those that 
 test("compare says what is wrong with one file alone, and load which file cannot be written", {
   level: "slow",
 }, async () => {
-  await using server = await ServerProcess.start();
+  await using server = await ServerPeer.start();
   await using folder = await Folder.make();
   const file = folder.file("run.json");
   const url = `tcp://127.0.0.1:${server.port}`;

@@ -1,7 +1,7 @@
 /** TLS: the server's certificate and the client's trust, and what is said when they cannot be used. */
 import { assertEquals, assertMatch } from "@std/assert";
 import { e2e as test } from "./harness.ts";
-import { failing, run, ServerProcess, TSECHO, tsecho, unstamped, within } from "./helpers.ts";
+import { failing, run, ServerPeer, ServerProcess, TSECHO, tsecho, unstamped, within } from "./helpers.ts";
 import { connect, needsTlsServer, serveCertificate, tlsServer, withCertificates } from "./tls_helpers.ts";
 
 const options = await needsTlsServer("openssl");
@@ -101,7 +101,7 @@ test(
   options,
   () =>
     withCertificates(async (folder, identity) => {
-      await using server = await ServerProcess.start(["tls://127.0.0.1:0", "tcp://127.0.0.1:0", ...identity]);
+      await using server = await ServerPeer.start(["tls://127.0.0.1:0", "tcp://127.0.0.1:0", ...identity]);
       await using other = await serveCertificate(folder, "other");
       await using expired = await serveCertificate(folder, "expired");
       await using self = await serveCertificate(folder, "self");
@@ -273,7 +273,7 @@ async function readSome(conn: Deno.Conn): Promise<Uint8Array> {
 }
 
 test("SIGHUP does a server without TLS no harm", { ignore: Deno.build.os === "windows" }, async () => {
-  await using server = await ServerProcess.start();
+  await using server = await ServerPeer.start();
   server.kill("SIGHUP");
   await server.stderr.until(/info reload reason="there is no tls:\/\/ endpoint"/);
   assertEquals((await tsecho(["client", `127.0.0.1:${server.port}`, "-m", "hello"])).code, 0);

@@ -7,7 +7,7 @@ import {
   residentKiB,
   run,
   Running,
-  ServerProcess,
+  ServerPeer,
   TESTDATA,
   TSECHO,
   tsecho,
@@ -20,7 +20,7 @@ const buffer = () => new Uint8Array(65536);
 const encode = (text: string) => new TextEncoder().encode(text);
 
 test("the piped client prints a reply for each line, and exits with 0", async () => {
-  await using server = await ServerProcess.start();
+  await using server = await ServerPeer.start();
   const { code, stdout, stderr } = await tsecho(
     ["client", `:${server.port}`, "-4"],
     "one\n\nthree without LF",
@@ -32,12 +32,12 @@ test("the piped client prints a reply for each line, and exits with 0", async ()
 });
 
 test("an empty input is answered in full", async () => {
-  await using server = await ServerProcess.start();
+  await using server = await ServerPeer.start();
   assertEquals(await tsecho(["client", `127.0.0.1:${server.port}`]), { code: 0, stdout: "", stderr: "" });
 });
 
 test("--message sends, prints the reply and ends; it may repeat", async () => {
-  await using server = await ServerProcess.start();
+  await using server = await ServerPeer.start();
   const { code, stdout } = await tsecho([
     "client",
     `127.0.0.1:${server.port}`,
@@ -52,7 +52,7 @@ test("--message sends, prints the reply and ends; it may repeat", async () => {
 });
 
 test("-4 and -6 choose the IP version", async () => {
-  await using server = await ServerProcess.start(["--port", "0"]);
+  await using server = await ServerPeer.start(["--port", "0"]);
   for (const [option, host] of [["-4", "localhost"], ["-4", "127.0.0.1"], ["-6", "::1"]] as const) {
     assertEquals(
       (await tsecho(["client", "--host", host, "--port", `${server.port}`, option, "-m", "hi"])).code,
@@ -71,7 +71,7 @@ test(`${MEBIBYTES} MiB of random lines through the piped client come back, in li
   ignore: Deno.build.os !== "linux",
   level: "large",
 }, async () => {
-  await using server = await ServerProcess.start(["--quiet"]);
+  await using server = await ServerPeer.start(["--quiet"]);
   const dir = await Deno.makeTempDir();
   try {
     await run(["sh", "-c", 'head -c "$1" /dev/urandom > "$0/in"', dir, `${MEBIBYTES * 2 ** 20}`]);
@@ -97,7 +97,7 @@ test(`${MEBIBYTES} MiB of random lines through the piped client come back, in li
 });
 
 test("a line that the server refuses is told, with the number of lines not answered", async () => {
-  await using server = await ServerProcess.start(["--max-line", "10"]);
+  await using server = await ServerPeer.start(["--max-line", "10"]);
   const url = `tcp://127.0.0.1:${server.port}`;
   const { code, stdout, stderr } = await tsecho(["client", url], "short\nmuch too long\nnever reached\n");
   assertEquals(code, 1);
@@ -126,7 +126,7 @@ test("a server that goes before all is answered makes the exit code 1", async ()
 });
 
 test("a server that goes while the input is still open ends the client with 1", async () => {
-  await using server = await ServerProcess.start();
+  await using server = await ServerPeer.start();
   await using client = new Running([...TSECHO, "client", `127.0.0.1:${server.port}`]);
   await client.write("hello\n");
   await client.stdout.until(/\] hello\n/);
@@ -177,7 +177,7 @@ test("what is no reply does not prolong the wait for one", { level: "slow" }, as
 });
 
 test("what stands in the way of reading or writing is said", async () => {
-  await using server = await ServerProcess.start();
+  await using server = await ServerPeer.start();
   const client = [...TSECHO, "client", `127.0.0.1:${server.port}`];
   const sh = (script: string, ...args: string[]) => run(["sh", "-c", script, "sh", ...args]);
   for (const framing of ["line", "chunk"]) {
@@ -197,7 +197,7 @@ test("what stands in the way of reading or writing is said", async () => {
 });
 
 test("a first line that looks like an error is echoed at once by a server without stamps", async () => {
-  await using server = await ServerProcess.start(["--stamp", "none"]);
+  await using server = await ServerPeer.start(["--stamp", "none"]);
   await using client = new Running([...TSECHO, "client", `127.0.0.1:${server.port}`]);
   for (const line of ["error: 1\n", "plain\n", "[x\nerror: 2\n"]) {
     await client.write(line);
@@ -208,7 +208,7 @@ test("a first line that looks like an error is echoed at once by a server withou
 });
 
 test("SIGINT ends the input: what is under way is still answered", async () => {
-  await using server = await ServerProcess.start();
+  await using server = await ServerPeer.start();
   await using client = new Running([...TSECHO, "client", `127.0.0.1:${server.port}`]);
   await client.write("hello\nhalf a line");
   await client.stdout.until(/\] hello\n/);
@@ -233,7 +233,7 @@ test("SIGINT ends the wait for a reply to a message", async () => {
 });
 
 test("a reader of stdout that has seen enough ends the client quietly", async () => {
-  await using server = await ServerProcess.start(["--quiet"]);
+  await using server = await ServerPeer.start(["--quiet"]);
   const { code, stdout, stderr } = await run([
     ...["sh", "-c", 'seq 1000000 | "$@" | head -n 1', "sh", ...TSECHO, "client", `127.0.0.1:${server.port}`],
   ]);
@@ -241,7 +241,7 @@ test("a reader of stdout that has seen enough ends the client quietly", async ()
 });
 
 test("into a pipe replies go byte for byte, control characters included", async () => {
-  await using server = await ServerProcess.start();
+  await using server = await ServerPeer.start();
   const { stdout } = await tsecho(["client", `127.0.0.1:${server.port}`], "\x1b[31mred\x00\r\n");
   assertEquals(unstamped(stdout), "\x1b[31mred\x00\r\n");
 });
@@ -283,7 +283,7 @@ test(
   "in chunk framing each piped line is a message, and waits for its reply",
   { level: "slow" },
   async () => {
-    await using server = await ServerProcess.start(["--framing", "chunk", "--stamp", "none"]);
+    await using server = await ServerPeer.start(["--framing", "chunk", "--stamp", "none"]);
     const input = "one\n\n" + "x".repeat(3000) + "\nlast without LF";
     const { code, stdout } = await tsecho(
       ["client", `127.0.0.1:${server.port}`, "--framing", "chunk"],
@@ -319,7 +319,7 @@ test("a reply in chunk framing may come in pieces, or say something else", async
 });
 
 test("a filter over UDP prints the last reply to the end, however slow stdout's reader is", async () => {
-  await using server = await ServerProcess.start(["udp://127.0.0.1:0"]);
+  await using server = await ServerPeer.start(["udp://127.0.0.1:0"]);
   // The second reply does not fit into the pipe beside the first, and waits for a reader longer than the filter's
   // look-out for late replies, 100 ms.
   const script = '"$@" | { sleep 1; cat; }';

@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import config from "../deno.json" with { type: "json" };
 import { e2e as test } from "./harness.ts";
-import { failing, Folder, ROOT, run, Running, ServerProcess, TSECHO, tsecho } from "./helpers.ts";
+import { failing, Folder, ROOT, run, Running, ServerPeer, TSECHO, tsecho } from "./helpers.ts";
 
 test("what is wrong is said in one line, with the exit code of its kind", { level: "sized" }, async () => {
   const table: [string[], number, string][] = [
@@ -140,7 +140,7 @@ test("a closed stdout ends quietly", async () => {
 });
 
 test("--csv and --json take /dev/stdout and /dev/stderr by name", async () => {
-  await using server = await ServerProcess.start();
+  await using server = await ServerPeer.start();
   const outputs = ["--json", "/dev/stdout", "--csv", "/dev/stderr"];
   const { code, stdout, stderr } = await tsecho(["ping", `127.0.0.1:${server.port}`, "-qc1", ...outputs]);
   assertEquals([code, JSON.parse(stdout).end.received], [0, 1], stderr);
@@ -148,7 +148,7 @@ test("--csv and --json take /dev/stdout and /dev/stderr by name", async () => {
 });
 
 test("the permissions of the command are enough, and no question is ever asked", async () => {
-  await using server = await ServerProcess.start(["--port", "0"]);
+  await using server = await ServerPeer.start(["--port", "0"]);
   const { code, stderr } = await tsecho(["client", `localhost:${server.port}`, "-4", "-m", "hello"]);
   assertEquals([code, stderr], [0, ""]);
   assert(!server.stderr.text.includes("NotCapable"));

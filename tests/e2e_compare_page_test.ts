@@ -4,7 +4,7 @@ import { LoadDocument } from "../report/load_json.ts";
 import { markup } from "../report/page/markup.ts";
 import { BROWSER, Browser, SANITIZERS, type Tab } from "./browser.ts";
 import { e2e as test } from "./harness.ts";
-import { Folder, run, ServerProcess, TSECHO, tsecho } from "./helpers.ts";
+import { Folder, run, ServerPeer, TSECHO, tsecho } from "./helpers.ts";
 import { answer, runOf, START, written } from "./load_helpers.ts";
 
 /** Writes the run of a load of 60 s; `level` is of its latencies. */
@@ -96,7 +96,7 @@ test("load --against --html writes the comparison as a page, and a full disk cos
   needs: ["unshare", "mount"],
   level: "slow",
 }, async () => {
-  await using server = await ServerProcess.start();
+  await using server = await ServerPeer.start();
   await using folder = await Folder.make();
   const html = folder.file("ab.html");
   const url = `tcp://127.0.0.1:${server.port}`;
@@ -138,7 +138,7 @@ test("load --against --html writes the comparison as a page, and a full disk cos
 });
 
 test("runs of ping have a page too", { level: "slow" }, async () => {
-  await using server = await ServerProcess.start();
+  await using server = await ServerPeer.start();
   await using folder = await Folder.make();
   const [one, other, html] = ["one", "other", "page"].map((it) => folder.file(it)) as [
     string,

@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { LoadDocument } from "../report/load_json.ts";
 import { e2e as test } from "./harness.ts";
-import { Folder, ServerProcess, TESTDATA, tsecho } from "./helpers.ts";
+import { Folder, ServerPeer, TESTDATA, tsecho } from "./helpers.ts";
 import { answer, runOf, START, written } from "./load_helpers.ts";
 
 const made = new Map<string, string>();
@@ -174,7 +174,7 @@ test(
   "compare reads what load and ping have saved, as documents and as streams",
   { level: "slow" },
   async () => {
-    await using server = await ServerProcess.start();
+    await using server = await ServerPeer.start();
     await using folder = await Folder.make();
     const address = `127.0.0.1:${server.port}`;
     for (

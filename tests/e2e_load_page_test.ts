@@ -3,12 +3,12 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { markup } from "../report/page/markup.ts";
 import type { LoadSummary } from "../stats/load_summary.ts";
 import { e2e as test } from "./harness.ts";
-import { eventually, exists, Folder, run, Running, ServerProcess, TSECHO, tsecho } from "./helpers.ts";
+import { eventually, exists, Folder, run, Running, ServerPeer, TSECHO, tsecho } from "./helpers.ts";
 
 const SHORT = ["-R", "500", "-c", "2", "-t", "0.4", "--warmup", "0"];
 
 test("load --html writes a page of the run, beside its text", async () => {
-  await using server = await ServerProcess.start(["--tag", "web-1"]);
+  await using server = await ServerPeer.start(["--tag", "web-1"]);
   await using folder = await Folder.make();
   const [html, json] = [folder.file("run.html"), folder.file("run.json")];
   const address = `127.0.0.1:${server.port}`;
@@ -28,7 +28,7 @@ test("load --html writes a page of the run, beside its text", async () => {
 });
 
 test("load --html - writes the page to stdout, and nothing else", { level: "slow" }, async () => {
-  await using server = await ServerProcess.start();
+  await using server = await ServerPeer.start();
   const address = `127.0.0.1:${server.port}`;
   const { code, stdout } = await tsecho(["load", ...SHORT, "--html", "-", address]);
   assertEquals(code, 0);
@@ -44,7 +44,7 @@ test(
   "on a disk that is full a page costs the run's text nothing",
   { needs: ["unshare", "mount"], level: "slow" },
   async () => {
-    await using server = await ServerProcess.start();
+    await using server = await ServerPeer.start();
     await using folder = await Folder.make();
     const page = folder.file("run.html");
     const args = ["load", ...SHORT, "--html", page, `127.0.0.1:${server.port}`];
@@ -61,7 +61,7 @@ test(
   "documents appear under their names whatever became of the files before, and lines that have none are told",
   { level: "slow" },
   async () => {
-    await using server = await ServerProcess.start();
+    await using server = await ServerPeer.start();
     await using folder = await Folder.make();
     const [json, html, csv, hdr, away] = ["a.json", "a.html", "a.csv", "a.hdr", "away"].map((it) =>
       folder.file(it)
@@ -88,7 +88,7 @@ test(
 
 for (const option of ["--csv", "--hdr", "--json"]) {
   test(`a new file in which nothing can be written is removed: of ${option}`, { level: "slow" }, async () => {
-    await using server = await ServerProcess.start();
+    await using server = await ServerPeer.start();
     await using folder = await Folder.make();
     const file = folder.file("run");
     // This shell allows no bytes in files: they meet the end of the room, as on a full disk.
@@ -104,7 +104,7 @@ for (const option of ["--csv", "--hdr", "--json"]) {
 }
 
 test("a page is written over no other file of the run", async () => {
-  await using server = await ServerProcess.start();
+  await using server = await ServerPeer.start();
   await using folder = await Folder.make();
   const address = `127.0.0.1:${server.port}`;
   const [file, link] = [folder.file("a.html"), folder.file("b.html")];
@@ -122,7 +122,7 @@ test(
   { level: "slow" },
   async () => {
     if (Deno.build.os === "windows") return;
-    await using server = await ServerProcess.start();
+    await using server = await ServerPeer.start();
     await using folder = await Folder.make();
     const fifo = folder.file("fifo");
     assertEquals((await run(["mkfifo", fifo])).code, 0);
@@ -140,7 +140,7 @@ test(
 );
 
 test("load --from tells a saved run again, judges it, and saves it", { level: "slow" }, async () => {
-  await using server = await ServerProcess.start(["--tag", "web-1"]);
+  await using server = await ServerPeer.start(["--tag", "web-1"]);
   await using folder = await Folder.make();
   const [json, copy, html] = ["run.json", "copy.json", "run.html"].map((it) => folder.file(it)) as [
     string,
@@ -164,7 +164,7 @@ test(
     level: "slow",
   },
   async () => {
-    await using server = await ServerProcess.start();
+    await using server = await ServerPeer.start();
     await using folder = await Folder.make();
     const [json, copy] = [folder.file("run.json"), folder.file("copy.json")];
     await tsecho(["load", ...SHORT, "--json", json, `127.0.0.1:${server.port}`]);
@@ -196,7 +196,7 @@ test(
 );
 
 test("load --from says that a run was stopped, and shows a search's trials", { level: "slow" }, async () => {
-  await using server = await ServerProcess.start();
+  await using server = await ServerPeer.start();
   await using folder = await Folder.make();
   const json = folder.file("run.json");
   const address = `127.0.0.1:${server.port}`;

@@ -7,6 +7,7 @@ import {
   Folder,
   run,
   Running,
+  ServerPeer,
   ServerProcess,
   Terminal,
   TSECHO,
@@ -38,7 +39,7 @@ test("load refuses more connections than it may have descriptors for, and says w
 test("load sends the lines of a file", { level: "slow" }, async () => {
   await using folder = await Folder.make();
   const file = folder.file("lines");
-  await using server = await ServerProcess.start();
+  await using server = await ServerPeer.start();
   const address = `127.0.0.1:${server.port}`;
   await Deno.writeTextFile(file, "one\ntwo two\n\nthree without LF");
   const { code, stdout } = await tsecho([
@@ -61,7 +62,7 @@ test("load sends the lines of a file", { level: "slow" }, async () => {
 test("load says what is wrong with a file of lines", { level: "slow" }, async () => {
   await using folder = await Folder.make();
   const file = folder.file("lines");
-  await using server = await ServerProcess.start();
+  await using server = await ServerPeer.start();
   const address = `127.0.0.1:${server.port}`;
   for (
     const [text, reason] of [["", "there are none in it"], [
@@ -113,7 +114,7 @@ test("load says what is wrong with a file of lines", { level: "slow" }, async ()
 
 test("load says which file it cannot write, and ends when a disk is full", { level: "slow" }, async () => {
   await using folder = await Folder.make();
-  await using server = await ServerProcess.start();
+  await using server = await ServerPeer.start();
   const address = `127.0.0.1:${server.port}`;
   for (const option of ["--json", "--csv", "--hdr", "--html"]) {
     const { code, stderr } = await tsecho(["load", option, folder.path, address]);
@@ -222,13 +223,13 @@ async function interruptRun(server: ServerProcess, folder: Folder): Promise<void
 }
 
 test("load in a pipe ends at SIGINT with its summary, a search that has found no rate as a failure", async () => {
-  await using server = await ServerProcess.start();
+  await using server = await ServerPeer.start();
   await using folder = await Folder.make();
   await Promise.all([interruptRun(server, folder), interruptSearch(server, folder)]);
 });
 
 test("a search that has found a rate ends at SIGINT with that", { level: "slow" }, async () => {
-  await using server = await ServerProcess.start();
+  await using server = await ServerPeer.start();
   const args = ["--find", "max<1h", "-R", "100", "--trial", "0.3", "--warmup", "0", "-c", "1"];
   await using search = new Running([...TSECHO, "load", ...args, `127.0.0.1:${server.port}`]);
   await search.stdout.until(/^ +200 +\d/m);
@@ -242,7 +243,7 @@ test("a search that has found a rate ends at SIGINT with that", { level: "slow" 
 });
 
 test("load ends quietly when its reader has gone", { level: "slow" }, async () => {
-  await using server = await ServerProcess.start();
+  await using server = await ServerPeer.start();
   const args = [...ENDLESS, "--json-stream", `127.0.0.1:${server.port}`];
   const { stdout, stderr } = await run(["sh", "-c", '"$@" | head -n 1', "sh", ...TSECHO, ...args]);
   assertEquals([stdout.split("\n").length, stderr], [2, ""]);
@@ -258,7 +259,7 @@ test(
   "on a terminal load shows how it goes, but not where the cursor must not be moved",
   { level: "slow" },
   async () => {
-    await using server = await ServerProcess.start();
+    await using server = await ServerPeer.start();
     await using shown = loadOnTerminal(server, ["-u", "NO_COLOR"], 3);
     await shown.shows(/\[ *█* *\] {2}\d of 3 s/);
     await shown.shows(/planned 200\/s {2}received \d+\/s {2}p50 \d+\.\d{3} ms {2}p99 \d+\.\d{3} ms/);

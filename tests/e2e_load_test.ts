@@ -3,7 +3,7 @@ import { assert, assertEquals, assertMatch, assertNotMatch, assertStringIncludes
 import { LOAD_COLUMNS } from "../report/load_csv.ts";
 import type { LoadSummary } from "../stats/load_summary.ts";
 import { e2e as test } from "./harness.ts";
-import { Folder, python, REFUSING, run, Running, ServerProcess, TSECHO, tsecho } from "./helpers.ts";
+import { Folder, python, REFUSING, run, Running, ServerPeer, TSECHO, tsecho } from "./helpers.ts";
 import { decodeHdr } from "./hdr_reader.ts";
 import { silentPeer } from "./load_peers.ts";
 
@@ -21,7 +21,7 @@ interface LoadDocument {
 }
 
 test("load counts lines in a closed loop, as many as asked for", async () => {
-  await using server = await ServerProcess.start();
+  await using server = await ServerPeer.start();
   const { code, stdout, stderr } = await tsecho([
     "load",
     "-c4",
@@ -46,7 +46,7 @@ test(
   "load's generator uses no more cores than there are, however short the run",
   { level: "slow" },
   async () => {
-    await using server = await ServerProcess.start();
+    await using server = await ServerPeer.start();
     const short = ["-n", "200", "-c", "3", "--depth", "100", "--warmup", "0s"];
     for (let run = 0; run < 3; run++) { // the last line is sent some 3 ms after the first
       const { code, stdout } = await tsecho(["load", ...short, `127.0.0.1:${server.port}`]);
@@ -61,7 +61,7 @@ for (const threads of ["1", "2"]) {
   test(`a closed loop whose pace is limited is not held to be at its own limit, with --threads ${threads}`, {
     level: "slow",
   }, async () => {
-    await using server = await ServerProcess.start(["udp://127.0.0.1:0"]);
+    await using server = await ServerPeer.start(["udp://127.0.0.1:0"]);
     const args = ["load", "-c", "2", "-t", "0.5s", "--warmup", "0s", "--threads", threads, server.url("udp")];
     const { code, stdout } = await tsecho(args);
     assertEquals(code, 0);
@@ -71,7 +71,7 @@ for (const threads of ["1", "2"]) {
 }
 
 test("load's summary is what its seconds, its table and its HDR log give", async () => {
-  await using server = await ServerProcess.start(["--tag", "web-1"]);
+  await using server = await ServerPeer.start(["--tag", "web-1"]);
   await using folder = await Folder.make();
   const [json, csv, hdr] = ["run.json", "run.csv", "run.hlog"].map((it) => folder.file(it));
   const args = [
@@ -123,7 +123,7 @@ test("load's summary is what its seconds, its table and its HDR log give", async
 });
 
 test("load --json-stream writes an object a second while it goes on", { level: "slow" }, async () => {
-  await using server = await ServerProcess.start();
+  await using server = await ServerPeer.start();
   const args = ["-R", "50", "-t", "2", "--warmup", "0", "--json-stream"];
   const { stdout } = await tsecho(["load", ...args, `127.0.0.1:${server.port}`]);
   const objects = stdout.trimEnd().split("\n").map((it) => JSON.parse(it));
@@ -134,7 +134,7 @@ test("load --json-stream writes an object a second while it goes on", { level: "
 });
 
 test("load --fail-if and --abort-if set the exit code, and --abort-if ends the run", async () => {
-  await using server = await ServerProcess.start();
+  await using server = await ServerPeer.start();
   const address = `127.0.0.1:${server.port}`;
   const failing = await tsecho([
     "load",
@@ -166,7 +166,7 @@ test(
   "load fails where a condition cannot be told, and passes with --lenient",
   { level: "slow" },
   async () => {
-    await using server = await ServerProcess.start();
+    await using server = await ServerPeer.start();
     // Nothing was blocked, but the connect times of two connections have no p99.
     const untold = ["load", "-c", "2", "-n", "200", "--warmup", "0", "--fail-if", "connect.p99>1s"];
     const strict = await tsecho([...untold, `127.0.0.1:${server.port}`]);
@@ -183,7 +183,7 @@ test(
   "load --find prints each trial, and fails where no rate keeps the limit",
   { level: "slow" },
   async () => {
-    await using server = await ServerProcess.start();
+    await using server = await ServerPeer.start();
     const args = ["--trial", "0.1", "--warmup", "0", "-c", "2", "-R", "2", "--json"];
     await using folder = await Folder.make();
     const file = folder.file("run.json");
@@ -215,7 +215,7 @@ test("load --find saves when the trial began whose seconds it saves", { level: "
 });
 
 test("load --find ends quietly when its reader has gone", { level: "slow" }, async () => {
-  await using server = await ServerProcess.start();
+  await using server = await ServerPeer.start();
   const args = ["--find", "max<1h", "--trial", "0.1", "--warmup", "0", "-c", "2", "-R", "2"];
   const { stdout, stderr } = await run([
     ...["sh", "-c", '"$@" | head -n 2', "sh", ...TSECHO, "load", ...args, `127.0.0.1:${server.port}`],
@@ -230,7 +230,7 @@ test("load --find tells what it had found when the server goes, and gives up one
   const file = folder.file("run.json");
   const args = ["load", "--find", "max<1h", "--trial", "0.3", "--warmup", "0", "-c", "2", "-R", "100"];
   const search = async () => {
-    const server = await ServerProcess.start();
+    const server = await ServerPeer.start();
     await using searching = new Running([...TSECHO, ...args, "--json", file, `127.0.0.1:${server.port}`]);
     await searching.stdout.until(/^ +100 +\d/m); // a trial has passed
     await server[Symbol.asyncDispose]();
@@ -287,7 +287,7 @@ test("load without a condition fails too where nobody answers", { level: "slow" 
 });
 
 test("load counts the connections that a server turns away", { level: "slow" }, async () => {
-  await using server = await ServerProcess.start(["--max-conns", "2"]);
+  await using server = await ServerPeer.start(["--max-conns", "2"]);
   const args = ["-c", "4", "-R", "50", "-t", "2", "--warmup", "0", "--json", "-", `127.0.0.1:${server.port}`];
   const { end } = JSON.parse((await tsecho(["load", ...args])).stdout) as LoadDocument;
   assertEquals(Object.keys(end.connect_errors), ["server said: too many connections (2)"]);

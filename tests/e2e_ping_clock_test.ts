@@ -1,7 +1,7 @@
 /** What ping tells of the server's clock and of the two directions, where the truth is known. */
 import { assert, assertEquals, assertMatch, assertNotMatch, assertStringIncludes } from "@std/assert";
 import { e2e as test } from "./harness.ts";
-import { Folder, Running, ServerProcess, TSECHO, tsecho, within } from "./helpers.ts";
+import { Folder, Running, ServerPeer, ServerProcess, TSECHO, tsecho, within } from "./helpers.ts";
 import { contains, pingJson } from "./ping_helpers.ts";
 import { DelayingRelay, faketime } from "./peers.ts";
 
@@ -96,7 +96,7 @@ test({
   name: "ping keeps the servers behind a balancer apart by their tags",
   needs: ["faketime"],
   fn: async () => {
-    await using one = await ServerProcess.start(["--tag", "web-1"]);
+    await using one = await ServerPeer.start(["--tag", "web-1"]);
     await using two = await ServerProcess.start(["--tag", "web-2"], faketime(90));
     const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     const balancing = (async () => {
@@ -119,7 +119,7 @@ test({
 });
 
 test("ping --clocks-synced reports one-way delays with what they may be off by", async () => {
-  await using server = await ServerProcess.start();
+  await using server = await ServerPeer.start();
   const { end } = await pingJson([`127.0.0.1:${server.port}`, "-c", "5", "-i", "0", "--clocks-synced"]);
   const { up, down, bound } = end.servers[0]!.one_way!;
   assertEquals([up.count, down.count], [5, 5]);
@@ -129,7 +129,7 @@ test("ping --clocks-synced reports one-way delays with what they may be off by",
 });
 
 test("ping says during how many lines its own machine was busy, as when it is stopped, and claims nothing of them", async () => {
-  await using server = await ServerProcess.start();
+  await using server = await ServerPeer.start();
   const answered = Promise.withResolvers<void>();
   const stopped = Promise.withResolvers<void>();
   let replies = 0;

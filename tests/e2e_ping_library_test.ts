@@ -2,10 +2,10 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { ping } from "../ping.ts";
 import { e2e as test } from "./harness.ts";
-import { Folder, REFUSING, run, ServerProcess } from "./helpers.ts";
+import { Folder, REFUSING, run, ServerPeer } from "./helpers.ts";
 
 test("ping gives an event for each line, and a summary of them", async () => {
-  await using server = await ServerProcess.start([
+  await using server = await ServerPeer.start([
     "tcp://127.0.0.1:0",
     "udp://127.0.0.1:0",
     "--tag",
@@ -25,7 +25,7 @@ test("ping gives an event for each line, and a summary of them", async () => {
 });
 
 test("ping waits for a consumer that is slower than the run, and says what that has cost", async () => {
-  await using server = await ServerProcess.start();
+  await using server = await ServerPeer.start();
   const run = ping(server.url("tcp"), { count: 60, interval: 5 });
   for await (const { seq } of run) {
     const before = run.sent;
@@ -38,7 +38,7 @@ test("ping waits for a consumer that is slower than the run, and says what that 
 });
 
 test("a ping ends when its consumer leaves, at its signal, and at its deadline, and closes its connection", async () => {
-  await using server = await ServerProcess.start();
+  await using server = await ServerPeer.start();
   const endless = { interval: 10 };
   const left = ping(server.url("tcp"), endless);
   for await (const { seq } of left) if (seq === 3) break;
@@ -70,7 +70,7 @@ test("ping refuses options out of range and endpoints that are none, and rejects
 });
 
 test("ping works where deno.json is another, and where only the network is allowed", async () => {
-  await using server = await ServerProcess.start();
+  await using server = await ServerPeer.start();
   await using folder = await Folder.make();
   await Deno.writeTextFile(
     folder.file("use.ts"),

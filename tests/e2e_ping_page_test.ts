@@ -1,7 +1,7 @@
 /** `ping --html`, of real runs and of saved ones. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { e2e as test } from "./harness.ts";
-import { Folder, REFUSING, run, Running, ServerProcess, TSECHO, tsecho } from "./helpers.ts";
+import { Folder, REFUSING, run, Running, ServerPeer, TSECHO, tsecho } from "./helpers.ts";
 import { fakeServer } from "./peers.ts";
 import { type Saved, startPing } from "./ping_helpers.ts";
 
@@ -20,7 +20,7 @@ function cellsOf(html: string): Map<string, string> {
 }
 
 test("ping --html writes a page with the figures of its JSON, and --from writes the same again", async () => {
-  await using server = await ServerProcess.start(["--tag", "web-1"]);
+  await using server = await ServerPeer.start(["--tag", "web-1"]);
   await using folder = await Folder.make();
   const [json, html, again] = ["run.json", "run.html", "again.html"].map((it) => folder.file(it)) as [
     string,
@@ -68,7 +68,7 @@ test(
   "a page that cannot be written costs one line and exit code 1, not the summary",
   { level: "slow" },
   async () => {
-    await using server = await ServerProcess.start();
+    await using server = await ServerPeer.start();
     await using folder = await Folder.make();
     const address = `127.0.0.1:${server.port}`;
     // A page is larger than the files that this shell allows: it meets the end of the room, as on a full disk.
@@ -114,7 +114,7 @@ test(
 test("ping --html writes over no file of another option, and leaves its own where no run begins", {
   level: "slow",
 }, async () => {
-  await using server = await ServerProcess.start();
+  await using server = await ServerPeer.start();
   await using folder = await Folder.make();
   const [file, link] = [folder.file("run.json"), folder.file("link.html")];
   const args = ["ping", `127.0.0.1:${server.port}`, "-c", "2", "-i", "0.01"];
@@ -140,7 +140,7 @@ test("ping --html writes over no file of another option, and leaves its own wher
 });
 
 test("a FIFO gets the page", { needs: ["mkfifo"] }, async () => {
-  await using server = await ServerProcess.start();
+  await using server = await ServerPeer.start();
   await using folder = await Folder.make();
   const fifo = folder.file("fifo");
   await run(["mkfifo", fifo]);
@@ -186,7 +186,7 @@ test("a page shows what a hostile peer sends, and obeys none of it", async () =>
 });
 
 test("a page that is there already stays until there is another", { level: "slow" }, async () => {
-  await using server = await ServerProcess.start();
+  await using server = await ServerPeer.start();
   await using folder = await Folder.make();
   const file = folder.file("run.html");
   await Deno.writeTextFile(file, "an old page");

@@ -1,7 +1,7 @@
 /** Ping against peers that do what a network and a server may do. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { e2e as test } from "./harness.ts";
-import { copyCertificates, Folder, ServerProcess, tsecho, within } from "./helpers.ts";
+import { copyCertificates, Folder, ServerPeer, ServerProcess, tsecho, within } from "./helpers.ts";
 import { needsTlsServer } from "./tls_helpers.ts";
 import { countsOf, NONE, pingJson, type Saved, untilEnd, withoutMissed, withPeer } from "./ping_helpers.ts";
 import { seqOf } from "./peers.ts";
@@ -235,7 +235,7 @@ test("ping goes on, or ends in order, when a TLS record is broken", {
 });
 
 test("ping passes on why a server ends the conversation", async () => {
-  await using server = await ServerProcess.start(["--max-conns", "1"]);
+  await using server = await ServerPeer.start(["--max-conns", "1"]);
   using held = await server.connect();
   await held.write(new TextEncoder().encode("held\n"));
   await within(held.read(new Uint8Array(100)), "a reply");

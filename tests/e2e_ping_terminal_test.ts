@@ -1,10 +1,10 @@
 /** Ping on a terminal and in a pipe, and the signals that end it. */
 import { assert, assertEquals, assertMatch, assertNotMatch, assertStringIncludes } from "@std/assert";
 import { e2e as test } from "./harness.ts";
-import { run, Running, ServerProcess, Terminal, TSECHO, tsecho } from "./helpers.ts";
+import { run, Running, ServerPeer, ServerProcess, Terminal, TSECHO, tsecho } from "./helpers.ts";
 
 test("ping -D puts the local time in front, and -q leaves replies out", async () => {
-  await using server = await ServerProcess.start();
+  await using server = await ServerPeer.start();
   const ping = (...args: string[]) =>
     tsecho(["ping", `127.0.0.1:${server.port}`, "-c", "2", "-i", "0", ...args]);
   assertMatch((await ping("-D")).stdout, /^\[\d{10}\.\d{6}\] 56 bytes from \S+ seq=2 /m);
@@ -23,7 +23,7 @@ function pingOnTerminal(server: ServerProcess, ...args: string[]): Terminal {
 }
 
 test("on a terminal ping ends at Ctrl-C with its summary, shows a live line, and an interim line at Ctrl-\\", async () => {
-  await using server = await ServerProcess.start();
+  await using server = await ServerPeer.start();
   await using terminal = pingOnTerminal(server, "-i", "0.05");
   await terminal.shows(/seq=6 time=/);
   // deno-lint-ignore no-control-regex
@@ -42,7 +42,7 @@ test("on a terminal ping ends at Ctrl-C with its summary, shows a live line, and
 });
 
 test("on a terminal ping shows how far it is, and nothing that moves with --no-tty", async () => {
-  await using server = await ServerProcess.start();
+  await using server = await ServerPeer.start();
   await using counting = pingOnTerminal(server, "-c", "20", "-i", "0.05", "-q");
   await counting.shows(/ \d+\/20 /);
   await counting.shows("20 lines transmitted");
@@ -55,7 +55,7 @@ test("on a terminal ping shows how far it is, and nothing that moves with --no-t
 });
 
 test("ping in a pipe ends at SIGINT with its summary, and tells an interim line on stderr", async () => {
-  await using server = await ServerProcess.start();
+  await using server = await ServerPeer.start();
   await using ping = new Running([...TSECHO, "ping", `127.0.0.1:${server.port}`, "-i", "0.02"]);
   await ping.stdout.until(/seq=3 /);
   ping.kill("SIGQUIT");
@@ -66,7 +66,7 @@ test("ping in a pipe ends at SIGINT with its summary, and tells an interim line 
 });
 
 test("ping ends quietly when its reader has seen enough", async () => {
-  await using server = await ServerProcess.start();
+  await using server = await ServerPeer.start();
   const script = '"$@" | head -n 2';
   const command = [...TSECHO, "ping", `127.0.0.1:${server.port}`, "-i", "0.01"];
   const { stdout, stderr } = await run(["sh", "-c", script, "sh", ...command]);

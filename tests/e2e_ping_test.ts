@@ -7,6 +7,7 @@ import {
   Folder,
   type Outcome,
   REFUSING,
+  ServerPeer,
   ServerProcess,
   tsecho,
 } from "./helpers.ts";
@@ -80,7 +81,7 @@ for (const scheme of ["tcp", "tls", "udp", "unix"]) {
     withCertificates(async (folder, identity) => {
       const isTls = scheme === "tls";
       const listen = scheme === "unix" ? `unix:${folder.file("s.sock")}` : `${scheme}://127.0.0.1:0`;
-      await using server = await ServerProcess.start([listen, ...isTls ? identity : []]);
+      await using server = await ServerPeer.start([listen, ...isTls ? identity : []]);
       const args = [
         server.url(scheme),
         "-c",
@@ -137,7 +138,7 @@ test("ping counts a line in the interval in which it was sent", async () => {
 });
 
 test("ping --fail-if exits with 3 and one line for what broke", async () => {
-  await using server = await ServerProcess.start();
+  await using server = await ServerPeer.start();
   const ping = (...args: string[]): Promise<Outcome> =>
     tsecho(["ping", `127.0.0.1:${server.port}`, "-c", "3", "-i", "0", "-q", ...args]);
   const broken = await ping("--fail-if", "p50>1ns", "--fail-if", "loss>1%");
@@ -149,8 +150,8 @@ test("ping --fail-if exits with 3 and one line for what broke", async () => {
 });
 
 test("what ping cannot tell of a threshold fails it, says what would help, and passes with --lenient", async () => {
-  await using mute = await ServerProcess.start(["--stamp", "none"]);
-  await using server = await ServerProcess.start();
+  await using mute = await ServerPeer.start(["--stamp", "none"]);
+  await using server = await ServerPeer.start();
   const ping = ({ port }: { port: number }, ...args: string[]) =>
     tsecho(["ping", `127.0.0.1:${port}`, "-c", "1", "-q", ...args]);
   const reason = 'tsecho: Cannot tell whether "abs(offset)>1s" holds: the replies\' stamps do not tell it\n';

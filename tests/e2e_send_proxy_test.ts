@@ -1,7 +1,7 @@
 /** PROXY protocol headers that client and ping send: to this server, to a parser in Python, and to HAProxy. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { e2e as test } from "./harness.ts";
-import { Folder, Running, ServerProcess, startHaproxy, tsecho, unstamped } from "./helpers.ts";
+import { Folder, Running, ServerPeer, startHaproxy, tsecho, unstamped } from "./helpers.ts";
 import { needsTlsServer, withCertificates } from "./tls_helpers.ts";
 
 const VERSIONS = ["v1", "v2"];
@@ -77,7 +77,7 @@ test(
 
 /** A client's lines and ping's over each endpoint of a server, whose log is to show no stranger. */
 async function assertReadsHeader(versions: string[], endpoints: string[]): Promise<void> {
-  await using server = await ServerProcess.start([...endpoints, ...PROXY]);
+  await using server = await ServerPeer.start([...endpoints, ...PROXY]);
   for (const version of versions) {
     for (const { url } of server.endpoints()) {
       const filter = await tsecho(["client", url, "--send-proxy", version], "one\ntwo");
@@ -97,7 +97,7 @@ async function assertReadsHeader(versions: string[], endpoints: string[]): Promi
 
 test("this server reads the header of each version, and serves nobody without", async () => {
   await assertReadsHeader(VERSIONS, ["tcp://127.0.0.1:0"]);
-  await using server = await ServerProcess.start(["tcp://127.0.0.1:0", ...PROXY]);
+  await using server = await ServerPeer.start(["tcp://127.0.0.1:0", ...PROXY]);
   const { code } = await tsecho(["client", server.url("tcp"), "-m", "hello"]);
   assertEquals(code, 1);
 });
@@ -113,7 +113,7 @@ test(
   { ...await needsTlsServer(), level: "slow" },
   () =>
     withCertificates(async (folder, identity) => {
-      await using server = await ServerProcess.start(["tls://127.0.0.1:0", ...identity, ...PROXY]);
+      await using server = await ServerPeer.start(["tls://127.0.0.1:0", ...identity, ...PROXY]);
       for (const way of [["--ca", folder.file("ca.pem")], ["--insecure"]]) {
         const asked = await tsecho([
           "client",
@@ -131,7 +131,7 @@ test(
 
 test("HAProxy takes the header where it asks for one", { needs: ["haproxy", "python3"] }, async () => {
   await using folder = await Folder.make();
-  await using server = await ServerProcess.start(PROXY);
+  await using server = await ServerPeer.start(PROXY);
   const haproxy = await startHaproxy(
     `defaults
   mode tcp

@@ -1,7 +1,7 @@
 /** The client on a real pseudo-terminal. */
 import { assert, assertEquals } from "@std/assert";
 import { e2e as test } from "./harness.ts";
-import { Running, ServerProcess, Terminal, TESTDATA, TSECHO, tsecho, within } from "./helpers.ts";
+import { Running, ServerPeer, ServerProcess, Terminal, TESTDATA, TSECHO, tsecho, within } from "./helpers.ts";
 
 const STAMP = /\[\d{4}-\d\d-\d\dT[\d:.]+Z\] /.source;
 const PROMPT = "\x1b[1G\x1b[0J> \x1b[3G";
@@ -18,7 +18,7 @@ function clientBehind(script: string, { port }: ServerProcess): Terminal {
 }
 
 test("prompt: a line is sent, its reply printed, an empty line ends", async () => {
-  await using server = await ServerProcess.start();
+  await using server = await ServerPeer.start();
   await using terminal = await startClient(server);
   await terminal.write("hello\r");
   await terminal.shows(new RegExp(`${STAMP}hello\r\n`));
@@ -31,7 +31,7 @@ test("prompt: a line is sent, its reply printed, an empty line ends", async () =
 });
 
 test("prompt: a line can be edited, and called back from the history", async () => {
-  await using server = await ServerProcess.start();
+  await using server = await ServerPeer.start();
   await using terminal = await startClient(server);
   await terminal.write("helo\x1b[Dl\x7fl\x01>\r"); // left, type, rub out, type, to the line's beginning, type
   await terminal.shows(new RegExp(`${STAMP}>hello\r\n`));
@@ -47,7 +47,7 @@ test("prompt: a line can be edited, and called back from the history", async () 
 
 for (const [name, key] of [["Ctrl-D", "\x04"], ["Ctrl-C", "\x03"]] as const) {
   test(`prompt: ${name} ends it with 0, on a line of its own`, async () => {
-    await using server = await ServerProcess.start();
+    await using server = await ServerPeer.start();
     await using terminal = await startClient(server);
     await terminal.write("hello\r");
     await terminal.shows(PROMPT);
@@ -58,7 +58,7 @@ for (const [name, key] of [["Ctrl-D", "\x04"], ["Ctrl-C", "\x03"]] as const) {
 }
 
 test("prompt: control keys that mean nothing type nothing", { level: "slow" }, async () => {
-  await using server = await ServerProcess.start();
+  await using server = await ServerPeer.start();
   await using terminal = await startClient(server);
   await terminal.write("a\x1cb\x1dc\r"); // Ctrl-\, Ctrl-]
   await terminal.shows(new RegExp(`${STAMP}abc\r\n`));
@@ -68,7 +68,7 @@ test("prompt: control keys that mean nothing type nothing", { level: "slow" }, a
 });
 
 test("prompt: Ctrl-D between a reply and the next prompt ends it with 0", { level: "slow" }, async () => {
-  await using server = await ServerProcess.start();
+  await using server = await ServerPeer.start();
   for (let i = 0; i < 5; i++) { // the key comes before the prompt in some of them
     await using terminal = await startClient(server);
     await terminal.write("hello\r");
@@ -79,7 +79,7 @@ test("prompt: Ctrl-D between a reply and the next prompt ends it with 0", { leve
 });
 
 test("prompt: Ctrl-C in the middle of a line ends it too", { level: "slow" }, async () => {
-  await using server = await ServerProcess.start();
+  await using server = await ServerPeer.start();
   await using terminal = await startClient(server);
   await terminal.write("half a");
   await terminal.shows("half a");
@@ -88,7 +88,7 @@ test("prompt: Ctrl-C in the middle of a line ends it too", { level: "slow" }, as
 });
 
 test("prompt: SIGTERM ends it with 1 and leaves the terminal as it was", async () => {
-  await using server = await ServerProcess.start();
+  await using server = await ServerPeer.start();
   // The terminal's modes are asked for before and after: raw mode must not outlive the client.
   // It says its process id first: the one that a signal can be sent to safely.
   const script = 'stty -g; sh -c \'echo "pid $$"; exec "$@"\' sh "$@"; echo "exit $?"; stty -g';
@@ -103,7 +103,7 @@ test("prompt: SIGTERM ends it with 1 and leaves the terminal as it was", async (
 });
 
 test("prompt: Ctrl-Z suspends it as a job, with the terminal as it was, and it goes on where it stood", async () => {
-  await using server = await ServerProcess.start();
+  await using server = await ServerPeer.start();
   const command = [...TSECHO, "client", `127.0.0.1:${server.port}`];
   await using terminal = new Terminal(["python3", `${TESTDATA}job_control.py`, ...command]);
   await terminal.shows(PROMPT);
@@ -135,7 +135,7 @@ async function canSuspend(): Promise<boolean> {
 }
 
 test("prompt: the server's end is noticed while it waits", async () => {
-  await using server = await ServerProcess.start();
+  await using server = await ServerPeer.start();
   await using terminal = await startClient(server);
   await terminal.write("hello\r");
   await terminal.shows(PROMPT);
@@ -147,14 +147,14 @@ test("prompt: the server's end is noticed while it waits", async () => {
 });
 
 test("prompt: the reason for the server's end is told", async () => {
-  await using server = await ServerProcess.start(["--idle-timeout", "300ms"]);
+  await using server = await ServerPeer.start(["--idle-timeout", "300ms"]);
   await using terminal = await startClient(server);
   await terminal.shows("the server says: idle for 300ms\r\n");
   assertEquals(await terminal.code(), 1);
 });
 
 test("prompt: lines typed ahead are answered in order", async () => {
-  await using server = await ServerProcess.start();
+  await using server = await ServerPeer.start();
   await using terminal = await startClient(server);
   await terminal.write("one\rtwo\rthree\r");
   for (const line of ["one", "two", "three"]) await terminal.shows(new RegExp(`${STAMP}${line}\r\n`));
@@ -192,7 +192,7 @@ test("prompt: what a server sends cannot steer the terminal", async () => {
 });
 
 test("a filter whose output is a terminal escapes as well", async () => {
-  await using server = await ServerProcess.start();
+  await using server = await ServerPeer.start();
   const script = "printf 'a\\033[2Jb\\tc\\n' | \"$@\"";
   await using terminal = clientBehind(script, server);
   await terminal.shows(new RegExp(`${STAMP}a\\\\x1b\\[2Jb\tc\r\n`));

@@ -1,7 +1,7 @@
 /** The client holds replies against what it sent: servers that are no echo, in all of its ways of talking. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { e2e as test, volume } from "./harness.ts";
-import { run, Running, ServerProcess, Terminal, TSECHO, tsecho } from "./helpers.ts";
+import { run, Running, ServerPeer, Terminal, TSECHO, tsecho } from "./helpers.ts";
 import { fakeServer } from "./peers.ts";
 
 const encode = (text: string) => new TextEncoder().encode(text);
@@ -92,7 +92,7 @@ test("from plain echo a last line comes back without LF, and errors are lines li
 });
 
 test("a server's error is told even where lines that look like one are echoed", async () => {
-  await using server = await ServerProcess.start(["--stamp", "none", "--max-line", "20"]);
+  await using server = await ServerPeer.start(["--stamp", "none", "--max-line", "20"]);
   const input = "error: a\nb\nerror: that is much too long\n";
   for (const args of [[], ["-m", "error: a", "-m", "error: that is much too long"]]) {
     const { code, stdout, stderr } = await tsecho(["client", `127.0.0.1:${server.port}`, ...args], input);
@@ -125,7 +125,7 @@ test("a line that is longer than the buffer for what waits is verified whole", {
   ignore: Deno.build.os !== "linux",
   level: "slow",
 }, async () => {
-  await using server = await ServerProcess.start(["--max-line", "64m"]);
+  await using server = await ServerPeer.start(["--max-line", "64m"]);
   const bytes = volume(20, 60) * 1_000_000;
   const client = [...TSECHO, "client", `127.0.0.1:${server.port}`];
   const script = 'head -c $0 /dev/zero | tr "\\0" x | "$@" | tail -c +31 | wc -c';

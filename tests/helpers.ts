@@ -3,10 +3,9 @@ import { assert, assertEquals } from "@std/assert";
 import { existsSync } from "node:fs";
 import config from "../deno.json" with { type: "json" };
 import { parsePort } from "../net/endpoint.ts";
-import { UsageError } from "../cli/parser.ts";
 import { COMMANDS } from "../commands/tsecho.ts";
-import { escapeText, Failure } from "../failure.ts";
 import { granted, LONG } from "./harness.ts";
+import { InProcess } from "./in_process.ts";
 
 export const ROOT = new URL("..", import.meta.url).pathname;
 export const TESTDATA = new URL("testdata/", import.meta.url).pathname;
@@ -107,23 +106,25 @@ function withPython(command: string[]): string[] {
  */
 const OWN_ENV = { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" };
 
-/** A process with pipes. At the end of its scope it is killed if it has not ended by itself. */
+function spawn(command: string[], env: Record<string, string>): Deno.ChildProcess {
+  const [program, ...args] = command[0] === "python3" ? withPython(command) : command;
+  const pipes = { stdin: "piped", stdout: "piped", stderr: "piped" } as const;
+  return new Deno.Command(program!, { args, env: { ...OWN_ENV, ...env }, ...pipes }).spawn();
+}
+
+/**
+ * A process with pipes, or a command that runs in this one. At the end of its scope it is killed if it has not ended by
+ * itself.
+ */
 export class Running implements AsyncDisposable {
   readonly stdout: Collected;
   readonly stderr: Collected;
-  readonly #child: Deno.ChildProcess;
+  readonly #child: InProcess | Deno.ChildProcess;
   readonly #input: WritableStreamDefaultWriter<Uint8Array>;
   #ended = false;
 
-  constructor(command: string[], env: Record<string, string> = {}) {
-    const [program, ...args] = command[0] === "python3" ? withPython(command) : command;
-    this.#child = new Deno.Command(program!, {
-      args,
-      env: { ...OWN_ENV, ...env },
-      stdin: "piped",
-      stdout: "piped",
-      stderr: "piped",
-    }).spawn();
+  constructor(command: string[] | InProcess, env: Record<string, string> = {}) {
+    this.#child = command instanceof InProcess ? command : spawn(command, env);
     this.stdout = new Collected(this.#child.stdout);
     this.stderr = new Collected(this.#child.stderr);
     this.#input = this.#child.stdin.getWriter();
@@ -181,7 +182,11 @@ export interface Outcome {
 }
 
 /** Runs a command to its end with `input` as its stdin. */
-export async function run(command: string[], input = "", env: Record<string, string> = {}): Promise<Outcome> {
+export async function run(
+  command: string[] | InProcess,
+  input = "",
+  env: Record<string, string> = {},
+): Promise<Outcome> {
   await using process = new Running(command, env);
   await process.write(input);
   await process.closeInput();
@@ -189,27 +194,25 @@ export async function run(command: string[], input = "", env: Record<string, str
   return { code, stdout: process.stdout.text, stderr: process.stderr.text };
 }
 
-/** Runs tsecho to its end. */
-export function tsecho(args: string[], input = "", env: Record<string, string> = {}): Promise<Outcome> {
-  return run([...TSECHO, ...args], input, env);
+/** A command that has begun in this process; its command line where it needs one of its own. */
+function begun(args: string[]): InProcess | string[] {
+  const here = LONG || binary !== undefined ? undefined : InProcess.start(args);
+  return here ?? [...TSECHO, ...args];
 }
 
 /**
- * How tsecho fails when it prints nothing before: as its main function says it. A table of many such cases needs no
- * process for each, but in `deno task test-long` and for a binary each has one.
+ * Runs tsecho to its end: in this process where that shows the same, or else, with variables for its environment, against a
+ * binary and in `deno task test-long`, in one of its own. A load has its own because it changes its environment for good.
  */
-export async function failing(args: string[]): Promise<Outcome> {
-  if (LONG || binary !== undefined) return await tsecho(args);
-  const [name, ...argv] = args;
-  const command = await COMMANDS[name!]!();
-  try {
-    await command.run(argv, { stop: () => new AbortController().signal, on: () => {} });
-  } catch (error) {
-    if (!(error instanceof Failure)) throw error;
-    const code = error instanceof UsageError ? 2 : 1;
-    return { code, stdout: "", stderr: `tsecho: ${escapeText(error.message)}\n` };
-  }
-  throw new Error(`"tsecho ${args.join(" ")}" has not failed`);
+export function tsecho(args: string[], input = "", env?: Record<string, string>): Promise<Outcome> {
+  const isLoad = args[0] === "load" && !args.includes("--from");
+  const isHere = env === undefined && Object.hasOwn(COMMANDS, args[0] ?? "") && !isLoad;
+  return run(isHere ? begun(args) : [...TSECHO, ...args], input, env);
+}
+
+/** Runs a command line of any command that cannot be: a table of many such cases needs no process for each. */
+export function failing(args: string[]): Promise<Outcome> {
+  return run(begun(args));
 }
 
 /** Runs one of the Python programs in testdata to its end, which must be a good one. */
@@ -219,19 +222,33 @@ export async function python(script: string, ...args: (string | number)[]): Prom
   return outcome;
 }
 
-/** A tsecho server that listens on 127.0.0.1, or on what `args` name, on a free port. */
-export class ServerProcess extends Running {
+/** What `tsecho server` is told, and what it prints once it listens. */
+function serverCommand(args: string[]): [args: string[], printed: RegExp] {
+  const endpoints = args.filter((arg) => /^(?:\w+:\/\/|unix:)/.test(arg));
+  const named = endpoints.length > 0 || args.some((arg) => arg === "--port" || arg === "--host");
+  const listening = `(?:listening on .*\n){${Math.max(1, endpoints.length)}}`;
+  return [["server", ...(named ? [] : ["tcp://127.0.0.1:0"]), ...args], new RegExp(listening)];
+}
+
+/**
+ * A tsecho server that listens on 127.0.0.1, or on what `args` name, on a free port; for tests of what talks to it, so that
+ * it needs no process of its own.
+ */
+export class ServerPeer extends Running {
   port = 0;
 
-  /** @param wrap a command line to put in front of tsecho's. */
-  static async start(args: string[] = [], wrap: string[] = []): Promise<ServerProcess> {
-    const endpoints = args.filter((arg) => /^(?:\w+:\/\/|unix:)/.test(arg));
-    const named = endpoints.length > 0 || args.some((arg) => arg === "--port" || arg === "--host");
-    const command = [...wrap, ...TSECHO, "server", ...(named ? [] : ["tcp://127.0.0.1:0"]), ...args];
-    const server = new ServerProcess(command);
-    await server.stdout.until(new RegExp(`(?:listening on .*\n){${Math.max(1, endpoints.length)}}`));
-    server.port = server.endpoints().find((it) => it.port > 0)?.port ?? 0;
+  static async start(args: string[] = []): Promise<ServerPeer> {
+    const [command, printed] = serverCommand(args);
+    const here = begun(command);
+    const server = new ServerPeer(here);
+    await server.listening(printed);
+    if (here instanceof InProcess) here.release();
     return server;
+  }
+
+  protected async listening(printed: RegExp): Promise<void> {
+    await this.stdout.until(printed);
+    this.port = this.endpoints().find((it) => it.port > 0)?.port ?? 0;
   }
 
   /** What it listens on, in the order in which it was named; the port is 0 for a Unix socket. */
@@ -261,6 +278,17 @@ export class ServerProcess extends Running {
   async stop(signal: Deno.Signal = "SIGTERM"): Promise<number> {
     this.kill(signal);
     return await this.code();
+  }
+}
+
+/** The same in a process of its own, in any case. */
+export class ServerProcess extends ServerPeer {
+  /** @param wrap a command line to put in front of tsecho's. */
+  static override async start(args: string[] = [], wrap: string[] = []): Promise<ServerProcess> {
+    const [command, printed] = serverCommand(args);
+    const server = new ServerProcess([...wrap, ...TSECHO, ...command]);
+    await server.listening(printed);
+    return server;
   }
 }
 
