@@ -14,7 +14,6 @@ import {
   ROOT,
   run,
   Running,
-  ServerPeer,
   ServerProcess,
   startHaproxy,
   TESTDATA,
@@ -107,7 +106,7 @@ class Reader implements AsyncDisposable {
       .replaceAll(/(?<=--(?:cert|key|client-ca) )/g, `${this.folder.path}/`)
       .split(" ").filter((it) => it !== "");
     const named = args.some((it) => /^(?:\w+:\/\/|unix:|\S*:0$|--port$)/.test(it));
-    const started = await ServerPeer.start(named ? args : [...args, "--port", "0"]);
+    const started = await ServerProcess.start(named ? args : [...args, "--port", "0"]);
     return this.#stack.use(started);
   }
 
@@ -352,7 +351,7 @@ function bytesOf(hex: string): string {
 }
 
 e2e("the exchanges of docs/protocol.md go as they are written", async () => {
-  await using server = await ServerPeer.start();
+  await using server = await ServerProcess.start();
   const text = (await Deno.readTextFile(`${ROOT}docs/protocol.md`)).split("\n## Datagrams")[0]!;
   const exchanges = readMarkdown(text).code.filter((block) => block.text.startsWith("client: "));
   assert(exchanges.length >= 6, `${exchanges.length} exchanges`);

@@ -10,14 +10,14 @@ import {
   readLine,
   run,
   send,
-  ServerProcess,
+  ServerPeer,
   tsecho,
   unstamped,
 } from "./helpers.ts";
 import { needsTlsServer } from "./tls_helpers.ts";
 
 /** Whether a server answers a line, for each of these addresses of the loopback interface as where it comes from. */
-async function answers(server: ServerProcess, ...from: string[]): Promise<boolean[]> {
+async function answers(server: ServerPeer, ...from: string[]): Promise<boolean[]> {
   // Deno cannot choose the address that it connects from.
   const script = `import socket, sys
 for host in sys.argv[2:]:
@@ -39,7 +39,7 @@ type Lists = [args: string[], served: Record<string, boolean>][];
 
 async function assertServed(table: Lists): Promise<void> {
   for (const [args, expected] of table) {
-    await using server = await ServerProcess.start(["tcp://:0", ...args]);
+    await using server = await ServerPeer.start(["tcp://:0", ...args]);
     const answered = await answers(server, ...Object.keys(expected));
     assertEquals(answered, Object.values(expected), args.join(" "));
     const refused = Object.values(expected).filter((open) => !open).length;
@@ -84,7 +84,7 @@ test(
 test("the lists hold for datagrams, and not for Unix sockets", async () => {
   await using folder = await Folder.make();
   const unix = `unix:${folder.file("s.sock")}`;
-  await using server = await ServerProcess.start(["udp://127.0.0.1:0", unix, "--deny", "127.0.0.1"]);
+  await using server = await ServerPeer.start(["udp://127.0.0.1:0", unix, "--deny", "127.0.0.1"]);
   const { code } = await tsecho(["client", server.url("udp"), "--timeout", "200ms", "-m", "hello"]);
   assertEquals(code, 1);
   await server.stderr.until(/warn drop reason=denied count=1 total=1 last_peer=127.0.0.1/);
@@ -92,7 +92,7 @@ test("the lists hold for datagrams, and not for Unix sockets", async () => {
 });
 
 test("behind a balancer the lists and the limit are for the real client", async () => {
-  await using server = await ServerProcess.start([
+  await using server = await ServerPeer.start([
     ...["--proxy-protocol", "--proxy-from", "127.0.0.1", "--allow", "192.0.2.0/24", "--deny", "192.0.2.9"],
     ...["--max-conns-per-ip", "1"],
   ]);
@@ -132,7 +132,7 @@ const CONNECTS = volume(300, 1000);
 test(`the limit for one address holds under ${CONNECTS} connects at once, and others are served`, {
   level: "large",
 }, async () => {
-  await using server = await ServerProcess.start(["tcp://:0", "--max-conns-per-ip", "20"]);
+  await using server = await ServerPeer.start(["tcp://:0", "--max-conns-per-ip", "20"]);
   const outcomes = await Promise.all(Array.from({ length: CONNECTS }, async () => {
     const conn = await server.connect();
     await send(conn, "hello\n").catch(() => {});
@@ -161,7 +161,7 @@ test(
   async () => {
     await using folder = await Folder.make();
     await copyCertificates(folder);
-    await using server = await ServerProcess.start([
+    await using server = await ServerPeer.start([
       ...["tls://127.0.0.1:0", "--cert", folder.file("server.pem"), "--key", folder.file("server.key")],
       ...["--max-conns-per-ip", "1"],
     ]);

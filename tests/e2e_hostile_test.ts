@@ -11,6 +11,7 @@ import {
   residentKiB,
   run,
   send,
+  ServerPeer,
   ServerProcess,
   tsecho,
   unstamped,
@@ -102,7 +103,7 @@ test(
 const RESETS = volume(400, 10_000);
 
 test(`${RESETS} peers that connect and reset leave the server whole`, { level: "large" }, async () => {
-  await using server = await ServerProcess.start(["--quiet"]);
+  await using server = await ServerPeer.start(["--quiet"]);
   using held = await server.connect();
   await assertServes(held);
   const start = performance.now();
@@ -116,7 +117,7 @@ test(`${RESETS} peers that connect and reset leave the server whole`, { level: "
 });
 
 test("connections beyond --max-conns get the error line, those held are undisturbed", async () => {
-  await using server = await ServerProcess.start(["--max-conns", "10"]);
+  await using server = await ServerPeer.start(["--max-conns", "10"]);
   const held = await Promise.all(Array.from({ length: 10 }, () => server.connect()));
   for (const conn of held) await assertServes(conn);
   const refused = await Promise.all(Array.from({ length: 100 }, async () => {
@@ -141,7 +142,7 @@ test("connections beyond --max-conns get the error line, those held are undistur
 });
 
 test("several endpoints at their common limit all serve again, and the server ends in time", async () => {
-  await using server = await ServerProcess.start([
+  await using server = await ServerPeer.start([
     "tcp://127.0.0.1:0",
     "tcp://127.0.0.1:0",
     "--max-conns",
@@ -192,7 +193,7 @@ test("out of descriptors the server waits, without spinning, and serves all in t
 });
 
 test("a client that never reads is idle too, in the end", async () => {
-  await using server = await ServerProcess.start(["--idle-timeout", "500ms"]);
+  await using server = await ServerPeer.start(["--idle-timeout", "500ms"]);
   const conn = await server.connect();
   const sending = (async () => {
     const flood = new TextEncoder().encode("x\n".repeat(32768));
@@ -208,7 +209,7 @@ test("a client that never reads is idle too, in the end", async () => {
 });
 
 test("what a peer sends never reaches the log", async () => {
-  await using server = await ServerProcess.start();
+  await using server = await ServerPeer.start();
   const conn = await server.connect();
   await send(conn, "\x1b]0;title\x07 secret\x00\n");
   assertEquals(unstamped(await readLine(conn)), "\x1b]0;title\x07 secret\x00\n"); // byte for byte to a peer

@@ -11,7 +11,7 @@ import {
   readLine,
   ROOT,
   send,
-  ServerProcess,
+  ServerPeer,
   startHaproxy,
   tsecho,
   unstamped,
@@ -30,7 +30,7 @@ async function untilGone(conn: Deno.Conn): Promise<string> {
 }
 
 test("the client that the header names is in the log, and what follows the header is answered", async () => {
-  await using server = await ServerProcess.start(["tcp://:0", ...PROXY]);
+  await using server = await ServerPeer.start(["tcp://:0", ...PROXY]);
   const table: [Uint8Array, string][] = [
     [ascii("PROXY TCP4 192.0.2.7 198.51.100.1 56324 443\r\n"), "192.0.2.7:56324 via=127.0.0.1:\\d+"],
     [ascii("PROXY TCP6 2001:db8::7 2001:db8::1 56324 443\r\n"), "\\[2001:db8::7\\]:56324 via=127.0.0.1:\\d+"],
@@ -47,7 +47,7 @@ test("the client that the header names is in the log, and what follows the heade
 });
 
 test("a header may come a byte at a time, with the first line after it", { level: "slow" }, async () => {
-  await using server = await ServerProcess.start(PROXY);
+  await using server = await ServerPeer.start(PROXY);
   using other = await server.connect();
   await send(other, "PROXY UNKNOWN\r\n");
   for (const header of [ascii("PROXY TCP4 192.0.2.7 198.51.100.1 56324 443\r\n"), proxyV2({ tlvs: 20 })]) {
@@ -61,7 +61,7 @@ test("a header may come a byte at a time, with the first line after it", { level
 });
 
 test("a line as long as the server's buffers may follow the header at once", async () => {
-  await using server = await ServerProcess.start(PROXY);
+  await using server = await ServerPeer.start(PROXY);
   using conn = await server.connect();
   const line = "x".repeat(60_000) + "\n";
   await send(conn, `PROXY UNKNOWN\r\n${line}`);
@@ -70,7 +70,7 @@ test("a line as long as the server's buffers may follow the header at once", asy
 });
 
 test("a bad header closes the connection, with the reason in the log", async () => {
-  await using server = await ServerProcess.start(PROXY);
+  await using server = await ServerPeer.start(PROXY);
   const full = "PROXY TCP4 192.0.2.7 198.51.100.1 56324 443\r\n";
   const table: [Uint8Array, string][] = [
     [ascii("hello\n"), "no PROXY header"],
@@ -95,7 +95,7 @@ test("a bad header closes the connection, with the reason in the log", async () 
 });
 
 test("a header cut off in any place closes the connection", async () => {
-  await using server = await ServerProcess.start(PROXY);
+  await using server = await ServerPeer.start(PROXY);
   let cuts = 0;
   for (const header of [ascii("PROXY TCP4 192.0.2.7 198.51.100.1 56324 443\r\n"), proxyV2({ tlvs: 5 })]) {
     for (let n = 1; n < header.length; n++, cuts++) {
@@ -112,7 +112,7 @@ test("a header cut off in any place closes the connection", async () => {
 });
 
 test("a header that is late closes the connection after 3 seconds", async () => {
-  await using server = await ServerProcess.start(PROXY);
+  await using server = await ServerPeer.start(PROXY);
   using silent = await server.connect();
   using slow = await server.connect();
   await send(slow, "PROXY TCP4 ");
@@ -125,7 +125,7 @@ test("a header that is late closes the connection after 3 seconds", async () => 
 });
 
 test("a header from elsewhere than --proxy-from is not believed", async () => {
-  await using server = await ServerProcess.start([
+  await using server = await ServerPeer.start([
     "--proxy-protocol",
     "--proxy-from",
     "127.0.0.2,192.0.2.0/24",
@@ -139,14 +139,14 @@ test("a header from elsewhere than --proxy-from is not believed", async () => {
 });
 
 test("without the option a PROXY line is a line", async () => {
-  await using server = await ServerProcess.start();
+  await using server = await ServerPeer.start();
   using conn = await server.connect();
   await send(conn, "PROXY TCP4 192.0.2.7 198.51.100.1 56324 443\r\n");
   assertEquals(unstamped(await readLine(conn)), "PROXY TCP4 192.0.2.7 198.51.100.1 56324 443\r\n");
 });
 
 test("silent connections cannot keep the balancer out: the oldest has to go", { level: "slow" }, async () => {
-  await using server = await ServerProcess.start(PROXY);
+  await using server = await ServerPeer.start(PROXY);
   const silent = await Promise.all(Array.from({ length: 600 }, () => server.connect()));
   using conn = await server.connect();
   const start = performance.now();
@@ -163,7 +163,7 @@ test(
   async () => {
     await using folder = await Folder.make();
     await copyCertificates(folder);
-    await using server = await ServerProcess.start([
+    await using server = await ServerPeer.start([
       ...[`unix:${folder.file("s.sock")}`, "tls://127.0.0.1:0"],
       ...["--cert", folder.file("server.pem"), "--key", folder.file("server.key"), ...PROXY],
     ]);
@@ -192,11 +192,11 @@ test(
     for (const version of ["send-proxy-v2", "send-proxy"]) {
       const addresses = [...config.matchAll(/server \S+ (127\.0\.0\.1:\d+)/g)].map(([, address]) => address!);
       assertEquals(addresses.length, 3);
-      const servers: ServerProcess[] = [];
+      const servers: ServerPeer[] = [];
       // As it stands; only the ports and the older version of the header are the test's own.
       let own = config.replaceAll("send-proxy-v2", version);
       for (const [i, address] of addresses.entries()) {
-        const server = await ServerProcess.start(["--tag", `web-${i + 1}`, ...PROXY]);
+        const server = await ServerPeer.start(["--tag", `web-${i + 1}`, ...PROXY]);
         servers.push(server);
         own = own.replace(address, `127.0.0.1:${server.port}`);
       }

@@ -12,6 +12,7 @@ import {
   residentKiB,
   Running,
   send,
+  ServerPeer,
   ServerProcess,
   TSECHO,
 } from "./helpers.ts";
@@ -20,7 +21,7 @@ import { needsTlsServer } from "./tls_helpers.ts";
 const linux = Deno.build.os === "linux";
 
 test("a line that does not end in time ends the connection, however steadily its bytes come", async () => {
-  await using server = await ServerProcess.start(["--line-timeout", "500ms", "--idle-timeout", "1h"]);
+  await using server = await ServerPeer.start(["--line-timeout", "500ms", "--idle-timeout", "1h"]);
   using conn = await server.connect();
   await assertServes(conn);
   let reply = "";
@@ -146,7 +147,7 @@ test("with hardly any descriptors a server says so, or announces no more connect
 });
 
 test("beyond --max-conns everybody is told so at once, however many there are", async () => {
-  await using server = await ServerProcess.start(["--max-conns", "1"]);
+  await using server = await ServerPeer.start(["--max-conns", "1"]);
   using held = await server.connect();
   await assertServes(held);
   // They stay open on their side: nobody may have to wait for another to go.
@@ -160,7 +161,7 @@ test("beyond --max-conns everybody is told so at once, however many there are", 
 });
 
 /** What a check of a port does. */
-async function knock(server: ServerProcess, bytes?: Uint8Array): Promise<void> {
+async function knock(server: ServerPeer, bytes?: Uint8Array): Promise<void> {
   using conn = await server.connect();
   if (bytes !== undefined) await conn.write(bytes);
   await conn.closeWrite();
@@ -171,7 +172,7 @@ test("health checks are counted, and not logged one by one", async () => {
   const proxy = ["--proxy-protocol", "--proxy-from", "127.0.0.1"];
   const local = proxyV2({ command: 0x20, addresses: [] });
   for (const [args, bytes] of [[[], undefined], [proxy, undefined], [proxy, local]] as const) {
-    await using server = await ServerProcess.start([...args]);
+    await using server = await ServerPeer.start([...args]);
     for (let i = 0; i < 5; i++) await knock(server, bytes);
     await server.stop();
     const log = server.stderr.text;
@@ -186,8 +187,8 @@ test("health checks of a TLS endpoint are counted too", await needsTlsServer(), 
   await copyCertificates(folder);
   const files = ["--cert", folder.file("server.pem"), "--key", folder.file("server.key")];
   const proxy = ["--proxy-protocol", "--proxy-from", "127.0.0.1"];
-  await using server = await ServerProcess.start(["tls://127.0.0.1:0", ...files]);
-  await using behind = await ServerProcess.start(["tls://127.0.0.1:0", ...files, ...proxy]);
+  await using server = await ServerPeer.start(["tls://127.0.0.1:0", ...files]);
+  await using behind = await ServerPeer.start(["tls://127.0.0.1:0", ...files, ...proxy]);
   await knock(server);
   await knock(behind, proxyV2({ command: 0x20, addresses: [] }));
   for (const it of [server, behind]) {
@@ -198,7 +199,7 @@ test("health checks of a TLS endpoint are counted too", await needsTlsServer(), 
 });
 
 test("a client that sends no LF is worth one hint", async () => {
-  await using server = await ServerProcess.start();
+  await using server = await ServerPeer.start();
   using classic = await server.connect();
   using another = await server.connect();
   await send(classic, "hello");
@@ -213,7 +214,7 @@ test("a client that sends no LF is worth one hint", async () => {
 });
 
 test("an answer by UDP is not more than three times as long as what was asked", async () => {
-  await using server = await ServerProcess.start([
+  await using server = await ServerPeer.start([
     "udp://127.0.0.1:0",
     "udp://[::1]:0",
     "--tag",

@@ -9,6 +9,7 @@ import {
   readLine,
   run,
   send,
+  ServerPeer,
   ServerProcess,
   TESTDATA,
   TSECHO,
@@ -31,7 +32,7 @@ test("server echoes each line with a timestamp from its own clock in front", asy
 });
 
 test("server answers a line without LF when the client half-closes, and closes", async () => {
-  await using server = await ServerProcess.start();
+  await using server = await ServerPeer.start();
   using conn = await server.connect();
   await send(conn, "one\ntwo");
   await conn.closeWrite();
@@ -40,7 +41,7 @@ test("server answers a line without LF when the client half-closes, and closes",
 });
 
 test("server answers a line that comes a byte at a time", async () => {
-  await using server = await ServerProcess.start();
+  await using server = await ServerPeer.start();
   using conn = await server.connect();
   using other = await server.connect();
   const line = "a byte at a time, with ümläuts\n";
@@ -53,7 +54,7 @@ test("server answers a line that comes a byte at a time", async () => {
 });
 
 test("any bytes, cut at any places, come back through a real socket", async () => {
-  await using server = await ServerProcess.start();
+  await using server = await ServerPeer.start();
   const byte = fc.oneof(fc.constant(10), fc.integer({ min: 0, max: 255 }));
   const pieces = fc.array(fc.array(byte, { maxLength: 3000, size: "max" }), { maxLength: 20 });
   await assertProperty(
@@ -89,7 +90,7 @@ test("server says at once where it listens, and takes IPv4 and IPv6 on one port"
 });
 
 test("server listens on several endpoints and names each", async () => {
-  await using server = await ServerProcess.start(["tcp://127.0.0.1:0", "[::1]:0"]);
+  await using server = await ServerPeer.start(["tcp://127.0.0.1:0", "[::1]:0"]);
   const [, second] = await server.stdout.until(/listening on tcp:\/\/\[::1\]:(\d+)\n/);
   using conn = await Deno.connect({ hostname: "::1", port: Number(second) });
   await send(conn, "hello\n");
@@ -143,7 +144,7 @@ test("each stamp format and the tag stand in front of the line", async () => {
     [["--stamp", "none"], /^hi\n$/],
   ];
   for (const [args, pattern] of table) {
-    await using server = await ServerProcess.start(args);
+    await using server = await ServerPeer.start(args);
     using conn = await server.connect();
     await send(conn, "hi\n");
     assertMatch(await readLine(conn), pattern);
@@ -163,7 +164,7 @@ test("the ctime stamp is local time", async () => {
 });
 
 test("a classic Python client works with chunk framing and ctime stamps", async () => {
-  await using server = await ServerProcess.start(["--framing", "chunk", "--stamp", "ctime", "--port", "0"]);
+  await using server = await ServerPeer.start(["--framing", "chunk", "--stamp", "ctime", "--port", "0"]);
   for (const host of ["127.0.0.1", "::1"]) {
     const { stdout } = await run(
       ["python3", `${TESTDATA}classic_client.py`, host, String(server.port)],
@@ -177,7 +178,7 @@ test("a classic Python client works with chunk framing and ctime stamps", async 
 });
 
 test("without stamps and in chunk framing the server is a plain echo, RFC 862", async () => {
-  await using server = await ServerProcess.start(["--framing", "chunk", "--stamp", "none"]);
+  await using server = await ServerPeer.start(["--framing", "chunk", "--stamp", "none"]);
   using conn = await server.connect();
   const echoed = readAll(conn);
   const text = "no line end ".repeat(1000);
@@ -221,7 +222,7 @@ with peer.makefile("rb") as replies: sys.stdout.buffer.write(replies.read())`,
 });
 
 test("a line that ends in CRLF keeps its CR", async () => {
-  await using server = await ServerProcess.start();
+  await using server = await ServerPeer.start();
   using conn = await server.connect();
   await send(conn, "telnet\r\n");
   assertEquals(unstamped(await readLine(conn)), "telnet\r\n");
@@ -255,7 +256,7 @@ test("the log tells of each connection, in text and in JSON", async () => {
 });
 
 test("a quiet server logs warnings only", async () => {
-  await using server = await ServerProcess.start(["--quiet", "--max-conns", "1"]);
+  await using server = await ServerPeer.start(["--quiet", "--max-conns", "1"]);
   {
     using held = await server.connect();
     await send(held, "hello\n");
@@ -301,7 +302,7 @@ test("a server whose stdout and log nobody reads any more serves on", async () =
 });
 
 test("a peer that resets in the middle of a line ends its own connection only", async () => {
-  await using server = await ServerProcess.start();
+  await using server = await ServerPeer.start();
   using other = await server.connect();
   await python("reset", server.port, 3, "one\nhalf a li");
   await server.stderr.until(/lines=1 bytes_in=13 .*reason="reset by peer"/);
@@ -310,7 +311,7 @@ test("a peer that resets in the middle of a line ends its own connection only", 
 });
 
 test("a port in use is said in one line", async () => {
-  await using server = await ServerProcess.start();
+  await using server = await ServerPeer.start();
   const { code, stderr } = await tsecho(["server", `127.0.0.1:${server.port}`]);
   assertEquals(code, 1);
   assertEquals(

@@ -12,6 +12,7 @@ import {
   run,
   Running,
   send,
+  ServerPeer,
   ServerProcess,
   TESTDATA,
   TSECHO,
@@ -29,7 +30,7 @@ test(
   options,
   () =>
     withCertificates(async (folder, identity) => {
-      await using server = await ServerProcess.start(["tls://:0", ...identity]);
+      await using server = await ServerPeer.start(["tls://:0", ...identity]);
       const url = server.url("tls");
       const { code, stdout, stderr } = await tsecho(
         ["client", url, "--ca", folder.file("ca.pem")],

@@ -6,7 +6,7 @@ import {
   eventually,
   python,
   Running,
-  ServerProcess,
+  ServerPeer,
   Terminal,
   TSECHO,
   tsecho,
@@ -67,7 +67,7 @@ function fakeServer(
 }
 
 test("datagrams of every size are answered by one each, byte for byte", async () => {
-  await using server = await ServerProcess.start(["udp://127.0.0.1:0", "--tag", "web-2"]);
+  await using server = await ServerPeer.start(["udp://127.0.0.1:0", "--tag", "web-2"]);
   using peer = new Peer(server.port);
   for (const size of [0, 1, 2, 1472, 9000, 65000]) {
     const payload = Uint8Array.from({ length: size }, (_, i) => i * 7 + size);
@@ -85,7 +85,7 @@ test("datagrams of every size are answered by one each, byte for byte", async ()
 const DATAGRAMS = volume(2000, 100_000);
 
 test(`${DATAGRAMS} datagrams, one after the other, are all answered`, { level: "sized" }, async () => {
-  await using server = await ServerProcess.start(["udp://127.0.0.1:0", "--udp-rate", "0"]);
+  await using server = await ServerPeer.start(["udp://127.0.0.1:0", "--udp-rate", "0"]);
   const { stdout } = await python("udp_loop", "127.0.0.1", server.port, DATAGRAMS);
   console.log(stdout.trim());
   assertStringIncludes(stdout, `${DATAGRAMS} of ${DATAGRAMS} answered`);
@@ -94,7 +94,7 @@ test(`${DATAGRAMS} datagrams, one after the other, are all answered`, { level: "
 });
 
 test("a server takes datagrams over IPv4 and IPv6 on one port, beside TCP on the same", async () => {
-  await using server = await ServerProcess.start(["udp://:0", "tcp://:0"]);
+  await using server = await ServerPeer.start(["udp://:0", "tcp://:0"]);
   for (const hostname of ["127.0.0.1", "::1"]) {
     using peer = new Peer(server.portOf("udp"), hostname);
     assertEquals(unstamped(await peer.ask("hello\n")), "hello\n");
@@ -102,7 +102,7 @@ test("a server takes datagrams over IPv4 and IPv6 on one port, beside TCP on the
 });
 
 test("what looks like a reply is not answered", async () => {
-  await using server = await ServerProcess.start(["udp://127.0.0.1:0"]);
+  await using server = await ServerPeer.start(["udp://127.0.0.1:0"]);
   using peer = new Peer(server.port);
   const reply = await peer.ask("hello");
   await peer.send(reply);
@@ -116,8 +116,8 @@ test("what looks like a reply is not answered", async () => {
 test("two servers that a forged datagram points at each other exchange one reply and no more", {
   ignore: Deno.build.os !== "linux",
 }, async () => {
-  await using one = await ServerProcess.start(["udp://127.0.0.1:0", "--stamp", "ctime", "--udp-rate", "0"]);
-  await using other = await ServerProcess.start(["udp://127.0.0.1:0", "--tag", "b", "--udp-rate", "0"]);
+  await using one = await ServerPeer.start(["udp://127.0.0.1:0", "--stamp", "ctime", "--udp-rate", "0"]);
+  await using other = await ServerPeer.start(["udp://127.0.0.1:0", "--tag", "b", "--udp-rate", "0"]);
   const { stdout } = await python("udp_spoof", one.port, other.port, "hello");
   if (stdout !== "sent\n") return console.log(`skipped: ${stdout}`);
   await one.stderr.until(/warn drop reason="it looks like a reply" count=1 total=1 /);
@@ -130,7 +130,7 @@ test("two servers that a forged datagram points at each other exchange one reply
 });
 
 test("a source port below 1024 gets no answer", { ignore: Deno.build.os !== "linux" }, async () => {
-  await using server = await ServerProcess.start(["udp://127.0.0.1:0"]);
+  await using server = await ServerPeer.start(["udp://127.0.0.1:0"]);
   let low;
   for (let port = 1023; low === undefined && port > 1000; port--) {
     try {
@@ -151,7 +151,7 @@ test("a source port below 1024 gets no answer", { ignore: Deno.build.os !== "lin
 });
 
 test("one source gets no more answers a second than --udp-rate, and the log stays short", async () => {
-  await using server = await ServerProcess.start(["udp://127.0.0.1:0", "--udp-rate", "10"]);
+  await using server = await ServerPeer.start(["udp://127.0.0.1:0", "--udp-rate", "10"]);
   using peer = new Peer(server.port);
   const start = performance.now();
   for (let i = 0; i < 200; i++) await peer.send(`${i}`);
@@ -168,7 +168,7 @@ test("one source gets no more answers a second than --udp-rate, and the log stay
 });
 
 test("the client sends messages as datagrams and prints the replies", async () => {
-  await using server = await ServerProcess.start(["udp://127.0.0.1:0"]);
+  await using server = await ServerPeer.start(["udp://127.0.0.1:0"]);
   const { code, stdout, stderr } = await tsecho([
     "client",
     server.url("udp"),
@@ -184,7 +184,7 @@ test("the client sends messages as datagrams and prints the replies", async () =
 });
 
 test("the client as a filter: every line a datagram, every reply a line", { level: "large" }, async () => {
-  await using server = await ServerProcess.start(["udp://127.0.0.1:0", "--udp-rate", "0"]);
+  await using server = await ServerPeer.start(["udp://127.0.0.1:0", "--udp-rate", "0"]);
   const input = Array.from({ length: volume(2000, 20_000) }, (_, i) => `line ${i}\n`).join("") + "the rest";
   const { code, stdout, stderr } = await tsecho(["client", server.url("udp"), "--udp-rate", "0"], input);
   assertEquals([code, stderr], [0, ""]);
@@ -192,7 +192,7 @@ test("the client as a filter: every line a datagram, every reply a line", { leve
 });
 
 test("a filter stays below the rate of a server, and below its own", { level: "slow" }, async () => {
-  await using server = await ServerProcess.start(["udp://127.0.0.1:0"]);
+  await using server = await ServerPeer.start(["udp://127.0.0.1:0"]);
   const start = performance.now();
   const { code, stderr } = await tsecho(["client", server.url("udp")], "x\n".repeat(1500));
   assertEquals([code, stderr], [0, ""]);
@@ -261,7 +261,7 @@ test("a stranger's datagram is no reply", async () => {
 });
 
 test("a line too long for a datagram is a clear error, however long it is", { level: "slow" }, async () => {
-  await using server = await ServerProcess.start(["udp://127.0.0.1:0"]);
+  await using server = await ServerPeer.start(["udp://127.0.0.1:0"]);
   const reason = "a line of 65507 bytes is the longest that a datagram carries";
   const expected = `tsecho: Cannot send to "${server.url("udp")}": ${reason}\n`;
   for (const input of ["x".repeat(65507) + "\n", "x".repeat(10_000_000)]) {

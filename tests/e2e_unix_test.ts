@@ -12,6 +12,7 @@ import {
   run,
   Running,
   send,
+  ServerPeer,
   ServerProcess,
   TSECHO,
   tsecho,
@@ -61,7 +62,7 @@ test("--unix-mode is the mode of the file", options, async () => {
   await using folder = await Folder.make();
   for (const [mode, expected] of [["660", 0o660], ["0777", 0o777], ["600", 0o600]] as const) {
     const path = folder.file(mode);
-    await using _server = await ServerProcess.start([`unix:${path}`, "--unix-mode", mode]);
+    await using _server = await ServerPeer.start([`unix:${path}`, "--unix-mode", mode]);
     assertEquals((await Deno.lstat(path)).mode! & 0o777, expected);
   }
 });
@@ -88,9 +89,9 @@ test("a file that a killed server has left is replaced, a live one is not", opti
 test("a server that ends leaves the file of the one that has its path now", options, async () => {
   await using folder = await Folder.make();
   const path = folder.file("s.sock");
-  await using first = await ServerProcess.start([`unix:${path}`]);
+  await using first = await ServerPeer.start([`unix:${path}`]);
   await Deno.remove(path);
-  await using second = await ServerProcess.start([`unix:${path}`]);
+  await using second = await ServerPeer.start([`unix:${path}`]);
   assertEquals(await first.stop(), 0);
   assertEquals(unstamped((await tsecho(["client", `unix:${path}`, "-m", "hello"])).stdout), "hello\n");
   assertEquals(await second.stop(), 0);
@@ -243,7 +244,7 @@ test("a file PATH.lock, a link or a FIFO, is neither opened nor followed", optio
   await Deno.symlink(folder.file("precious"), folder.file("link.lock"));
   await run(["mkfifo", folder.file("fifo.lock")]);
   for (const name of ["link", "fifo"]) {
-    await using server = await ServerProcess.start([`unix:${folder.file(name)}`]);
+    await using server = await ServerPeer.start([`unix:${folder.file(name)}`]);
     assertEquals(await server.stop(), 0);
   }
   assertEquals(await Deno.readTextFile(folder.file("precious")), "precious");
@@ -359,7 +360,7 @@ test("a missing permission is said, on either side", {
   const closed = folder.file("closed");
   await Deno.mkdir(closed);
   const path = `${closed}/s.sock`;
-  await using _server = await ServerProcess.start([`unix:${path}`]);
+  await using _server = await ServerPeer.start([`unix:${path}`]);
   // Root, too, is kept out of another user's folder when it has not the right to pass all modes.
   const root = (await run(["id", "-u"])).stdout.trim() === "0";
   const lacking = "-dac_override,-dac_read_search";
