@@ -2,18 +2,7 @@
 import { assert, assertEquals, assertMatch, assertNotMatch, assertStringIncludes } from "@std/assert";
 import type { LoadSummary } from "../stats/load_summary.ts";
 import { e2e as test } from "./harness.ts";
-import {
-  eventually,
-  Folder,
-  run,
-  Running,
-  ServerPeer,
-  ServerProcess,
-  Terminal,
-  TSECHO,
-  tsecho,
-  within,
-} from "./helpers.ts";
+import { eventually, Folder, run, Running, ServerPeer, Terminal, TSECHO, tsecho, within } from "./helpers.ts";
 import { silentPeer } from "./load_peers.ts";
 
 test("load refuses more connections than it may have descriptors for, and says what to do", async () => {
@@ -188,7 +177,7 @@ test("at a second SIGINT load ends at once", async () => {
 const ENDLESS = ["load", "-R", "50", "-t", "10m", "--warmup", "0"];
 
 /** Interrupts a search whose first trial takes long. */
-async function interruptSearch(server: ServerProcess, folder: Folder): Promise<void> {
+async function interruptSearch(server: ServerPeer, folder: Folder): Promise<void> {
   const saved = folder.file("search.json");
   const args = ["--find", "p99<5ms", "-R", "5", "--trial", "10m", "--warmup", "0", "-c", "1"];
   await using search = new Running(
@@ -210,7 +199,7 @@ async function interruptSearch(server: ServerProcess, folder: Folder): Promise<v
 }
 
 /** Interrupts a run after a second of it. */
-async function interruptRun(server: ServerProcess, folder: Folder): Promise<void> {
+async function interruptRun(server: ServerPeer, folder: Folder): Promise<void> {
   const rows = folder.file("rows");
   const args = [...ENDLESS, "--csv", rows, `127.0.0.1:${server.port}`];
   await using load = new Running([...TSECHO, ...args]);
@@ -250,7 +239,7 @@ test("load ends quietly when its reader has gone", { level: "slow" }, async () =
 });
 
 /** Starts load on a terminal. */
-function loadOnTerminal(server: ServerProcess, env: string[], seconds: number): Terminal {
+function loadOnTerminal(server: ServerPeer, env: string[], seconds: number): Terminal {
   const args = ["-R", "200", "-t", String(seconds), "--warmup", "0", `127.0.0.1:${server.port}`];
   return new Terminal(["env", ...env, ...TSECHO, "load", ...args]);
 }

@@ -1,7 +1,7 @@
 /** Ping on a terminal and in a pipe, and the signals that end it. */
 import { assert, assertEquals, assertMatch, assertNotMatch, assertStringIncludes } from "@std/assert";
 import { e2e as test } from "./harness.ts";
-import { run, Running, ServerPeer, ServerProcess, Terminal, TSECHO, tsecho } from "./helpers.ts";
+import { run, Running, ServerPeer, Terminal, TSECHO, tsecho } from "./helpers.ts";
 
 test("ping -D puts the local time in front, and -q leaves replies out", async () => {
   await using server = await ServerPeer.start();
@@ -16,7 +16,7 @@ test("ping -D puts the local time in front, and -q leaves replies out", async ()
 });
 
 /** Starts ping on a terminal that may be written to, colours and all. */
-function pingOnTerminal(server: ServerProcess, ...args: string[]): Terminal {
+function pingOnTerminal(server: ServerPeer, ...args: string[]): Terminal {
   const script = 'echo "pid $$"; exec "$@"';
   const command = [...TSECHO, "ping", `127.0.0.1:${server.port}`, ...args];
   return new Terminal(["env", "-u", "NO_COLOR", "sh", "-c", script, "sh", ...command]);

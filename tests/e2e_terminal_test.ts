@@ -1,19 +1,19 @@
 /** The client on a real pseudo-terminal. */
 import { assert, assertEquals } from "@std/assert";
 import { e2e as test } from "./harness.ts";
-import { Running, ServerPeer, ServerProcess, Terminal, TESTDATA, TSECHO, tsecho, within } from "./helpers.ts";
+import { Running, ServerPeer, Terminal, TESTDATA, TSECHO, tsecho, within } from "./helpers.ts";
 
 const STAMP = /\[\d{4}-\d\d-\d\dT[\d:.]+Z\] /.source;
 const PROMPT = "\x1b[1G\x1b[0J> \x1b[3G";
 
-async function startClient(server: ServerProcess, ...args: string[]): Promise<Terminal> {
+async function startClient(server: ServerPeer, ...args: string[]): Promise<Terminal> {
   const terminal = new Terminal([...TSECHO, "client", `127.0.0.1:${server.port}`, ...args]);
   await terminal.shows(PROMPT);
   return terminal;
 }
 
 /** A client as "$@" of a shell's script on a terminal. */
-function clientBehind(script: string, { port }: ServerProcess): Terminal {
+function clientBehind(script: string, { port }: ServerPeer): Terminal {
   return new Terminal(["sh", "-c", script, "sh", ...TSECHO, "client", `127.0.0.1:${port}`]);
 }
 

@@ -1,7 +1,7 @@
 /** What the tests of ping share: runs read back from JSON, and peers of a few lines. */
 import { assertEquals } from "@std/assert";
 import type { Counts, Estimate, Summary } from "../stats/summary.ts";
-import { Running, type ServerProcess, TSECHO, tsecho, within } from "./helpers.ts";
+import { Running, type ServerPeer, TSECHO, tsecho, within } from "./helpers.ts";
 
 /** A run as `--json` saves it. */
 export interface Saved {
@@ -23,7 +23,7 @@ export interface Saved {
 }
 
 /** Starts a ping without end, of 50 lines a second. */
-export function startPing({ port }: ServerProcess, ...args: string[]): Running {
+export function startPing({ port }: ServerPeer, ...args: string[]): Running {
   return new Running([...TSECHO, "ping", `127.0.0.1:${port}`, "-i", "0.02", ...args]);
 }
 
