@@ -42,7 +42,7 @@ export function loadLines(summary: LoadSummary, timeout: number, later = 0): str
   if (headline !== null) {
     lines.push(`generator ${generatorText(summary)}`, ...headlineLines(summary, headline, timeout));
   } else if (summary.sent > 0) lines.push(NO_ANSWER);
-  if (steady !== null) lines.push(steadyLine(steady));
+  if (steady !== null) lines.push(steady ? `steady: ${levelText(summary)}` : levelText(summary));
   const beneath = { service: loop === "open" ? service : null, "send lag": send_lag, blocked, connect };
   for (const [name, values] of Object.entries({ ...beneath, "TLS handshake": handshake })) {
     if (values !== null) lines.push(`${name} ${percentiles(values, timeout)}`);
@@ -100,9 +100,12 @@ export function generatorText({ generator: { verdict, reasons }, rate }: LoadSum
     : why;
 }
 
-/** Whether p99 kept its level. */
-export function steadyLine(steady: boolean): string {
-  return steady ? "steady: p99 neither rose nor fell" : "p99 rises: not a steady state";
+/** Whether p99 kept its level, in a run of which that is known. */
+export function levelText({ steady, trend }: LoadSummary): string {
+  if (trend === "falls") return "p99 falls: not a steady state; a longer --warmup?";
+  if (!steady) return "p99 rises: not a steady state";
+  // Older versions did not look for a fall.
+  return trend === undefined ? "p99 did not rise" : "p99 neither rose nor fell";
 }
 
 /** Errors and failed connects by reason, the most frequent first. */

@@ -154,6 +154,7 @@ export const END: Check = record({
     MAX_TAGS + 1,
   ),
   ...{ generator: GENERATOR, steady: maybe(FLAG) },
+  trend: (value, name) => maybe(oneOf("rises", "falls"))(value ?? null, name), // older runs do not say it
   found: maybe(record({
     outcome: oneOf("found", "at least", "none", "unconfirmed", "interrupted"),
     rate: maybe(AMOUNT),

@@ -8,7 +8,7 @@ import { ALL_CAME, loadDurations, type NeverCame } from "./load_durations.ts";
 import { type EncodedLoadInterval, type LOAD_DURATIONS, LoadInterval } from "./load_interval.ts";
 import type { GeneratorVerdict, LoadDurations, LoadServer, LoadSummary } from "./load_summary.ts";
 import { sumOf } from "./reason_counts.ts";
-import { rises } from "./trend.ts";
+import { type Trend, trendOf } from "./trend.ts";
 import { nanos } from "./units.ts";
 
 /** Steadiness is judged on so many equal parts, each with so many lines at least. */
@@ -168,7 +168,7 @@ export class LoadStats {
       handshake: this.#durations("handshake"),
       servers: this.directions().map((it) => this.#server(it)),
       generator: this.generator(),
-      steady: this.#steady(),
+      ...this.#steadiness(),
     };
   }
 
@@ -206,12 +206,13 @@ export class LoadStats {
     return this.elapsed < LONG_ENOUGH ? undefined : this.#course.parts(BATCHES, values);
   }
 
-  #steady(): boolean | null {
+  #steadiness(): { steady: boolean | null; trend: Trend | null } {
     const { loop, stages } = this.context;
-    if (stages || this.elapsed < LONG_ENOUGH) return null;
+    if (stages || this.elapsed < LONG_ENOUGH) return { steady: null, trend: null };
     const kind = loop === "open" ? "response" : "service";
     const parts = this.#course.parts(PARTS, (entry) => entry.durations[kind]);
-    if (!parts.every((it) => it.count >= LINES_OF_PART)) return null;
-    return !rises(parts.map((it) => it.percentile(99)));
+    if (!parts.every((it) => it.count >= LINES_OF_PART)) return { steady: null, trend: null };
+    const trend = trendOf(parts.map((it) => it.percentile(99)));
+    return { steady: trend === null, trend };
   }
 }

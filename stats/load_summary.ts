@@ -2,6 +2,7 @@
 import type { GeneratorReasonCode } from "./reasons.ts";
 import type { Unsteady } from "./steadiness.ts";
 import type { Durations, Estimate } from "./summary.ts";
+import type { Trend } from "./trend.ts";
 
 /** The percentiles that are told. */
 export const LOAD_PERCENTILES: Record<PercentileName, number> = {
@@ -106,4 +107,6 @@ export interface LoadSummary {
   generator: GeneratorVerdict;
   /** Whether the 99th percentile kept its level; null for a run that is too short to tell, or follows stages. */
   steady: boolean | null;
+  /** Where the 99th percentile went, if it did not keep its level; absent where an older version saved the run. */
+  trend?: Trend | null;
 }

@@ -1,14 +1,19 @@
-/** Whether a figure rises over the parts of a run: Mann's test (1945, with Kendall's statistic) and Sen's slope (1968). */
+/** Whether a figure rises or falls over the parts of a run: Mann's test (1945, with Kendall's statistic) and Sen's slope (1968). */
 
-/** A rise is told if chance makes such an order of parts, either way, less often than this ... */
+/** Where a figure goes. */
+export type Trend = "rises" | "falls";
+
+/** A trend is told if chance makes such an order of parts, either way, less often than this ... */
 const CHANCE = 0.01;
 /** ... and if it amounts to this share of the median over the run. */
 const SHARE = 0.2;
 
-/** Whether values at equal distances rise more than chance explains, and enough to matter. */
-export function rises(values: readonly number[]): boolean {
+/** Where values at equal distances go, if they go there more than chance explains, and far enough to matter; else null. */
+export function trendOf(values: readonly number[]): Trend | null {
   const slope = senSlope(values);
-  return slope > 0 && slope * values.length >= SHARE * median(values) && mannKendall(values) < CHANCE;
+  const matters = slope !== 0 && Math.abs(slope) * values.length >= SHARE * median(values);
+  if (!matters || mannKendall(values) >= CHANCE) return null;
+  return slope > 0 ? "rises" : "falls";
 }
 
 /** How probable it is that values in random order have at least as clear a trend, up or down. Ties count for neither. */

@@ -93,6 +93,8 @@ test("from 30 s on percentiles have 95% intervals, where batches have lines enou
   assertMatch(few, /^ {2}p99\.9 .*too short for an interval$/m);
   const rising = text(runOf(60, (interval, place) => answer(interval, 100, 200 + 10 * place + place % 3)));
   assertStringIncludes(rising, "\np99 rises: not a steady state\n");
+  const falling = text(runOf(60, (interval, place) => answer(interval, 100, 900 - 10 * place + place % 3)));
+  assertStringIncludes(falling, "\np99 falls: not a steady state; a longer --warmup?\n");
 });
 
 test("several servers stand in a table, with their share of the connections", () => {

@@ -372,17 +372,21 @@ test("the generator is judged by how late its lines were, or by the processor it
   }
 });
 
-test("a run is steady, or its 99th percentile rises, or it is too short or too changeable to tell", {
+test("a run is steady, or its 99th percentile rises or falls, or it is too short or too changeable to tell", {
   level: "heavy",
 }, () => {
   const rising = (index: number): Second => ({ response: () => 1000 * (1 + index / 30) });
-  assertEquals(statsOf(30, rising).summary().steady, false);
-  assertEquals(statsOf(30, () => ({})).summary().steady, true);
-  assertEquals(statsOf(30, (index) => rising(30 - index)).summary().steady, true);
-  assertEquals(statsOf(30, (index) => rising(index / 6)).summary().steady, true); // by 17%
-  assertEquals(statsOf(29, rising).summary().steady, null);
-  assertEquals(statsOf(30, (index) => ({ ...rising(index), planned: 33 })).summary().steady, null);
-  assertEquals(statsOf(30, rising, { stages: true }).summary().steady, null);
+  const level = (...run: Parameters<typeof statsOf>) => {
+    const { steady, trend } = statsOf(...run).summary();
+    return [steady, trend];
+  };
+  assertEquals(level(30, rising), [false, "rises"]);
+  assertEquals(level(30, () => ({})), [true, null]);
+  assertEquals(level(30, (index) => rising(30 - index)), [false, "falls"]);
+  assertEquals(level(30, (index) => rising(index / 6)), [true, null]); // by 17%
+  assertEquals(level(29, rising), [null, null]);
+  assertEquals(level(30, (index) => ({ ...rising(index), planned: 33 })), [null, null]);
+  assertEquals(level(30, rising, { stages: true }), [null, null]);
 });
 
 test("replies that come after the plan's end are in no rate, neither of the summary, nor of its text, nor of a condition", () => {

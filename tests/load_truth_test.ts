@@ -1,12 +1,12 @@
 /** What a load says of chance, held against simulations whose truth is known. */
-import { assert } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { seededRandom } from "../probe/random.ts";
 import { StagesSchedule } from "../probe/schedule.ts";
 import { batchInterval } from "../stats/batches.ts";
 import { Distribution } from "../stats/distribution.ts";
 import { LoadInterval } from "../stats/load_interval.ts";
 import { LoadStats } from "../stats/load_stats.ts";
-import { mannKendall, rises, senSlope } from "../stats/trend.ts";
+import { mannKendall, senSlope, type Trend, trendOf } from "../stats/trend.ts";
 import { test, volume } from "./harness.ts";
 
 /** Responses of one server that takes 10 ms for a line, to Poisson arrivals of 90 a second: Lindley's recursion. */
@@ -116,21 +116,33 @@ function partsOf(seed: number, spread: number, rise: number): number[] {
 
 for (const spread of [0.02, 0.07, 0.3, 1]) {
   test(
-    `a steady run whose seconds differ by ${spread} is said to rise in at most 2 of 100, a rise is found`,
+    `a steady run whose seconds differ by ${spread} is said to rise or fall in at most 2 of 100, a trend is found`,
     { level: "long" },
     () => {
       const seeds = volume(300, 1000);
-      const told = (rise: number) =>
-        Array.from({ length: seeds }, (_, seed) => rises(partsOf(seed, spread, rise))).filter((it) => it)
-          .length;
-      const wrong = told(0);
-      assert(wrong <= 0.02 * seeds, `${wrong} of ${seeds} are said to rise`);
+      const told = (rise: number, ...trends: Trend[]) =>
+        Array.from({ length: seeds }, (_, seed) => trendOf(partsOf(seed, spread, rise)))
+          .filter((it) => it !== null && trends.includes(it)).length;
+      const wrong = told(0, "rises", "falls");
+      assert(wrong <= 0.02 * seeds, `${wrong} of ${seeds} are said to rise or fall`);
       if (spread > 0.1) return; // a rise of half is as much as they differ anyway
-      const found = told(0.5);
-      assert(found >= 0.9 * seeds, `a rise is found in ${found} of ${seeds}`);
+      for (const [rise, trend] of [[0.5, "rises"], [-1 / 3, "falls"]] as const) {
+        const found = told(rise, trend);
+        assert(found >= 0.9 * seeds, `that p99 ${trend} is found in ${found} of ${seeds}`);
+      }
     },
   );
 }
+
+test("a figure rises or falls only if both the order of its parts and the size of the change say so", () => {
+  const rising = [10, 11, 12, 13, 14, 15, 16, 17, 18, 19];
+  assertEquals(trendOf(rising), "rises");
+  assertEquals(trendOf(rising.toReversed()), "falls");
+  assertEquals(trendOf([369, 330, 290, 250, 210, 170, 130, 90, 50, 11]), "falls");
+  assertEquals(trendOf(rising.map((it) => it + 50)), null); // by 18% of the median
+  assertEquals(trendOf([19, 10, 18, 11, 17, 12, 16, 13, 15, 14]), null); // as chance orders them
+  assertEquals(trendOf(rising.map(() => 0)), null);
+});
 
 test("Mann's test and Sen's slope are those of the books", () => {
   const near = (one: number, other: number) => assert(Math.abs(one - other) < 1e-6, `${one} is not ${other}`);

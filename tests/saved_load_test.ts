@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { readComparedRun } from "../report/compared_run.ts";
+import { levelText } from "../report/load_figures.ts";
 import { LoadDocument, loadStream } from "../report/load_json.ts";
 import { loadPage } from "../report/load_page.ts";
 import type { LoadEnd, LoadStart } from "../report/load_record.ts";
@@ -133,6 +134,20 @@ test("of a saved closed loop the directions' maximum is at least what was found,
   for (const change of [older, cut]) {
     assertEquals([saved(4000, true, change), saved(1000, false, change)], ["cannot tell", "kept"]);
   }
+});
+
+test("of a saved run that does not say whether p99 falls, only what was looked for is told", {
+  level: "heavy",
+}, () => {
+  const told = (slope: number, change: (text: string) => string) => {
+    const run = runOf(30, (interval, place) => answer(interval, 100, 1000 + slope * place));
+    return levelText(readLoad(change(documentOf(run))).end.summary);
+  };
+  const same = (text: string) => text;
+  const older = (text: string) => text.replace(/,\s*"trend":\s*(?:null|"\w+")/, "");
+  const falls = "p99 falls: not a steady state; a longer --warmup?";
+  assertEquals([told(0, same), told(-20, same)], ["p99 neither rose nor fell", falls]);
+  assertEquals([told(0, older), told(20, older)], ["p99 did not rise", "p99 rises: not a steady state"]);
 });
 
 test("the page and the text of a saved run are those of the run", { level: "heavy" }, () => {

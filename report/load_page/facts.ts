@@ -11,6 +11,7 @@ import {
   errorLines,
   generatorText,
   headlineOf,
+  levelText,
   NO_ANSWER,
   percentileRows,
   perSecond,
@@ -172,8 +173,9 @@ const TOO_LATE = "cannot tell: this program was at its limit";
 
 function steadyVerdict(
   { stages }: LoadStart,
-  { steady, generator }: LoadSummary,
+  summary: LoadSummary,
 ): [tone: Tone, text: string] {
+  const { steady, generator } = summary;
   if (steady === null) {
     const why = stages === null
       ? "that takes 30 s, and 100 lines in each tenth of it"
@@ -181,7 +183,7 @@ function steadyVerdict(
     return ["plain", `not judged: ${why}`];
   }
   if (generator.verdict === "limited") return ["unsure", `${TOO_LATE}, and the latencies are its own`];
-  return steady ? ["good", "p99 neither rose nor fell"] : ["bad", "p99 rises: not a steady state"];
+  return [steady ? "good" : "bad", levelText(summary)];
 }
 
 function directionTopic({ tag }: LoadServer, servers: LoadServer[]): string {
