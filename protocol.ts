@@ -17,7 +17,7 @@
  *
  * const stamp = prefix.at(1_795_405_020_123_456);
  * for (let replies; (replies = responder.next(stamp)) !== undefined;) {
- *   console.log(new TextDecoder().decode(replies)); // [1795405020.123456 web-1] hello
+ *   console.log(new TextDecoder().decode(replies).trimEnd()); // [1795405020.123456 web-1] hello
  * }
  * responder.close();
  * ```

@@ -1,5 +1,6 @@
 /** A help text that fits a terminal, made of a command's table of options. */
 import type { Option, OptionTable } from "./parser.ts";
+import { grouped } from "./values.ts";
 
 const WIDTH = 80;
 /** The columns of an option's forms; what is wider has its help on the next line. */
@@ -45,14 +46,19 @@ function groupsOf(table: OptionTable): [group: string, rows: [name: string, opti
 }
 
 function formatGroup([group, rows]: [string, [string, Option][]]): string {
-  const lines = rows.map(([name, { short, value, help, ...option }]) => {
+  const lines = rows.map(([name, { short, value, help, default: otherwise }]) => {
     const forms = `${short === undefined ? "    " : `-${short}, `}--${name}${value ? ` ${value}` : ""}`;
     return formatRow(
       `  ${forms}`,
-      option.default === undefined ? help : `${help} (default ${option.default})`,
+      otherwise === undefined ? help : `${help} (default ${defaultText(otherwise)})`,
     );
   });
   return `${group}:\n${lines.join("\n")}`;
+}
+
+/** A default as help shows it: counts have separators, what is given as text (a port, a time) stands as it is. */
+export function defaultText(value: string | number): string {
+  return typeof value === "number" ? grouped(value) : value;
 }
 
 /** A row of two columns. */

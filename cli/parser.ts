@@ -11,6 +11,8 @@ export class UsageError extends Failure {
 export interface Option {
   /** One letter or digit. */
   short?: string;
+  /** Letters that other programs have for it: an error names the option. */
+  elsewhere?: string;
   /** What stands for the value in the help; without it the option takes none. */
   value?: string;
   /** Reads the value; needed with one. @throws {Error} whose message says what was expected. */
@@ -152,7 +154,7 @@ function splitOptions(arg: string, table: OptionTable, helpCommand: string): Typ
   // `-port` is a mistake for `--port`, not `-p` with a value.
   const bundle = arg.startsWith("--") || (known && name.length > 1) ? undefined : splitBundle(arg, table);
   if (bundle !== undefined) return bundle;
-  const letter = known ? undefined : letterOfOtherCase(name, table);
+  const letter = known ? undefined : letterElsewhere(form, table) ?? letterOfOtherCase(name, table);
   const meant = known ? name : nearest(name, Object.keys(table));
   const option = meant === undefined ? letter && `-${letter}` : `--${meant}`;
   const hint = option === undefined || name === "" ? `see ${helpCommand} --help` : `did you mean ${option}?`;
@@ -162,6 +164,14 @@ function splitOptions(arg: string, table: OptionTable, helpCommand: string): Typ
 /** The letter of an option that is this one as a capital or a small letter: `V` for `v`. */
 function letterOfOtherCase(letter: string, table: OptionTable): string | undefined {
   return Object.values(table).find(({ short }) => short?.toLowerCase() === letter.toLowerCase())?.short;
+}
+
+/** The option that has this letter in other programs, alone or with a number behind it: `t, --duration` for `-d5s`. */
+function letterElsewhere(form: string, table: OptionTable): string | undefined {
+  const [, letter] = /^-([a-z])(?:[\d.].*)?$/i.exec(form) ?? [];
+  if (letter === undefined) return undefined;
+  const found = Object.entries(table).find(([, { elsewhere }]) => elsewhere?.includes(letter));
+  return found && `${found[1].short}, --${found[0]}`;
 }
 
 /** The options of a bundle such as `-qc5`; undefined where a letter is none. */

@@ -5,9 +5,11 @@ export function parseText(text: string): string {
   return text;
 }
 
-/** Reads the name of a file. @throws {Error} for what can be no file's name. */
+/** Reads the name of a file. @throws {Error} for what can be no file's name, or is the next option. */
 export function parsePath(text: string): string {
   if (text === "" || text.includes("\0")) throw new Error("expected a file");
+  // An option without its value takes the next one, which would become a file.
+  if (/^-./s.test(text)) throw new Error(`it looks like an option; for a file, ./${text}`);
   return text;
 }
 

@@ -97,7 +97,7 @@ function sidesOf(
 /** @throws {UsageError} for what can be no file's name. */
 function checked(file: string): string {
   try {
-    return parseInputPath(file);
+    return parseInputPath(/^-./.test(file) ? `./${file}` : file); // it stands after `--`
   } catch (error) {
     throw new UsageError("use argument", file, (error as Error).message);
   }

@@ -23,7 +23,7 @@ export const DIAL_OPTIONS = {
     ...PORT,
     read: (text: string) => parsePort(text, 1),
     help: "server's port",
-    default: DEFAULT_PORT,
+    default: String(DEFAULT_PORT),
   },
   ipv4: { group: "Endpoints", short: "4", help: "connect over IPv4 only" },
   ipv6: { group: "Endpoints", short: "6", help: "connect over IPv6 only" },
@@ -116,6 +116,9 @@ export function readDial<Values extends DialValues>(
   const [first, second] = positionals;
   if (second !== undefined) {
     const reason = `${command} takes one endpoint and has "${first}" already`;
+    if (/^(?:ms|[smh])$/i.test(first!)) {
+      throw new UsageError("use argument", first!, "is it a unit? write it behind its number, such as 100ms");
+    }
     const hint = "message" in table && /^[\w.,]+$/.test(second) ? `; did you mean -m ${second}?` : "";
     throw new UsageError("use argument", second, hostWithPort(first!, second) ?? reason + hint);
   }

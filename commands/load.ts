@@ -2,6 +2,7 @@
 import type { Parsed } from "../cli/parser.ts";
 import {
   formatTime,
+  grouped,
   parseChoice,
   parseCount,
   parseLargeCount,
@@ -84,7 +85,7 @@ const OPTIONS = {
     value: "N",
     read: (text) => parseLargeCount(text, 1, MAX_COUNT),
     help: "open loop: most lines in flight; further ones are dropped (default " +
-      `${LOAD_DEFAULTS.maxInFlight}, or what the rate sends in ${formatTime(MIN_ROOM_MS)})`,
+      `${grouped(LOAD_DEFAULTS.maxInFlight)}, or what the rate sends in ${formatTime(MIN_ROOM_MS)})`,
   },
   depth: {
     group: "Load",
@@ -110,6 +111,7 @@ const OPTIONS = {
   duration: {
     group: "Load",
     short: "t",
+    elsewhere: "d",
     value: "TIME",
     read: (text) => parseTime(text, 1),
     help: `stop after this time (default ${formatTime(LOAD_DEFAULTS.duration)}, or at -n's count)`,
@@ -134,7 +136,7 @@ const OPTIONS = {
     short: "s",
     value: "SIZE",
     read: (text) => parseSize(text, MIN_PAYLOAD, MAX_PAYLOAD),
-    help: `payload of a line, ${MIN_PAYLOAD} to ${MAX_PAYLOAD} bytes`,
+    help: `payload of a line, ${grouped(MIN_PAYLOAD)} to ${grouped(MAX_PAYLOAD)} bytes`,
     default: LOAD_DEFAULTS.size,
   },
   data: {

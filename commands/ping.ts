@@ -1,6 +1,13 @@
 /** `tsecho ping`: its options, and the choice between a new run and a saved one. */
 import { type Parsed, UsageError } from "../cli/parser.ts";
-import { formatTime, grouped, parseCount, parseOutputPath, parseSize, parseTime } from "../cli/values.ts";
+import {
+  formatTime,
+  grouped,
+  parseLargeCount,
+  parseOutputPath,
+  parseSize,
+  parseTime,
+} from "../cli/values.ts";
 import { MAX_PROBE, MIN_PROBE } from "../probe/lines.ts";
 import { type Plan, PLAN_DEFAULTS } from "../probe/run.ts";
 import { describeMetrics, PING_METRICS, valuesFor } from "../stats/metrics.ts";
@@ -29,8 +36,9 @@ const OPTIONS = {
   count: {
     group: "Lines",
     short: "c",
+    elsewhere: "n",
     value: "N",
-    read: (text) => parseCount(text, 1, MAX_COUNT),
+    read: (text) => parseLargeCount(text, 1, MAX_COUNT),
     help: "stop after this many lines (default: at Ctrl-C)",
   },
   interval: {
@@ -48,13 +56,14 @@ const OPTIONS = {
     short: "s",
     value: "SIZE",
     read: (text) => parseSize(text, MIN_PROBE, MAX_PROBE),
-    help: `payload of a line, ${MIN_PROBE} to ${MAX_PROBE} bytes`,
+    help: `payload of a line, ${grouped(MIN_PROBE)} to ${grouped(MAX_PROBE)} bytes`,
     default: DEFAULTS.size,
   },
   timeout: { ...TIMEOUT, default: formatTime(DEFAULTS.timeout) },
   deadline: {
     group: "Lines",
     short: "w",
+    elsewhere: "t",
     value: "TIME",
     read: (text) => parseTime(text, 1),
     help: "stop after this time, whatever has arrived",

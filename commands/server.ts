@@ -6,6 +6,7 @@ import {
   formatMode,
   formatSize,
   formatTime,
+  grouped,
   parseChoice,
   parseCount,
   parseMode,
@@ -44,7 +45,7 @@ const OPTIONS = {
     ...PORT,
     read: (text) => parsePort(text, 0),
     help: "port to listen on; 0 = a free one",
-    default: DEFAULT_PORT,
+    default: String(DEFAULT_PORT),
   },
   "reuse-port": {
     group: "Endpoints",
@@ -64,7 +65,7 @@ const OPTIONS = {
     value: "line|chunk",
     read: (text) => parseChoice(text, FRAMINGS),
     transports: STREAM_TRANSPORTS,
-    help: `what is answered: each line, or what each read delivers, at most ${CHUNK_SIZE} bytes`,
+    help: `what is answered: each line, or what each read delivers, at most ${grouped(CHUNK_SIZE)} bytes`,
     default: SERVER_DEFAULTS.framing,
   },
   stamp: {
@@ -101,7 +102,9 @@ const OPTIONS = {
     value: "N",
     read: (text) => parseCount(text, 1, MAX_MAX_CONNS),
     transports: STREAM_TRANSPORTS,
-    help: `most connections at once (default ${MAX_CONNS}, or fewer if the descriptor limit allows fewer)`,
+    help: `most connections at once (default ${
+      grouped(MAX_CONNS)
+    }, or fewer if the descriptor limit allows fewer)`,
   },
   "max-conns-per-ip": {
     group: "Limits",

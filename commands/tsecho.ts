@@ -45,7 +45,7 @@ Examples:
   tsecho compare old.json new.json   two saved runs of load or ping
 
 Exit codes: 0 success, 1 it ran and failed, 2 usage error, 3 a --fail-if
-condition held`;
+condition held, or could not be decided`;
 
 /** The text that a command line without a command asks for. @throws {UsageError} when it asks for none. */
 export async function readWithoutCommand(argv: string[]): Promise<string> {

@@ -83,6 +83,9 @@ export function parseEndpoint(text: string, defaults: EndpointDefaults, minPort:
     return { transport: name, ...parseAddress(rest, defaults, minPort) };
   } catch (error) {
     const [, meant] = /^([a-z]+):/i.exec(text) ?? [];
+    if (scheme === null && /^\.{0,2}\/[^/]|\.sock$/.test(text)) {
+      throw new Error(`is it a Unix socket? write unix:${text}`);
+    }
     const known = scheme === null && meant !== undefined && Object.hasOwn(TRANSPORTS, meant.toLowerCase());
     throw known ? new Error(`expected ${meant.toLowerCase()}://host:port`) : error;
   }

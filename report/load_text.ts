@@ -95,7 +95,7 @@ export function foundLine({ outcome, rate }: LoadFound, condition: string): stri
     case "at least":
       return rate === null
         ? `${condition}: cannot tell: this generator was at its limit`
-        : `${condition} is kept up to at least ${text}; then this generator was at its limit`;
+        : `${condition} is kept up to at least ${text}; beyond that this generator was the limit`;
     case "none":
       return `no rate keeps ${condition}`;
     case "unconfirmed":

@@ -7,7 +7,11 @@ import { ping } from "../commands/ping.ts";
 import { server } from "../commands/server.ts";
 import { readWithoutCommand } from "../commands/tsecho.ts";
 import { formatEndpoint } from "../net/endpoint.ts";
+import { STREAM_TRANSPORTS } from "../net/transports.ts";
 import { test } from "./harness.ts";
+
+/** As errors name them: `tcp, tls or unix`. */
+const STREAMS = `${STREAM_TRANSPORTS.slice(0, -1).join(", ")} or ${STREAM_TRANSPORTS.at(-1)}`;
 
 const COMMANDS = { server, client, ping, load };
 
@@ -196,6 +200,11 @@ test("what is wrong on the command line is named, with its value and what was ex
     [["server", "--xyz"], 'Cannot use option "--xyz": there is no such option; see tsecho server --help'],
     [["server", "-x"], 'Cannot use option "-x": there is no such option; see tsecho server --help'],
     [["server", "-v"], 'Cannot use option "-v": there is no such option; did you mean -V?'],
+    [
+      ["server", "tls://", "--cert", "--key", "k"],
+      'Cannot use --cert "--key": it looks like an option; for a',
+    ],
+    [["server", "./t.sock"], 'Cannot use endpoint "./t.sock": is it a Unix socket? write unix:./t.sock'],
     [["server", "-qx"], 'Cannot use option "-qx": there is no such option'],
     [["server", "-q=no"], 'Cannot use option "-q=no": --quiet takes no value'],
     [["server", "--__proto__", "7"], 'Cannot use option "--__proto__"'],
@@ -277,7 +286,7 @@ test("what is wrong on the command line is named, with its value and what was ex
         ["server", "udp://:7", `--${option}`],
         `Cannot use option "--${
           option.replace(/=.*/, "")
-        }": it is for tcp, tls or unix endpoints, and there is none`,
+        }": it is for ${STREAMS} endpoints, and there is none`,
       ]),
     ...["udp://:7", "unix:/x"].map((endpoint): [string[], string] => [
       ["server", endpoint, "--max-conns-per-ip", "9"],
@@ -308,7 +317,7 @@ test("what is wrong on the command line is named, with its value and what was ex
     [["client", "tls://h", "--insecure", "--ca", "f"], 'Cannot use option "--insecure": --ca is given too'],
     [
       ["client", "udp://h", "--no-verify"],
-      'Cannot use option "--no-verify": it is for tcp, tls or unix endpoints',
+      `Cannot use option "--no-verify": it is for ${STREAMS} endpoints`,
     ],
     [["client", "--udp-rate", "1"], 'Cannot use option "--udp-rate": it is for udp endpoints'],
     [

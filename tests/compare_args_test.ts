@@ -46,6 +46,7 @@ test("compare takes one file that has the runs of both sides", () => {
   const { before, after } = optionsOf("ab.json");
   assertEquals([before, after], [["ab.json"], []]);
   assertEquals(optionsOf("-").before, ["-"]);
+  assertEquals(optionsOf("-- -a b").before, ["./-a"]);
 });
 
 test("compare says what is wrong with its command line", () => {
@@ -61,6 +62,8 @@ test("compare says what is wrong with its command line", () => {
     ["--before a,a --after b", 'Cannot use --before "a,a": "a" is named twice'],
     ["--before a, --after b", 'Cannot use --before "a,": expected a file'],
     [`--before ${Array.from({ length: 101 }, (_, i) => i)} --after b`, "expected at most 100 files"],
+    ["--before -a --after b", 'Cannot use --before "-a": it looks like an option; for a file, ./-a'],
+    ["--json --html a b", 'Cannot use --json "--html": it looks like an option; for a file, ./--html'],
     ["a b --lenient", 'Cannot use option "--lenient": it needs --fail-if'],
     ["a b --fail-if p99>10%", "expected a change with its sign, such as p99>+10%"],
     ["a b --fail-if p99>+10ms", "expected a change with its sign, such as p99>+10%"],

@@ -1,5 +1,6 @@
 /** PROXY protocol headers that client and ping send: to this server, to a parser in Python, and to HAProxy. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { STREAM_TRANSPORTS } from "../net/transports.ts";
 import { e2e as test } from "./harness.ts";
 import { Folder, Running, ServerPeer, startHaproxy, tsecho, unstamped } from "./helpers.ts";
 import { needsTlsServer, withCertificates } from "./tls_helpers.ts";
@@ -156,10 +157,11 @@ listen front
 });
 
 test("--send-proxy is for streams, and of two versions", async () => {
+  const streams = `${STREAM_TRANSPORTS.slice(0, -1).join(", ")} or ${STREAM_TRANSPORTS.at(-1)}`;
   const datagrams = await tsecho(["client", "udp://127.0.0.1", "--send-proxy", "v1"]);
   assertEquals([datagrams.code, datagrams.stderr], [
     2,
-    'tsecho: Cannot use option "--send-proxy": it is for tcp, tls or unix endpoints, and there is none\n',
+    `tsecho: Cannot use option "--send-proxy": it is for ${streams} endpoints, and there is none\n`,
   ]);
   const unknown = await tsecho(["ping", "127.0.0.1", "--send-proxy", "3"]);
   assertEquals(unknown.code, 2);

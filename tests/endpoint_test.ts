@@ -57,6 +57,12 @@ test("what is no endpoint is refused with what was expected", () => {
     [".", '"." is not a host'],
     ["34567", "is it a port? write :34567"],
     ["7", "is it a port? write :7"],
+    ["./t.sock", "is it a Unix socket? write unix:./t.sock"],
+    ["/run/tsecho", "is it a Unix socket? write unix:/run/tsecho"],
+    ["../t.sock", "is it a Unix socket? write unix:../t.sock"],
+    ["run/t.sock", "is it a Unix socket? write unix:run/t.sock"],
+    ["//web", "is not a host"],
+    ["tcp:///t.sock", "is not a host"],
     ["tls://34567", "is it a port? write tls://:34567"],
   ];
   for (const [text, message] of table) {

@@ -1,6 +1,6 @@
 /** Help texts, and what the commands' tables promise: each row of each table is held to its own terms. */
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import { placeholdersIn, wrap } from "../cli/help.ts";
+import { defaultText, placeholdersIn, wrap } from "../cli/help.ts";
 import { type OptionTable, UsageError } from "../cli/parser.ts";
 import { client } from "../commands/client.ts";
 import { compare } from "../commands/compare.ts";
@@ -78,7 +78,7 @@ test("a row is shown in its command's help, with its default", async () => {
     assertEquals(new Set(letters).size, letters.length, `two options of ${name} have one letter`);
     for (const [option, { short, value, help: says, default: otherwise }] of rowsOf(name)) {
       const forms = `${short === undefined ? "" : `-${short}, `}--${option}${value ? ` ${value}` : ""}`;
-      const text = otherwise === undefined ? says : `${says} (default ${otherwise})`;
+      const text = otherwise === undefined ? says : `${says} (default ${defaultText(otherwise)})`;
       assertStringIncludes(flat(help), flat(`${forms} ${text}`));
     }
   }

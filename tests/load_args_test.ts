@@ -188,6 +188,10 @@ test("what is wrong with load's options is said, and what to do", () => {
     ["-W 0", 'Cannot use --timeout "0": expected a time'],
     ["--find p99>5ms", 'Cannot use --find "p99>5ms": expected what a rate has to keep: a metric, < or <='],
     ["--find p99", 'Cannot use --find "p99": expected what a rate has to keep: a metric, < or <='],
+    ["-d 5s", 'Cannot use option "-d": there is no such option; did you mean -t, --duration?'],
+    ["-d5s", 'Cannot use option "-d5s": there is no such option; did you mean -t, --duration?'],
+    ["--json -q -t 1 web", 'Cannot use --json "-q": it looks like an option; for a file, ./-q'],
+    ["--data -q", 'Cannot use --data "-q": it looks like an option; for a file, ./-q'],
     ["-T 4", 'Cannot use option "-T": there is no such option; did you mean -t?'],
     ["--find p99<5ms --trial 0", 'Cannot use --trial "0": expected a time'],
     [

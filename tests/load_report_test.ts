@@ -182,7 +182,7 @@ test("each trial of a search is a row, and what the search came to stands above 
   assertEquals(rows(interrupted)[2], "      1000      1000      0.200      1.000  interrupted");
   assertEquals(rows(found, false)[1], "highest rate that keeps p99<5ms: 1000 lines/s");
   const lines: [outcome: LoadFound["outcome"], rate: number | null, line: string][] = [
-    ["at least", 500, "p99<5ms is kept up to at least 500 lines/s; then this generator was at its limit"],
+    ["at least", 500, "p99<5ms is kept up to at least 500 lines/s; beyond that this generator was the limit"],
     ["at least", null, "p99<5ms: cannot tell: this generator was at its limit"],
     ["none", null, "no rate keeps p99<5ms"],
     [

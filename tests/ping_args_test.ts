@@ -73,7 +73,8 @@ test("each option of ping is read, its times as ping(8) has them", () => {
   const bundled = pingOptions("-qDc3 -4qi.2 -p 7");
   assertEquals([bundled.quiet, bundled.timestamps, bundled.count, bundled.interval], [true, true, 3, 200]);
   assertEquals([bundled.endpoint, bundled.family], [{ transport: "tcp", hostname: "localhost", port: 7 }, 4]);
-  for (const file of ["./web", "run.json", "/tmp/run", "-"]) {
+  assertEquals(pingOptions("-c 1e3").count, 1000);
+  for (const file of ["./web", "run.json", "/tmp/run", "./-q", "-"]) {
     assertEquals(pingOptions(`--json ${file}`).json, file);
   }
   assertEquals(pingOptions("web --json web").json, "web");
@@ -87,7 +88,10 @@ test("each option of ping is read, its times as ping(8) has them", () => {
 test("what is wrong with ping's options is said", () => {
   for (
     const [argv, message] of [
-      ["-c 0", 'Cannot use --count "0": expected a whole number from 1'],
+      [
+        "-c 0",
+        'Cannot use --count "0": expected a whole number such as 5000 or 1e6, from 1 to 1,000,000,000',
+      ],
       [
         "-i -1",
         'Cannot use --interval "-1": expected a time such as 0.2, 200ms or 10s, from 1ms to 500h, or 0',
@@ -98,9 +102,9 @@ test("what is wrong with ping's options is said", () => {
       ["--fail-if p99", 'Cannot use --fail-if "p99": expected a metric'],
       ["--json - --csv -", 'Cannot write to "-": more than one output is to go to stdout'],
       ["--json-stream --json -", 'Cannot write to "-": more than one output is to go to stdout'],
-      ["-cx", 'Cannot use --count "x": expected a whole number from 1'],
+      ["-cx", 'Cannot use --count "x": expected a whole number such as 5000 or 1e6, from 1 to 1,000,000,000'],
       ["-c", 'Cannot use option "-c": it needs a value, N'],
-      ["-c=", 'Cannot use --count "": expected a whole number from 1'],
+      ["-c=", 'Cannot use --count "": expected a whole number such as 5000 or 1e6, from 1 to 1,000,000,000'],
       ["-q5", 'Cannot use option "-q5": there is no such option'],
       ["--json web", 'Cannot use --json "web": is web the endpoint? for a file, ./web'],
       ["--csv web -c 3", 'Cannot use --csv "web": is web the endpoint? for a file, ./web'],
@@ -117,6 +121,13 @@ test("what is wrong with ping's options is said", () => {
       ["--from a web", 'Cannot use endpoint "web": with --from there is no new run'],
       ["--udp-rate 5", 'Cannot use option "--udp-rate": it is for udp endpoints, and there is none'],
       ["a b", 'Cannot use argument "b": ping takes one endpoint and has "a" already'],
+      ["--json -q -c 2 web", 'Cannot use --json "-q": it looks like an option; for a file, ./-q'],
+      ["-c 2 --html -i .1 web", 'Cannot use --html "-i": it looks like an option; for a file, ./-i'],
+      ["--from --csv", 'Cannot use --from "--csv": it looks like an option; for a file, ./--csv'],
+      ["tls://web --ca -k", 'Cannot use --ca "-k": it looks like an option; for a file, ./-k'],
+      ["-i 100 ms web", 'Cannot use argument "ms": is it a unit? write it behind its number, such as 100ms'],
+      ["-n 2", 'Cannot use option "-n": there is no such option; did you mean -c, --count?'],
+      ["-t3", 'Cannot use option "-t3": there is no such option; did you mean -w, --deadline?'],
       ["--json=", 'Cannot use --json "": expected a file, or - for stdout'],
       ["--from=", 'Cannot use --from "": expected a file, or - for stdin'],
     ]
