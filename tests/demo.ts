@@ -92,4 +92,6 @@ const { code } = await server.status;
 if (code !== 0) await fail(`the server ended with exit code ${code}`);
 say("    the server ended with exit code 0");
 say();
-say("Now try it yourself: start `tsecho server` in one terminal and `tsecho client` in another.");
+say(
+  "Now try it yourself: start `deno task tsecho server` in one terminal and `deno task tsecho client` in another.",
+);

@@ -7,7 +7,7 @@ import { Folder, TSECHO } from "./helpers.ts";
 import type { SavedLoad } from "./load_runs.ts";
 import { QueuedPair } from "./queued_pair.ts";
 
-/** How long web-2's lines take, one after the other: it can do 250 a second. */
+/** How long web-2's lines take, one after the other: 250 a second pass. */
 const LINE_MS = 4;
 
 if (lacking(["haproxy"]).length > 0) {
@@ -56,8 +56,8 @@ say(
 );
 const easy = await load(200);
 say(
-  "2. 600 lines a second are 300 for each server, and web-2 can take 250. load goes on sending by its plan,",
-  "   and counts how long each line waited from the moment at which it was to be sent:",
+  "2. 600 lines a second are 300 for each server, and what stands in front of web-2 passes 250. load goes on",
+  "   sending by its plan, and counts how long each line waited from the moment at which it was to be sent:",
   "",
 );
 const busy = await load(600);
@@ -68,9 +68,10 @@ const told = `the median upstream delay of web-2 was ${before.toFixed(1)} ms, th
 } ms; of web-1 ${one.toFixed(1)} ms`;
 if (!(two > 100 && two > 5 * one && two > 5 * before)) await fail(told);
 say(
-  "3. The table tells where the lines waited. web-1's lines get through at once. Those of web-2 wait upstream: before the server",
-  `   reads them, ${
+  "3. The table tells where the lines waited. web-1's lines get through at once. Those of web-2 wait upstream:",
+  `   before the server reads them, ${
     Math.round(two)
-  } ms in the median. What it has read it answers at once, as its downstream delay shows:`,
-  "   a larger web-2 would change nothing, and whatever stands in front of it is what to look at.",
+  } ms in the median. What it has read it answers at once,`,
+  "   as its downstream delay shows: a larger web-2 would change nothing, and whatever stands in front of it is",
+  "   what to look at.",
 );
