@@ -186,42 +186,46 @@ export class EchoMatcher {
     }
     const moved = this.#elsewhere(isLine, sent, "found");
     if (moved !== undefined) return moved;
-    if (this.#wasAnswered(isLine)) return "duplicate";
     // What was changed is told by what was not.
     const isLike = (line: number) => ring.isLike(line, bytes, payload, end);
     if (this.next < sent && isLike(this.next)) return this.#refused(sent);
     return this.#elsewhere(isLike, sent, "spoilt") ?? this.#refused(sent);
   }
 
-  /** Whether a reply is to a line whose turn has not come or is over; undefined if not. */
-  #elsewhere(isIt: (line: number) => boolean, sent: number, kind: MatchKind): MatchKind | undefined {
-    const ahead = Math.min(sent - this.next, this.#ring.distinct, MAX_AHEAD);
-    for (let i = 1; i < ahead; i++) {
-      if (!isIt(this.next + i)) continue;
-      this.lines = i;
-      this.pass(i);
-      this.taken = 0;
-      return "passed";
+  /**
+   * Whether a reply is to a line whose turn has not come or is over; undefined if not. Lines may have equal payloads: it
+   * is to the nearest.
+   */
+  #elsewhere(
+    isIt: (line: number) => boolean,
+    sent: number,
+    kind: "found" | "spoilt",
+  ): MatchKind | undefined {
+    const reach = Math.min(this.#ring.period, MAX_AHEAD);
+    const ahead = Math.min(sent - 1 - this.next, reach);
+    const before = Math.min(this.next - this.#first, reach);
+    for (let i = 1; i <= ahead || i <= before; i++) {
+      const line = this.next - i;
+      const wasPassed = i <= before && this.#passed.has(line);
+      if (wasPassed && isIt(line)) return this.#take(line, kind);
+      if (i <= ahead && isIt(this.next + i)) {
+        this.lines = i;
+        this.pass(i);
+        this.taken = 0;
+        return "passed";
+      }
+      // One that is changed is not to a line that was answered rightly.
+      if (kind === "found" && i <= before && !wasPassed && isIt(line)) return "duplicate";
     }
-    if (this.#ring.distinct === 1) return undefined;
-    for (const line of this.#passed) {
-      if (!isIt(line)) continue;
-      this.#passed.delete(line);
-      this.line = line;
-      return kind;
-    }
+    for (const line of this.#passed) if (isIt(line)) return this.#take(line, kind);
     return undefined;
   }
 
-  /** Whether a reply is to a line before the next one. */
-  #wasAnswered(isLine: (line: number) => boolean): boolean {
-    const { distinct } = this.#ring;
-    if (distinct === 1) return false;
-    const oldest = Math.max(this.#first, this.next - Math.min(distinct, MAX_AHEAD));
-    for (let line = this.next - 1; line >= oldest; line--) {
-      if (isLine(line)) return true;
-    }
-    return false;
+  /** A reply is to a line that was passed over. */
+  #take(line: number, kind: "found" | "spoilt"): MatchKind {
+    this.#passed.delete(line);
+    this.line = line;
+    return kind;
   }
 
   #refused(sent: number): MatchKind {

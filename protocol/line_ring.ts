@@ -8,8 +8,6 @@ const MIN_LINES = 128;
 const MAX_LINES = 16 * 1024;
 /** The longest payload in bytes: what every transport carries, the prefix of the reply included. */
 export const MAX_PAYLOAD = 65_000;
-/** Below so many bytes a payload that was changed may look like another one. */
-const MIN_TOLD = 8;
 /** Digits of a generated line's number. */
 const DIGITS = 5;
 
@@ -23,8 +21,8 @@ export class LineRing {
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** How many lines there are. */
   readonly count: number;
-  /** So many lines in a row differ from each other, or 1 if a changed one may look like another. */
-  readonly distinct: number;
+  /** After so many lines they come again. */
+  readonly period: number;
   /** The longest line in bytes, LF included. */
   readonly longest: number;
   /** The lengths that lines have, in bytes, LF included. */
@@ -34,12 +32,12 @@ export class LineRing {
   /** Each line alone, once it was asked for. */
   readonly #lines: (Uint8Array<ArrayBuffer> | undefined)[];
 
-  private constructor(bytes: Uint8Array<ArrayBuffer>, starts: Uint32Array, distinct: number) {
+  private constructor(bytes: Uint8Array<ArrayBuffer>, starts: Uint32Array, period: number) {
     this.bytes = bytes;
     this.#starts = starts;
     this.count = starts.length - 1;
     this.#lines = Array.from({ length: this.count });
-    this.distinct = distinct;
+    this.period = period;
     let longest = 0;
     for (let i = 0; i < this.count; i++) {
       longest = Math.max(longest, starts[i + 1]! - starts[i]!);
@@ -49,9 +47,13 @@ export class LineRing {
     this.longest = longest;
   }
 
-  /** Lines whose payloads have this many bytes, 1 to {@linkcode MAX_PAYLOAD}. Neighbours differ in more than a byte. */
+  /** Lines whose payloads have this many bytes, 1 to {@linkcode MAX_PAYLOAD}. Neighbours differ. */
   static ofSize(size: number): LineRing {
-    const count = Math.min(Math.max(Math.floor(RING_BYTES / (size + 1)), MIN_LINES), MAX_LINES);
+    // A short payload has the last digits of its number alone.
+    const digits = Math.min(size, DIGITS);
+    const most = Math.min(Math.max(Math.floor(RING_BYTES / (size + 1)), MIN_LINES), MAX_LINES);
+    const period = Math.min(most, 10 ** digits);
+    const count = most - most % period;
     const bytes = roomFor(count * (size + 1));
     let random = 0x9e3779b9;
     for (let i = 0; i < bytes.length; i++) {
@@ -60,8 +62,6 @@ export class LineRing {
       random ^= random << 5;
       bytes[i] = 0x61 + (random >>> 8) % 26;
     }
-    // A short payload has the last digits of its number alone, so that neighbours differ.
-    const digits = Math.min(size, DIGITS);
     for (let line = 0; line < count; line++) {
       let rest = line;
       for (let at = line * (size + 1) + digits - 1; at >= line * (size + 1); at--) {
@@ -70,13 +70,11 @@ export class LineRing {
       }
     }
     const starts = Uint32Array.from({ length: count + 1 }, (_, i) => i * (size + 1));
-    return new LineRing(bytes, starts, size >= MIN_TOLD ? count : 1);
+    return new LineRing(bytes, starts, period);
   }
 
   /** These payloads in turn. @param payloads without LF, at most {@linkcode MAX_PAYLOAD} bytes each. */
   static of(payloads: readonly Uint8Array[]): LineRing {
-    const texts = new Set(payloads.map((it) => new TextDecoder("latin1").decode(it)));
-    const told = texts.size === payloads.length && payloads.every(({ length }) => length >= MIN_TOLD);
     const length = payloads.reduce((sum, it) => sum + it.length + 1, 0);
     // Few lines are repeated: what is written at once never reaches beyond the ring's end.
     const times = Math.max(1, Math.ceil(RING_BYTES / length));
@@ -87,7 +85,7 @@ export class LineRing {
       bytes.set(payload, starts[line]!);
       starts[line + 1] = starts[line]! + payload.length + 1;
     }
-    return new LineRing(bytes, starts, told ? payloads.length : 1);
+    return new LineRing(bytes, starts, payloads.length);
   }
 
   /** Whether there is a line with a payload of so many bytes. */

@@ -68,18 +68,44 @@ matchTest("what is no reply to the next line is told by its payload", () => {
   assertEquals(matchAll(`${"x".repeat(1000)}\n${reply(1)}`, 2, [700]), ["corrupt", "echoes 1"]);
 });
 
-test("where payloads may look alike when one is changed, each reply is to the next line", () => {
-  const short = LineRing.ofSize(2);
-  const matcher = new EchoMatcher(short, 0);
-  const text = new TextDecoder().decode(short.bytes.subarray(0, 9)).split("\n");
-  const replies = encode(`${STAMP}${text[0]}\n${STAMP}${text[2]}\n${STAMP}${text[2]}\n`);
+/** What a matcher makes of replies to lines of a ring, of which so many were sent, each a datagram. */
+function matchDatagrams(lines: LineRing, sent: number, replies: readonly number[]): string {
+  const matcher = new EchoMatcher(lines, 0);
+  const kinds: string[] = [];
+  for (const line of replies) {
+    const bytes = encode(STAMP + new TextDecoder().decode(lines.line(line).subarray(0, -1)));
+    for (let kind: MatchKind | "" = "passed"; kind === "passed"; kinds.push(kind)) {
+      kind = matcher.matchDatagram(bytes, sent);
+    }
+  }
+  lines.close();
+  return kinds.join(" ");
+}
+
+test("lines that come again soon are told apart as far as their neighbours differ", () => {
+  const digits = () => LineRing.ofSize(1);
+  assertEquals(matchDatagrams(digits(), 30, [0, 2, 3]), "echoes passed echoes echoes");
+  assertEquals(matchDatagrams(digits(), 30, [0, 0, 1]), "echoes duplicate echoes");
+  assertEquals(matchDatagrams(digits(), 30, [1, 0, 2]), "passed echoes found echoes");
+  assertEquals(matchDatagrams(digits(), 30, [9, 10, 10, 11]), "passed echoes echoes duplicate echoes");
+  const requests = () => LineRing.of(["login", "status", "items", "status", "logout"].map(encode));
+  assertEquals(matchDatagrams(requests(), 10, [0, 1, 3, 4]), "echoes echoes passed echoes echoes");
+  assertEquals(matchDatagrams(requests(), 10, [0, 0, 1, 2]), "echoes duplicate echoes echoes");
+  const alike = () => LineRing.of([encode("a"), encode("a")]);
+  assertEquals(matchDatagrams(alike(), 2, [0, 0, 0]), "echoes echoes duplicate");
+});
+
+test("a short reply that was changed stands for the line whose turn it was", () => {
+  const lines = LineRing.ofSize(2);
+  const replies = encode(`${STAMP}00\n${STAMP}xy\n${STAMP}02\n`);
+  const matcher = new EchoMatcher(lines, 0);
   const kinds = [];
   for (let from = 0, kind; (kind = matcher.match(replies, from, replies.length, 5)) !== "partial";) {
     from += matcher.taken;
     kinds.push(kind);
   }
   assertEquals(kinds, ["echoes", "corrupt", "echoes"]);
-  short.close();
+  lines.close();
 });
 
 matchTest("it makes no difference where the bytes are cut, nor in what ring they lie", () => {
@@ -104,14 +130,15 @@ test(
   () => {
     for (const size of [1, 2, 7, 8, 31, 4095, 65_000]) {
       const ring = LineRing.ofSize(size);
-      const { count, bytes, distinct } = ring;
+      const { count, bytes, period } = ring;
       assertEquals(bytes.length, count * (size + 1));
       const texts = new TextDecoder().decode(bytes).split("\n");
       assertEquals([texts.length, texts.pop()], [count + 1, ""]);
       assertEquals(texts.every((it) => it.length === size), true);
-      assertEquals(distinct, size >= 8 ? count : 1);
-      assertEquals(new Set(texts.slice(0, 10)).size, 10);
-      if (size >= 8) assertEquals(new Set(texts).size, count);
+      assertEquals(period, Math.min(count, 10 ** size));
+      assertEquals(new Set(texts).size, period);
+      assertEquals(new Set(texts.slice(-period)).size, period);
+      assertEquals(count % period, 0);
       ring.close();
     }
   },

@@ -16,6 +16,8 @@ export interface Faults {
   /** The longest that a reply takes, and the share of them that takes so long, others being quick. */
   delay: number;
   slow: number;
+  /** Whether datagrams keep their order. */
+  inOrder: boolean;
   /** Of lines. */
   drop: number;
   change: number;
@@ -34,6 +36,7 @@ export interface Faults {
 export const NO_FAULTS: Faults = {
   delay: 1,
   slow: 0,
+  inOrder: false,
   drop: 0,
   change: 0,
   duplicate: 0,
@@ -96,7 +99,8 @@ class FakePeer {
     const { faults, done, clock, chance, random } = this.world;
     done.lines++;
     const delay = random() * (chance(faults.slow) ? faults.delay : 1);
-    const at = Math.max(clock.now() + delay, this.ordered ? this.#answersAt : 0);
+    const isOrdered = this.ordered || faults.inOrder;
+    const at = Math.max(clock.now() + delay, isOrdered ? this.#answersAt : 0);
     this.#answersAt = at;
     const answers = this.#answersTo(line);
     void clock.sleep(at - clock.now()).then(() => answers.forEach((it) => this.push(it)));
