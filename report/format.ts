@@ -11,12 +11,24 @@ export function millisOfMicros(micros: number): string {
 }
 
 /** An estimate, always with its sign and its bound: `+12.345 ms ± 0.206 ms`. The bound is rounded up. */
-export function withBound({ value, bound }: Estimate, scale = 1000, unit = "ms"): string {
-  const shown = (value * scale).toFixed(3).replace(/^-(?=0\.000$)/, "");
+export function withBound(estimate: Estimate, scale = 1000, unit = "ms"): string {
+  const [value, bound] = rounded(estimate, scale, 3);
+  return `${value} ${unit} ± ${bound} ${unit}`;
+}
+
+/** A drift as short as a table needs it: `+7.2 ± 39.2 ppm`. */
+export function driftCell(ppm: Estimate): string {
+  const [value, bound] = rounded(ppm, 1, 1);
+  return `${value} ± ${bound} ppm`;
+}
+
+/** A value with its sign, and a bound so much larger that the true value stays within. */
+function rounded({ value, bound }: Estimate, scale: number, digits: number): [value: string, bound: string] {
+  const shown = (value * scale).toFixed(digits).replace(/^-(?=0\.0+$)/, "");
   // Rounding the middle must not move the interval off the true value.
   const slack = Math.abs(Number(shown) - value * scale);
-  const width = Math.ceil((bound * scale + slack) * 1000 - 1e-6) / 1000;
-  return `${shown.startsWith("-") ? "" : "+"}${shown} ${unit} ± ${width.toFixed(3)} ${unit}`;
+  const width = Math.ceil((bound * scale + slack) * 10 ** digits - 1e-6) / 10 ** digits;
+  return [`${shown.startsWith("-") ? "" : "+"}${shown}`, width.toFixed(digits)];
 }
 
 /** The share of lost lines: `1.5% loss`; unknown as long as no line's fate is known. */

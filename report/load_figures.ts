@@ -196,7 +196,8 @@ function serverLines({ servers, received }: LoadSummary, timeout: number): strin
   const lines: string[] = [];
   for (const direction of ["up", "down"] as const) {
     const values = only[direction];
-    if (values !== null) {
+    // Of two lines each direction has a best one, which is half of them.
+    if (values !== null && values.count >= 3) {
       lines.push(`${DIRECTIONS[direction]} delay above its best ${percentiles(values, timeout)}`);
     }
   }

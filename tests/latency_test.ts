@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { InFlight } from "../probe/in_flight.ts";
 import { toCsv } from "../report/csv.ts";
-import { withBound } from "../report/format.ts";
+import { driftCell, withBound } from "../report/format.ts";
 import { fitColumns } from "../report/footer.ts";
 import { sparkline } from "../report/live.ts";
 import { toRecord } from "../report/record.ts";
@@ -182,6 +182,8 @@ test("an estimate is shown with its bound, rounded so that it still holds", () =
   assertEquals(withBound({ value: 0.0123454, bound: 0.0002061 }), "+12.345 ms ± 0.207 ms");
   assertEquals(withBound({ value: -0.0000001, bound: 0.00001 }), "+0.000 ms ± 0.011 ms");
   assertEquals(withBound({ value: 90.0000007, bound: 0.000001 }), "+90000.001 ms ± 0.002 ms");
+  assertEquals(driftCell({ value: 7.242, bound: 39.128 }), "+7.2 ± 39.2 ppm");
+  assertEquals(driftCell({ value: -0.04, bound: 0.01 }), "+0.0 ± 0.1 ppm");
 });
 
 test("a summary's text says what is proven, and what is not", () => {

@@ -97,6 +97,13 @@ test("from 30 s on percentiles have 95% intervals, where batches have lines enou
   assertStringIncludes(falling, "\np99 falls: not a steady state; a longer --warmup?\n");
 });
 
+test("a direction's delay above its best is told from three lines on, as ping's is", () => {
+  const told = (lines: number) => text(runOf(1, (interval) => answer(interval, lines, 200)));
+  for (const lines of [1, 2]) assert(!told(lines).includes("above its best"), told(lines));
+  assertMatch(told(3), /^upstream delay above its best p50 = 0\.020 ms$/m);
+  assertMatch(told(3), /^downstream delay above its best /m);
+});
+
 test("several servers stand in a table, with their share of the connections", () => {
   const run = runOf(2, (interval) => {
     answer(interval, 750, 200, "web-1");

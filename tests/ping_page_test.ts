@@ -115,7 +115,7 @@ test("a page's tables have the summary's figures, as the text report writes them
     `rtt p50/p90/p99 = ${of("web-2: round trip", "p50", "p90", "p99").join("/")} ms`,
   );
   const counts = Object.fromEntries(
-    tableOf(page, "What became of the lines; 2.75% loss").rows.map(([name, count]) => [name, Number(count)]),
+    tableOf(page, "Lines; 2.75% loss").rows.map(([name, count]) => [name, Number(count)]),
   );
   assertEquals(counts, {
     "sent": summary.sent,

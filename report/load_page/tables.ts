@@ -113,7 +113,7 @@ export function countTable(summary: LoadSummary): Table {
   const counts = LOAD_COUNTS.map((name): [string, number] => [name, summary[name]]);
   return {
     caption: "Lines",
-    columns: columnsOf("outcome", "lines", "share of the planned ones"),
+    columns: columnsOf("outcome", "lines", "of planned"),
     rows: [...counts, ["errors", errors] as const].map(([name, count]) => [
       name,
       String(count),

@@ -1,6 +1,6 @@
 /** The figures of a run as tables, in the text report's formats. */
 import type { Durations, ServerSummary, Summary } from "../../stats/summary.ts";
-import { lossText, millis, withBound } from "../format.ts";
+import { driftCell, lossText, millis, withBound } from "../format.ts";
 import { MAX_DRIFT } from "../../stats/feasible_lines.ts";
 import type { Table } from "../page/model.ts";
 import { ABOVE_BEST, DIRECTIONS, PERCENTILES } from "../summary.ts";
@@ -59,7 +59,7 @@ export function countTable(summary: Summary): Table {
     ["not sent in time", summary.missed],
   ] as const;
   return {
-    caption: `What became of the lines; ${lossText(summary.loss)}`,
+    caption: `Lines; ${lossText(summary.loss)}`,
     columns: [{ name: "outcome" }, { name: "lines", isNumber: true }],
     rows: counts.map(([name, count]) => [name, String(count)]),
   };
@@ -79,7 +79,7 @@ export function serverTable({ servers }: Summary): Table {
       it.tag ?? "without a tag",
       String(it.received),
       it.offset === null ? NONE : withBound(it.offset),
-      it.drift === null || it.drift.bound >= MAX_DRIFT ? NONE : withBound(it.drift, 1, "ppm"),
+      it.drift === null || it.drift.bound >= MAX_DRIFT ? NONE : driftCell(it.drift),
       ...[it.rtt, it.up, it.down].map((values) => millisOrNone(values?.p90 ?? null)),
       it.carries !== null ? DIRECTIONS[it.carries] : it.leans !== null ? "not proven" : NONE,
     ]),
