@@ -258,7 +258,7 @@ test("a run whose percentile is not known is no point among the runs", { level: 
   assertAlmostEquals(Number(y[0]), 2, 0.01);
 });
 
-test("a page says what speaks against believing it", () => {
+test("a page says what speaks against believing it", { level: "heavy" }, () => {
   const strained = () => loadRun(1, 10, {}, 5000);
   const few = pageOf([strained()], [loadRun(2, 10, { rate: 7 })]).page;
   const texts = (page: Page) => page.verdicts.map(({ text }) => text);
@@ -266,8 +266,10 @@ test("a page says what speaks against believing it", () => {
   assert(
     texts(few).includes("did not measure the same thing: after-1: 7 lines/s instead of 1000"),
   );
-  const many =
-    pageOf(Array.from({ length: 5 }, strained), Array.from({ length: 5 }, () => loadRun(1, 10))).page;
+  const many = pageOf(
+    Array.from({ length: 5 }, strained),
+    Array.from({ length: 5 }, () => loadRun(1, 10)),
+  ).page;
   assert(
     texts(many).includes("the generator was strained or limited in 5 of 10 runs"),
     texts(many).join("\n"),
@@ -275,36 +277,50 @@ test("a page says what speaks against believing it", () => {
   assertEquals(tablesOf(many)[1]!.rows.map((it) => it.at(-1)).slice(4, 6), ["strained", "ok"]);
 });
 
-test("runs of ping have a page too, and what is not known is left out of the charts", () => {
-  const pingRun = (micros: number, replies: number) => {
-    let text = "";
-    const document = new JsonDocument({ write: (more) => text += more });
-    const start = {
-      ...{ type: "start", version: VERSION, time: 1_795_620_880, endpoint: "tcp://web:21567" },
-      ...{ interval: 1, pace: 1, size: 56, timeout: 5, clocks_synced: false, connect: null, handshake: null },
-    } as Start;
-    document.start(start);
-    const stats = new RunStats(false);
-    for (let seq = 1; seq <= replies; seq++) {
-      const event = { fate: "received", seq, at: seq, rtt: micros + seq } as const;
-      document.event(event as unknown as Parameters<JsonDocument["event"]>[0]);
-      stats.add(event as unknown as Parameters<RunStats["add"]>[0]);
-    }
-    document.end({ ended: null, summary: stats.summary(), rtt: stats.rtt, thresholds: [] });
-    return text;
-  };
-  const { page } = pageOf([pingRun(1000, 40)], [pingRun(3000, 40)]);
-  const median = layer(plotOf(page, /^Median over time/), "after", "line");
-  assertEquals(median.y.length, 40);
-  assertAlmostEquals(median.y[20]!, 3.02, 0.01);
-  assertEquals(plotOf(page, /by percentile/).y.label, "round trip");
-  assert(!JSON.stringify(page.sections).includes("p99 over time"));
-  assertEquals(layer(plotOf(page, /^Each percentile/), "after", "points").x, [0.5, 0.9]);
-  const none = pageOf([pingRun(1000, 40)], [pingRun(1, 0)]).page;
-  assertEquals(none.sections.flatMap(({ parts }) => parts).filter(({ kind }) => kind === "plot"), []);
-});
+test(
+  "runs of ping have a page too, and what is not known is left out of the charts",
+  { level: "heavy" },
+  () => {
+    const pingRun = (micros: number, replies: number) => {
+      let text = "";
+      const document = new JsonDocument({ write: (more) => text += more });
+      const start = {
+        ...{ type: "start", version: VERSION, time: 1_795_620_880, endpoint: "tcp://web:21567" },
+        ...{
+          interval: 1,
+          pace: 1,
+          size: 56,
+          timeout: 5,
+          clocks_synced: false,
+          connect: null,
+          handshake: null,
+        },
+      } as Start;
+      document.start(start);
+      const stats = new RunStats(false);
+      for (let seq = 1; seq <= replies; seq++) {
+        const event = { fate: "received", seq, at: seq, rtt: micros + seq } as const;
+        document.event(event as unknown as Parameters<JsonDocument["event"]>[0]);
+        stats.add(event as unknown as Parameters<RunStats["add"]>[0]);
+      }
+      document.end({ ended: null, summary: stats.summary(), rtt: stats.rtt, thresholds: [] });
+      return text;
+    };
+    const { page } = pageOf([pingRun(1000, 40)], [pingRun(3000, 40)]);
+    const median = layer(plotOf(page, /^Median over time/), "after", "line");
+    assertEquals(median.y.length, 40);
+    assertAlmostEquals(median.y[20]!, 3.02, 0.01);
+    assertEquals(plotOf(page, /by percentile/).y.label, "round trip");
+    assert(!JSON.stringify(page.sections).includes("p99 over time"));
+    assertEquals(layer(plotOf(page, /^Each percentile/), "after", "points").x, [0.5, 0.9]);
+    const none = pageOf([pingRun(1000, 40)], [pingRun(1, 0)]).page;
+    assertEquals(none.sections.flatMap(({ parts }) => parts).filter(({ kind }) => kind === "plot"), []);
+  },
+);
 
-test("a series has a page if each side has a run, and else none in the place of an older one", () => {
+test("a series has a page if each side has a run, and else none in the place of an older one", {
+  level: "heavy",
+}, () => {
   let html = "";
   const page = new SeriesPage({ write: (more) => html += more }, "tsecho 1");
   page.end({ ended: "after-1 was stopped, and is left out", report: null });

@@ -99,7 +99,7 @@ test("a load is read back: its figures, and those of five equal parts from the s
   assertEquals(figures.p99_9.parts!.length, 5);
 });
 
-test("a stream of load is read as its document is", () => {
+test("a stream of load is read as its document is", { level: "heavy" }, () => {
   const run = runOf(60, (interval, place) => answer(interval, 1000, 200 + place));
   const document = figuresOf(written((sink) => new LoadDocument(sink), run));
   const stream = figuresOf(written((sink) => loadStream(sink, true), run));
@@ -264,7 +264,7 @@ test("parts without variance, and runs of less than 30 s, are too short to tell"
   assertMatch(textOf(short), /^too short to tell: before: a run of 30 s or more is needed$/m);
 });
 
-test("loss in some parts only is told by ranks", () => {
+test("loss in some parts only is told by ranks", { level: "heavy" }, () => {
   const [none, some] = [saved(), saved({ lost: () => 5 })];
   const report = reportOf([none], [some], ["loss>+10%"]);
   const { metrics } = report.comparison;
@@ -274,7 +274,7 @@ test("loss in some parts only is told by ranks", () => {
   assertMatch(textOf(report), /^loss +0% +0\.5% +∞ +∞ to ∞ +worse$/m);
 });
 
-test("words are Holm's over the metrics that were judged", () => {
+test("words are Holm's over the metrics that were judged", { level: "heavy" }, () => {
   const { metrics } = reportOf([saved()], [saved({ level: 1.02 })]).comparison;
   const judged = COMPARED.map((it) => metrics[it]).filter(({ p }) => p !== null);
   assertEquals(judged.length, 5); // the rate has no variance
@@ -304,23 +304,27 @@ test("an interval without 1 gives a word only if Holm's correction does", () => 
   ]);
 });
 
-test("a metric whose interval alone leaves out 1 is no clear difference, and both the text and the page say why", () => {
-  const report = reportOf([saved()], [saved({ level: 1.028 })], ["p50>+0%"]);
-  const { p50 } = report.comparison.metrics;
-  assert(p50.interval![0] > 1 && p50.p! < 0.05 && p50.p_holm! > 0.05, JSON.stringify(p50));
-  assertEquals(verdictsOf(report), ["broken"]);
-  const text = textOf(report);
-  assertMatch(text, /^p50 .* no clear difference$/m);
-  assertStringIncludes(
-    text,
-    "\nno clear difference: the interval leaves out 1, but with 5 metrics judged chance explains that\n",
-  );
-  assertStringIncludes(
-    changes(report)!.note!,
-    "no clear difference where the correction for several metrics says so",
-  );
-  assertEquals(changes(reportOf([saved()], [saved({ level: 1.3 })]))!.note!.includes("no clear"), false);
-});
+test(
+  "a metric whose interval alone leaves out 1 is no clear difference, and both the text and the page say why",
+  { level: "heavy" },
+  () => {
+    const report = reportOf([saved()], [saved({ level: 1.028 })], ["p50>+0%"]);
+    const { p50 } = report.comparison.metrics;
+    assert(p50.interval![0] > 1 && p50.p! < 0.05 && p50.p_holm! > 0.05, JSON.stringify(p50));
+    assertEquals(verdictsOf(report), ["broken"]);
+    const text = textOf(report);
+    assertMatch(text, /^p50 .* no clear difference$/m);
+    assertStringIncludes(
+      text,
+      "\nno clear difference: the interval leaves out 1, but with 5 metrics judged chance explains that\n",
+    );
+    assertStringIncludes(
+      changes(report)!.note!,
+      "no clear difference where the correction for several metrics says so",
+    );
+    assertEquals(changes(reportOf([saved()], [saved({ level: 1.3 })]))!.note!.includes("no clear"), false);
+  },
+);
 
 test("where both sides lack a metric the reasons of both are told, and runs of different things are not to be repeated", () => {
   const short = saved({ seconds: 10, start: { rate: 500 } });
@@ -438,7 +442,7 @@ test("docs/json.md lists the fields of a comparison, all of them and no others",
   assertEquals(Object.keys(before[0]!).filter((it) => !told.includes(it)), []);
 });
 
-test("docs/compare.md shows what is printed", READ, () => {
+test("docs/compare.md shows what is printed", { ...READ, level: "heavy" }, () => {
   const { code } = readMarkdown(Deno.readTextFileSync(new URL("../docs/compare.md", import.meta.url)));
   const [, ...output] = code[0]!.text.split("\n");
   const strained = (level: number) => {

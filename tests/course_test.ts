@@ -168,7 +168,7 @@ test("delays over time lie above the line of their own stretch when a clock is s
   }
 });
 
-test("delays over time are those above a drifting clock's line", () => {
+test("delays over time are those above a drifting clock's line", { level: "heavy" }, () => {
   const stats = new RunStats(false);
   stats.keepCourse(5);
   const [wall, ppm] = [1795405020e6, 200];

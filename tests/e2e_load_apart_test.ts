@@ -24,7 +24,7 @@ async function workersOf(pid: number): Promise<number> {
   return workers;
 }
 
-/** How many such threads a load has that goes on, which ends at SIGINT as any does. */
+/** How many such threads a load has that goes on. Its stream tells of each second, and at SIGINT of its end. */
 async function workersOfRun(command: string[], args: string[], server: ServerProcess): Promise<number> {
   const address = `127.0.0.1:${server.port}`;
   const plan = ["-c", "2", "-t", "10m", "--warmup", "0", "--json-stream", address];
@@ -33,12 +33,19 @@ async function workersOfRun(command: string[], args: string[], server: ServerPro
   const workers = await workersOf(run.pid);
   run.kill("SIGINT");
   assertEquals([await run.code(), run.stderr.text], [0, ""]);
-  const end = JSON.parse(run.stdout.text.trimEnd().split("\n").at(-1)!) as LoadSummary;
+  const [start, ...intervals] = run.stdout.text.trimEnd().split("\n").map((it) => JSON.parse(it));
+  const end: LoadSummary & { type: string } = intervals.pop();
+  assertEquals([start.type, end.type], ["start", "end"]);
+  assertEquals(new Set(intervals.map(({ type }) => type)), new Set(["interval"]));
+  assertEquals(intervals.reduce((all, { planned }) => all + planned, 0), end.planned);
   assert(end.received > 0, run.stdout.text);
   return workers;
 }
 
-e2e("an open loop has a thread of its own if load may set what it needs, and else none", LINUX, async () => {
+const OWN_THREAD =
+  "an open loop has a thread of its own if load may set what it needs, and else none, and --json-stream tells of it";
+
+e2e(OWN_THREAD, LINUX, async () => {
   await using server = await ServerProcess.start();
   assertEquals(await workersOfRun(TSECHO, ["-R", "100"], server), 1);
   if (withoutPermission === undefined) return;
@@ -77,7 +84,7 @@ e2e(
       "500ms",
       `127.0.0.1:${peer.port}`,
     ];
-    const whole = await tsecho([...flooded, "-t", "1s"]);
+    const whole = await tsecho([...flooded, "-t", "300ms"]);
     assertMatch(
       whole.stdout,
       /statistics ---\n\d+ lines .*, 0 received, .*\d corrupt, [1-9]\d* duplicates, time /,

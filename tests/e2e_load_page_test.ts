@@ -7,26 +7,6 @@ import { eventually, exists, Folder, run, Running, ServerPeer, TSECHO, tsecho } 
 
 const SHORT = ["-R", "500", "-c", "2", "-t", "0.4", "--warmup", "0"];
 
-test("load --html writes a page of the run, beside its text", async () => {
-  await using server = await ServerPeer.start(["--tag", "web-1"]);
-  await using folder = await Folder.make();
-  const [html, json] = [folder.file("run.html"), folder.file("run.json")];
-  const address = `127.0.0.1:${server.port}`;
-  const { code, stdout, stderr } = await tsecho(["load", ...SHORT, "--html", html, "--json", json, address]);
-  assertEquals([code, stderr], [0, ""]);
-  const page = (await Deno.readTextFile(html)).replaceAll("\u00a0", " "); // units stay with numbers
-  const { end } = JSON.parse(await Deno.readTextFile(json)) as { end: LoadSummary };
-  assertMatch(page, /^<!DOCTYPE html>/);
-  assertStringIncludes(page, `tcp://${address}`);
-  assertStringIncludes(page, "web-1");
-  for (const values of [end.response!, end.service!, end.servers[0]!.up!]) {
-    assertStringIncludes(page, `>${(values.p90! * 1000).toFixed(3)}<`);
-  }
-  for (const line of stdout.split("\n").slice(3, 6)) {
-    assertStringIncludes(page, markup(line.replace(/^generator /, "")));
-  }
-});
-
 test("load --html - writes the page to stdout, and nothing else", { level: "slow" }, async () => {
   await using server = await ServerPeer.start();
   const address = `127.0.0.1:${server.port}`;

@@ -1,9 +1,10 @@
 /** The command line of load: what it prints and writes, its conditions, and its exit codes. */
 import { assert, assertEquals, assertMatch, assertNotMatch, assertStringIncludes } from "@std/assert";
+import { markup } from "../report/page/markup.ts";
 import { LOAD_COLUMNS } from "../report/load_csv.ts";
 import type { LoadSummary } from "../stats/load_summary.ts";
 import { e2e as test } from "./harness.ts";
-import { Folder, python, REFUSING, run, Running, ServerPeer, TSECHO, tsecho } from "./helpers.ts";
+import { failing, Folder, python, REFUSING, run, Running, ServerPeer, TSECHO, tsecho } from "./helpers.ts";
 import { decodeHdr } from "./hdr_reader.ts";
 import { silentPeer } from "./load_peers.ts";
 
@@ -59,7 +60,7 @@ test(
 
 for (const threads of ["1", "2"]) {
   test(`a closed loop whose pace is limited is not held to be at its own limit, with --threads ${threads}`, {
-    level: "slow",
+    level: threads === "1" ? "quick" : "slow",
   }, async () => {
     await using server = await ServerPeer.start(["udp://127.0.0.1:0"]);
     const args = ["load", "-c", "2", "-t", "0.5s", "--warmup", "0s", "--threads", threads, server.url("udp")];
@@ -70,27 +71,13 @@ for (const threads of ["1", "2"]) {
   });
 }
 
-test("load's summary is what its seconds, its table and its HDR log give", async () => {
+test("load's summary is what its seconds, its table, its HDR log and its page give", async () => {
   await using server = await ServerPeer.start(["--tag", "web-1"]);
   await using folder = await Folder.make();
-  const [json, csv, hdr] = ["run.json", "run.csv", "run.hlog"].map((it) => folder.file(it));
-  const args = [
-    "-R",
-    "100",
-    "-c",
-    "5",
-    "-t",
-    "2",
-    "--warmup",
-    "0.1",
-    "--json",
-    json!,
-    "--csv",
-    csv!,
-    "--hdr",
-    hdr!,
-  ];
-  const { code, stdout, stderr } = await tsecho(["load", ...args, `127.0.0.1:${server.port}`]);
+  const [json, csv, hdr, html] = ["run.json", "run.csv", "run.hlog", "run.html"].map((it) => folder.file(it));
+  const plan = ["-R", "100", "-c", "5", "-t", "2", "--warmup", "0.1"];
+  const files = ["--json", json!, "--csv", csv!, "--hdr", hdr!, "--html", html!];
+  const { code, stdout, stderr } = await tsecho(["load", ...plan, ...files, `127.0.0.1:${server.port}`]);
   assertEquals([code, stderr], [0, ""]);
   const { start, seconds, end } = JSON.parse(await Deno.readTextFile(json!)) as LoadDocument;
   assertEquals([start.command, start.rate, start.connections, start.warmup], ["load", 100, 5, 0.1]);
@@ -120,7 +107,22 @@ test("load's summary is what its seconds, its table and its HDR log give", async
   ]);
   const longest = counts.response![1] / 1e9;
   assert(Math.abs(longest - end.response!.max) < 0.002 * longest, `${longest} against ${end.response!.max}`);
+  assertPage(await Deno.readTextFile(html!), server.url("tcp"), stdout, end);
 });
+
+/** A page has the figures of its run's end, and the verdicts of its text. */
+function assertPage(text: string, url: string, stdout: string, end: LoadSummary): void {
+  const page = text.replaceAll("\u00a0", " "); // units stay with numbers
+  assertMatch(page, /^<!DOCTYPE html>/);
+  assertStringIncludes(page, url);
+  assertStringIncludes(page, "web-1");
+  for (const values of [end.response!, end.service!, end.servers[0]!.up!]) {
+    assertStringIncludes(page, `>${(values.p90! * 1000).toFixed(3)}<`);
+  }
+  for (const line of stdout.split("\n").slice(3, 6)) {
+    assertStringIncludes(page, markup(line.replace(/^generator /, "")));
+  }
+}
 
 test("load --json-stream writes an object a second while it goes on", { level: "slow" }, async () => {
   await using server = await ServerPeer.start();
@@ -136,20 +138,10 @@ test("load --json-stream writes an object a second while it goes on", { level: "
 test("load --fail-if and --abort-if set the exit code, and --abort-if ends the run", async () => {
   await using server = await ServerPeer.start();
   const address = `127.0.0.1:${server.port}`;
-  const failing = await tsecho([
-    "load",
-    "-n",
-    "200",
-    "--warmup",
-    "0",
-    "--fail-if",
-    "p99>1ns",
-    "--fail-if",
-    "lost>0",
-    address,
-  ]);
-  assertEquals(failing.code, 3);
-  assertMatch(failing.stderr, /^tsecho: Threshold broken: p99>1ns: it is \d+\.\d{3} ms\n$/);
+  const short = ["-n", "200", "--warmup", "0", "--fail-if", "p99>1ns", "--fail-if", "lost>0"];
+  const broken = await failing(["load", ...short, address]);
+  assertEquals(broken.code, 3);
+  assertMatch(broken.stderr, /^tsecho: Threshold broken: p99>1ns: it is \d+\.\d{3} ms\n$/);
   const args = ["-R", "100", "-t", "10m", "--warmup", "0", "--abort-if", "received>50", "--json", "-"];
   const aborted = await tsecho(["load", ...args, address]);
   assertEquals(aborted.code, 3);
@@ -264,7 +256,7 @@ test("load --find tells what it had found when the server goes, and gives up one
 });
 
 test("load fails with one line where nobody listens, and where nobody answers", async () => {
-  const refused = await tsecho(["load", REFUSING]);
+  const refused = await failing(["load", REFUSING]);
   assertEquals([refused.code, refused.stdout], [1, ""]);
   assertMatch(
     refused.stderr,

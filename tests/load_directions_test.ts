@@ -108,7 +108,9 @@ test("two servers behind one address are told apart, each with its queue in the 
   }
 });
 
-test("the offset's bound has room for what is not known of a thread's clock, and the delays have none", () => {
+test("the offset's bound has room for what is not known of a thread's clock, and the delays have none", {
+  level: "heavy",
+}, () => {
   const random = seeded(8);
   const path: Path = {
     tag: null,

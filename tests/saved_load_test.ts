@@ -48,7 +48,7 @@ function again(text: string): string {
   return told;
 }
 
-test("a saved run is saved again byte for byte", () => {
+test("a saved run is saved again byte for byte", { level: "heavy" }, () => {
   const document = documentOf(eventful());
   assertEquals(again(document), document);
   const closed = runOf(3, (interval) => {
