@@ -1,7 +1,5 @@
 /** `tsecho load --html` and `--from`, and the files of a load that cannot be written to their end. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { markup } from "../report/page/markup.ts";
-import type { LoadSummary } from "../stats/load_summary.ts";
 import { e2e as test } from "./harness.ts";
 import { eventually, exists, Folder, run, Running, ServerPeer, TSECHO, tsecho } from "./helpers.ts";
 

@@ -7,6 +7,9 @@
  * The files of tests/ whose names match a regular expression, and not the other, are dealt out to so many modules: the
  * longest first, each to the module that has least so far. How long a file is tells best, short of the times that a
  * table would have to keep, how long its tests take.
+ *
+ * Of several folders `deno test` begins with those whose names are longer, whatever the order of its arguments: that of
+ * the tests that wait more than they compute should be, so that both cores have work to the end.
  */
 const [name, count, pattern, except = "^$"] = Deno.args as [string, string, string, string?];
 const files = Array.from(Deno.readDirSync("tests"), (it) => it.name)
