@@ -312,7 +312,8 @@ replies do not hold up (an open loop, --rate or --stages), from the moment at wh
 lines in flight at a time (a closed loop). It also tells where they wait: in this program, on the way up or on the way \
 back, for each --tag apart; and whether the figures are the server's or this program's own.
 
-Ctrl-C ends the sending, waits for what is in flight and prints the summary; a second one ends at once.`;
+Ctrl-C ends the sending, waits for what is in flight and prints the summary; a second one, at \
+least 0.3 s later, ends at once.`;
 
 const EXAMPLES: [string, string][] = [
   ["tsecho load web", "50 connections, closed loop, 10 s"],

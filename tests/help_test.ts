@@ -60,6 +60,10 @@ test("help and version work everywhere, in every place, and as commands of their
   }
 });
 
+test("the help of load says from when on a second Ctrl-C counts", async () => {
+  assertStringIncludes(flat(await textOf("load --help")), "a second one, at least 0.3 s later, ends at once");
+});
+
 test("every help text fits into 80 columns, and its groups stand in order", async () => {
   for (const argv of ["help", ...NAMES.map((it) => `help ${it}`)]) {
     for (const line of (await textOf(argv)).split("\n")) assert(line.length <= 80, line);
