@@ -1,4 +1,5 @@
 import { counted } from "../failure.ts";
+import type { Distribution } from "./distribution.ts";
 import type { LoadInterval } from "./load_interval.ts";
 import { durationText } from "../time/duration.ts";
 import type { GeneratorVerdict } from "./load_summary.ts";
@@ -36,7 +37,7 @@ export function verdictOfOpenLoop(
   const isBehind = sent < SENT_SHARE * planned && unsentLate > (planned - sent) / 2;
   const [p50, p99] = [sendLag.percentile(50), sendLag.percentile(99)];
   const limited: GeneratorReason[] = [];
-  if (p50 > LATE_MICROS) {
+  if (p50 > LATE_MICROS && sendLag.hasPercentile(50)) {
     limited.push({ code: "late", text: `half of its lines were more than ${millis(p50)} late` });
   }
   if (isBehind) {
@@ -46,9 +47,7 @@ export function verdictOfOpenLoop(
   if (limited.length > 0) return { verdict: "limited", ...reasonFields(limited) };
   const reasons: GeneratorReason[] = [];
   const share = response.count > 0 ? p99 / response.percentile(99) : 0;
-  // Of fewer lines than a p99 takes it is the largest.
-  const late = sendLag.hasPercentile(99) ? "1% of its lines were more than" : "its latest line was";
-  const told = `${late} ${millis(p99)} late`;
+  const told = `${lateLines(sendLag, planned)} ${millis(p99)} late`;
   if (p99 > LATE_MICROS) reasons.push({ code: "late", text: told });
   else if (p99 > STRAINED_MICROS && share > STRAINED_SHARE) {
     const of = response.hasPercentile(99) ? "the response's p99" : "the longest response";
@@ -56,6 +55,12 @@ export function verdictOfOpenLoop(
   }
   reasons.push(...expiredReason(expiredInStall));
   return { verdict: reasons.length === 0 ? "ok" : "strained", ...reasonFields(reasons) };
+}
+
+/** The lines that were the latest: of fewer than a p99 takes it is the largest. */
+function lateLines(sendLag: Distribution, planned: number): string {
+  if (sendLag.hasPercentile(99)) return "1% of its lines were more than";
+  return planned === 1 ? "its only line was" : "its latest line was";
 }
 
 /** A single line counts: whether its reply came in time is not known. */

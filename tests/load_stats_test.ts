@@ -367,6 +367,8 @@ test("the generator is judged by how late its lines were, or by the processor it
     assert(generator.reasons.join().includes(reason), generator.reasons.join());
     assertEquals(generator.reasons.length > 0, verdict !== "ok");
   }
+  const single = statsOf(1, () => ({ planned: 1, lag: () => 2487 })).summary().generator;
+  assertEquals([single.verdict, single.reasons], ["strained", ["its only line was 2.487 ms late"]]);
   for (const [cpu, verdict] of [[0.79, "ok"], [0.8, "strained"], [0.95, "limited"]] as const) {
     assertEquals(statsOf(1, () => ({}), { loop: "closed", cpu: () => cpu }).generator().verdict, verdict);
   }
