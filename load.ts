@@ -29,9 +29,10 @@ import { NOTICE_MS, type Runner } from "./load/runner.ts";
 import { Threads } from "./load/threads.ts";
 import type { DialOptions } from "./net/dial.ts";
 import { DEFAULT_PORT, type Endpoint, formatEndpoint } from "./net/endpoint.ts";
-import { parseEndpoint } from "./net/transports.ts";
+import { parseEndpoint, transportOf } from "./net/transports.ts";
 import { LOAD_DEFAULTS } from "./probe/load_defaults.ts";
 import { EventLoopClock } from "./probe/pacing_clock.ts";
+import { areAlike } from "./protocol.ts";
 import { LoadDirections } from "./stats/load_directions.ts";
 import { LoadInterval } from "./stats/load_interval.ts";
 import { LoadStats } from "./stats/load_stats.ts";
@@ -108,10 +109,14 @@ export class Load implements AsyncIterable<LoadInterval>, AsyncDisposable {
       () => this.#runner.clockError,
     );
     this.#cpu = new CpuMeter(this.#plan.threads, () => this.#runner.turned);
+    const isDatagrams = transportOf(dial.endpoint).kind === "datagram";
+    const { reconnect, size, lines } = this.#plan;
+    const alike = isDatagrams && !reconnect && areAlike(size, lines);
     this.stats = new LoadStats({
       loop: this.loop,
       timeout: this.#plan.timeout,
       stages: options.stages !== undefined,
+      alike,
       cpu: () => this.#cpu.share,
       stalled: () => this.#runner.stalled,
       connections: () => this.#connections,
@@ -124,7 +129,9 @@ export class Load implements AsyncIterable<LoadInterval>, AsyncDisposable {
         this.stats.add(interval);
         this.#intervals.push(interval);
       },
-      onExchange: ({ tag, written, stamp, read, lines }) => directions.add(tag, written, stamp, read, lines),
+      onExchange: ({ tag, written, stamp, read, lines }) => {
+        if (!alike) directions.add(tag, written, stamp, read, lines); // else it may be of two lines
+      },
       onServer: (tag) => this.#connections.set(tag, (this.#connections.get(tag) ?? 0) + 1),
       onBegin: () => this.#cpu.begin(),
     };

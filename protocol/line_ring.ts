@@ -10,6 +10,8 @@ const MAX_LINES = 16 * 1024;
 export const MAX_PAYLOAD = 65_000;
 /** Digits of a generated line's number. */
 const DIGITS = 5;
+/** With fewer different lines, a few lost or repeated replies make the following ones look like replies to others. */
+export const MIN_DIFFERENT = 16;
 
 /**
  * Lines to send over and over: they lie in the kernel's memory one behind the other, so that any number of them is
@@ -141,6 +143,21 @@ export class LineRing {
     return true;
   }
 }
+
+/**
+ * Whether fewer than {@linkcode MIN_DIFFERENT} lines differ. @param payloads in turn; without them, the lines are those of
+ * {@linkcode LineRing.ofSize}.
+ */
+export function areAlike(size: number, payloads?: readonly Uint8Array[]): boolean {
+  if (payloads === undefined) return 10 ** size < MIN_DIFFERENT;
+  const texts = new Set<string>();
+  for (const payload of payloads) {
+    if (texts.add(LATIN1.decode(payload)).size === MIN_DIFFERENT) return false;
+  }
+  return true;
+}
+
+const LATIN1 = new TextDecoder("latin1");
 
 /** Room in the kernel's memory, or outside of it for very much. */
 function roomFor(length: number): Uint8Array<ArrayBuffer> {

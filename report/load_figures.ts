@@ -1,5 +1,6 @@
 /** The figures of a load as lines of text. */
 import { counted, withoutHint } from "../failure.ts";
+import { MIN_DIFFERENT } from "../protocol.ts";
 import { MAX_DRIFT } from "../stats/feasible_lines.ts";
 import type { LoadDurations, LoadServer, LoadSummary } from "../stats/load_summary.ts";
 import type { Tail } from "../stats/run_course.ts";
@@ -188,10 +189,16 @@ const CLOCK_DID: Record<Unsteady, string> = {
   drift: `drifted by more than ${MAX_DRIFT} ppm`,
 };
 
+/** What follows where replies cannot be told apart. */
+export const ALIKE =
+  `replies over UDP to fewer than ${MIN_DIFFERENT} different lines cannot be told apart: no upstream and downstream ` +
+  "delay, no clock offset; after a loss or a duplicate, times may be wrong";
+
 /** What the stamps tell: of one server in lines, of several in a table. */
-function serverLines({ servers, received }: LoadSummary, timeout: number): string[] {
+function serverLines({ servers, received, alike = false }: LoadSummary, timeout: number): string[] {
   const [only] = servers;
-  if (servers.length > 1) return serverTable(servers, received);
+  if (alike && servers.length === 1) return [ALIKE];
+  if (servers.length > 1) return [...serverTable(servers, received), ...alike ? [ALIKE] : []];
   if (only === undefined) return [];
   const lines: string[] = [];
   for (const direction of ["up", "down"] as const) {

@@ -153,6 +153,7 @@ export const END: Check = record({
     }),
     MAX_TAGS + 1,
   ),
+  alike: (value, name) => FLAG(value ?? false, name), // older runs do not say it
   ...{ generator: GENERATOR, steady: maybe(FLAG) },
   trend: (value, name) => maybe(oneOf("rises", "falls"))(value ?? null, name), // older runs do not say it
   found: maybe(record({

@@ -22,6 +22,8 @@ export interface LoadContext {
   timeout: number;
   /** Whether the rate changes by plan, so that no steady state is to be expected. */
   stages: boolean;
+  /** Whether replies cannot be told apart, since they may be lost or come twice and too few of the lines differ. */
+  alike?: boolean;
   /** The share of a core that each thread used in the measured time; a closed loop is judged by it. */
   cpu?: () => number;
   /** How long, in ms, a thread did not run in the measured time; a closed loop is judged by it, too. */
@@ -167,6 +169,7 @@ export class LoadStats {
       connect: this.#durations("connect"),
       handshake: this.#durations("handshake"),
       servers: this.directions().map((it) => this.#server(it)),
+      alike: this.context.alike ?? false,
       generator: this.generator(),
       ...this.#steadiness(),
     };

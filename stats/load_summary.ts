@@ -103,6 +103,11 @@ export interface LoadSummary {
   handshake: LoadDurations | null;
   /** The servers that answered, by tag. */
   servers: LoadServer[];
+  /**
+   * Whether replies could not be told apart, since they may be lost or come twice over UDP and too few of the lines
+   * differ: no server has directions or an offset then. Absent where an older version saved the run.
+   */
+  alike?: boolean;
   /** How well the generator kept to its plan. */
   generator: GeneratorVerdict;
   /** Whether the 99th percentile kept its level; null for a run that is too short to tell, or follows stages. */

@@ -1,6 +1,6 @@
 /** load.ts as a library: intervals, a summary, and nothing of the command line. */
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { type Load, load, type LoadInterval, type LoadOptions } from "../load.ts";
+import { type Load, load, type LoadInterval, type LoadOptions, type LoadServer } from "../load.ts";
 import { LoadInterval as Interval } from "../stats/load_interval.ts";
 import { e2e as test } from "./harness.ts";
 import { Folder, readLine, REFUSING, ServerProcess } from "./helpers.ts";
@@ -43,6 +43,28 @@ test("a closed loop sends as many lines as it is to, whatever their size and num
     const { servers, loop, response } = run.summary();
     assertEquals(servers.map(({ tag, connections }) => [tag, connections]), [["web-1", options.connections]]);
     assertEquals([loop, response, run.ended], ["closed", null, null]);
+  }
+});
+
+test("over UDP, lines of which too few differ tell no directions and no offset", async () => {
+  await using server = await ServerProcess.start(["udp://127.0.0.1:0"]);
+  const lines = (count: number) =>
+    Array.from({ length: count }, (_, i) => new TextEncoder().encode(`line ${i}`));
+  for (
+    const [options, alike] of [
+      [{ size: 1 }, true],
+      [{ lines: lines(15) }, true],
+      [{ lines: [...lines(15), ...lines(15)] }, true],
+      [{ lines: [...lines(15), ...lines(16)] }, false],
+      [{ size: 2 }, false],
+      [{ size: 1, reconnect: true }, false],
+    ] as [LoadOptions, boolean][]
+  ) {
+    const run = { ...options, connections: 2, count: 20, rate: 200, duration: 10_000, warmup: 0 };
+    const summary = (await total(server.url("udp"), run)).run.summary();
+    const [{ received, up, down, offset }] = summary.servers as [LoadServer];
+    assertEquals(summary.alike, alike);
+    assertEquals([received, up === null, down === null, offset === null], [20, alike, alike, alike]);
   }
 });
 

@@ -2,6 +2,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import type { LoadStart } from "../report/load_record.ts";
 import type { Page } from "../report/page/model.ts";
+import { Distribution } from "../stats/distribution.ts";
 import type { LoadInterval } from "../stats/load_interval.ts";
 import { LOAD_METRICS } from "../stats/metrics.ts";
 import { judgeLoad } from "../stats/load_measure.ts";
@@ -75,6 +76,15 @@ test("a direction that the stamps do not tell is in doubt, as on ping's page", (
     verdictOf(pageOf(run), "Direction"),
     "unsure: unknown: the stamps do not tell the directions apart",
   );
+});
+
+test("where replies could not be told apart, the page says so in place of a direction", () => {
+  const run = runOf(3, (it) => it.server(null).received += 100, { alike: true });
+  assertStringIncludes(
+    verdictOf(pageOf(run), "Direction"),
+    "unsure: replies over UDP to fewer than 16 different",
+  );
+  assertEquals(tableOf(pageOf(run), "Servers").rows[0]!.slice(-2), ["unknown", "–"]);
 });
 
 test("a latency's median and p99 come first, with their intervals or what is known instead", {
@@ -156,7 +166,9 @@ test("notes on percentiles have a column of their own, where there are any", () 
 
 test("a server's delays are told as reliable, or under which condition they are", () => {
   const table = (unsteady: "drift" | null) => {
-    const directions = () => [{ tag: null, up: undefined, down: undefined, offset: null, unsteady }];
+    const delays = new Distribution();
+    delays.record(100);
+    const directions = () => [{ tag: null, up: delays, down: delays, offset: null, unsteady }];
     return tableOf(pageOf(runOf(2, (it) => answer(it, 500, 200), { directions })), "Servers");
   };
   assertEquals(table(null).columns.at(-1)!.name, "delays reliable");

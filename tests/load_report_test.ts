@@ -393,6 +393,15 @@ test("where a clock may not have kept time, the delays are said to hold only if 
   assertMatch(table, /^\? these hold only if no clock drifted by more than 500 ppm$/m);
 });
 
+test("where replies could not be told apart, the text says what follows", () => {
+  const told = (...tags: (string | null)[]) =>
+    text(runOf(1, (it) => tags.forEach((tag) => it.server(tag).received += 100), { alike: true }));
+  const why = /^replies over UDP to fewer than 16 different lines cannot be told apart: no upstream .*$/m;
+  assertMatch(told(null), why);
+  assertMatch(told("a", "b"), why);
+  assert(!text(runOf(1, (it) => answer(it, 100, 200))).includes("told apart"));
+});
+
 test("where no line was answered there are no figures, and no verdict on the generator", () => {
   const run = runOf(1, (interval) => {
     interval.planned = interval.sent = interval.lost = 10;

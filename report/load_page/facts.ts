@@ -6,6 +6,7 @@ import { LOAD_METRICS } from "../../stats/metrics.ts";
 import type { Verdict } from "../../stats/threshold.ts";
 import { millis } from "../format.ts";
 import {
+  ALIKE,
   CLOSED_LOOP,
   countLine,
   errorLines,
@@ -193,8 +194,9 @@ function directionTopic({ tag }: LoadServer, servers: LoadServer[]): string {
 /** Which direction has the delay of a server's lines. */
 function directionVerdict(
   { up, down, unsteady }: LoadServer,
-  { generator, service }: LoadSummary,
+  { generator, service, alike }: LoadSummary,
 ): [tone: Tone, text: string] {
+  if (alike) return ["unsure", ALIKE];
   if (up === null || down === null) {
     return ["unsure", "unknown: the stamps do not tell the directions apart"];
   }

@@ -1,6 +1,6 @@
 /** The figures of a load as tables, in the words and formats of its text. */
 import { kindOf, LOAD_COUNTS, LOAD_METRICS } from "../../stats/metrics.ts";
-import type { LoadDurations, LoadSummary } from "../../stats/load_summary.ts";
+import type { LoadDurations, LoadServer, LoadSummary } from "../../stats/load_summary.ts";
 import { LOAD_PERCENTILES, type PercentileName } from "../../stats/load_summary.ts";
 import type { LoadTrial } from "../../stats/load_trial.ts";
 import { parseThresholdOf, type Verdict } from "../../stats/threshold.ts";
@@ -151,9 +151,15 @@ export function serverTable({ servers, received }: LoadSummary): Table | undefin
       share(server.connections, connections),
       share(server.received, received),
       server.offset === null ? "unknown" : withBound(server.offset),
-      server.unsteady === null ? "yes" : onlyIfText([server.unsteady]),
+      reliabilityOf(server),
     ]),
   };
+}
+
+/** Whether a server's delays hold. */
+function reliabilityOf({ up, down, unsteady }: LoadServer): string {
+  if (unsteady !== null) return onlyIfText([unsteady]);
+  return up === null && down === null ? NONE : "yes";
 }
 
 /** The name of a server among others. */
