@@ -25,6 +25,7 @@ class DeafWorker {
 /** Has had one reply, and a clock that is known to some ms: the first to 3, the second to 7. */
 class UnsureWorker {
   static started = 0;
+  static stamp: number | undefined;
   onmessage: ((event: { data: FromThread }) => void) | undefined;
   readonly #clockError = UnsureWorker.started++ === 0 ? 3 : 7;
 
@@ -41,7 +42,7 @@ class UnsureWorker {
         return tell({ type: "opened", clockError: this.#clockError });
       case "run": {
         const interval = Object.assign(new LoadInterval(), { tail: true }).encode();
-        const stamp = 1000 * Date.now();
+        const stamp = UnsureWorker.stamp ??= 1000 * Date.now(); // one for both, which begin together
         const samples = Float64Array.of(0, message.began, stamp, message.began + 0.1, 1);
         tell({ type: "interval", interval, samples, turned: 0, tags: [null], servers: [null] });
         return tell({ type: "over", stalled: 0 });
