@@ -190,7 +190,7 @@ test("a run of ping is read back from its replies", { level: "heavy" }, () => {
   }
 });
 
-test("a run of other numbers than a run has is refused, and says which", () => {
+test("a run of other numbers than a run has is refused, and says which", { level: "heavy" }, () => {
   const good = JSON.parse(saved({ seconds: 40 }));
   const broken = (change: (run: typeof good) => void) => {
     const run = structuredClone(good);
@@ -369,7 +369,9 @@ test("five runs a side are judged as wholes, two to four are shown", { level: "h
   assertMatch(textOf(four), /^not judged: 5 runs a side are needed$/m);
 });
 
-test("lines that never came put a percentile beyond the time-out, and break a condition on its rise", () => {
+test("lines that never came put a percentile beyond the time-out, and break a condition on its rise", {
+  level: "heavy",
+}, () => {
   const report = reportOf([saved()], [saved({ lost: () => 20 })], ["p99>+10%", "p50>+10%", "p99<+10%"]);
   const { p99 } = report.comparison.metrics;
   assertEquals([p99.after, p99.verdict, p99.help], [null, null, "1200 lines not answered in time"]);
@@ -378,7 +380,7 @@ test("lines that never came put a percentile beyond the time-out, and break a co
   assertMatch(textOf(report), /^not judged: p99, p99\.9: 1200 lines not answered in time$/m);
 });
 
-test("runs that measured different things are told apart by name", () => {
+test("runs that measured different things are told apart by name", { level: "heavy" }, () => {
   const base = saved({ seconds: 10 });
   const against = (start: Partial<LoadStart>) =>
     reportOf([base], [saved({ seconds: 10, start })]).differences.flatMap(({ texts }) => texts);

@@ -38,24 +38,28 @@ test(
   },
 );
 
-test("lines that are lost here and there mark nothing, and have a chart of their own", () => {
-  const page = pageOf(losing([], 2));
-  assertEquals(plotsOf(page).filter((it) => layerOf(it, "spans") !== undefined), []);
-  const lost = plotOf(page, "Lines lost, failed or not sent over time");
-  assertEquals(lost.layers.map((it) => it.name), ["lost, when due"]);
-  assertEquals(layerOf(lost, "line")!.y, [...Array.from({ length: 9 }, () => 2)]);
-  assertStringIncludes(
-    wordsOf(plotOf(page, "Response over time")),
-    "16 lines were lost, failed or not sent; at no time a fifth of those that were due.",
-  );
-  const spansOf = (lost: number) =>
-    layerOf(plotOf(pageOf(losing([], lost)), "Response over time"), "spans")?.spans;
-  assertEquals([spansOf(19), spansOf(20)], [undefined, [[0, 8]]]);
-  // Beside an outage they are not marked either.
-  assertEquals(layerOf(plotOf(pageOf(losing([4], 2)), "Response over time"), "spans")!.spans, [[4, 5]]);
-  const whole = pageOf(losing([], 0));
-  assert(!plotsOf(whole).some(({ title }) => title.startsWith("Lines lost")));
-});
+test(
+  "lines that are lost here and there mark nothing, and have a chart of their own",
+  { level: "heavy" },
+  () => {
+    const page = pageOf(losing([], 2));
+    assertEquals(plotsOf(page).filter((it) => layerOf(it, "spans") !== undefined), []);
+    const lost = plotOf(page, "Lines lost, failed or not sent over time");
+    assertEquals(lost.layers.map((it) => it.name), ["lost, when due"]);
+    assertEquals(layerOf(lost, "line")!.y, [...Array.from({ length: 9 }, () => 2)]);
+    assertStringIncludes(
+      wordsOf(plotOf(page, "Response over time")),
+      "16 lines were lost, failed or not sent; at no time a fifth of those that were due.",
+    );
+    const spansOf = (lost: number) =>
+      layerOf(plotOf(pageOf(losing([], lost)), "Response over time"), "spans")?.spans;
+    assertEquals([spansOf(19), spansOf(20)], [undefined, [[0, 8]]]);
+    // Beside an outage they are not marked either.
+    assertEquals(layerOf(plotOf(pageOf(losing([4], 2)), "Response over time"), "spans")!.spans, [[4, 5]]);
+    const whole = pageOf(losing([], 0));
+    assert(!plotsOf(whole).some(({ title }) => title.startsWith("Lines lost")));
+  },
+);
 
 test("losses are drawn with their amount: what waited for a time-out when it was due, the rest when it failed", () => {
   const run = runOf(4, (interval, place) => {
