@@ -1,6 +1,7 @@
 import { UsageError } from "./cli/parser.ts";
 import { note, print, tell } from "./cli/stdio.ts";
-import type { Outcome, Signals } from "./commands/command.ts";
+import type { Outcome } from "./commands/command.ts";
+import { signalsOf } from "./commands/signals.ts";
 import { COMMANDS, HELP, readWithoutCommand } from "./commands/tsecho.ts";
 import { cannot, Failure } from "./failure.ts";
 
@@ -15,30 +16,12 @@ const EXIT_CODES: Record<Outcome, number> = {
   "threshold broken": EXIT_THRESHOLD,
 };
 
-/** A signal that comes this soon after the one before, in ms, is the same wish again: timeout(1) sends two at once. */
-const REPEAT_MS = 300;
-
-const SIGNALS: Signals = {
-  stop(hangup = false, again) {
-    const stop = new AbortController();
-    const exit = () => Deno.exit(EXIT_FAILED);
-    const steps = [() => stop.abort(), () => again?.() || exit(), exit];
-    let before = -Infinity;
-    const onSignal = () => {
-      const now = performance.now();
-      if (now - before < REPEAT_MS) return;
-      before = now;
-      steps.shift()!();
-    };
-    Deno.addSignalListener("SIGINT", onSignal);
-    Deno.addSignalListener(Deno.build.os === "windows" ? "SIGBREAK" : "SIGTERM", onSignal);
-    if (hangup && Deno.build.os !== "windows") Deno.addSignalListener("SIGHUP", () => stop.abort());
-    return stop.signal;
-  },
-  on(signal, listener) {
-    if (Deno.build.os !== "windows") Deno.addSignalListener(signal, listener);
-  },
-};
+const SIGNALS = signalsOf({
+  listen: Deno.addSignalListener,
+  exit: () => Deno.exit(EXIT_FAILED),
+  now: () => performance.now(),
+  isWindows: Deno.build.os === "windows",
+});
 
 /** Runs the command that is named first. @returns the exit code. */
 async function run(argv: string[]): Promise<number> {

@@ -24,7 +24,8 @@ export interface Signals {
    * A signal that SIGINT or SIGTERM aborts; one that comes 300 ms later or more ends the process at once. To be called
    * before anything is opened: registering the first listener without free descriptors crashes the process.
    *
-   * @param hangup whether SIGHUP aborts it too, however often: when a terminal goes, several may come.
+   * @param hangup whether SIGHUP aborts it too, however often: when a terminal goes, several may come. One of the others
+   * after it ends the process at once.
    * @param again is called by the second SIGINT or SIGTERM; if it returns true, it is the third that ends the process.
    */
   stop(hangup?: boolean, again?: () => boolean): AbortSignal;
