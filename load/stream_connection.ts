@@ -10,8 +10,8 @@ import type { PendingLines } from "./pending_lines.ts";
 import { TurnClock } from "./turn_clock.ts";
 
 const NOTHING = new Uint8Array();
-/** After so many wrong replies others have their turn: timers, signals, other connections. */
-const MAX_WRONG = 256;
+/** After so many wrong replies, or reads that answer no line, others have their turn: timers, signals, connections. */
+const MAX_USELESS = 256;
 
 /** A stream that lines are sent over. */
 export class StreamConnection implements LoadConnection {
@@ -26,8 +26,8 @@ export class StreamConnection implements LoadConnection {
   #buffer = acquireSlot(SMALL_SLOT);
   /** Bytes of a reply that is not whole, at the buffer's beginning. */
   #held = 0;
-  /** Wrong replies, when others had their turn last. */
-  #wrongBefore = 0;
+  /** Wrong replies, and reads that answer no line, since others had their turn or all that was read was right. */
+  #useless = 0;
 
   /**
    * @param stream whose reads give 0 or null at the end.
@@ -101,8 +101,8 @@ export class StreamConnection implements LoadConnection {
         if (!n) this.#end("connection closed");
         else if (this.isOpen) this.#onBytes(n);
         // The runtime may complete many reads of a flood before it does anything else.
-        if (this.lines.wrong - this.#wrongBefore > MAX_WRONG) {
-          this.#wrongBefore = this.lines.wrong;
+        if (this.#useless > MAX_USELESS) {
+          this.#useless = 0;
           await this.#clock.sleep(0);
         }
       }
@@ -128,6 +128,8 @@ export class StreamConnection implements LoadConnection {
     if (this.#held > 0 && taken > 0) this.#buffer.copyWithin(0, taken, end);
     if (end === this.#buffer.length && lines.wrong === wrong) this.#enlarge();
     const freed = before - lines.waiting;
+    // A read that answers nothing may be one of a line without an end.
+    this.#useless = freed > 0 && lines.wrong === wrong ? 0 : this.#useless + 1 + lines.wrong - wrong;
     if (freed > 0) this.#events.onFreed(this, freed, now);
     if (lines.error !== undefined) this.#end(`server said: ${lines.error}`);
   }

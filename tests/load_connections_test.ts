@@ -307,6 +307,33 @@ test("a connection whose end is there before it is made counts as one that ended
   await connections.close();
 });
 
+test("a reply without an end leaves others their turn", async () => {
+  using w = world();
+  const most = 10_000;
+  let reads = 0;
+  const endless: Stream = {
+    read(buffer) {
+      buffer.fill(0x78);
+      return Promise.resolve(++reads < most ? buffer.length : 0); // else the test would not end where it fails
+    },
+    write: (bytes) => Promise.resolve(bytes.length),
+    closeWrite: () => Promise.resolve(),
+    close() {},
+  };
+  const lines = new PendingLines({ ...w.shared, hasOwnConnections: false }, 0);
+  const connection = new StreamConnection(endless, lines, w.clock, { onFreed() {}, onEnd() {} });
+  const reading = connection.read();
+  for (let turn = 1; turn <= 3; turn++) {
+    await new Promise((resolve) => setImmediate(resolve));
+    assertEquals(w.clock.sleeping, 1);
+    await w.clock.advance(0);
+  }
+  connection.close();
+  await w.clock.advance(0);
+  await reading;
+  assert(reads < most, `${reads} reads`);
+});
+
 test("without its first connection a load does not begin, without another one it does, and that is tried again", async () => {
   using w = world();
   const refused = new Failure("connect to", "fake", "connection refused");
