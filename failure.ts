@@ -211,8 +211,8 @@ export function reasonOf(error: unknown): string {
   }
   if (error instanceof DOMException && error.name === "AbortError") return "interrupted";
   const [, permission] = /^Requires (\S+) access to /.exec(message) ?? [];
-  // Deno keeps some paths, such as those of /proc, from programs that may not do everything.
-  if (permission === "all") return "tsecho may not use a file of this kind";
+  // Some paths, such as those of /proc and of devices.
+  if (permission === "all") return "Deno lets only programs with all permissions use it";
   if (permission !== undefined) return lacking(permission);
   // A name that does not resolve has no code: Deno passes getaddrinfo's text on.
   if (message.startsWith("failed to lookup address information")) return "the name does not resolve";

@@ -168,7 +168,7 @@ test("a file that is no socket is left alone", options, async () => {
   }
   assertEquals(
     await refusal("unix:/proc/tsecho", ["env"]), // with its own permissions
-    'tsecho: Cannot listen on "unix:/proc/tsecho": tsecho may not use a file of this kind\n',
+    'tsecho: Cannot listen on "unix:/proc/tsecho": Deno lets only programs with all permissions use it\n',
   );
 });
 

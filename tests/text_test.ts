@@ -39,7 +39,10 @@ test("what Deno does not allow is told by the name of the permission", { permiss
   }
   // Files that take all permissions.
   const message = 'Requires all access to "/proc/self/environ", run again with the --allow-all flag';
-  assertEquals(reasonOf(new Deno.errors.NotCapable(message)), "tsecho may not use a file of this kind");
+  assertEquals(
+    reasonOf(new Deno.errors.NotCapable(message)),
+    "Deno lets only programs with all permissions use it",
+  );
 });
 
 test("durations are short", () => {
