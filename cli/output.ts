@@ -1,6 +1,5 @@
 /** Text that a command writes to stdout and to files while it goes on. */
 import { Failure, reasonOfFile } from "../failure.ts";
-import { unlessAborted } from "../time/timers.ts";
 import { UsageError } from "./parser.ts";
 import { isSame, OutputFile, type OutputKind } from "./output_file.ts";
 import { QueueWriter } from "./queue_writer.ts";
@@ -36,7 +35,7 @@ export class TextOutput extends QueueWriter {
    *
    * @param option that names the file.
    * @param used the files that other options name; this one is added to them.
-   * @param stop gives up: a FIFO is open only once it has a reader.
+   * @param stop gives up what may wait for long: a FIFO is open only once it has a reader.
    * @throws {UsageError} when one of them is this file; {@linkcode Failure} when it cannot be written.
    */
   static async open(
@@ -50,7 +49,7 @@ export class TextOutput extends QueueWriter {
     if (path === STDERR) return new TextOutput(Deno.stderr, "standard error");
     let file: OutputFile | undefined;
     try {
-      file = await unlessAborted(OutputFile.open(path, kind), stop);
+      file = await OutputFile.open(path, kind, stop);
       const info = await file.stat();
       const other = used.find((it) => info.isFile && isSame(it.info, info));
       if (other !== undefined) {

@@ -1,5 +1,6 @@
 /** A file that a command writes to, and what becomes of what it held. */
 import { basename, dirname, resolve } from "node:path";
+import { openWaiting } from "../net/open.ts";
 
 /**
  * How a file is written: as `lines`, each of which it has at once and keeps, or as a `document`, which is worth nothing
@@ -25,14 +26,15 @@ export class OutputFile {
     this.#isNew = isNew;
   }
 
-  static async open(path: string, kind: OutputKind): Promise<OutputFile> {
+  /** @param stop gives up the wait for a FIFO's reader. */
+  static async open(path: string, kind: OutputKind, stop?: AbortSignal): Promise<OutputFile> {
     try {
       return new OutputFile(await Deno.open(path, { write: true, createNew: true }), path, kind, true);
     } catch (error) {
       if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
     }
     try {
-      return new OutputFile(await Deno.open(path, { write: true }), path, kind, false);
+      return new OutputFile(await openWaiting(path, { write: true }, stop), path, kind, false);
     } catch (error) {
       // A link to nothing, for which some versions of Deno have the error of a circle: what it leads to is made.
       if (!(error instanceof Deno.errors.NotFound || error instanceof Deno.errors.FilesystemLoop)) {
@@ -40,7 +42,7 @@ export class OutputFile {
       }
       const target = await targetOf(path);
       if (target === path) throw error;
-      return await OutputFile.open(target, kind);
+      return await OutputFile.open(target, kind, stop);
     }
   }
 

@@ -1,4 +1,5 @@
 /** Reading files that the user names, which may be of any kind and size. */
+import { openWaiting } from "./open.ts";
 
 const MEBIBYTE = 1024 ** 2;
 const LF = 0x0a;
@@ -41,7 +42,7 @@ async function textOf(chunks: AsyncIterable<Uint8Array>): Promise<string> {
 }
 
 async function* chunksOf(path: string, max: number): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-  using file = await Deno.open(path);
+  using file = await openWaiting(path, { read: true });
   checkSize((await file.stat()).size, max); // a large file is refused before it is read
   yield* limited(file.readable, max);
 }
