@@ -22,7 +22,7 @@ import { Command, INFO_OPTIONS, type Outcome, RUN_OUTCOMES, type Signals } from 
 import { DIAL_OPTIONS, DIAL_TLS_OPTIONS, readDial, warnIfInsecure } from "./dial.ts";
 import { MAX_RATE, type TransportOptionTable, UDP_RATE } from "./endpoints.ts";
 import { checkCondition, checkSettings, checkTogether, leastInFlight, MIN_ROOM_MS } from "./load_checks.ts";
-import type { LoadCommandOptions, LoadSettings } from "./load_plan.ts";
+import type { LoadCommandOptions, LoadSettings, OnAgain } from "./load_plan.ts";
 import type { LoadReplayOptions } from "./load_replay.ts";
 import { checkReplay } from "./saved.ts";
 import { parseCondition, parseLimit, parseOwnCondition, parseStages } from "./load_values.ts";
@@ -342,21 +342,21 @@ const STAGES = `\
 TIME:RATE,TIME:RATE and so on: in each TIME the rate changes linearly to its RATE; 0s:RATE jumps there`;
 
 const EXIT_CODES = `\
-0 replies came, 1 none came, no connection was made, or --find was interrupted before it had found a rate, 2 usage \
-error, 3 a --fail-if or --abort-if condition held, or could not be decided, or --find found no rate`;
+0 replies came, 1 none came, no connection was made, or --find was interrupted before it had found a rate, --against \
+before it had a run of each, 2 usage error, 3 a --fail-if or --abort-if condition held, or could not be decided, or --find found no rate`;
 
 async function run(options: LoadRequest, signals: Signals): Promise<Outcome> {
   if ("replay" in options) {
     const { replayLoad } = await import("./load_replay.ts");
     return RUN_OUTCOMES[await replayLoad(options.replay)];
   }
-  let abort: (() => void) | undefined; // nothing can be ended at once before a run begins
+  let abort: (() => void) | undefined; // nothing can be ended at once before a run begins, or once it is over
   const stop = signals.stop(true, () => { // at SIGHUP too: what was measured is told and saved
     abort?.();
     return abort !== undefined;
   });
   await warnIfInsecure(options);
-  const onAgain = (now: () => void) => abort = now;
+  const onAgain: OnAgain = (now) => abort = now;
   const { against } = options;
   if (against !== undefined) {
     const { loadAgainst } = await import("./load_against.ts");

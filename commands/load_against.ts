@@ -21,7 +21,7 @@ import type { AgainstOptions } from "./against.ts";
 import { type RunOutcome, VERSION } from "./command.ts";
 import { judgeAll } from "./compare_run.ts";
 import { showProgress, sourcesOf } from "./load_outputs.ts";
-import { type LoadCommandOptions, planOf, startOf } from "./load_plan.ts";
+import { type LoadCommandOptions, type OnAgain, planOf, startOf } from "./load_plan.ts";
 import { open, progressOf } from "./load_run.ts";
 import { Outputs } from "./outputs.ts";
 
@@ -38,13 +38,14 @@ interface SeriesOutputs extends Outputs<SeriesExporter> {
  * Loads two endpoints in turn, reports each run, and compares the runs of one with those of the other.
  *
  * @param stop ends the present run, which is left out, and the series with it.
- * @param onAgain gets what ends the present run at once, for when the user asks again.
- * @throws {Failure} when no connection is made, no reply comes, or a file cannot be read or written.
+ * @param onAgain gets what ends the present run at once, while there is one.
+ * @throws {Failure} when no connection is made, no reply comes, it is interrupted before there is a run of each, or a file
+ * cannot be read or written.
  */
 export async function loadAgainst(
   options: AgainstCommandOptions,
   stop: AbortSignal,
-  onAgain: (abort: () => void) => void,
+  onAgain: OnAgain,
 ): Promise<RunOutcome> {
   const { against: { endpoint: against, repeat, changes }, lenient } = options;
   const plan = await planOf(options, stop);
@@ -53,12 +54,13 @@ export async function loadAgainst(
   try {
     if (await series.reach(against)) await series.load(orderOf(repeat));
     const { before, after, ended, failure } = series;
+    onAgain();
     const isWhole = before.length > 0 && after.length > 0;
     const report = isWhole ? comparisonReport(before, after, changes, ended === null ? [] : [ended]) : null;
     outputs.each((it) => it.end?.({ ended, report }));
     await outputs.flush();
     if (failure !== undefined) throw failure;
-    if (report === null) return "no replies";
+    if (report === null) throw new Failure("compare with", formatEndpoint(against), "interrupted");
     return await judgeAll(report.thresholds, lenient) ? "replies" : "broken";
   } finally {
     await outputs.close();
@@ -78,7 +80,7 @@ class Series {
   readonly #plan: LoadOptions;
   readonly #outputs: SeriesOutputs;
   readonly #stop: AbortSignal;
-  readonly #onAgain: (abort: () => void) => void;
+  readonly #onAgain: OnAgain;
   #begun = false;
 
   constructor(
@@ -86,7 +88,7 @@ class Series {
     plan: LoadOptions,
     outputs: SeriesOutputs,
     stop: AbortSignal,
-    onAgain: (abort: () => void) => void,
+    onAgain: OnAgain,
   ) {
     this.#options = options;
     this.#plan = plan;

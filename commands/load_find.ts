@@ -9,7 +9,7 @@ import type { LoadFound, LoadTrial } from "../stats/load_trial.ts";
 import type { RunOutcome } from "./command.ts";
 import { leastInFlight } from "./load_checks.ts";
 import { type LoadOutputs, openOutputs, showProgress } from "./load_outputs.ts";
-import { type LoadCommandOptions, planOf, startOf } from "./load_plan.ts";
+import { type LoadCommandOptions, type OnAgain, planOf, startOf } from "./load_plan.ts";
 import { open, progressOf } from "./load_run.ts";
 
 /** Whether a trial shows as much of the server as the best before it: less if the generator was limited, none if it failed. */
@@ -39,14 +39,14 @@ interface Runs {
  * Searches for the highest rate that keeps a condition, and reports each trial.
  *
  * @param stop ends the search; what is in flight is waited for.
- * @param onAgain gets what ends the trial at once, for when the user asks again.
+ * @param onAgain gets what ends the trial at once, while there is one.
  * @throws {Failure} when no connection is made, it is interrupted before it has found a rate, or a file cannot be read or
  * written.
  */
 export async function findRate(
   options: LoadCommandOptions,
   stop: AbortSignal,
-  onAgain: (abort: () => void) => void,
+  onAgain: OnAgain,
 ): Promise<RunOutcome> {
   const { settings, find: search } = options;
   const { limit: condition, trial } = search!;
@@ -69,15 +69,10 @@ export async function findRate(
           runs.aborted = true;
           run.abort();
         });
-        let isOpen;
-        try {
-          isOpen = await open(run, ending.signal);
-        } catch (error) {
-          if (runs.latest === undefined) throw error;
-          // What was found until the server went is told first.
-          runs.failure = error as Error;
-          ending.abort();
-          return run.stats;
+        const isOpen = await reach(run, runs, ending);
+        if (!isOpen) {
+          onAgain();
+          if (runs.latest === undefined) outputs.leaveFiles();
         }
         const start = startOf(options, isOpen ? run.begin() : undefined);
         if (runs.latest === undefined) outputs.each((it) => it.start?.(start));
@@ -89,6 +84,7 @@ export async function findRate(
         const progress = () => progressOf(run, { ...settings, rate, duration }, ending.signal);
         const hide = showProgress(outputs.live, progress);
         await follow(run, hopeless, outputs.live).finally(hide);
+        onAgain();
         runs.latest = { stats: run.stats, began: start.time };
         return run.stats;
       },
@@ -100,6 +96,23 @@ export async function findRate(
     return await conclude(found, runs, condition.text, outputs);
   } finally {
     await outputs.close();
+  }
+}
+
+/**
+ * Opens the connections of a trial.
+ *
+ * @returns whether they are open: not when the user wants no more, or the server has gone after another trial.
+ * @throws {Failure} when the first one of the first trial is not made.
+ */
+async function reach(run: Load, runs: Runs, ending: AbortController): Promise<boolean> {
+  try {
+    return await open(run, ending.signal);
+  } catch (error) {
+    if (runs.latest === undefined) throw error;
+    runs.failure = error as Error; // what was found until the server went is told first
+    ending.abort();
+    return false;
   }
 }
 

@@ -10,19 +10,19 @@ import type { Verdict } from "../stats/threshold.ts";
 import { durationText } from "../time/duration.ts";
 import type { RunOutcome } from "./command.ts";
 import { type LoadOutputs, openOutputs, showProgress } from "./load_outputs.ts";
-import { type LoadCommandOptions, type LoadSettings, planOf, startOf } from "./load_plan.ts";
+import { type LoadCommandOptions, type LoadSettings, type OnAgain, planOf, startOf } from "./load_plan.ts";
 
 /**
  * Loads, and reports what came of it.
  *
  * @param stop ends the sending; what is in flight is waited for, and the summary follows.
- * @param onAgain gets what ends the run at once, for when the user asks again.
+ * @param onAgain gets what ends the run at once, while there is one.
  * @throws {Failure} when no connection is made, or a file cannot be read or written.
  */
 export async function runLoad(
   options: LoadCommandOptions,
   stop: AbortSignal,
-  onAgain: (abort: () => void) => void,
+  onAgain: OnAgain,
 ): Promise<RunOutcome> {
   const plan = await planOf(options, stop);
   const outputs = await openOutputs(options, { stop });
@@ -32,11 +32,16 @@ export async function runLoad(
     void outputs.failed.then(() => run.abort());
     onAgain(() => run.abort());
     const isOpen = await open(run, stop);
+    if (!isOpen) {
+      onAgain();
+      outputs.leaveFiles();
+    }
     const start = startOf(options, isOpen ? run.begin() : undefined); // once: each output tells the same moment
     outputs.each((it) => it.start?.(start));
     if (!isOpen) return await conclude(run, null, options, outputs);
     hide = showProgress(outputs.live, () => progressOf(run, options.settings, stop));
     const aborted = await follow(run, options, outputs);
+    onAgain(); // who reads what is written now may not read on
     hide(); // nothing follows the end
     return await conclude(run, aborted, options, outputs);
   } finally {

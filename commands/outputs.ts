@@ -59,7 +59,9 @@ export function checkFileNames(files: OutputFiles): void {
 
 /** The exporters of a run, and what they write to. */
 export class Outputs<Exporter> {
-  readonly #exporters: Exporter[] = [];
+  #exporters: Exporter[] = [];
+  /** Those that write to files. */
+  readonly #ofFiles = new Set<Exporter>();
   readonly #outputs: TextOutput[] = [];
   readonly #used: UsedFile[];
   readonly #stop: AbortSignal | undefined;
@@ -94,11 +96,18 @@ export class Outputs<Exporter> {
   ): Promise<void> {
     if (path === undefined) return;
     try {
-      this.add(make(this.#keep(await TextOutput.open(path, option, kind, this.#used, this.#stop))));
+      const exporter = make(this.#keep(await TextOutput.open(path, option, kind, this.#used, this.#stop)));
+      this.add(exporter);
+      if (path !== STDOUT && path !== STDERR) this.#ofFiles.add(exporter);
     } catch (error) {
       await this.close(); // the run does not begin: files that were opened before are left as they were
       throw error;
     }
+  }
+
+  /** Writes no file from now on: what there is to tell is worth less than what the files hold. */
+  leaveFiles(): void {
+    this.#exporters = this.#exporters.filter((it) => !this.#ofFiles.has(it));
   }
 
   /** Resolves when an output can be written no more. */

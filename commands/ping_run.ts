@@ -97,6 +97,7 @@ export async function runPing(
     onQuit(() => tellInterim(run.stats, outputs));
     const endsAt = performance.now() + options.deadline;
     const setup = await open(run, options, stop);
+    if (setup === undefined) outputs.leaveFiles();
     const start = startOf(run, options, setup ?? {});
     outputs.each((it) => it.start?.(start));
     if (options.html !== undefined) run.stats.keepCourse(start.timeout);

@@ -167,7 +167,10 @@ test(
     await using first = new Running(args.map((it) => it === "0.3" ? "10m" : it));
     await first.stdout.until(/^run /m);
     first.kill("SIGINT");
-    assertEquals([await first.code(), first.stderr.text], [1, ""]);
+    assertEquals([await first.code(), first.stderr.text], [
+      1,
+      `tsecho: Cannot compare with "${url}": interrupted\n`,
+    ]);
     assertMatch(first.stdout.text, /^nothing to compare: before-1 was stopped, and is left out$/m);
     assertEquals(await Deno.readTextFile(file), saved); // one without a run is worth less than the older one
   },

@@ -76,6 +76,7 @@ export class InProcess implements Child {
   readonly stderr: Deno.ChildProcess["stderr"];
   readonly status: Promise<Deno.CommandStatus>;
   readonly #stop = new AbortController();
+  #again = () => false;
   readonly #listeners = new Map<string, () => void>();
   readonly #streams = { stdin: Deno.stdin, stdout: Deno.stdout, stderr: Deno.stderr };
 
@@ -117,9 +118,17 @@ export class InProcess implements Child {
     else throw new Error(`${signal} is not caught`);
   }
 
+  /** What a second SIGINT does; false where it ends the process. */
+  again(): boolean {
+    return this.#again();
+  }
+
   async #run([name = "", ...args]: string[], stderr: Sink): Promise<number> {
     const signals: Signals = {
-      stop: () => this.#stop.signal,
+      stop: (_hangup, again) => {
+        this.#again = again ?? (() => false);
+        return this.#stop.signal;
+      },
       on: (signal, listener) => void this.#listeners.set(signal, listener),
     };
     try {
