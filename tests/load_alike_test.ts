@@ -19,7 +19,8 @@ const LOOPS: Record<string, LoadOptions> = {
 
 for (const [name, lines] of Object.entries(LINES)) {
   for (const [loop, options] of Object.entries(LOOPS)) {
-    test(`a lost datagram costs ${loop} loops a line, and no other: ${name}`, async () => {
+    const level = name === "--data" ? "quick" : "heavy";
+    test(`a lost datagram costs ${loop} loops a line, and no other: ${name}`, { level }, async () => {
       const world = new LoadWorld({ drop: 0.002, inOrder: true }, randomFrom(5));
       const run = { ...lines, ...options, datagrams: true, timeout: 500 };
       const sum = checkSums(await world.run(run), loop === "open");
