@@ -60,6 +60,8 @@ export class ClosedLoop implements LoadLoop {
     else this.#recorder.end(this.#clock.now());
   }
 
+  catchUp(): void {}
+
   onOpen(outlet: Outlet): void {
     if (this.#sending === undefined) return;
     // Of lines whose rate is limited those of one outlet need not come together.

@@ -46,6 +46,8 @@ export type MakeConnection = (
 export interface LoadLoop {
   /** Sends until the plan ends or the signal is aborted. */
   run(signal: AbortSignal): Promise<void>;
+  /** Sends what is due and was not sent yet. */
+  catchUp(): void;
   /** There is another outlet. */
   onOpen(outlet: Outlet): void;
   /** The fate of so many of its lines has become known. @param now in ms on the run's clock. */

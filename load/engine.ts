@@ -31,6 +31,7 @@ export class Engine implements Runner {
   readonly clockError = 0;
   readonly #plan: LoadPlan;
   readonly #thread: number;
+  readonly #planEnd: () => number;
   readonly #observer: LoadObserver;
   readonly #clock: PacingClock;
   readonly #ring: LineRing;
@@ -43,7 +44,11 @@ export class Engine implements Runner {
   #isClosed = false;
   #turnedBefore = 0;
 
-  /** @param first the first interval. @param thread which of the plan's threads this is, from 0. */
+  /**
+   * @param first the first interval. @param thread which of the plan's threads this is, from 0.
+   * @param planEnd tells when the plan ends for all threads if it is cut short, in ms on the run's clock; Infinity before
+   * that is known, and where each thread ends its part when it is stopped.
+   */
   constructor(
     plan: LoadPlan,
     paths: Paths,
@@ -51,9 +56,11 @@ export class Engine implements Runner {
     observer: LoadObserver,
     first: LoadInterval,
     thread = 0,
+    planEnd: () => number = () => Infinity,
   ) {
     this.#plan = plan;
     this.#thread = thread;
+    this.#planEnd = planEnd;
     this.#observer = observer;
     this.#clock = clock;
     this.recorder = new Recorder(observer, plan.stages !== undefined, first);
@@ -67,6 +74,7 @@ export class Engine implements Runner {
         clock,
         Math.max(1, Math.floor(plan.maxInFlight / plan.threads)),
         new LoadPlanSchedule(plan, thread),
+        planEnd,
       );
   }
 
@@ -133,6 +141,15 @@ export class Engine implements Runner {
   }
 
   stop(): void {
+    const end = this.#planEnd();
+    if (end === Infinity) return this.#stop();
+    void this.#clock.sleep(Math.max(0, end - this.#clock.now()), this.#over.signal).then(() => {
+      if (this.#state.phase === "sending") this.#loop.catchUp();
+      this.#stop();
+    });
+  }
+
+  #stop(): void {
     this.#apply({ type: "stop" });
     this.#outlets.unsend();
     this.#endIfDone();

@@ -12,6 +12,7 @@ export type ToThread =
   /**
    * @property memory by which the thread asks for the main thread's clock.
    * @property inFlight is shared: each thread writes how many lines it has in flight, at its number.
+   * @property planEnd is shared: the main thread writes when the plan of all threads ends, if it is cut short.
    */
   | {
     type: "open";
@@ -20,6 +21,7 @@ export type ToThread =
     thread: number;
     memory: ClockMemory;
     inFlight: Int32Array<SharedArrayBuffer>;
+    planEnd: Float64Array<SharedArrayBuffer>;
   }
   | { type: "run"; began: number }
   | { type: "stop" }

@@ -15,37 +15,45 @@ export class OpenLoop implements LoadLoop {
   readonly #clock: PacingClock;
   readonly #maxInFlight: number;
   readonly #schedule: LoadPlanSchedule;
+  readonly #planEnd: () => number;
   /** The next planned moment, in ms on the clock; Infinity after the last. */
   #next = Infinity;
   /** Outlets with lines that are not yet handed over. */
   readonly #dealt = new Set<Outlet>();
 
+  /** @param planEnd tells when the plan ends for all threads, if it is cut short: as {@linkcode Engine} has it. */
   constructor(
     outlets: Outlets,
     recorder: Recorder,
     clock: PacingClock,
     maxInFlight: number,
     schedule: LoadPlanSchedule,
+    planEnd: () => number,
   ) {
     this.#outlets = outlets;
     this.#recorder = recorder;
     this.#clock = clock;
     this.#maxInFlight = maxInFlight;
     this.#schedule = schedule;
-    recorder.planBefore = (moment) => this.#deal((planned) => planned < moment);
+    this.#planEnd = planEnd;
+    recorder.planBefore = (moment) => {
+      const end = Math.min(moment, planEnd());
+      this.#deal((planned) => planned < end);
+    };
   }
 
   async run(signal: AbortSignal): Promise<void> {
     this.#advance();
     if (!signal.aborted) this.#turn(); // what is planned for the beginning waits for nothing
-    while (this.#next < Infinity) {
+    while (this.#next < this.#planEnd()) {
       await this.#clock.until(this.#next, signal);
       if (signal.aborted) break;
       this.#turn();
     }
     // What is planned last is not the end of the plan, which is when the next line would be. Of one that is cut short
     // nothing was planned from then on, however late this comes to know of it.
-    const end = Math.min(this.#next, this.#recorder.from + this.#schedule.end, this.#recorder.until);
+    const { from, until } = this.#recorder;
+    const end = Math.min(this.#next, from + this.#schedule.end, until, this.#planEnd());
     this.#next = Infinity;
     await sleepUntil(end, this.#clock, signal);
     this.#recorder.end(Math.min(end, this.#clock.now()));
@@ -54,13 +62,18 @@ export class OpenLoop implements LoadLoop {
   /** Sends the lines that are due. */
   #turn(): void {
     const now = this.#clock.now();
+    const end = this.#planEnd();
     this.#recorder.turn(now);
-    this.#deal((planned) => planned <= now);
+    this.#deal((planned) => planned <= now && planned < end);
     for (const outlet of this.#dealt) {
       outlet.outgoing.setHanded(this.#clock.now());
       outlet.flush();
     }
     this.#dealt.clear();
+  }
+
+  catchUp(): void {
+    this.#turn();
   }
 
   onOpen(): void {}

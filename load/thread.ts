@@ -118,14 +118,15 @@ function post(message: ThreadExchanges & FromThread): void {
 port.onmessage = async ({ data }) => {
   switch (data.type) {
     case "open": {
-      const { plan, dial, thread, memory, inFlight } = data;
+      const { plan, dial, thread, memory, inFlight, planEnd } = data;
       const shift = askClock(memory, () => port.postMessage({ type: "clock" }));
       const clock = new ThreadClock(shift.value);
       const reporter = new Reporter({
         interval: (found) => post({ type: "interval", ...found }),
         exchanges: plan.threads === 1 ? (found) => post({ type: "exchanges", ...found }) : undefined,
       }, () => engine!.turned);
-      engine = new Engine(plan, pathsTo(dial, clock), clock, reporter, new LoadInterval(), thread);
+      const paths = pathsTo(dial, clock);
+      engine = new Engine(plan, paths, clock, reporter, new LoadInterval(), thread, () => planEnd[0]!);
       try {
         const interval = (found: ThreadInterval) => {
           if (thread === 0) post({ type: "rehearsed", ...found });

@@ -55,6 +55,11 @@ export class Threads implements Runner {
   readonly #closing = new AbortController();
   /** What each thread has in flight: they write it now and then. */
   readonly #inFlight: Int32Array<SharedArrayBuffer>;
+  /**
+   * When the plan of all threads ends, if it is cut short. They read it before they plan lines, and so none plans beyond
+   * it, however late a message reaches it.
+   */
+  readonly #planEnd = new Float64Array(new SharedArrayBuffer(Float64Array.BYTES_PER_ELEMENT)).fill(Infinity);
 
   constructor(plan: LoadPlan, dial: DialOptions, clock: Clock, observer: LoadObserver, first: LoadInterval) {
     this.#plan = plan;
@@ -80,8 +85,8 @@ export class Threads implements Runner {
     this.#threads = Array.from({ length: this.#plan.threads }, () => this.#start());
     this.#threads.forEach((it, thread) => {
       const { memory } = it;
-      const inFlight = this.#inFlight;
-      this.#send(it, { type: "open", plan: this.#plan, dial: this.#dial, thread, memory, inFlight });
+      const [plan, dial, inFlight, planEnd] = [this.#plan, this.#dial, this.#inFlight, this.#planEnd];
+      this.#send(it, { type: "open", plan, dial, thread, memory, inFlight, planEnd });
     });
     try {
       await Promise.all(this.#threads.map(({ opened }) => opened.promise));
@@ -110,6 +115,9 @@ export class Threads implements Runner {
 
   stop(): void {
     this.cause ??= "stopped";
+    if (this.#plan.threads > 1 && this.#planEnd[0] === Infinity) {
+      this.#planEnd[0] = this.#clock.now() + NOTICE_MS; // no thread is ahead of it by then
+    }
     for (const it of this.#threads) this.#send(it, { type: "stop" });
   }
 

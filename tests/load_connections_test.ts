@@ -221,7 +221,7 @@ test("a connection that ends is made anew and told to the loop, ever later while
   const connections = connectionsOf(w, 1);
   const opened: unknown[] = [];
   const run = () => Promise.resolve();
-  connections.loop = { run, onOpen: (it) => opened.push(it), onFreed() {}, onUnwritten() {} };
+  connections.loop = { run, catchUp() {}, onOpen: (it) => opened.push(it), onFreed() {}, onUnwritten() {} };
   await connections.openAll(never);
   const waits = [];
   for (const answered of [false, false, false, true, false]) {
@@ -366,7 +366,7 @@ test("lines with connections of their own wait for room, and each that is answer
   const own = ownOf(w, 2);
   const freed: number[] = [];
   const onFreed = (_: unknown, lines: number) => freed.push(lines);
-  own.loop = { run: () => Promise.resolve(), onOpen() {}, onFreed, onUnwritten() {} };
+  own.loop = { run: () => Promise.resolve(), catchUp() {}, onOpen() {}, onFreed, onUnwritten() {} };
   for (let line = 0; line < 5; line++) own.outgoing.hand(1, 1, 1);
   own.flush();
   await settlePromises();
@@ -448,7 +448,7 @@ test("lines that are lost make room in their loop", async () => {
   const connections = connectionsOf(w, 1);
   const freed: number[] = [];
   const onFreed = (_: unknown, lines: number) => freed.push(lines);
-  connections.loop = { run: () => Promise.resolve(), onOpen() {}, onFreed, onUnwritten() {} };
+  connections.loop = { run: () => Promise.resolve(), catchUp() {}, onOpen() {}, onFreed, onUnwritten() {} };
   await connections.openAll(never);
   w.made[0]!.outgoing.hand(1, 1, 3);
   w.made[0]!.flush();
