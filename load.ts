@@ -46,7 +46,9 @@ export type { GeneratorVerdict, LoadDurations, LoadServer, PercentileName } from
 export type { ServerPart } from "./stats/load_interval.ts";
 export type { Distribution } from "./stats/distribution.ts";
 export type { Durations, Estimate } from "./stats/summary.ts";
+export type { GeneratorReasonCode } from "./stats/reasons.ts";
 export type { Unsteady } from "./stats/steadiness.ts";
+export type { Trend } from "./stats/trend.ts";
 export type { DialOptions } from "./net/dial.ts";
 export type { ProxyVersion } from "./net/proxy.ts";
 export type { Endpoint, HostEndpoint, PathEndpoint } from "./net/endpoint.ts";
