@@ -52,7 +52,7 @@ export type IntervalMessage = ThreadInterval & { type: "interval" };
 
 /** Exchanges that a thread found. */
 export interface ThreadExchanges {
-  samples: Float64Array;
+  samples: Float64Array<ArrayBuffer>;
   /** By the index that samples have. */
   tags: (string | null)[];
 }
