@@ -106,7 +106,7 @@ export function levelText({ steady, trend }: LoadSummary): string {
   if (trend === "falls") return "p99 falls: not a steady state; a longer --warmup?";
   if (!steady) return "p99 rises: not a steady state";
   // Older versions did not look for a fall.
-  return trend === undefined ? "p99 did not rise" : "p99 neither rose nor fell";
+  return trend === undefined ? "p99 shows no rise" : "p99 shows no trend";
 }
 
 /** Errors and failed connects by reason, the most frequent first. */

@@ -49,7 +49,7 @@ test("a generator that was late makes neither a direction nor a steady state", {
     "good: ok: the figures are those of the path and the server",
   );
   assertStringIncludes(verdictOf(ok, "Direction"), "bad: downstream has most of the delay");
-  assertEquals(verdictOf(ok, "Steady state"), "good: p99 neither rose nor fell");
+  assertEquals(verdictOf(ok, "Steady state"), "good: p99 shows no trend");
   const few = (fill: Fill) =>
     pageOf(runOf(40, (interval, place) => {
       fill(interval, place);

@@ -88,7 +88,7 @@ test("from 30 s on percentiles have 95% intervals, where batches have lines enou
   assertMatch(told, /^ {2}p50 +0\.201 ms {2}0\.\d{3} to 0\.\d{3} ms$/m);
   assertMatch(told, /^ {2}p99 +0\.9\d\d ms {2}0\.\d{3} to 0\.\d{3} ms$/m);
   assertMatch(told, /^ {2}with 95% intervals$/m);
-  assertStringIncludes(told, "\nsteady: p99 neither rose nor fell\n");
+  assertStringIncludes(told, "\nsteady: p99 shows no trend\n");
   const few = text(runOf(60, (interval, place) => answer(interval, 50, 200 + place % 5)));
   assertMatch(few, /^ {2}p99\.9 .*too short for an interval$/m);
   const rising = text(runOf(60, (interval, place) => answer(interval, 100, 200 + 10 * place + place % 3)));
