@@ -16,6 +16,7 @@ export class OutputFile {
   /** Whether it was not there before. */
   #isNew: boolean;
   #state: "untouched" | "begun" | "finished" = "untouched";
+  #finishing: Promise<void> | undefined;
   /** What is to take its place, if it is not written itself. */
   #beside: { file: Deno.FsFile; path: string } | undefined;
 
@@ -62,7 +63,11 @@ export class OutputFile {
   }
 
   /** All is written: a document takes the place of what the file held. @throws where it is not under its name. */
-  async finish(): Promise<void> {
+  finish(): Promise<void> {
+    return this.#finishing ??= this.#finish();
+  }
+
+  async #finish(): Promise<void> {
     if (this.#state !== "begun") return;
     if (this.#beside !== undefined) {
       const { file, path } = this.#beside;

@@ -1,6 +1,6 @@
 /** `tsecho load --against`: its options, which add a second endpoint to the first. */
 import { UsageError } from "../cli/parser.ts";
-import { parseCount, parseText } from "../cli/values.ts";
+import { parseCount } from "../cli/values.ts";
 import { DEFAULT_PORT, type Endpoint } from "../net/endpoint.ts";
 import { parseEndpoint } from "../net/transports.ts";
 import { type ChangeThreshold, parseChange } from "../stats/compared_metrics.ts";
@@ -15,7 +15,7 @@ export const AGAINST_OPTIONS = {
   against: {
     group: "Comparison",
     value: "ENDPOINT",
-    read: parseText, // its port may be that of --port
+    read: parseOther,
     help:
       "load this endpoint and the command's in turn, and compare them: the command's is before, this one is after",
   },
@@ -27,6 +27,12 @@ export const AGAINST_OPTIONS = {
       `runs of each endpoint (default ${DEFAULT_REPEAT}); 2 to 4 show values and ratios, without a verdict`,
   },
 } as const satisfies TransportOptionTable;
+
+/** Its port may be that of --port: it is read as an endpoint later. @throws {Error} for the next option. */
+function parseOther(text: string): string {
+  if (/^-./s.test(text)) throw new Error("it looks like an option; expected an endpoint");
+  return text;
+}
 
 /** What --against was asked for. */
 export interface AgainstOptions {

@@ -129,14 +129,15 @@ export class Outputs<Exporter> {
 
   /** Resolves when all has been written. @throws the error of a write. */
   async flush(): Promise<void> {
-    for (const output of this.#outputs) await output.flush();
+    // Each by itself: a reader that takes nothing holds up no other output.
+    await Promise.all(this.#outputs.map((it) => it.flush()));
   }
 
   async close(): Promise<void> {
-    for (const output of this.#outputs) {
-      await output.flush().catch(() => {}); // its error was thrown before, or a worse one was
-      await output.close();
-    }
+    await Promise.all(this.#outputs.map(async (it) => {
+      await it.flush().catch(() => {}); // its error was thrown before, or a worse one was
+      await it.close();
+    }));
   }
 
   #keep(output: TextOutput): TextOutput {

@@ -1,7 +1,9 @@
 /** What a command that is interrupted leaves behind: in files, on stdout, and to the next signal. */
 import { assertEquals, assertMatch } from "@std/assert";
+import { Outputs } from "../commands/outputs.ts";
+import type { Sink } from "../report/exporter.ts";
 import { e2e as test } from "./harness.ts";
-import { Folder, type Outcome, run, Running, ServerPeer, TSECHO, within } from "./helpers.ts";
+import { eventually, Folder, type Outcome, run, Running, ServerPeer, TSECHO, within } from "./helpers.ts";
 import { InProcess } from "./in_process.ts";
 
 /** Interrupts a command while it makes its first connection, whose peer takes no part in the handshake. */
@@ -109,4 +111,26 @@ test("a comparison that is interrupted before it has a run of each says so", asy
     `tsecho: Cannot compare with "${address}": interrupted\n`,
   ]);
   assertMatch(load.stdout.text, /^nothing to compare: before-1 was stopped, and is left out$/m);
+});
+
+test("an output whose reader takes nothing holds up no other one", async () => {
+  await using folder = await Folder.make();
+  const page = folder.file("page.html");
+  const { stdout } = Deno;
+  const taken = Promise.withResolvers<number>();
+  Object.assign(Deno, { stdout: { write: () => taken.promise } });
+  try {
+    const outputs = new Outputs<Sink>();
+    const stuck = outputs.stdout();
+    await outputs.file(page, "html", "document", (sink) => sink);
+    stuck.write("text");
+    outputs.each((it) => it.write("page"));
+    void outputs.flush();
+    await eventually(async () => await Deno.readTextFile(page) === "page", "the page to be in its place");
+    assertEquals((await Array.fromAsync(Deno.readDir(folder.path))).length, 1);
+    taken.resolve("text".length);
+    await outputs.close();
+  } finally {
+    Object.assign(Deno, { stdout });
+  }
 });

@@ -117,6 +117,7 @@ test("--against and its options are refused where they make no sense", () => {
   const table: [argv: string, message: string][] = [
     ["a --repeat 3", 'Cannot use option "--repeat": it needs --against, the endpoint to compare with'],
     ["a --against b --repeat 0", 'Cannot use --repeat "0": expected a whole number from 1 to 100'],
+    ["a --against -q", 'Cannot use --against "-q": it looks like an option; expected an endpoint'],
     ["a --against=", 'Cannot use --against "": expected '],
     ["a --against b:x", 'Cannot use --against "b:x": expected '],
     ["a --against b:0", 'Cannot use --against "b:0": expected a port, 1 to 65535'],
