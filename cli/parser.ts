@@ -115,7 +115,7 @@ function inLongForm(argv: string[], table: OptionTable, helpCommand: string): st
   const rest = [...argv];
   for (let arg = rest.shift(); arg !== undefined; arg = rest.shift()) {
     if (arg === "--") return [...args, "--", ...rest];
-    if (!arg.startsWith("-") || arg === "-") {
+    if (!looksLikeOption(arg)) {
       args.push(arg);
       continue;
     }
@@ -172,6 +172,11 @@ function letterElsewhere(form: string, table: OptionTable): string | undefined {
   if (letter === undefined) return undefined;
   const found = Object.entries(table).find(([, { elsewhere }]) => elsewhere?.includes(letter));
   return found && `${found[1].short}, --${found[0]}`;
+}
+
+/** Whether what was typed begins as options do; `-` alone stands for a stream. */
+export function looksLikeOption(text: string): boolean {
+  return text.startsWith("-") && text !== "-";
 }
 
 /** The options of a bundle such as `-qc5`; undefined where a letter is none. */

@@ -1,4 +1,5 @@
 /** What the values of options are made of: each reader's error says what was expected. */
+import { looksLikeOption } from "./parser.ts";
 
 /** Takes any text. */
 export function parseText(text: string): string {
@@ -8,9 +9,13 @@ export function parseText(text: string): string {
 /** Reads the name of a file. @throws {Error} for what can be no file's name, or is the next option. */
 export function parsePath(text: string): string {
   if (text === "" || text.includes("\0")) throw new Error("expected a file");
-  // An option without its value takes the next one, which would become a file.
-  if (/^-./s.test(text)) throw new Error(`it looks like an option; for a file, ./${text}`);
+  refuseOption(text, `for a file, ./${text}`);
   return text;
+}
+
+/** Refuses a value that is the next option, which an option without its value takes. @param hint what to do. */
+export function refuseOption(text: string, hint: string): void {
+  if (looksLikeOption(text)) throw new Error(`it looks like an option; ${hint}`);
 }
 
 /** Where input comes from that is in no file. */

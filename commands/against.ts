@@ -1,6 +1,6 @@
 /** `tsecho load --against`: its options, which add a second endpoint to the first. */
 import { UsageError } from "../cli/parser.ts";
-import { parseCount } from "../cli/values.ts";
+import { parseCount, refuseOption } from "../cli/values.ts";
 import { DEFAULT_PORT, type Endpoint } from "../net/endpoint.ts";
 import { parseEndpoint } from "../net/transports.ts";
 import { type ChangeThreshold, parseChange } from "../stats/compared_metrics.ts";
@@ -30,7 +30,7 @@ export const AGAINST_OPTIONS = {
 
 /** Its port may be that of --port: it is read as an endpoint later. @throws {Error} for the next option. */
 function parseOther(text: string): string {
-  if (/^-./s.test(text)) throw new Error("it looks like an option; expected an endpoint");
+  refuseOption(text, "expected an endpoint");
   return text;
 }
 

@@ -1,5 +1,5 @@
 /** `tsecho compare`: its options, and the checks between them. */
-import { type OptionTable, type Parsed, UsageError } from "../cli/parser.ts";
+import { looksLikeOption, type OptionTable, type Parsed, UsageError } from "../cli/parser.ts";
 import { parseInputPath, parseOutputPath, STDIN } from "../cli/values.ts";
 import { COMPARED, nameOfCompared, parseChange } from "../stats/compared_metrics.ts";
 import { Command, INFO_OPTIONS, type Outcome } from "./command.ts";
@@ -97,7 +97,7 @@ function sidesOf(
 /** @throws {UsageError} for what can be no file's name. */
 function checked(file: string): string {
   try {
-    return parseInputPath(/^-./.test(file) ? `./${file}` : file); // it stands after `--`
+    return parseInputPath(looksLikeOption(file) ? `./${file}` : file); // it stands after `--`
   } catch (error) {
     throw new UsageError("use argument", file, (error as Error).message);
   }

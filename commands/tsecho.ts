@@ -1,5 +1,5 @@
 /** `tsecho` without a command's name in front: the list of commands, help and version. */
-import { parseArgv, UsageError } from "../cli/parser.ts";
+import { looksLikeOption, parseArgv, UsageError } from "../cli/parser.ts";
 import { nearest } from "../cli/suggest.ts";
 import { DEFAULT_PORT } from "../net/endpoint.ts";
 import { INFO_OPTIONS, infoText, type Runnable, VERSION } from "./command.ts";
@@ -53,7 +53,7 @@ export async function readWithoutCommand(argv: string[]): Promise<string> {
   const expected = `expected a command, ${LIST}; see tsecho --help`;
   if (first === "help") return await helpOn(rest);
   if (first === "version") return VERSION;
-  if (!first.startsWith("-") || first === "-") throw noCommand(first);
+  if (!looksLikeOption(first)) throw noCommand(first);
   const parsed = parseArgv(argv, INFO_OPTIONS, "tsecho");
   const [stray] = parsed.positionals;
   if (parsed.has("help") && stray !== undefined && NAMES.includes(stray)) {
