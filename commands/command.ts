@@ -1,13 +1,26 @@
 /** What every command consists of. */
 import config from "../deno.json" with { type: "json" };
 import { formatHelp } from "../cli/help.ts";
-import { type OptionTable, parseArgv, type Parsed } from "../cli/parser.ts";
+import { type OptionTable, parseArgv, type Parsed, UsageError } from "../cli/parser.ts";
 import { print } from "../cli/stdio.ts";
 import { namingOptions } from "../report/option_names.ts";
 import { PLACEHOLDERS } from "./endpoints.ts";
 
 /** How a command ended, other than with an error. */
 export type Outcome = "succeeded" | "failed" | "threshold broken";
+
+/** What the process exits with. */
+export const EXIT_CODES = {
+  "succeeded": 0,
+  "failed": 1,
+  "wrong command line": 2,
+  "threshold broken": 3,
+} as const satisfies Record<Outcome | "wrong command line", number>;
+
+/** The exit code of an error that a command has thrown. */
+export function exitCodeOf(error: unknown): number {
+  return EXIT_CODES[error instanceof UsageError ? "wrong command line" : "failed"];
+}
 
 /** How a run of lines ended: with a reply at least, without any, or with a condition broken. */
 export type RunOutcome = "replies" | "no replies" | "broken";

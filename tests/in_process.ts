@@ -2,12 +2,9 @@
  * A command of tsecho in the process of the tests: what proves nothing about a process (its signals, terminal, memory,
  * permissions) costs a tenth of one there. It is the same command from its arguments to its exit code.
  */
-import { UsageError } from "../cli/parser.ts";
-import type { Outcome, Signals } from "../commands/command.ts";
+import { EXIT_CODES, exitCodeOf, type Signals } from "../commands/command.ts";
 import { COMMANDS } from "../commands/tsecho.ts";
 import { escapeText, Failure } from "../failure.ts";
-
-const EXIT_CODES: Record<Outcome, number> = { "succeeded": 0, "failed": 1, "threshold broken": 3 };
 
 /** What takes the place of a stream that a command writes to. */
 class Sink {
@@ -137,7 +134,7 @@ export class InProcess implements Child {
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
       await stderr.write(new TextEncoder().encode(`tsecho: ${escapeText(error.message)}\n`));
-      return error instanceof UsageError ? 2 : 1;
+      return exitCodeOf(error);
     }
   }
 }
