@@ -53,15 +53,24 @@ class UnsureWorker {
   }
 }
 
+/** Runs something with a class of the test in place of `Worker`. */
+async function withWorkers(workers: unknown, body: () => Promise<void>): Promise<void> {
+  const { Worker } = globalThis;
+  globalThis.Worker = workers as typeof Worker;
+  try {
+    await body();
+  } finally {
+    globalThis.Worker = Worker;
+  }
+}
+
 const OBSERVER = { onInterval() {}, onExchange() {}, onServer() {}, onBegin() {} };
 
 test(
   "a thread that hears of nothing is ended at the second signal",
   { needs: ["--allow-read"] },
-  async () => {
-    const { Worker } = globalThis;
-    globalThis.Worker = DeafWorker as unknown as typeof Worker;
-    try {
+  () =>
+    withWorkers(DeafWorker, async () => {
       const clock = { now: () => 0, sleep: () => Promise.resolve() };
       const plan = planOf({ connections: 2, threads: 2 });
       const dial = {
@@ -80,26 +89,18 @@ test(
       threads.abort();
       await within(running, "the threads to be ended");
       assertEquals([threads.cause, DeafWorker.terminated], ["aborted", 2]);
-    } finally {
-      globalThis.Worker = Worker;
-    }
-  },
+    }),
 );
 
 test(
   "the offset's bound has room for the thread whose clock is known the least",
   { needs: ["--allow-read"] },
-  async () => {
-    const { Worker } = globalThis;
-    globalThis.Worker = UnsureWorker as unknown as typeof Worker;
-    try {
+  () =>
+    withWorkers(UnsureWorker, async () => {
       await using run = load("127.0.0.1:1", { threads: 2, connections: 2, duration: 1, warmup: 0 });
       for await (const _ of run) { /* until its end */ }
       const { offset } = run.summary().servers[0]!;
       // Half of the round trip, the readings of the clocks, and 7 ms.
       assert(offset!.bound > 0.00705 && offset!.bound < 0.0071, `${offset!.bound}`);
-    } finally {
-      globalThis.Worker = Worker;
-    }
-  },
+    }),
 );
