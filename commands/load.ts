@@ -313,7 +313,7 @@ lines in flight at a time (a closed loop). It also tells where they wait: in thi
 back, for each --tag apart; and whether the figures are the server's or this program's own.
 
 Ctrl-C ends the sending, waits for what is in flight and prints the summary; a second one, at \
-least 0.3 s later, ends at once.`;
+least 0.3 s later, ends at once. Files stay as they were if nothing was measured until then.`;
 
 const EXAMPLES: [string, string][] = [
   ["tsecho load web", "50 connections, closed loop, 10 s"],

@@ -55,12 +55,18 @@ export async function loadAgainst(
     if (await series.reach(against)) await series.load(orderOf(repeat));
     const { before, after, ended, failure } = series;
     onAgain();
-    const isWhole = before.length > 0 && after.length > 0;
-    const report = isWhole ? comparisonReport(before, after, changes, ended === null ? [] : [ended]) : null;
+    const report = series.hasBoth
+      ? comparisonReport(before, after, changes, ended === null ? [] : [ended])
+      : null;
+    const interrupted = failure === undefined && report === null
+      ? outputs.leaveFiles(
+        series.unopened ?? new Failure("compare with", formatEndpoint(against), "interrupted"),
+      )
+      : undefined;
     outputs.each((it) => it.end?.({ ended, report }));
     await outputs.flush();
     if (failure !== undefined) throw failure;
-    if (report === null) throw new Failure("compare with", formatEndpoint(against), "interrupted");
+    if (report === null) throw interrupted;
     return await judgeAll(report.thresholds, lenient) ? "replies" : "broken";
   } finally {
     await outputs.close();
@@ -76,6 +82,8 @@ class Series {
   ended: string | null = null;
   /** What ended it, if the user did not. */
   failure: Error | undefined;
+  /** What was not done yet for the connections of a run when the user wanted no more. */
+  unopened: Failure | undefined;
   readonly #options: AgainstCommandOptions;
   readonly #plan: LoadOptions;
   readonly #outputs: SeriesOutputs;
@@ -97,6 +105,11 @@ class Series {
     this.#onAgain = onAgain;
   }
 
+  /** Whether each side has a whole run: before, there is nothing to compare, and nothing to save. */
+  get hasBoth(): boolean {
+    return this.before.length > 0 && this.after.length > 0;
+  }
+
   /**
    * Opens the connections of an endpoint and closes them again: a wrong one is to be told before the other was loaded.
    *
@@ -104,7 +117,8 @@ class Series {
    */
   async reach(endpoint: Endpoint): Promise<boolean> {
     await using run = this.#load(endpoint);
-    if (await open(run, this.#stop)) return true;
+    this.unopened = await open(run, this.#stop);
+    if (this.unopened === undefined) return true;
     this.#begin();
     this.ended = "stopped before the first run";
     return false;
@@ -141,6 +155,7 @@ class Series {
     });
     this[side].push({ file: name, run: whole.run });
     this.#outputs.each((it) => it.event?.(whole));
+    if (this.hasBoth) this.#outputs.writeFiles();
     if (stats.total.received === 0) {
       this.#fail(new Failure("go on with", run.endpoint, `no line of ${name} was answered`));
     }
@@ -158,7 +173,8 @@ class Series {
   /** @returns whether the connections are open. @throws {Failure} when the first one of the first run is not made. */
   async #open(run: Load): Promise<boolean> {
     try {
-      return await open(run, this.#stop);
+      this.unopened = await open(run, this.#stop);
+      return this.unopened === undefined;
     } catch (error) {
       if (!this.#begun) throw error;
       this.#fail(error as Error); // what was measured until the server went is told first

@@ -31,6 +31,8 @@ interface Runs {
   best?: TrialRun & { trial: LoadTrial };
   /** Why there was no connection for a further one. */
   failure?: Error;
+  /** What was not done yet for the first one when the user wanted no more. */
+  unopened?: Failure;
   /** Whether what was in flight was not waited for. */
   aborted: boolean;
 }
@@ -70,10 +72,7 @@ export async function findRate(
           run.abort();
         });
         const isOpen = await reach(run, runs, ending);
-        if (!isOpen) {
-          onAgain();
-          if (runs.latest === undefined) outputs.leaveFiles();
-        }
+        if (!isOpen) onAgain();
         const start = startOf(options, isOpen ? run.begin() : undefined);
         if (runs.latest === undefined) outputs.each((it) => it.start?.(start));
         if (!isOpen) {
@@ -107,7 +106,9 @@ export async function findRate(
  */
 async function reach(run: Load, runs: Runs, ending: AbortController): Promise<boolean> {
   try {
-    return await open(run, ending.signal);
+    const unopened = await open(run, ending.signal);
+    if (unopened !== undefined && runs.latest === undefined) runs.unopened = unopened;
+    return unopened === undefined;
   } catch (error) {
     if (runs.latest === undefined) throw error;
     runs.failure = error as Error; // what was found until the server went is told first
@@ -123,11 +124,14 @@ async function reach(run: Load, runs: Runs, ending: AbortController): Promise<bo
  */
 async function conclude(
   found: LoadFound,
-  { latest, best, failure, aborted }: Runs,
+  { latest, best, failure, unopened, aborted }: Runs,
   condition: string,
   outputs: LoadOutputs,
 ): Promise<RunOutcome> {
   const { outcome, rate } = found;
+  const interrupted = unopened ?? new Failure("find a rate that keeps", condition, "interrupted");
+  const isEmpty = outcome === "interrupted" && failure === undefined && !found.trials.some(isWhole);
+  const left = isEmpty ? outputs.leaveFiles(interrupted) : interrupted;
   const told = best ?? latest;
   if (told !== undefined) {
     const { stats, began } = told;
@@ -138,11 +142,16 @@ async function conclude(
   }
   if (failure !== undefined) throw failure;
   if (outcome === "interrupted") {
-    if (rate === null) throw new Failure("find a rate that keeps", condition, "interrupted");
+    if (rate === null) throw left;
     return "replies";
   }
   if (told?.stats.total.received === 0) return "no replies";
   return rate === null || outcome === "unconfirmed" ? "broken" : "replies";
+}
+
+/** Whether a trial was not interrupted. */
+function isWhole({ reason_codes }: LoadTrial): boolean {
+  return !reason_codes.includes("interrupted");
 }
 
 /** Shows a trial's intervals until it ends, or cannot pass any more. */

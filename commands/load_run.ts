@@ -1,7 +1,9 @@
 /** `tsecho load`: joins a run to the terminal and to files. */
 import { note } from "../cli/stdio.ts";
+import { Failure } from "../failure.ts";
 import { type Load, load } from "../load.ts";
 import type { LoadProgress } from "../report/load_live.ts";
+import { namingOptions } from "../report/option_names.ts";
 import { verdictLine } from "../report/text.ts";
 import { judgeLoad } from "../stats/load_measure.ts";
 import type { LoadStats } from "../stats/load_stats.ts";
@@ -31,19 +33,21 @@ export async function runLoad(
     await using run = load(options.endpoint, plan);
     void outputs.failed.then(() => run.abort());
     onAgain(() => run.abort());
-    const isOpen = await open(run, stop);
-    if (!isOpen) {
-      onAgain();
-      outputs.leaveFiles();
-    }
-    const start = startOf(options, isOpen ? run.begin() : undefined); // once: each output tells the same moment
+    const unopened = await open(run, stop);
+    if (unopened !== undefined) onAgain();
+    // Once: each output tells the same moment.
+    const start = startOf(options, unopened === undefined ? run.begin() : undefined);
     outputs.each((it) => it.start?.(start));
-    if (!isOpen) return await conclude(run, null, options, outputs);
+    if (unopened !== undefined) return await conclude(run, { interrupted: unopened }, options, outputs);
     hide = showProgress(outputs.live, () => progressOf(run, options.settings, stop));
     const aborted = await follow(run, options, outputs);
     onAgain(); // who reads what is written now may not read on
     hide(); // nothing follows the end
-    return await conclude(run, aborted, options, outputs);
+    const isEmpty = stop.aborted && run.ended !== null && aborted === null && !hasMeasured(run);
+    const interrupted = isEmpty
+      ? new Failure("load", run.endpoint, "interrupted before anything was measured")
+      : undefined;
+    return await conclude(run, { aborted, interrupted }, options, outputs);
   } finally {
     hide();
     await outputs.close();
@@ -59,6 +63,7 @@ async function follow(
   let broken: Verdict | null = null;
   for await (const interval of run) {
     outputs.each((it) => it.interval?.(interval));
+    if (hasMeasured(run)) outputs.writeFiles();
     if (broken === null && !interval.tail) {
       broken = abortIf.map((it) => judgeLoad(it, run.stats)).find((it) => it.broken) ?? null;
       if (broken !== null) run.stop();
@@ -69,13 +74,18 @@ async function follow(
   return broken;
 }
 
-/** Opens the connections. @returns whether they are open: not when the user wants no more. */
-export async function open(run: Load, stop: AbortSignal): Promise<boolean> {
+/** Whether a line of the measured part was due, whatever became of it. */
+function hasMeasured({ stats: { total } }: Load): boolean {
+  return total.planned > 0;
+}
+
+/** Opens the connections. @returns what was not done yet when the user wanted no more; undefined once they are open. */
+export async function open(run: Load, stop: AbortSignal): Promise<Failure | undefined> {
   try {
     await run.open();
-    return true;
+    return undefined;
   } catch (error) {
-    if (stop.aborted) return false;
+    if (stop.aborted && error instanceof Failure) return namingOptions(error);
     throw error;
   }
 }
@@ -99,10 +109,14 @@ export function progressOf(
   };
 }
 
-/** Writes the end of a run, and says why it failed. @param aborted the condition that ended it. */
+/**
+ * Writes the end of a run, and says why it failed.
+ *
+ * @param aborted the condition that ended it. @param interrupted why nothing was measured, if the user ended it before.
+ */
 async function conclude(
   run: Load,
-  aborted: Verdict | null,
+  { aborted = null, interrupted }: { aborted?: Verdict | null; interrupted?: Failure | undefined },
   { failIf, lenient }: LoadCommandOptions,
   outputs: LoadOutputs,
 ): Promise<RunOutcome> {
@@ -112,8 +126,10 @@ async function conclude(
   const ended = aborted === null
     ? run.ended
     : `--abort-if ${aborted.threshold} held after ${durationText(stats.elapsed)}`;
+  const told = interrupted && outputs.leaveFiles(interrupted);
   outputs.each((it) => it.end?.({ ended, stats, summary, thresholds }));
   await outputs.flush();
+  if (told !== undefined) await note(told.message);
   if (aborted !== null) await note(`Ended after ${durationText(stats.elapsed)} by --abort-if`);
   return await judgeAll(thresholds, stats, lenient);
 }

@@ -3,6 +3,7 @@ import { TextOutput, type UsedFile } from "../cli/output.ts";
 import type { OutputKind } from "../cli/output_file.ts";
 import { UsageError } from "../cli/parser.ts";
 import { parseInputPath, parseOutputPath, parseTime, STDERR, STDOUT } from "../cli/values.ts";
+import { Failure } from "../failure.ts";
 import type { Sink } from "../report/exporter.ts";
 
 /** --json and --lenient. */
@@ -65,11 +66,18 @@ export class Outputs<Exporter> {
   readonly #outputs: TextOutput[] = [];
   readonly #used: UsedFile[];
   readonly #stop: AbortSignal | undefined;
+  /** What files are to get once it is worth more than what they hold; undefined from then on. */
+  #held: (() => void)[] | undefined;
 
-  /** @param sources the files that the command reads. @param stop gives up the opening of files. */
+  /**
+   * @param sources the files that the command reads.
+   * @param stop gives up the opening of files, and may end a run that has nothing to tell: with it, files stay as they
+   * are until {@linkcode writeFiles} or the first flush.
+   */
   constructor({ sources = [], stop }: { sources?: UsedFile[]; stop?: AbortSignal | undefined } = {}) {
     this.#used = [...sources];
     this.#stop = stop;
+    this.#held = stop && [];
   }
 
   add(exporter: Exporter): void {
@@ -96,18 +104,35 @@ export class Outputs<Exporter> {
   ): Promise<void> {
     if (path === undefined) return;
     try {
-      const exporter = make(this.#keep(await TextOutput.open(path, option, kind, this.#used, this.#stop)));
+      const output = this.#keep(await TextOutput.open(path, option, kind, this.#used, this.#stop));
+      const isFile = path !== STDOUT && path !== STDERR;
+      const exporter = make(isFile ? this.#holding(output) : output);
       this.add(exporter);
-      if (path !== STDOUT && path !== STDERR) this.#ofFiles.add(exporter);
+      if (isFile) this.#ofFiles.add(exporter);
     } catch (error) {
       await this.close(); // the run does not begin: files that were opened before are left as they were
       throw error;
     }
   }
 
-  /** Writes no file from now on: what there is to tell is worth less than what the files hold. */
-  leaveFiles(): void {
+  /** Writes to files what was held back, and everything from now on: something was measured. */
+  writeFiles(): void {
+    this.#held?.forEach((write) => write());
+    this.#held = undefined;
+  }
+
+  /**
+   * Writes no file: nothing was measured, and what the files hold is worth more. To be called instead of
+   * {@linkcode writeFiles}.
+   *
+   * @param failure why nothing was measured. @returns it, saying so where there are files.
+   */
+  leaveFiles(failure: Failure): Failure {
+    this.#held = undefined;
     this.#exporters = this.#exporters.filter((it) => !this.#ofFiles.has(it));
+    if (this.#ofFiles.size === 0) return failure;
+    const { action, value, reason } = failure;
+    return new Failure(action, value, `${reason}; no file was written`, { cause: failure });
   }
 
   /** Resolves when an output can be written no more. */
@@ -129,15 +154,26 @@ export class Outputs<Exporter> {
 
   /** Resolves when all has been written. @throws the error of a write. */
   async flush(): Promise<void> {
+    this.writeFiles();
     // Each by itself: a reader that takes nothing holds up no other output.
     await Promise.all(this.#outputs.map((it) => it.flush()));
   }
 
+  /** Closes all outputs. What is still held back is not written. */
   async close(): Promise<void> {
     await Promise.all(this.#outputs.map(async (it) => {
       await it.flush().catch(() => {}); // its error was thrown before, or a worse one was
       await it.close();
     }));
+  }
+
+  /** Writes to a file, once that is written to. */
+  #holding(output: TextOutput): Sink {
+    const write = (text: string) => {
+      if (this.#held === undefined) output.write(text);
+      else this.#held.push(() => output.write(text));
+    };
+    return { write };
   }
 
   #keep(output: TextOutput): TextOutput {

@@ -11,10 +11,11 @@ import type { PingExporter } from "../report/exporter.ts";
 import { JsonDocument, jsonStreamOf } from "../report/json.ts";
 import { LiveLine } from "../report/live.ts";
 import { type Start, VERSION as JSON_VERSION } from "../report/record.ts";
-import { withOptionNames } from "../report/option_names.ts";
+import { namingOptions, withOptionNames } from "../report/option_names.ts";
 import { interimLine } from "../report/summary.ts";
 import { endedLine, type TextOptions, TextReport, verdictLine } from "../report/text.ts";
 import { newStats, readRun } from "../report/transcript.ts";
+import type { ProbeEvent } from "../stats/events.ts";
 import { IntervalStats } from "../stats/interval.ts";
 import type { RunStats } from "../stats/run_stats.ts";
 import { judge, type PingThreshold } from "../stats/threshold.ts";
@@ -97,11 +98,12 @@ export async function runPing(
     onQuit(() => tellInterim(run.stats, outputs));
     const endsAt = performance.now() + options.deadline;
     const setup = await open(run, options, stop);
-    if (setup === undefined) outputs.leaveFiles();
-    const start = startOf(run, options, setup ?? {});
+    const start = startOf(run, options, setup instanceof Failure ? {} : setup);
     outputs.each((it) => it.start?.(start));
     if (options.html !== undefined) run.stats.keepCourse(start.timeout);
-    if (setup === undefined) return await conclude(run.stats, { ended: null, start }, options, outputs);
+    if (setup instanceof Failure) {
+      return await conclude(run.stats, { ended: null, start, interrupted: setup }, options, outputs);
+    }
     await outputs.whenRoom();
     const intervals = new IntervalStats();
     const endInterval = () => {
@@ -112,7 +114,12 @@ export async function runPing(
     if (outputs.live !== undefined) {
       timers.push(setInterval(() => showLive(run, options, endsAt, outputs), LIVE_MS));
     }
+    let isEmpty = true;
     for await (const event of run) {
+      if (isEmpty && isMeasured(event)) {
+        isEmpty = false;
+        outputs.writeFiles();
+      }
       if (options.jsonStream) intervals.add(event);
       outputs.each((it) => it.event?.(event));
       const full = outputs.whenRoom();
@@ -120,12 +127,11 @@ export async function runPing(
     }
     timers.forEach(clearInterval); // nothing follows the end
     if (options.jsonStream) endInterval();
-    return await conclude(
-      run.stats,
-      { ended: run.ended && withOptionNames(run.ended), start },
-      options,
-      outputs,
-    );
+    const ended = run.ended && withOptionNames(run.ended);
+    const interrupted = isEmpty && stop.aborted && ended === null
+      ? new Failure("ping", run.endpoint, "interrupted before anything was measured")
+      : undefined;
+    return await conclude(run.stats, { ended, start, interrupted }, options, outputs);
   } finally {
     timers.forEach(clearInterval);
     await outputs.close();
@@ -161,16 +167,25 @@ export async function replayPing(options: ReplayOptions): Promise<RunOutcome> {
   }
 }
 
-/** Opens the path; a deadline that was too short is told by its option. Undefined when the user wants no more. */
+/** Whether a line was sent, or could not be: not where the run ended while its own connection was only being opened. */
+function isMeasured(event: ProbeEvent): boolean {
+  return event.fate !== "pending" || event.sent !== undefined;
+}
+
+/**
+ * Opens the path; a deadline that was too short is told by its option.
+ *
+ * @returns what was not done yet, when the user wants no more.
+ */
 async function open(
   run: Ping,
   { deadline }: PingCommandOptions,
   stop: AbortSignal,
-): Promise<Setup | undefined> {
+): Promise<Setup | Failure> {
   try {
     return await run.open();
   } catch (error) {
-    if (stop.aborted) return undefined;
+    if (stop.aborted && error instanceof Failure) return namingOptions(error);
     if (!run.expired) throw error;
     const reason = `no connection within -w ${formatMillis(deadline)}`;
     throw new Failure("connect to", run.endpoint, reason, { cause: error });
@@ -214,18 +229,29 @@ function showLive(
   live?.show({ sent: run.sent, count, secondsLeft, ...run.stats.snapshot() });
 }
 
+/** How a run ended. */
+interface Conclusion {
+  start: Start;
+  ended: string | null;
+  cut?: boolean;
+  /** Why nothing was measured, if the user ended it before. */
+  interrupted?: Failure | undefined;
+}
+
 /** Writes the end of a run, and says why it failed. */
 async function conclude(
   stats: RunStats,
-  { start: { endpoint }, ended, cut = false }: { start: Start; ended: string | null; cut?: boolean },
+  { start: { endpoint }, ended, cut = false, interrupted }: Conclusion,
   { thresholds, lenient }: OutputOptions,
   outputs: PingOutputs,
 ): Promise<RunOutcome> {
   const summary = stats.summary();
   const verdicts = thresholds.map((it) => judge(it, stats));
   const { rtt, course } = stats;
+  const left = interrupted && outputs.leaveFiles(interrupted);
   outputs.each((it) => it.end?.({ ended, cut, summary, rtt, thresholds: verdicts, course }));
   await outputs.flush();
+  if (left !== undefined) await note(left.message);
   if (ended !== null) await note(endedLine(endpoint, ended));
   // Without a reply most metrics cannot be told: that there is none says it all.
   const told = verdicts.filter((it) => it.lower !== null || summary.received > 0);

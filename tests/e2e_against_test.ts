@@ -169,7 +169,7 @@ test(
     first.kill("SIGINT");
     assertEquals([await first.code(), first.stderr.text], [
       1,
-      `tsecho: Cannot compare with "${url}": interrupted\n`,
+      `tsecho: Cannot compare with "${url}": interrupted; no file was written\n`,
     ]);
     assertMatch(first.stdout.text, /^nothing to compare: before-1 was stopped, and is left out$/m);
     assertEquals(await Deno.readTextFile(file), saved); // one without a run is worth less than the older one

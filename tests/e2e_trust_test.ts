@@ -161,4 +161,21 @@ test("a certificate's file without end, and one that never comes, end by an erro
       assertEquals(await waiting.code(), 1);
       assertMatch(waiting.stderr.text, /^tsecho: Cannot .*: interrupted\n$/);
     }
+    for (
+      const command of [
+        ["client"],
+        ["ping"],
+        ...[[], ["--threads", "2"], ["--find", "p99<5ms"], ["--against", "tls://127.0.0.1:2"]].map((
+          it,
+        ) => ["load", ...it]),
+      ]
+    ) {
+      await using waiting = new Running([...TSECHO, ...command, "tls://127.0.0.1:1", "--ca", fifo]);
+      using _writer = await within(Deno.open(fifo, { write: true }), "the CA to be opened");
+      waiting.kill("SIGTERM");
+      assertEquals([await waiting.code(), waiting.stderr.text], [
+        1,
+        `tsecho: Cannot use --ca "${fifo}": interrupted\n`,
+      ], command.join(" "));
+    }
   }));

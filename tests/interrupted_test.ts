@@ -1,54 +1,128 @@
 /** What a command that is interrupted leaves behind: in files, on stdout, and to the next signal. */
-import { assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Outputs } from "../commands/outputs.ts";
 import type { Sink } from "../report/exporter.ts";
 import { e2e as test } from "./harness.ts";
-import { eventually, Folder, type Outcome, run, Running, ServerPeer, TSECHO, within } from "./helpers.ts";
+import { eventually, Folder, type Outcome, run, Running, ServerPeer, within } from "./helpers.ts";
 import { InProcess } from "./in_process.ts";
+import { silentPeer } from "./load_peers.ts";
 
-/** Interrupts a command while it makes its first connection, whose peer takes no part in the handshake. */
-async function interrupted(begin: (address: string) => InProcess | string[]): Promise<Outcome> {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  await using command = new Running(begin(`tls://127.0.0.1:${(listener.addr as Deno.NetAddr).port}`));
-  using _conn = await within(listener.accept(), "a connection");
-  command.kill("SIGINT");
+/** Begins a command, with its files or without, against an address, and interrupts it. */
+type Interrupt = (command: (address: string) => string[]) => Promise<Outcome>;
+
+async function endOf(command: Running): Promise<Outcome> {
   const code = await command.code();
   return { code, stdout: command.stdout.text, stderr: command.stderr.text };
 }
 
-/** Interrupts it with files that are there and files that are not. */
-async function leavesFiles(
-  command: string[],
-  begin: (args: string[]) => InProcess | string[],
-): Promise<Outcome> {
+/** Interrupts it while it makes its first connection, whose peer takes no part in the handshake. */
+const beforeConnection: Interrupt = async (command) => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const args = command(`tls://127.0.0.1:${(listener.addr as Deno.NetAddr).port}`);
+  await using running = new Running(InProcess.start(args)!);
+  using _conn = await within(listener.accept(), "a connection");
+  running.kill("SIGINT");
+  return await endOf(running);
+};
+
+/** Interrupts it once its output shows something. */
+const once = (shown: RegExp): Interrupt => async (command) => {
+  await using server = await ServerPeer.start();
+  await using running = new Running(InProcess.start(command(server.url("tcp")))!);
+  await running.stdout.until(shown);
+  running.kill("SIGINT");
+  return await endOf(running);
+};
+
+/** Interrupts a command that writes to files that are there and to one that is not. */
+async function leavesFiles(command: string[], interrupt: Interrupt): Promise<Outcome> {
   await using folder = await Folder.make();
-  const [saved, page, fresh] = ["old.json", "old.html", "new.csv"].map((it) => folder.file(it)) as [
-    ...[string, string, string],
-  ];
-  for (const it of [saved, page]) await Deno.writeTextFile(it, "old");
-  const table = command.includes("--find") ? [] : ["--csv", fresh];
-  const files = ["--json", saved, "--html", page, ...table];
-  const outcome = await interrupted((address) => begin([...command, ...files, address]));
-  for (const it of [saved, page]) assertEquals(await Deno.readTextFile(it), "old", command.join(" "));
-  const names = (await Array.fromAsync(Deno.readDir(folder.path))).map(({ name }) => name);
-  assertEquals(names.sort(), ["old.html", "old.json"]);
+  const options = ["--find", "--against"].some((it) => command.includes(it))
+    ? ["--json"]
+    : ["--json", "--csv", ...command.includes("load") ? ["--hdr"] : []];
+  const old = options.flatMap((it) => [it, folder.file(`old${it}`)]);
+  for (const it of options) await Deno.writeTextFile(folder.file(`old${it}`), "old");
+  const args = [...command, ...old, "--html", folder.file("new")];
+  const outcome = await interrupt((address) => [...args, address]);
+  const files = await Array.fromAsync(Deno.readDir(folder.path));
+  assertEquals(files.map(({ name }) => name).sort(), options.map((it) => `old${it}`).sort());
+  for (const { name } of files) {
+    assertEquals(await Deno.readTextFile(folder.file(name)), "old", `${command.join(" ")}: ${name}`);
+  }
   return outcome;
 }
 
 test("a run that is interrupted before it has a connection leaves files as they were, and stdout its end", async () => {
-  for (const command of [["load", "-c", "1"], ["ping"]]) {
-    const { code, stdout, stderr } = await leavesFiles(command, (args) => InProcess.start(args)!);
-    assertEquals([code, stderr], [1, ""]);
+  for (
+    const [command, said] of [
+      [["load", "-c", "1"], /^tsecho: Cannot connect to "tls:\S+": interrupted; no file was written\n$/],
+      [["ping"], /^tsecho: Cannot connect to "tls:\S+": interrupted; no file was written\n$/],
+      [
+        ["ping", "--reconnect"],
+        /^tsecho: Cannot ping "tls:\S+": interrupted before anything was measured; no file was written\n$/,
+      ],
+    ] as const
+  ) {
+    const { code, stdout, stderr } = await leavesFiles([...command], beforeConnection);
+    assertEquals(code, 1);
+    assertMatch(stderr, said);
     assertMatch(stdout, / statistics ---\n/);
-    const document = await interrupted((address) => InProcess.start([...command, "--json", "-", address])!);
-    assertEquals([document.code, JSON.parse(document.stdout).end.sent], [1, 0], command.join(" "));
+    const document = await beforeConnection((address) => [...command, "--json", "-", address]);
+    const { sent, pending } = JSON.parse(document.stdout).end;
+    assertEquals([document.code, sent - pending], [1, 0], command.join(" "));
+    assertMatch(document.stderr, /^tsecho: Cannot .*: interrupted(?: before anything was measured)?\n$/);
   }
 });
 
-test("so does a search", { level: "slow" }, async () => {
-  const command = ["load", "--find", "p99<5ms"];
-  const { code, stderr } = await leavesFiles(command, (args) => [...TSECHO, ...args]);
-  assertEquals([code, stderr], [1, 'tsecho: Cannot find a rate that keeps "p99<5ms": interrupted\n']);
+test("a load that is interrupted in its warm-up leaves files as they were, and says so", async () => {
+  const { code, stdout, stderr } = await leavesFiles(["load", "-c", "1", "--warmup", "10m"], once(/^LOAD /));
+  assertMatch(
+    stderr,
+    /^tsecho: Cannot load "tcp:\S+": interrupted before anything was measured; no file was written\n$/,
+  );
+  assertMatch(stdout, /load statistics ---\ninterrupted after 0 ms\n0 lines sent, /);
+  assertEquals(code, 1);
+});
+
+test("so does a search before its first trial is over", async () => {
+  const command = ["load", "-c", "1", "--find", "p99<5ms"];
+  const trying = [...command, "-R", "5", "--trial", "10m", "--warmup", "0"];
+  const { code, stderr, stdout } = await leavesFiles(trying, once(/^LOAD /));
+  assertEquals([code, stderr], [
+    1,
+    'tsecho: Cannot find a rate that keeps "p99<5ms": interrupted; no file was written\n',
+  ]);
+  assertMatch(stdout, /^search interrupted; no rate has kept p99<5ms$/m);
+  const connecting = await leavesFiles(command, beforeConnection);
+  assertEquals(connecting.code, 1);
+  assertMatch(
+    connecting.stderr,
+    /^tsecho: Cannot connect to "tls:\S+": interrupted; no file was written\n$/,
+  );
+});
+
+test("lines that nothing answers are a result: files have it, however the run ends", async () => {
+  await using folder = await Folder.make();
+  const [saved, rows] = [folder.file("run.json"), folder.file("run.csv")];
+  const files = ["--json-stream", "--json", saved, "--csv", rows];
+  for (
+    const [command, sent] of [
+      [["ping", "-i", "0.1"], /"type":"interval"/],
+      [["ping", "-i", "0.1", "--reconnect"], /"type":"interval"/],
+      [["load", "-c", "1", "-R", "50", "--warmup", "0", "-W", "0.1"], /"sent":[1-9]/],
+    ] as const
+  ) {
+    await silentPeer(async (address) => {
+      for (const it of [saved, rows]) await Deno.writeTextFile(it, "old");
+      await using running = new Running(InProcess.start([...command, ...files, address])!);
+      await running.stdout.until(sent);
+      running.kill("SIGINT");
+      assertEquals([await running.code(), running.stderr.text], [1, ""], command.join(" "));
+      const { end } = JSON.parse(await Deno.readTextFile(saved));
+      assert(end.sent > 0 && end.received === 0, JSON.stringify(end));
+      assert((await Deno.readTextFile(rows)).split("\n").length > 2);
+    });
+  }
 });
 
 test(
@@ -62,10 +136,10 @@ test(
     await Deno.writeTextFile(old, "old");
     assertEquals((await run(["mkfifo", fifo])).code, 0);
     for (
-      const [page, said] of [[[], ""], [
-        ["--html", fifo],
-        `tsecho: Cannot write "${fifo}": interrupted\n`,
-      ]] as const
+      const [page, said] of [
+        [[], 'tsecho: Cannot connect to "tcp://127.0.0.1:9": interrupted; no file was written\n'],
+        [["--html", fifo], `tsecho: Cannot write "${fifo}": interrupted\n`],
+      ] as const
     ) {
       const command = InProcess.start(["ping", "--json", old, "--csv", fresh, ...page, "127.0.0.1:9"])!;
       command.kill("SIGINT");
@@ -98,19 +172,36 @@ test("once a load is over, a signal ends the process though a page's reader has 
   }
 });
 
-test("a comparison that is interrupted before it has a run of each says so", async () => {
-  await using server = await ServerPeer.start();
-  const address = `tcp://127.0.0.1:${server.port}`;
-  await using load = new Running(
-    InProcess.start(["load", "-c", "1", "-t", "10m", "--warmup", "0", "--against", address, address])!,
-  );
-  await load.stdout.until(/^run /m);
-  load.kill("SIGINT");
-  assertEquals([await load.code(), load.stderr.text], [
-    1,
-    `tsecho: Cannot compare with "${address}": interrupted\n`,
-  ]);
-  assertMatch(load.stdout.text, /^nothing to compare: before-1 was stopped, and is left out$/m);
+test("a comparison that is interrupted before it has a run of each leaves files as they were, and says so", async () => {
+  await silentPeer(async (silent) => {
+    const command = ["load", "-c", "1", "-n", "10", "-W", "10m", "--warmup", "0", "--against"];
+    const against = `tcp://${silent}`;
+    for (
+      const [before, at, stopped] of [
+        [silent, /^run /m, /^nothing to compare: before-1 was stopped, and is left out$/m],
+        [
+          null,
+          /^before-1 /m,
+          /^nothing to compare: (?:after-1 was stopped, and is left out|stopped before after-1)$/m,
+        ],
+      ] as const
+    ) {
+      const outcome = await leavesFiles([...command, against], async (args) => {
+        await using server = await ServerPeer.start();
+        const here = InProcess.start(args(before ?? server.url("tcp")))!;
+        await using load = new Running(here);
+        await load.stdout.until(at);
+        load.kill("SIGINT");
+        assert(here.again());
+        return await endOf(load);
+      });
+      assertEquals([outcome.code, outcome.stderr], [
+        1,
+        `tsecho: Cannot compare with "${against}": interrupted; no file was written\n`,
+      ]);
+      assertMatch(outcome.stdout, stopped);
+    }
+  });
 });
 
 test("an output whose reader takes nothing holds up no other one", async () => {
