@@ -50,7 +50,8 @@ test(`${MEBIBYTES} MiB without LF get the error line and cost no memory`, {
   await server.stderr.until(/conn=3 .*lines=0 .*reason="line too long"/);
   const growth = await residentKiB(server.pid, "VmHWM") - before;
   console.log(`${sent} bytes sent; the server's peak rose by ${growth} KiB`);
-  assertLess(growth, 4 * MIB);
+  // The collector lets the peak rise by a few MiB, however much is sent; a server that keeps what it reads rises by all of it.
+  assertLess(growth, 16 * MIB);
 });
 
 const CLIENTS = volume(50, 200);
