@@ -132,7 +132,8 @@ export class Load implements AsyncIterable<LoadInterval>, AsyncDisposable {
         this.#intervals.push(interval);
       },
       onExchange: ({ tag, written, stamp, read, lines }) => {
-        if (!alike) directions.add(tag, written, stamp, read, lines); // else it may be of two lines
+        // Where replies are alike it may be the stamp of another line.
+        if (!this.stats.alike) directions.add(tag, written, stamp, read, lines);
       },
       onServer: (tag) => this.#connections.set(tag, (this.#connections.get(tag) ?? 0) + 1),
       onBegin: () => this.#cpu.begin(),

@@ -64,7 +64,8 @@ export class Engine implements Runner {
     this.#observer = observer;
     this.#clock = clock;
     this.recorder = new Recorder(observer, plan.stages !== undefined, first);
-    this.#ring = plan.lines === undefined ? LineRing.ofSize(plan.size) : LineRing.of(plan.lines);
+    const isNumbered = paths.datagrams && !plan.reconnect; // a connection's one line is known by the connection
+    this.#ring = plan.lines === undefined ? LineRing.ofSize(plan.size, isNumbered) : LineRing.of(plan.lines);
     this.#outlets = this.#outletsOf(paths, thread);
     this.#loop = this.#outlets.loop = plan.stages === undefined
       ? this.#closedLoop(paths.datagrams)

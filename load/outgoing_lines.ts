@@ -28,6 +28,8 @@ export class OutgoingLines {
   readonly #shared: SharedLines;
   readonly #recorder: Recorder;
   readonly #queue: LineQueue;
+  /** Where a line gets its own number. It is written before the next one is. */
+  #room: Uint8Array<ArrayBuffer> | undefined;
   /** The most bytes and lines of one write. */
   readonly #batchBytes: number;
   readonly #batchLines: number;
@@ -95,7 +97,7 @@ export class OutgoingLines {
     this.#pieceEnd = from;
     if (this.end > first + 1) return this.nextPiece();
     this.#pieceEnd = this.#piecesEnd;
-    return ring.line(first);
+    return ring.isNumbered ? ring.copy(first, this.#room ??= new Uint8Array(ring.longest)) : ring.line(first);
   }
 
   /** The bytes of the next lines that {@linkcode write} has recorded, up to the ring's end; undefined after all. */

@@ -62,6 +62,7 @@ export class PendingLines {
     this.expire(now);
     for (;;) {
       const kind = this.#matcher.matchDatagram(bytes, this.outgoing.end);
+      this.#recorder.isDoubtful ||= this.#matcher.isDoubtful;
       this.#apply(kind, bytes, now);
       if (kind !== "passed") return;
     }
@@ -124,10 +125,9 @@ export class PendingLines {
   #onPassed(lines: number, isLost: boolean): void {
     const { all: owed } = this.#owed.take(lines);
     for (let number = this.#matcher.next - lines + owed; number < this.#matcher.next; number++) {
-      const { planned, handed } = this.#queue;
-      const written = this.#queue.oldestWritten!;
+      const { planned, handed, oldestWritten } = this.#queue;
       this.#queue.shift(1);
-      this.#passed.add(number, { planned, handed, written, isLost });
+      this.#passed.add(number, { planned, handed, written: oldestWritten!, isLost });
     }
   }
 
@@ -172,7 +172,7 @@ export class PendingLines {
   /** Expects the oldest lines of the queue in their turn no more. @returns how many they are. */
   #forgo(): number {
     const lines = this.#queue.oldestLines;
-    this.#matcher.pass(lines);
+    this.#matcher.giveUp(lines);
     this.#onPassed(lines, true);
     return lines;
   }

@@ -46,6 +46,8 @@ export class Recorder extends Intervals {
   #waiting = 0;
   /** Whether this program may not have run at a moment. */
   hasMissed: (moment: number, now: number) => boolean = () => false;
+  /** Whether a reply may be to another line than it was taken for, as may be all that follow. */
+  isDoubtful = false;
   readonly #observer: LoadObserver;
   readonly #isOpen: boolean;
   readonly #servers = new ServerParts();
@@ -60,6 +62,7 @@ export class Recorder extends Intervals {
   constructor(observer: LoadObserver, isOpen: boolean, first: LoadInterval = new LoadInterval()) {
     super(first, (interval, next) => {
       interval.inFlight = this.inFlight;
+      interval.alike = this.isDoubtful;
       observer.onInterval(interval, next);
     });
     this.#observer = observer;

@@ -8,10 +8,12 @@ const MIN_LINES = 128;
 const MAX_LINES = 16 * 1024;
 /** The longest payload in bytes: what every transport carries, the prefix of the reply included. */
 export const MAX_PAYLOAD = 65_000;
-/** Digits of a generated line's number. */
+/** Digits of a generated line's place in the ring. */
 const DIGITS = 5;
+/** Digits of a line's own number: more than are on their way at once, so that it is the nearest line with that number. */
+const NUMBER_DIGITS = 6;
 /** With fewer different lines, a few lost or repeated replies make the following ones look like replies to others. */
-export const MIN_DIFFERENT = 16;
+const MIN_DIFFERENT = 16;
 
 /**
  * Lines to send over and over: they lie in the kernel's memory one behind the other, so that any number of them is
@@ -25,17 +27,28 @@ export class LineRing {
   readonly count: number;
   /** After so many lines they come again. */
   readonly period: number;
+  /** Whether generated lines begin with their own number, which is not in the ring but where {@linkcode copy} puts it. */
+  readonly isNumbered: boolean;
   /** The longest line in bytes, LF included. */
   readonly longest: number;
   /** The lengths that lines have, in bytes, LF included. */
   readonly #lengths = new Set<number>();
+  /** Digits of a line's own number, at its beginning. */
+  readonly #digits: number;
   /** Where each line begins, and the end of the last. */
   readonly #starts: Uint32Array;
   /** Each line alone, once it was asked for. */
   readonly #lines: (Uint8Array<ArrayBuffer> | undefined)[];
 
-  private constructor(bytes: Uint8Array<ArrayBuffer>, starts: Uint32Array, period: number) {
+  private constructor(
+    bytes: Uint8Array<ArrayBuffer>,
+    starts: Uint32Array,
+    period: number,
+    isNumbered = false,
+  ) {
     this.bytes = bytes;
+    this.isNumbered = isNumbered;
+    this.#digits = isNumbered ? Math.log10(period) : 0;
     this.#starts = starts;
     this.count = starts.length - 1;
     this.#lines = Array.from({ length: this.count });
@@ -49,13 +62,18 @@ export class LineRing {
     this.longest = longest;
   }
 
-  /** Lines whose payloads have this many bytes, 1 to {@linkcode MAX_PAYLOAD}. Neighbours differ. */
-  static ofSize(size: number): LineRing {
+  /**
+   * Lines whose payloads have this many bytes, 1 to {@linkcode MAX_PAYLOAD}. Neighbours differ.
+   *
+   * @param isNumbered whether each has its own number, for lines that are sent one by one and whose replies may be lost:
+   * then those that came again after a turn of the ring would be taken for others.
+   */
+  static ofSize(size: number, isNumbered = false): LineRing {
     // A short payload has the last digits of its number alone.
-    const digits = Math.min(size, DIGITS);
+    const digits = Math.min(size, isNumbered ? NUMBER_DIGITS : DIGITS);
     const most = Math.min(Math.max(Math.floor(RING_BYTES / (size + 1)), MIN_LINES), MAX_LINES);
-    const period = Math.min(most, 10 ** digits);
-    const count = most - most % period;
+    const period = isNumbered ? 10 ** digits : Math.min(most, 10 ** digits);
+    const count = isNumbered ? most : most - most % period;
     const bytes = roomFor(count * (size + 1));
     let random = 0x9e3779b9;
     for (let i = 0; i < bytes.length; i++) {
@@ -64,15 +82,9 @@ export class LineRing {
       random ^= random << 5;
       bytes[i] = 0x61 + (random >>> 8) % 26;
     }
-    for (let line = 0; line < count; line++) {
-      let rest = line;
-      for (let at = line * (size + 1) + digits - 1; at >= line * (size + 1); at--) {
-        bytes[at] = 0x30 + rest % 10;
-        rest = Math.floor(rest / 10);
-      }
-    }
+    for (let line = 0; line < count; line++) writeDigits(bytes, line * (size + 1), digits, line);
     const starts = Uint32Array.from({ length: count + 1 }, (_, i) => i * (size + 1));
-    return new LineRing(bytes, starts, period);
+    return new LineRing(bytes, starts, period, isNumbered);
   }
 
   /** These payloads in turn. @param payloads without LF, at most {@linkcode MAX_PAYLOAD} bytes each. */
@@ -97,7 +109,7 @@ export class LineRing {
 
   /** Whether the bytes in `[from, end)` may have been a line of which some bytes were changed: a quarter at most. */
   isLike(line: number, bytes: Uint8Array, from: number, end: number): boolean {
-    const start = this.startOf(line);
+    const start = this.#place(line);
     if (this.endOf(line) - start - 1 !== end - from) return false;
     let left = (end - from) >> 2;
     for (let i = 0; i < end - from; i++) {
@@ -111,7 +123,34 @@ export class LineRing {
     releaseSlot(this.bytes);
   }
 
-  /** The bytes of one line. The same array each time: to make one takes longer than to fill it. */
+  /** The line nearest to another of which a payload has the number; undefined if it has none, or lines have none. */
+  numbered(bytes: Uint8Array, from: number, near: number): number | undefined {
+    if (!this.isNumbered) return undefined;
+    let number = 0;
+    for (let i = from; i < from + this.#digits; i++) {
+      const digit = bytes[i]! - 0x30;
+      if (!(digit >= 0 && digit <= 9)) return undefined;
+      number = number * 10 + digit;
+    }
+    return number + Math.max(0, Math.round((near - number) / this.period)) * this.period;
+  }
+
+  /** One line, with its own number if it has one, in `room`, which is {@linkcode longest} or longer. */
+  copy(line: number, room: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+    const start = this.#place(line);
+    const length = this.endOf(line) - start;
+    room.set(this.bytes.subarray(start, start + length));
+    return room.subarray(0, length);
+  }
+
+  /** Where a line is in the ring, once its own number is there in place of that of another. */
+  #place(line: number): number {
+    const start = this.startOf(line);
+    writeDigits(this.bytes, start, this.#digits, line);
+    return start;
+  }
+
+  /** The bytes of one line, without a number of its own. The same array each time: to make one takes longer than to fill it. */
   line(line: number): Uint8Array<ArrayBuffer> {
     const index = line % this.count;
     return this.#lines[index] ??= this.bytes.subarray(this.#starts[index], this.#starts[index + 1]);
@@ -135,7 +174,7 @@ export class LineRing {
 
   /** Whether a line consists of the bytes in `[from, end)`, LF not included. */
   isLine(line: number, bytes: Uint8Array, from: number, end: number): boolean {
-    const start = this.startOf(line);
+    const start = this.#place(line);
     if (this.endOf(line) - start - 1 !== end - from) return false;
     for (let i = 0; i < end - from; i++) {
       if (this.bytes[start + i] !== bytes[from + i]) return false;
@@ -158,6 +197,14 @@ export function areAlike(size: number, payloads?: readonly Uint8Array[]): boolea
 }
 
 const LATIN1 = new TextDecoder("latin1");
+
+/** Writes the last digits of a number. */
+function writeDigits(bytes: Uint8Array, at: number, digits: number, number: number): void {
+  for (let i = at + digits - 1; i >= at; i--) {
+    bytes[i] = 0x30 + number % 10;
+    number = Math.floor(number / 10);
+  }
+}
 
 /** Room in the kernel's memory, or outside of it for very much. */
 function roomFor(length: number): Uint8Array<ArrayBuffer> {

@@ -8,6 +8,7 @@ import { decodeHdr } from "../stats/hdr_decoder.ts";
 import { isInTime } from "../stats/line_counters.ts";
 import { isBeyond, type NeverCame } from "../stats/load_durations.ts";
 import { LoadInterval } from "../stats/load_interval.ts";
+import { ALIKE_HELP, isMixedUp } from "../stats/load_measure.ts";
 import type { GeneratorVerdict } from "../stats/load_summary.ts";
 import type { GeneratorReasonCode } from "../stats/reasons.ts";
 import { valuesFor } from "../stats/metrics.ts";
@@ -141,6 +142,9 @@ function fromLoad(start: Json, records: Json[]): ComparedRun {
   const loop = textOf(end, "the end's", "loop");
   const headline = loop === "open" ? "response" : "service";
   const latency = isObject(end[headline]) ? end[headline] : null;
+  const count = (field: string) => numberOf(end, "the end's", field, 0);
+  const isUnsure = end.alike === true &&
+    isMixedUp({ lost: count("lost"), late: count("late"), duplicates: count("duplicates") });
   const parts = partsOfLoad(seconds, duration, loop);
   const timeout = numberOf(start, whose, "timeout", 0);
   return {
@@ -151,9 +155,9 @@ function fromLoad(start: Json, records: Json[]): ComparedRun {
     generator: generatorOf(end),
     ended: typeof end.ended === "string" ? end.ended : null,
     figures: figuresFrom(
-      { ...percentilesOf(latency), ...sharesOf(end, duration, loop) },
+      { ...percentilesOf(isUnsure ? null : latency), ...sharesOf(end, duration, loop) },
       parts,
-      (metric) => whyUnknown(metric, latency, timeout),
+      (metric) => whyUnknown(metric, latency, timeout, isUnsure),
     ),
     course: {
       ...entriesOf(seconds, duration, headline, timeout),
@@ -335,10 +339,12 @@ function whyUnknown(
   metric: ComparedMetric,
   latency: Json | null,
   timeout: number,
+  isUnsure: boolean,
 ): Pick<Figure, "atLeast"> & { help: string } {
   if (latency !== null && Array.isArray(latency.beyond) && latency.beyond.includes(metric)) {
     return { help: neverText({ never: numberOf(latency, "the end's", "never", 0) }), atLeast: timeout };
   }
+  if (isUnsure && metric !== "rate" && metric !== "loss") return { help: ALIKE_HELP };
   return { help: fewReplies(metric, latency === null ? 0 : numberOf(latency, "the end's", "count", 0)) };
 }
 

@@ -1,6 +1,5 @@
 /** The figures of a load as lines of text. */
 import { counted, withoutHint } from "../failure.ts";
-import { MIN_DIFFERENT } from "../protocol.ts";
 import { MAX_DRIFT } from "../stats/feasible_lines.ts";
 import type { LoadDurations, LoadServer, LoadSummary } from "../stats/load_summary.ts";
 import type { Tail } from "../stats/run_course.ts";
@@ -191,8 +190,8 @@ const CLOCK_DID: Record<Unsteady, string> = {
 
 /** What follows where replies cannot be told apart. */
 export const ALIKE =
-  `replies over UDP to fewer than ${MIN_DIFFERENT} different lines cannot be told apart: no upstream and downstream ` +
-  "delay, no clock offset; after a loss or a duplicate, times may be wrong";
+  "replies over UDP could not be told apart, since too few of the lines differ: no upstream and downstream delay, no " +
+  "clock offset; after a loss or a duplicate, times may be wrong";
 
 /** What the stamps tell: of one server in lines, of several in a table. */
 function serverLines({ servers, received, alike = false }: LoadSummary, timeout: number): string[] {

@@ -167,6 +167,7 @@ function totalOf(summary: LoadSummary): LoadInterval {
   }
   for (const { tag, received } of summary.servers) total.server(tag).received = received;
   total.sampled = summary.servers.some((it) => it.sampled ?? mayBeSampled(summary));
+  total.alike = summary.alike ?? false;
   return total;
 }
 

@@ -27,6 +27,7 @@ export interface EncodedLoadInterval {
   to: number;
   tail: boolean;
   sampled: boolean;
+  alike: boolean;
   inFlight: number;
   counts: Record<typeof ALL_COUNTS[number], number>;
   errors: [reason: string, lines: number][];
@@ -49,6 +50,8 @@ export class LoadInterval {
   tail = false;
   /** Whether the servers' delays are of some of the lines, picked at random: the largest of all may be larger. */
   sampled = false;
+  /** Whether replies could no longer be told apart: too few of the lines differ for how many went without one. */
+  alike = false;
   /** Due by the plan. */
   planned = 0;
   /** Written. */
@@ -116,6 +119,7 @@ export class LoadInterval {
 
   #addAll(other: LoadInterval): void {
     this.sampled ||= other.sampled;
+    this.alike ||= other.alike;
     for (const name of ALL_COUNTS) this[name] += other[name];
     addCounts(this.errors, other.errors);
     addCounts(this.connectErrors, other.connectErrors);
@@ -145,12 +149,13 @@ export class LoadInterval {
    * @ignore not for users of the library
    */
   encode(): EncodedLoadInterval {
-    const { from, to, tail, sampled, inFlight } = this;
+    const { from, to, tail, sampled, alike, inFlight } = this;
     return {
       from,
       to,
       tail,
       sampled,
+      alike,
       inFlight,
       counts: each(ALL_COUNTS, (it) => this[it]),
       errors: [...this.errors],
@@ -169,8 +174,8 @@ export class LoadInterval {
    */
   static decode(encoded: EncodedLoadInterval): LoadInterval {
     const interval = new LoadInterval();
-    const { from, to, tail, sampled, inFlight } = encoded;
-    Object.assign(interval, { from, to, tail, sampled, inFlight }, encoded.counts);
+    const { from, to, tail, sampled, alike, inFlight } = encoded;
+    Object.assign(interval, { from, to, tail, sampled, alike, inFlight }, encoded.counts);
     addCounts(interval.errors, encoded.errors);
     addCounts(interval.connectErrors, encoded.connectErrors);
     for (const name of LOAD_DURATIONS) interval[name].addEncoded(encoded.durations[name]);
@@ -206,6 +211,7 @@ export function mergeEncodedIntervals(
     to: next.to,
     tail: one.tail && next.tail,
     sampled: one.sampled || next.sampled,
+    alike: one.alike || next.alike,
     inFlight: next.inFlight,
     counts: each(ALL_COUNTS, (it) => counts[it] + next.counts[it]),
     errors: mergedCounts(one.errors, next.errors),

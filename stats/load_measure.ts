@@ -20,6 +20,9 @@ export const DURATION_FIELDS: Record<
 
 const UNSTEADY = "it looks as if a clock had not kept time";
 
+/** Why figures of replies are not known. */
+export const ALIKE_HELP = "replies could not be told apart, too few of the lines differ";
+
 const SAMPLED = "it is of a sample of the lines, and an open loop takes all of them";
 
 /** Compares a load, or what is known of it so far, with a threshold. */
@@ -38,6 +41,7 @@ function measure(metric: LoadThreshold["metric"], stats: LoadStats): Measured[] 
     case "duration": {
       const { name, statistic } = metric;
       if (name === "up" || name === "down") {
+        if (stats.alike) return [{ tag: null, help: ALIKE_HELP }];
         const isLeast = statistic === "max" && stats.total.sampled;
         return stats.directions().map((it) => {
           if (it.unsteady !== null) return { tag: it.tag, help: UNSTEADY };
@@ -49,9 +53,17 @@ function measure(metric: LoadThreshold["metric"], stats: LoadStats): Measured[] 
       const kind = name === "latency" ? (open ? "response" : "service") : DURATION_FIELDS[name];
       const percent = statistic === "max" ? 100 : statistic; // what never came is above all that did
       const beyond = typeof percent === "number" ? beyondOf(percent, kind, stats) : undefined;
-      return [beyond ?? { tag: null, ...statisticOf(statistic, stats.total[kind]) }];
+      if (beyond !== undefined) return [beyond];
+      const isOfReplies = kind === "response" || kind === "service";
+      const isKnown = !isOfReplies || !stats.alike || !isMixedUp(stats.total);
+      return [{ tag: null, ...isKnown ? statisticOf(statistic, stats.total[kind]) : { help: ALIKE_HELP } }];
     }
   }
+}
+
+/** Whether replies that cannot be told apart may have been taken for those to other lines: after a loss or a duplicate. */
+export function isMixedUp(counts: { lost: number; late: number; duplicates: number }): boolean {
+  return counts.lost + counts.late + counts.duplicates > 0;
 }
 
 function exactly(value: number): Measured {

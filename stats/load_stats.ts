@@ -1,5 +1,5 @@
 import { BATCHES, LONG_ENOUGH } from "./batches.ts";
-import type { Distribution } from "./distribution.ts";
+import { Distribution } from "./distribution.ts";
 import type { EncodedDistribution } from "./encoded_distribution.ts";
 import { verdictOfClosedLoop, verdictOfOpenLoop } from "./generator_verdict.ts";
 import { LoadCourse } from "./load_course.ts";
@@ -64,6 +64,7 @@ export class LoadStats {
 
   /** Adds the interval that follows those so far. */
   add(interval: LoadInterval): void {
+    if (interval.alike) forgetDirections(interval);
     if (this.#saved === undefined) this.total.extend(interval);
     this.#course.add(interval);
     if (interval.tail) {
@@ -72,6 +73,11 @@ export class LoadStats {
     }
     this.#inPlan.sent += interval.sent;
     this.#inPlan.received += interval.received;
+  }
+
+  /** Whether replies cannot be told apart. */
+  get alike(): boolean {
+    return (this.context.alike ?? false) || this.total.alike;
   }
 
   /** How much of the plan's time has passed, in ms. */
@@ -131,19 +137,18 @@ export class LoadStats {
   /** What the stamps tell of each server. */
   directions(): ServerDirections[] {
     const { servers } = this.total;
+    if (this.alike) return [...servers.keys()].map(unknownDirections).sort(byTag);
     // Where there are too many servers to tell apart, those that are may be others there.
     const found = (this.context.directions?.() ?? []).filter(({ tag }) => servers.has(tag));
     const others = [...servers].filter(([tag]) => !found.some((it) => it.tag === tag));
     return [
       ...found,
       ...others.map(([tag, { up, down }]) => ({
-        tag,
+        ...unknownDirections(tag),
         up: up.count > 0 ? up : undefined,
         down: down.count > 0 ? down : undefined,
-        offset: null,
-        unsteady: null,
       })),
-    ].sort((a, b) => (a.tag ?? "") < (b.tag ?? "") ? -1 : 1);
+    ].sort(byTag);
   }
 
   /** All figures so far. */
@@ -169,7 +174,7 @@ export class LoadStats {
       connect: this.#durations("connect"),
       handshake: this.#durations("handshake"),
       servers: this.directions().map((it) => this.#server(it)),
-      alike: this.context.alike ?? false,
+      alike: this.alike,
       generator: this.generator(),
       ...this.#steadiness(),
     };
@@ -217,5 +222,21 @@ export class LoadStats {
     if (!parts.every((it) => it.count >= LINES_OF_PART)) return { steady: null, trend: null };
     const trend = trendOf(parts.map((it) => it.percentile(99)));
     return { steady: trend === null, trend };
+  }
+}
+
+function unknownDirections(tag: string | null): ServerDirections {
+  return { tag, up: undefined, down: undefined, offset: null, unsteady: null };
+}
+
+function byTag(a: ServerDirections, b: ServerDirections): number {
+  return (a.tag ?? "") < (b.tag ?? "") ? -1 : 1;
+}
+
+/** The stamps may be those of replies to other lines. */
+function forgetDirections({ servers }: LoadInterval): void {
+  for (const part of servers.values()) {
+    part.up = new Distribution();
+    part.down = new Distribution();
   }
 }

@@ -95,6 +95,32 @@ test("lines that come again soon are told apart as far as their neighbours diffe
   assertEquals(matchDatagrams(alike(), 2, [0, 0, 0]), "echoes echoes duplicate");
 });
 
+test("numbered lines are told apart however many were lost, and as many late or twice", () => {
+  for (const size of [6, 9, 40, 1400]) {
+    const lines = LineRing.ofSize(size, true);
+    const room = new Uint8Array(lines.longest);
+    const matcher = new EchoMatcher(lines, 14);
+    const kindsOf = (line: number, change = (bytes: Uint8Array) => bytes) => {
+      const reply = encode(STAMP + new TextDecoder().decode(change(lines.copy(line, room).subarray(0, -1))));
+      const kinds = [];
+      do kinds.push(matcher.matchDatagram(reply, 400_000)); while (kinds.at(-1) === "passed");
+      return kinds.join(" ");
+    };
+    assertEquals([14, 15, 15].map((it) => kindsOf(it)), ["echoes", "echoes", "duplicate"]);
+    assertEquals(kindsOf(300_000), "passed echoes");
+    assertEquals([matcher.lines, matcher.next, matcher.isDoubtful], [1, 300_001, false]);
+    assertEquals(kindsOf(299_999), "found");
+    assertEquals([kindsOf(299_999), kindsOf(16)], ["duplicate", "duplicate"]); // the first is forgotten
+    const flip = (at: number) => (bytes: Uint8Array) => bytes.with(at, bytes[at]! ^ 1);
+    if (size >= 40) {
+      assertEquals(kindsOf(300_003, flip(size - 1)), "passed corrupt");
+      assertEquals(kindsOf(300_005, flip(0)), "passed corrupt");
+      assertEquals(kindsOf(300_004, flip(3)), "spoilt");
+    }
+    lines.close();
+  }
+});
+
 test("a short reply that was changed stands for the line whose turn it was", () => {
   const lines = LineRing.ofSize(2);
   const replies = encode(`${STAMP}00\n${STAMP}xy\n${STAMP}02\n`);

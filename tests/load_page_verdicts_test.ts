@@ -82,7 +82,7 @@ test("where replies could not be told apart, the page says so in place of a dire
   const run = runOf(3, (it) => it.server(null).received += 100, { alike: true });
   assertStringIncludes(
     verdictOf(pageOf(run), "Direction"),
-    "unsure: replies over UDP to fewer than 16 different",
+    "unsure: replies over UDP could not be told apart",
   );
   assertEquals(tableOf(pageOf(run), "Servers").rows[0]!.slice(-2), ["unknown", "–"]);
 });

@@ -432,3 +432,36 @@ test("the seconds of a long run are merged by twos, and nothing is lost of them"
     assertEquals(rate.received, rate.sent); // what came after the end is not of the rate
   }
 });
+
+test("from where replies could not be told apart, the stamps tell nothing of the run", () => {
+  const stats = new LoadStats({ loop: "open", timeout: 5000, stages: false });
+  const seconds = [0, 1000, 2000].map((from) => intervalOf(from, {}));
+  for (const [place, second] of seconds.entries()) {
+    const server = second.server("web-1");
+    server.received = 100;
+    server.up.record(300, 100);
+    server.down.record(200, 100);
+    second.alike = place > 0;
+    stats.add(second);
+  }
+  const { alike, servers } = stats.summary();
+  assertEquals(alike, true);
+  assertEquals(servers.map(({ tag, received, up, down, offset }) => [tag, received, up, down, offset]), [
+    ["web-1", 300, null, null, null],
+  ]);
+  assertEquals(seconds.map((it) => it.server("web-1").up.count), [100, 0, 0]);
+});
+
+test("a condition on replies that may be mixed up cannot be told; one on what never came can", () => {
+  const of = (alike: boolean, lost: number, duplicates = 0) => {
+    const stats = statsOf(2, () => ({ lost }), { alike });
+    stats.total.duplicates = duplicates;
+    return ["p50>1s", "response.avg>1s", "service.max>1s", "send_lag.p50>1s", "p99>1s", "loss>50%"]
+      .map((it) => verdictOf(it, stats).verdict);
+  };
+  const [kept, broken, unknown] = ["kept", "broken", "cannot tell"] as const;
+  assertEquals(of(true, 0), [kept, kept, kept, kept, kept, kept]);
+  assertEquals(of(false, 1, 1), [kept, kept, broken, kept, kept, kept]);
+  assertEquals(of(true, 0, 1), [unknown, unknown, unknown, kept, unknown, kept]);
+  assertEquals(of(true, 5), [unknown, unknown, broken, kept, broken, kept]);
+});

@@ -152,6 +152,26 @@ test("of a saved run that does not say whether p99 falls, only what was looked f
   ]);
 });
 
+test("percentiles of a saved run whose replies may be mixed up are neither judged nor compared", () => {
+  const saved = (alike: boolean, lost: number) =>
+    documentOf(runOf(30, (it) => {
+      answer(it, 1000, 1000);
+      it.sent += lost;
+      it.planned += lost;
+      it.lost += lost;
+    }, { alike }));
+  const told = (text: string) => {
+    const { p50, loss } = readComparedRun(text).figures;
+    const condition = parseThresholdOf(LOAD_METRICS, "p50<1us");
+    return [judgeLoad(condition, readLoad(text).end.stats).verdict, p50.help, p50.value, loss.help];
+  };
+  const help = "replies could not be told apart, too few of the lines differ";
+  assertEquals(told(saved(true, 1)), ["cannot tell", help, null, null]);
+  for (const known of [saved(true, 0), saved(false, 1)]) {
+    assertEquals(told(known), ["kept", null, 0.001, null]);
+  }
+});
+
 test("the page and the text of a saved run are those of the run", { level: "heavy" }, () => {
   const run = eventful();
   const saved = readLoad(documentOf(run));
