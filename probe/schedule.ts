@@ -134,8 +134,10 @@ export class StagesSchedule implements Schedule {
     if (piece === undefined) return undefined;
     const { from, before, rate, slope } = piece;
     const more = Math.max(0, lines - before);
+    if (more === 0) return from;
     // The root of rate t + slope t² / 2 = more in the form that has no difference of near numbers.
     const root = rate + Math.sqrt(Math.max(0, rate * rate + 2 * slope * more));
-    return more === 0 ? from : from + 2 * more / root;
+    // Of whole nanoseconds: what rounding took from a full second would put the line into the second before.
+    return Math.round((from + 2 * more / root) * 1e6) / 1e6;
   }
 }

@@ -96,7 +96,6 @@ export class EchoMatcher extends ReplyMatcher {
     if (kind !== "passed") this.taken += lf + 1 - from;
     return kind;
   }
-
 }
 
 /** The whole lines at the beginning, up to one that is an error reply. */

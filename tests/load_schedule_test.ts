@@ -64,6 +64,17 @@ for (const plan of PLANS) {
   });
 }
 
+test("the line that is due at a full second is planned at it exactly, whatever the rate", () => {
+  for (let rate = 1; rate <= 3000; rate += 7) {
+    for (const thread of [0, 1]) {
+      const schedule = StagesSchedule.constant(rate, 5000, { thread, threads: 2 });
+      for (let line = thread, moment; (moment = schedule.next()) !== undefined; line += 2) {
+        if (line % rate === 0) assertEquals(moment, 1000 * line / rate);
+      }
+    }
+  }
+});
+
 test(
   "one rate is a line each interval, without rounding errors that add up, until the time or the count ends",
   { level: "heavy" },
@@ -73,7 +84,7 @@ test(
     assertEquals(moments(StagesSchedule.constant(1000, 3, { count: 2 })), [0, 1]);
     assertEquals(moments(StagesSchedule.constant(20_000, 60_000)).length, 1_200_000);
     const third = StagesSchedule.constant(3000, Infinity, { thread: 2_999_999, threads: 3_000_000 });
-    assertEquals(moments(third, 2), [999_999.6666666666, 1_999_999.6666666667]);
+    assertEquals(moments(third, 2), [999_999.666667, 1_999_999.666667]);
     assertEquals(moments(StagesSchedule.constant(0, 1000)), []);
     assertEquals(moments(new StagesSchedule([])), []);
     assertEquals(StagesSchedule.constant(10, 1000, { count: 4 }).planned(900), 4);
