@@ -54,7 +54,7 @@ export { ReplyVerifier } from "./protocol/reply_verifier.ts";
 export { LineSplitter } from "./protocol/line_splitter.ts";
 export { areAlike, LineRing, MAX_PAYLOAD } from "./protocol/line_ring.ts";
 export { EchoMatcher } from "./protocol/echo_matcher.ts";
-export type { MatchKind } from "./protocol/reply_matcher.ts";
+export { type MatchKind, ReplyMatcher } from "./protocol/reply_matcher.ts";
 export { DatagramReplies } from "./protocol/datagram_replies.ts";
 export {
   acquireSlot,
