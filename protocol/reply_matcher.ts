@@ -45,6 +45,7 @@ export class ReplyMatcher {
   line = 0;
   /** Whether a datagram may be to the line a turn of the payloads earlier or later, after half a turn without replies. */
   isDoubtful = false;
+  /** The lines that are sent. */
   protected readonly ring: LineRing;
   readonly #first: number;
   readonly #prefixes = new PrefixReader();
