@@ -1,6 +1,6 @@
 /** A file that a command writes to, and what becomes of what it held. */
 import { basename, dirname, resolve } from "node:path";
-import { openWaiting } from "../net/open.ts";
+import { type OpenedFile, openWaiting } from "../net/open.ts";
 
 /**
  * How a file is written: as `lines`, each of which it has at once and keeps, or as a `document`, which is worth nothing
@@ -10,7 +10,7 @@ export type OutputKind = "lines" | "document";
 
 /** A file that is open to be written. Until the first write it is as it was. */
 export class OutputFile {
-  #file: Deno.FsFile;
+  #file: OpenedFile;
   #path: string;
   readonly #kind: OutputKind;
   /** Whether it was not there before. */
@@ -20,7 +20,7 @@ export class OutputFile {
   /** What is to take its place, if it is not written itself. */
   #beside: { file: Deno.FsFile; path: string } | undefined;
 
-  private constructor(file: Deno.FsFile, path: string, kind: OutputKind, isNew: boolean) {
+  private constructor(file: OpenedFile, path: string, kind: OutputKind, isNew: boolean) {
     this.#file = file;
     this.#path = path;
     this.#kind = kind;

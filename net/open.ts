@@ -3,23 +3,17 @@ import { unlessAborted } from "../time/timers.ts";
 
 type OpenOptions = { read: true } | { write: true };
 
+/** A file that is open to be read or to be written. */
+export type OpenedFile = Pick<
+  Deno.FsFile,
+  "readable" | "write" | "stat" | "truncate" | "close" | typeof Symbol.dispose
+>;
+
 /** Whether the runtime waits for a FIFO in a thread: older ones stop the event loop meanwhile, and signals with it. */
 const WAITS_APART = (() => {
   const [major = 0, minor = 0] = Deno.version.deno.split(".").map((it) => Number.parseInt(it));
   return major > 2 || (major === 2 && minor >= 9);
 })();
-
-/** Opens a file, holds it until it is told that others have it, and says why it could not. */
-const OPENER = `
-onmessage = ({ data: { path, options } }) => {
-  try {
-    const file = Deno.openSync(path, options);
-    onmessage = () => file.close();
-    postMessage(null);
-  } catch ({ name, message, code }) {
-    postMessage({ name, message, code });
-  }
-};`;
 
 /**
  * Opens a file that is there.
@@ -33,10 +27,11 @@ export async function openWaiting(
   options: OpenOptions,
   stop?: AbortSignal,
   waitsApart = WAITS_APART,
-): Promise<Deno.FsFile> {
-  const { isFifo } = await Deno.stat(path);
-  if (!isFifo) return await Deno.open(path, options);
-  const opening = waitsApart ? Deno.open(path, options) : openApart(path, options, stop);
+): Promise<OpenedFile> {
+  const info = await Deno.stat(path);
+  if (!info.isFifo) return await Deno.open(path, options);
+  if (!waitsApart) return await FifoOfThread.open(path, options, info, stop);
+  const opening = Deno.open(path, options);
   try {
     return await unlessAborted(opening, stop);
   } catch (error) {
@@ -45,34 +40,103 @@ export async function openWaiting(
   }
 }
 
-/** Opens a FIFO once a thread of its own has: then nothing waits any more. */
-async function openApart(path: string, options: OpenOptions, stop?: AbortSignal): Promise<Deno.FsFile> {
-  const worker = new Worker(`data:text/javascript,${encodeURIComponent(OPENER)}`, { type: "module" });
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  worker.onmessage = ({ data: failure }) => {
-    if (failure === null) resolve();
-    else reject(failureOf(failure));
-  };
-  worker.onerror = (event) => {
-    event.preventDefault();
-    reject(new Error(event.message));
-  };
-  worker.postMessage({ path, options });
+/** The thread's side: it does a step at a time, and tells what it gave or why it failed. */
+const THREAD = `
+let file;
+const steps = {
+  open: ({ path, options }) => {
+    file = Deno.openSync(path, options);
+  },
+  read: (size) => {
+    const buffer = new Uint8Array(size);
+    const length = file.readSync(buffer);
+    return length === null ? null : buffer.slice(0, length);
+  },
+  write: (bytes) => file.writeSync(bytes),
+};
+onmessage = ({ data: [step, argument] }) => {
   try {
-    await unlessAborted(promise, stop);
-    return await openAtOnce(path, options);
-  } finally {
-    worker.terminate();
+    postMessage({ value: steps[step](argument) });
+  } catch ({ name, message, code }) {
+    postMessage({ failure: { name, message, code } });
   }
-}
+};`;
 
-/** The other end may have gone again: this file's own takes its place while it is opened. */
-async function openAtOnce(path: string, options: OpenOptions): Promise<Deno.FsFile> {
-  const both = await Deno.open(path, { read: true, write: true }).catch(() => undefined); // it may not be allowed
-  try {
-    return await Deno.open(path, options);
-  } finally {
-    both?.close();
+/** The size of reads. */
+const READ_SIZE = 64 * 1024;
+
+/**
+ * A FIFO that a thread of its own opens and uses. Opened once more in this one, it might wait: its other end may have
+ * gone again by then.
+ */
+class FifoOfThread implements OpenedFile {
+  readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
+  readonly #info: Deno.FileInfo;
+  readonly #worker = new Worker(`data:text/javascript,${encodeURIComponent(THREAD)}`, { type: "module" });
+
+  private constructor(info: Deno.FileInfo) {
+    this.#info = info;
+    this.readable = new ReadableStream({
+      pull: async (controller) => {
+        const bytes = await this.#do<Uint8Array<ArrayBuffer> | null>("read", READ_SIZE);
+        if (bytes !== null) return controller.enqueue(bytes);
+        this.close();
+        controller.close();
+      },
+      cancel: () => this.close(),
+    }, { highWaterMark: 0 }); // nothing is read before somebody asks for it
+  }
+
+  static async open(
+    path: string,
+    options: OpenOptions,
+    info: Deno.FileInfo,
+    stop?: AbortSignal,
+  ): Promise<OpenedFile> {
+    const fifo = new FifoOfThread(info);
+    try {
+      await unlessAborted(fifo.#do("open", { path, options }), stop);
+      return fifo;
+    } catch (error) {
+      fifo.close();
+      throw error;
+    }
+  }
+
+  write(bytes: Uint8Array): Promise<number> {
+    return this.#do("write", bytes);
+  }
+
+  stat(): Promise<Deno.FileInfo> {
+    return Promise.resolve(this.#info);
+  }
+
+  /** Does nothing: a FIFO has no length. */
+  truncate(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  close(): void {
+    this.#worker.terminate();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** Does a step in the thread; one at a time. */
+  #do<Value>(step: string, argument: unknown): Promise<Value> {
+    const { promise, resolve, reject } = Promise.withResolvers<Value>();
+    this.#worker.onmessage = ({ data: { value, failure } }) => {
+      if (failure === undefined) resolve(value);
+      else reject(failureOf(failure));
+    };
+    this.#worker.onerror = (event) => {
+      event.preventDefault();
+      reject(new Error(event.message));
+    };
+    this.#worker.postMessage([step, argument]);
+    return promise;
   }
 }
 

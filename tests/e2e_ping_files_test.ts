@@ -13,6 +13,7 @@ import {
   ServerPeer,
   TSECHO,
   tsecho,
+  within,
 } from "./helpers.ts";
 import { type Saved, startPing, withPeer } from "./ping_helpers.ts";
 
@@ -125,6 +126,39 @@ test(
     assert(!await exists(file), "nothing was written to it");
   },
 );
+
+test("a FIFO that may be opened one way only works though its other end goes at once", {
+  needs: ["mkfifo", "setpriv"],
+}, async () => {
+  await using folder = await Folder.make();
+  const [input, output, saved] = ["input", "output", "saved"].map((it) => folder.file(it)) as [
+    ...[string, string, string],
+  ];
+  // Root may open them both ways, unless it has no more rights than others; others could not be their other end.
+  const root = (await run(["id", "-u"])).stdout.trim() === "0";
+  const caps = "-dac_override,-dac_read_search";
+  const drop = root ? ["setpriv", `--bounding-set=${caps}`, `--inh-caps=${caps}`] : [];
+  for (const [fifo, mode] of [[input, "0444"], [output, "0222"]] as const) {
+    assertEquals((await run(["mkfifo", "-m", root ? mode : "0600", fifo])).code, 0);
+  }
+
+  await using server = await ServerPeer.start();
+  const ping = ["ping", "-c", "2", "-i", "0.01", "--json", saved, `127.0.0.1:${server.port}`];
+  await using writing = new Running([...drop, ...TSECHO, ...ping, "--csv", output]);
+  (await within(Deno.open(output), "ping to open the FIFO")).close();
+  assertEquals([await writing.code(), writing.stderr.text], [
+    1,
+    `tsecho: Cannot write "${output}": its reader has gone\n`,
+  ]);
+  const whole = await tsecho(ping);
+  assertEquals(whole.code, 0);
+  await using reading = new Running([...drop, ...TSECHO, "ping", "--from", input]);
+  const writer = await within(Deno.open(input, { write: true }), "ping to open the FIFO");
+  await writer.write(await Deno.readFile(saved));
+  writer.close();
+  assertEquals(await reading.code(), 0, reading.stderr.text);
+  assertMatch(reading.stdout.text, /^2 lines transmitted, 2 received/m);
+});
 
 test(
   "ping --from reads a saved run from stdin, and makes a table or one-way delays of it",
