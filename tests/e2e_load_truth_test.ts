@@ -143,7 +143,9 @@ test("no line is uncounted when each connection is reset again and again", { lev
     const { end } = await LoadRun.run(args);
     const told = JSON.stringify(end);
     assertEquals([end.planned, end.lost, end.corrupt, end.duplicates], [1500, 0, 0, 0], told);
-    assert(server.resets > 5 && end.errors["the peer reset the connection"]! > 0, told);
+    // A reset that meets a write on its way may arrive as an end.
+    const { "the peer reset the connection": reset = 0, "connection closed": closed = 0 } = end.errors;
+    assert(server.resets > 5 && reset + closed > 0, told);
     // How many lines find their connection made depends on how quick this machine is.
     assert(end.received <= 40 * (server.resets + 5) && end.received > 40, told);
   }
