@@ -323,7 +323,7 @@ test("what ping keeps in its heap does not grow with the run", {
   level: "long",
   ignore: TSECHO[1] !== "run", // a binary takes no flags of V8
 }, async () => {
-  const exchanges = 400_000;
+  const exchanges = 200_000;
   await using folder = await Folder.make();
   const look = folder.file("look.js");
   // What a full collection leaves: what the runtime throws away in between depends on when V8 collects.
@@ -344,7 +344,7 @@ test("what ping keeps in its heap does not grow with the run", {
 });
 
 test("ping's resident memory does not grow with the run", { level: "long" }, async () => {
-  const exchanges = 400_000;
+  const exchanges = 200_000;
   await using server = await ServerPeer.start(["--tag", "web-1", "--quiet"]);
   const args = ["ping", `127.0.0.1:${server.port}`, "-i", "0", "-c", `${exchanges}`, "-q", "--json-stream"];
   await using ping = new Running([...TSECHO, ...args]);
