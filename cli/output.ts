@@ -18,7 +18,7 @@ export interface UsedFile {
 /** Writes text to stdout or to a file, in order, without making its caller wait. */
 export class TextOutput extends QueueWriter {
   readonly #name: string;
-  readonly #file: OutputFile | undefined;
+  #file: OutputFile | undefined;
 
   private constructor(sink: TextSink, name: string, file?: OutputFile) {
     super(sink, name, MAX_WAITING);
@@ -70,9 +70,11 @@ export class TextOutput extends QueueWriter {
     if (this.#file !== undefined) await standardIo("write", this.#name, this.#file.finish());
   }
 
-  /** Closes the file; where nothing was written, it is as it was before it was opened. */
+  /** Closes the file; where nothing was written, it is as it was before it was opened. Closed again, it stays closed. */
   async close(): Promise<void> {
-    await this.#file?.close();
+    const file = this.#file;
+    this.#file = undefined;
+    await file?.close();
   }
 }
 

@@ -89,7 +89,7 @@ export class Outputs<Exporter> {
   }
 
   /**
-   * Opens a file, if the user named one. If that fails, all outputs are closed.
+   * Opens a file, if the user named one. If that fails, all files are closed, and get nothing any more.
    *
    * @param option that names it.
    * @param kind a document replaces what the file held, once it is whole: one that is written at the end of a run.
@@ -110,6 +110,7 @@ export class Outputs<Exporter> {
       this.add(exporter);
       if (isFile) this.#ofFiles.add(exporter);
     } catch (error) {
+      this.#dropFiles();
       await this.close(); // the run does not begin: files that were opened before are left as they were
       throw error;
     }
@@ -129,7 +130,7 @@ export class Outputs<Exporter> {
    */
   leaveFiles(failure: Failure): Failure {
     this.#held = undefined;
-    this.#exporters = this.#exporters.filter((it) => !this.#ofFiles.has(it));
+    this.#dropFiles();
     if (this.#ofFiles.size === 0) return failure;
     const { action, value, reason } = failure;
     return new Failure(action, value, `${reason}; no file was written`, { cause: failure });
@@ -165,6 +166,10 @@ export class Outputs<Exporter> {
       await it.flush().catch(() => {}); // its error was thrown before, or a worse one was
       await it.close();
     }));
+  }
+
+  #dropFiles(): void {
+    this.#exporters = this.#exporters.filter((it) => !this.#ofFiles.has(it));
   }
 
   /** Writes to a file, once that is written to. */

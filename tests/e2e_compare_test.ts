@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { LoadDocument } from "../report/load_json.ts";
 import { e2e as test } from "./harness.ts";
-import { Folder, ServerPeer, TESTDATA, tsecho } from "./helpers.ts";
+import { exists, Folder, ServerPeer, TESTDATA, tsecho } from "./helpers.ts";
 import { answer, runOf, START, written } from "./load_helpers.ts";
 
 const made = new Map<string, string>();
@@ -131,6 +131,28 @@ test("compare writes JSON to a file beside the text, or to stdout alone, and nev
   const full = await tsecho(["compare", before, after, "--json", folder.path]);
   assertEquals([full.code, full.stderr], [1, `tsecho: Cannot write "${folder.path}": it is a directory\n`]);
   assertMatch(full.stdout, /^COMPARE/);
+});
+
+test("compare writes no file where it cannot write another, and its text nevertheless", async () => {
+  await using folder = await Folder.make();
+  const [before, after] = [await save(folder.file("a"), 1, 3), await save(folder.file("b"), 1.3, 3)];
+  const [old, fresh, into] = [folder.file("old"), folder.file("new"), folder.file("none/run")];
+  await Deno.writeTextFile(old, "old");
+  const unwritable = `tsecho: Cannot write "${into}": there is no such file or directory\n`;
+  const table: [args: string[], code: number, stderr: string, stdout: RegExp][] = [
+    [["--json", old, "--html", into], 1, unwritable, /^COMPARE/],
+    [["--json", fresh, "--html", into], 1, unwritable, /^COMPARE/],
+    [["--json", into, "--html", old], 1, unwritable, /^COMPARE/],
+    [["--json", "-", "--html", into], 1, unwritable, /^\{"type":"compare"/],
+    [["--json", old, "--html", old], 2, `Cannot use --html "${old}": it is the file that --json names`, /^$/],
+  ];
+  for (const [args, code, stderr, stdout] of table) {
+    const compared = await tsecho(["compare", before, after, ...args]);
+    assertEquals(compared.code, code, compared.stderr);
+    assertStringIncludes(compared.stderr, stderr);
+    assertMatch(compared.stdout, stdout);
+    assertEquals([await Deno.readTextFile(old), await exists(fresh)], ["old", false], args.join(" "));
+  }
 });
 
 test("compare takes five runs a side", async () => {
