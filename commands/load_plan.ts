@@ -47,7 +47,8 @@ const DESCRIPTORS_PER_THREAD = 8;
 /**
  * The options of a run. @param stop ends its sending.
  *
- * @throws {UsageError} for more connections than this process may have; {@linkcode Failure} for a file of no lines.
+ * @throws {UsageError} for more connections than this process may have; {@linkcode Failure} for a file of no lines, or
+ * without descriptors.
  */
 export async function planOf(options: LoadCommandOptions, stop: AbortSignal): Promise<LoadOptions> {
   const { settings, data, failIf: _, abortIf: __, endpoint: ___, find: ____, against: _____, ...dial } =
@@ -65,9 +66,9 @@ export async function planOf(options: LoadCommandOptions, stop: AbortSignal): Pr
 /** Gets what ends a run at once, for when the user asks again; nothing once there is nothing to end. */
 export type OnAgain = (abort?: () => void) => void;
 
-/** @throws {UsageError} for more connections than this process may have descriptors. */
+/** @throws {UsageError} for more connections than this process may have descriptors; {@linkcode Failure} for none. */
 async function checkDescriptors({ connections, threads }: LoadSettings): Promise<void> {
-  const limit = await descriptorLimit();
+  const limit = await descriptorLimit("load");
   const needed = connections + SPARE_DESCRIPTORS + threads * DESCRIPTORS_PER_THREAD;
   if (limit === undefined || needed <= limit) return;
   const reason =

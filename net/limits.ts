@@ -1,3 +1,5 @@
+import { Failure, reasonOf } from "../failure.ts";
+
 /** The command that tells the descriptor limit, the one program that tsecho may start. */
 const GETCONF = "/usr/bin/getconf";
 
@@ -8,9 +10,10 @@ const GETCONF = "/usr/bin/getconf";
  * Deno has no call for it, and lets no program without all permissions read /proc/self/limits. A child inherits
  * the limit, and POSIX's getconf prints its own.
  *
- * @throws the system's error (EMFILE) where not even that many are left.
+ * @param asker what is to start, for the error.
+ * @throws {Failure} when there are no descriptors left to find out with.
  */
-export async function descriptorLimit(): Promise<number | undefined> {
+export async function descriptorLimit(asker: string): Promise<number | undefined> {
   if (Deno.build.os === "windows") return Infinity; // it has no such limit
   // A library must not have the user asked for a permission.
   if (!isGranted({ name: "run", command: GETCONF })) return undefined;
@@ -20,8 +23,8 @@ export async function descriptorLimit(): Promise<number | undefined> {
     const limit = Number.parseInt(new TextDecoder().decode(stdout));
     return limit > 0 ? limit : undefined;
   } catch (error) {
-    if (/^E[MN]FILE$/.test((error as { code?: string }).code ?? "")) throw error;
-    return undefined; // no getconf
+    if (!/^E[MN]FILE$/.test((error as { code?: string }).code ?? "")) return undefined; // no getconf
+    throw new Failure("start", asker, reasonOf(error), { cause: error });
   }
 }
 

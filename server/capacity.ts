@@ -1,5 +1,4 @@
 /** How many connections a server can have at once: what it is asked for, and what the descriptors allow. */
-import { Failure, reasonOf } from "../failure.ts";
 import { descriptorLimit } from "../net/limits.ts";
 import type { ServerSettings } from "./settings.ts";
 
@@ -33,9 +32,7 @@ export interface Capacity {
 
 /** The capacity under these settings. @throws {Failure} when there are no descriptors left to find out with. */
 export async function capacityFor({ maxConns, tls, proxyFrom }: ServerSettings): Promise<Capacity> {
-  const known = await descriptorLimit().catch((error) => {
-    throw new Failure("start", "server", reasonOf(error), { cause: error });
-  });
+  const known = await descriptorLimit("server");
   const limit = known ?? USUAL_DESCRIPTORS;
   const pending = Math.max(1, Math.min(MAX_PENDING, Math.floor(limit / PENDING_SHARE)));
   const spare = SPARE_DESCRIPTORS + (tls === undefined && proxyFrom === undefined ? 0 : pending);

@@ -285,3 +285,19 @@ test("load counts the connections that a server turns away", { level: "slow" }, 
   assertEquals(Object.keys(end.connect_errors), ["server said: too many connections (2)"]);
   assertEquals([end.planned, end.servers[0]!.connections], [100, 2]);
 });
+
+test("with hardly any descriptors load says so, and takes it for no bug", {
+  ignore: Deno.build.os !== "linux",
+  level: "slow",
+}, async () => {
+  const told: string[] = [];
+  for (let limit = 26; limit >= 13; limit--) {
+    const few = ["sh", "-c", `ulimit -n ${limit} && exec "$@"`, "sh"];
+    const { stderr } = await run([...few, ...TSECHO, "load", "-c", "1", REFUSING]);
+    if (stderr.startsWith("tsecho: ")) told.push(stderr); // with fewer still, the runtime itself gives up
+  }
+  const refusal = 'tsecho: Cannot start "load": out of file descriptors; raise the limit (ulimit -n)\n';
+  const others = told.filter((it) => it !== refusal);
+  for (const it of others) assertMatch(it, /^tsecho: Cannot use --connections "1": that takes 73 file desc/);
+  assert(others.length > 0 && others.length < told.length, told.join(""));
+});
