@@ -64,8 +64,10 @@ export class Engine implements Runner {
     this.#observer = observer;
     this.#clock = clock;
     this.recorder = new Recorder(observer, plan.stages !== undefined, first);
-    const isNumbered = paths.datagrams && !plan.reconnect; // a connection's one line is known by the connection
-    this.#ring = plan.lines === undefined ? LineRing.ofSize(plan.size, isNumbered) : LineRing.of(plan.lines);
+    const mayLose = paths.datagrams && !plan.reconnect; // a connection's one line is known by the connection
+    this.#ring = plan.lines === undefined
+      ? LineRing.ofSize(plan.size, mayLose)
+      : LineRing.of(plan.lines, mayLose);
     this.#outlets = this.#outletsOf(paths, thread);
     this.#loop = this.#outlets.loop = plan.stages === undefined
       ? this.#closedLoop(paths.datagrams)
@@ -164,7 +166,10 @@ export class Engine implements Runner {
     const { threads, connections, reconnect, timeout } = this.#plan;
     const { recorder } = this;
     const ring = this.#ring;
-    const shared: SharedLines = { ring, recorder, timeout, hasOwnConnections: reconnect, datagrams };
+    const shared: SharedLines = {
+      ...{ ring, recorder, connections, timeout },
+      ...{ hasOwnConnections: reconnect, datagrams },
+    };
     const share = shareOf(connections, thread, threads);
     const linesOf = (number: number) =>
       new PendingLines(shared, (number * threads + thread) * FIRST_LINE_STEP);

@@ -113,6 +113,14 @@ export class LineQueue {
     return removed;
   }
 
+  /** Removes the oldest line that was written. @returns its moments. */
+  take(): { planned: number; handed: number; written: number } {
+    const at = this.#at(this.#head);
+    const [planned, handed, written] = [PLANNED, HANDED, WRITTEN].map((it) => this.#data[at + it]!);
+    this.shift(1);
+    return { planned: planned!, handed: handed!, written: written! };
+  }
+
   /** Removes the lines that wait to be written, the oldest entry of them. */
   shiftQueued(): LineBatch {
     const at = this.#at(this.#unwritten);

@@ -9,6 +9,8 @@ const MAX_WRITE = 128 * 1024;
 export interface SharedLines {
   ring: LineRing;
   recorder: Recorder;
+  /** How many there are. */
+  connections: number;
   /** How long a line waits for its reply, or to be written, in ms. */
   timeout: number;
   /** Whether each line has a connection of its own, with whose beginning it counts as sent. */

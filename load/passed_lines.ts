@@ -1,67 +1,90 @@
-/** Lines remembered whose replies may still come out of turn. */
-const MAX_REMEMBERED = 4096;
+import type { SharedLines } from "./outgoing_lines.ts";
+
+/** Lost lines remembered whose replies may still come: of all connections, and of one at least. */
+const MAX_REMEMBERED = 256 * 1024;
+const MIN_REMEMBERED = 4096;
 
 /** A line that was passed over by the reply to a later one: moments in ms on the run's clock. */
 export interface PassedLine {
   planned: number;
   handed: number;
   written: number;
-  isLost: boolean;
 }
 
-/** The lines of a connection that were not answered in their turn, in the order of passing. */
+/** The lines of a connection that were not answered in their turn. */
 export class PassedLines {
-  /** Those that are not lost. */
-  waiting = 0;
-  readonly #lines = new Map<number, PassedLine>();
+  /** Those that are not lost, and those that are, by their numbers and in the order of passing. */
+  readonly #waiting = new Map<number, PassedLine>();
+  readonly #lost = new Map<number, PassedLine>();
+  readonly #timeout: number;
+  /** How many lost lines are remembered, and how long after their time-out. */
+  readonly #most: number;
+  readonly #longest: number;
+  readonly #forget: (number: number) => void;
 
-  /** Whether none is remembered. */
-  get isEmpty(): boolean {
-    return this.#lines.size === 0;
+  /** @param forget is told of a lost line that is remembered no more. */
+  constructor({ ring, connections, timeout, datagrams }: SharedLines, forget: (number: number) => void) {
+    this.#timeout = timeout;
+    this.#most = Math.max(MIN_REMEMBERED, Math.floor(MAX_REMEMBERED / connections));
+    // Where payloads come again soon, a reply that is so late is rather one to another line.
+    this.#longest = datagrams && !ring.isNumbered ? timeout : Infinity;
+    this.#forget = forget;
   }
 
-  add(number: number, line: PassedLine): void {
-    this.#lines.set(number, line);
-    if (!line.isLost) this.waiting++;
+  /** How many are not lost. */
+  get waiting(): number {
+    return this.#waiting.size;
   }
 
-  /** Takes the line with a number, for its reply has come; undefined if it is forgotten. */
+  add(number: number, line: PassedLine, isLost: boolean): void {
+    (isLost ? this.#lost : this.#waiting).set(number, line);
+  }
+
+  /** Adds one that was lost before it was passed over. */
+  addOwed(number: number): void {
+    this.#lost.set(number, { planned: Infinity, handed: Infinity, written: Infinity });
+  }
+
+  /** Takes the line with a number, for its reply has come; undefined if it is lost or forgotten. */
   take(number: number): PassedLine | undefined {
-    const line = this.#lines.get(number);
-    this.#lines.delete(number);
-    if (line?.isLost === false) this.waiting--;
+    const line = this.#waiting.get(number);
+    this.#waiting.delete(number);
+    return line;
+  }
+
+  /** Likewise a lost one. */
+  takeLost(number: number): PassedLine | undefined {
+    const line = this.#lost.get(number);
+    this.#lost.delete(number);
     return line;
   }
 
   /** Takes the line that waits and was passed over first; there must be one. */
   takeOldest(): PassedLine {
-    for (const [number, { isLost }] of this.#lines) {
-      if (!isLost) return this.take(number)!;
-    }
-    throw new RangeError("no line waits");
+    const [number] = this.#waiting.keys();
+    return this.take(number!)!;
   }
 
-  /** Gives up the lines that were written before a moment. */
-  expire(oldest: number, tell: (planned: number, written: number) => void): void {
-    if (this.waiting > 0) {
-      for (const line of this.#lines.values()) {
-        if (line.isLost) continue;
-        if (line.written >= oldest) break;
-        line.isLost = true;
-        this.waiting--;
-        tell(line.planned, line.written);
-      }
+  /** Gives up the lines whose time-out has passed. */
+  expire(now: number, tell: (planned: number, written: number) => void): void {
+    const oldest = now - this.#timeout;
+    for (const [number, line] of this.#waiting) {
+      if (line.written >= oldest) break;
+      this.#waiting.delete(number);
+      this.#lost.set(number, line);
+      tell(line.planned, line.written);
     }
-    for (const [number, { isLost }] of this.#lines) {
-      if (this.#lines.size <= MAX_REMEMBERED || !isLost) break;
-      this.#lines.delete(number);
+    for (const [number, line] of this.#lost) {
+      if (this.#lost.size <= this.#most && line.written >= oldest - this.#longest) break;
+      this.#lost.delete(number);
+      this.#forget(number);
     }
   }
 
   /** No reply comes any more. */
   settle(tell: (planned: number) => void): void {
-    for (const { planned, isLost } of this.#lines.values()) if (!isLost) tell(planned);
-    this.#lines.clear();
-    this.waiting = 0;
+    for (const { planned } of this.#waiting.values()) tell(planned);
+    this.#waiting.clear();
+    this.#lost.clear();
   }
 }

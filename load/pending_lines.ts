@@ -2,7 +2,7 @@ import { EchoMatcher } from "../protocol.ts";
 import { type LineBatch, LineQueue } from "./line_queue.ts";
 import { OutgoingLines, type SharedLines } from "./outgoing_lines.ts";
 import { OwedReplies } from "./owed_replies.ts";
-import { type PassedLine, PassedLines } from "./passed_lines.ts";
+import { PassedLines } from "./passed_lines.ts";
 import type { Recorder } from "./recorder.ts";
 import { ServerPrefix } from "./server_prefix.ts";
 
@@ -24,13 +24,14 @@ export class PendingLines {
   readonly #queue = new LineQueue();
   readonly #servers = new ServerPrefix();
   readonly #owed = new OwedReplies();
-  readonly #passed = new PassedLines();
+  readonly #passed: PassedLines;
 
   /** @param first the number of its first line. */
   constructor(shared: SharedLines, first: number) {
     this.#shared = shared;
     this.#recorder = shared.recorder;
-    this.#matcher = new EchoMatcher(shared.ring, first);
+    const matcher = this.#matcher = new EchoMatcher(shared.ring, first);
+    this.#passed = new PassedLines(shared, (number) => matcher.forget(number));
     this.outgoing = new OutgoingLines(shared, this.#queue, first);
   }
 
@@ -79,9 +80,9 @@ export class PendingLines {
       case "corrupt":
         return this.#onCorrupt();
       case "spoilt":
-        return this.#onSpoilt(this.#passed.take(this.#matcher.line));
+        return this.#onSpoilt(this.#matcher.line);
       case "stray":
-        if (this.#passed.waiting > 0) return this.#onSpoilt(this.#passed.takeOldest());
+        if (this.#passed.waiting > 0) return this.#recorder.corrupt(this.#passed.takeOldest().planned);
       // Else they answer nothing; they are several only where no line was passed over. Falls through.
       default:
         this.wrong += this.#matcher.lines;
@@ -124,32 +125,32 @@ export class PendingLines {
   /** The next lines are not answered in their turn. */
   #onPassed(lines: number, isLost: boolean): void {
     const { all: owed } = this.#owed.take(lines);
-    for (let number = this.#matcher.next - lines + owed; number < this.#matcher.next; number++) {
-      const { planned, handed, oldestWritten } = this.#queue;
-      this.#queue.shift(1);
-      this.#passed.add(number, { planned, handed, written: oldestWritten!, isLost });
+    for (let number = this.#matcher.next - lines, left = owed; number < this.#matcher.next; number++) {
+      if (left-- > 0) this.#passed.addOwed(number);
+      else this.#passed.add(number, this.#queue.take(), isLost);
     }
   }
 
   #onFound(bytes: Uint8Array, now: number): void {
-    const passed = this.#passed.take(this.#matcher.line);
-    if (passed === undefined || passed.isLost) return this.#recorder.late(passed?.planned ?? now, 1);
+    const { line } = this.#matcher;
+    const passed = this.#passed.take(line);
+    if (passed === undefined) return this.#recorder.late(this.#passed.takeLost(line)!.planned, 1);
     this.#servers.read(bytes, this.#matcher.prefixAt, this.#matcher.prefixLength);
     this.#receive(passed.planned, passed.handed, passed.written, now, 1);
   }
 
   /** Something else came than the reply to a line that was passed over. */
-  #onSpoilt(passed: PassedLine | undefined): void {
-    if (passed !== undefined && !passed.isLost) this.#recorder.corrupt(passed.planned);
+  #onSpoilt(line: number): void {
+    const passed = this.#passed.take(line);
+    if (passed === undefined) this.#passed.takeLost(line);
+    else this.#recorder.corrupt(passed.planned);
   }
 
   /** Something else than the reply to the next line came in its turn. */
   #onCorrupt(): void {
     this.wrong++;
     if (this.#owed.take(1).all > 0) return; // it is lost already
-    const { planned } = this.#queue;
-    this.#queue.shift(1);
-    this.#recorder.corrupt(planned);
+    this.#recorder.corrupt(this.#queue.take().planned);
   }
 
   /** Gives up the lines whose time-out has passed: a reply after exactly that time is in time. */
@@ -163,8 +164,7 @@ export class PendingLines {
       if (!this.#shared.datagrams) this.#owed.add(lines, planned >= this.#recorder.from);
     }
     this.outgoing.expire(now);
-    if (this.#passed.isEmpty) return;
-    this.#passed.expire(oldest, (planned, written) => {
+    this.#passed.expire(now, (planned, written) => {
       this.#recorder.lose(planned, written + this.#shared.timeout, now, 1);
     });
   }

@@ -12,8 +12,8 @@ export const MAX_PAYLOAD = 65_000;
 const DIGITS = 5;
 /** Digits of a line's own number: more than are on their way at once, so that it is the nearest line with that number. */
 const NUMBER_DIGITS = 6;
-/** With fewer different lines, a few lost or repeated replies make the following ones look like replies to others. */
-const MIN_DIFFERENT = 16;
+/** Where a payload comes again after fewer lines, a few lost or repeated replies make others look like those to them. */
+const MIN_APART = 16;
 
 /**
  * Lines to send over and over: they lie in the kernel's memory one behind the other, so that any number of them is
@@ -25,8 +25,10 @@ export class LineRing {
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** How many lines there are. */
   readonly count: number;
-  /** After so many lines they come again. */
+  /** After so many lines all come again. */
   readonly period: number;
+  /** Where in a period each payload is, for {@linkcode places}. */
+  readonly #places: ReadonlyMap<string, readonly number[]> | undefined;
   /** Whether generated lines begin with their own number, which is not in the ring but where {@linkcode copy} puts it. */
   readonly isNumbered: boolean;
   /** The longest line in bytes, LF included. */
@@ -44,10 +46,11 @@ export class LineRing {
     bytes: Uint8Array<ArrayBuffer>,
     starts: Uint32Array,
     period: number,
-    isNumbered = false,
+    { isNumbered = false, places }: { isNumbered?: boolean; places?: Map<string, number[]> | undefined } = {},
   ) {
     this.bytes = bytes;
     this.isNumbered = isNumbered;
+    this.#places = places;
     this.#digits = isNumbered ? Math.log10(period) : 0;
     this.#starts = starts;
     this.count = starts.length - 1;
@@ -84,11 +87,16 @@ export class LineRing {
     }
     for (let line = 0; line < count; line++) writeDigits(bytes, line * (size + 1), digits, line);
     const starts = Uint32Array.from({ length: count + 1 }, (_, i) => i * (size + 1));
-    return new LineRing(bytes, starts, period, isNumbered);
+    return new LineRing(bytes, starts, period, { isNumbered });
   }
 
-  /** These payloads in turn. @param payloads without LF, at most {@linkcode MAX_PAYLOAD} bytes each. */
-  static of(payloads: readonly Uint8Array[]): LineRing {
+  /**
+   * These payloads in turn.
+   *
+   * @param payloads without LF, at most {@linkcode MAX_PAYLOAD} bytes each.
+   * @param isIndexed whether {@linkcode places} finds them, for lines whose replies may be lost.
+   */
+  static of(payloads: readonly Uint8Array[], isIndexed = false): LineRing {
     const length = payloads.reduce((sum, it) => sum + it.length + 1, 0);
     // Few lines are repeated: what is written at once never reaches beyond the ring's end.
     const times = Math.max(1, Math.ceil(RING_BYTES / length));
@@ -99,7 +107,8 @@ export class LineRing {
       bytes.set(payload, starts[line]!);
       starts[line + 1] = starts[line]! + payload.length + 1;
     }
-    return new LineRing(bytes, starts, payloads.length);
+    const places = isIndexed ? placesOf(payloads) : undefined;
+    return new LineRing(bytes, starts, payloads.length, { places });
   }
 
   /** Whether there is a line with a payload of so many bytes. */
@@ -123,16 +132,20 @@ export class LineRing {
     releaseSlot(this.bytes);
   }
 
-  /** The line nearest to another of which a payload has the number; undefined if it has none, or lines have none. */
-  numbered(bytes: Uint8Array, from: number, near: number): number | undefined {
-    if (!this.isNumbered) return undefined;
+  /**
+   * Where in a period the lines are that may have a payload, the bytes in `[from, end)`; undefined if it is not known.
+   */
+  places(bytes: Uint8Array, from: number, end: number): readonly number[] | undefined {
+    if (!this.isNumbered) {
+      return this.#places && (this.#places.get(LATIN1.decode(bytes.subarray(from, end))) ?? NOWHERE);
+    }
     let number = 0;
     for (let i = from; i < from + this.#digits; i++) {
       const digit = bytes[i]! - 0x30;
-      if (!(digit >= 0 && digit <= 9)) return undefined;
+      if (!(digit >= 0 && digit <= 9)) return NOWHERE;
       number = number * 10 + digit;
     }
-    return number + Math.max(0, Math.round((near - number) / this.period)) * this.period;
+    return [number];
   }
 
   /** One line, with its own number if it has one, in `room`, which is {@linkcode longest} or longer. */
@@ -184,19 +197,33 @@ export class LineRing {
 }
 
 /**
- * Whether fewer than {@linkcode MIN_DIFFERENT} lines differ. @param payloads in turn; without them, the lines are those of
- * {@linkcode LineRing.ofSize}.
+ * Whether a payload comes again before {@linkcode MIN_APART} others were sent.
+ *
+ * @param payloads in turn; without them, the lines are the numbered ones of {@linkcode LineRing.ofSize}.
  */
 export function areAlike(size: number, payloads?: readonly Uint8Array[]): boolean {
-  if (payloads === undefined) return 10 ** size < MIN_DIFFERENT;
-  const texts = new Set<string>();
-  for (const payload of payloads) {
-    if (texts.add(LATIN1.decode(payload)).size === MIN_DIFFERENT) return false;
+  if (payloads === undefined) return 10 ** size < MIN_APART;
+  for (const places of placesOf(payloads).values()) {
+    const again = [...places, places[0]! + payloads.length];
+    for (let i = 1; i < again.length; i++) if (again[i]! - again[i - 1]! < MIN_APART) return true;
   }
-  return true;
+  return false;
+}
+
+/** Where each payload is. */
+function placesOf(payloads: readonly Uint8Array[]): Map<string, number[]> {
+  const found = new Map<string, number[]>();
+  for (const [place, payload] of payloads.entries()) {
+    const text = LATIN1.decode(payload);
+    const places = found.get(text);
+    if (places === undefined) found.set(text, [place]);
+    else places.push(place);
+  }
+  return found;
 }
 
 const LATIN1 = new TextDecoder("latin1");
+const NOWHERE: readonly number[] = [];
 
 /** Writes the last digits of a number. */
 function writeDigits(bytes: Uint8Array, at: number, digits: number, number: number): void {

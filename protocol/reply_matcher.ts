@@ -1,10 +1,12 @@
 import type { LineRing } from "./line_ring.ts";
 import { PrefixReader } from "./stamps.ts";
 
-/** How far ahead a reply is looked for whose line is not the next one. */
-const MAX_AHEAD = 4096;
-/** Lines remembered of those that were passed over. */
-const MAX_PASSED = 4096;
+/** How far from the next line a reply is looked for whose line is not known by its place in a turn of the payloads. */
+const MAX_AWAY = 4096;
+/** How many lines with one payload are looked at, before and after the next line, where their places are known. */
+const MAX_EQUAL = 64;
+/** How many lines away a second reply is taken for one rather than for that to a later line. */
+const MAX_BETWEEN = 2;
 
 /**
  * What is next in the bytes that came:
@@ -43,7 +45,7 @@ export class ReplyMatcher {
   prefixLength = 0;
   /** The line that was `found` or `spoilt`. */
   line = 0;
-  /** Whether a datagram may be to the line a turn of the payloads earlier or later, after half a turn without replies. */
+  /** Whether a datagram may as well be to another line. */
   isDoubtful = false;
   /** The lines that are sent. */
   protected readonly ring: LineRing;
@@ -51,8 +53,8 @@ export class ReplyMatcher {
   readonly #prefixes = new PrefixReader();
   /** Lines without a reply though later ones had theirs. */
   protected readonly passed: Set<number> = new Set();
-  /** Lines given up since the latest datagram that came in its turn. */
-  #unheard = 0;
+  /** Whether lines were given up since the latest datagram that came in its turn. */
+  #hasGivenUp = false;
   /** Whether replies have stamps; undefined before the first. */
   protected stamped: boolean | undefined;
 
@@ -68,30 +70,26 @@ export class ReplyMatcher {
 
   /** Expects no reply in their turn to so many lines any more; one that comes is `found`. */
   giveUp(lines: number): void {
-    this.#unheard += lines;
+    this.#hasGivenUp = true;
     this.#pass(lines);
   }
 
   #pass(lines: number): void {
-    for (let i = Math.max(0, lines - MAX_PASSED); i < lines; i++) this.passed.add(this.next + i);
-    this.next += lines;
-    for (const line of this.passed) {
-      if (this.passed.size <= MAX_PASSED) break;
-      this.passed.delete(line);
-    }
+    for (let i = 0; i < lines; i++) this.passed.add(this.next++);
+  }
+
+  /** Expects no reply at all to a line that was passed over; one that comes is a `duplicate`. */
+  forget(line: number): void {
+    this.passed.delete(line);
   }
 
   /** What a datagram is, which is one reply without its LF. @param sent the number of the first line that was not sent. */
   matchDatagram(bytes: Uint8Array, sent: number): MatchKind {
     this.taken = bytes.length;
     this.lines = 1;
-    const unheard = this.#unheard;
-    const isMany = unheard + sent - this.next > this.ring.period / 2;
+    this.isDoubtful = false;
     const kind = this.other(bytes, 0, bytes.length, sent);
-    const isInTurn = kind === "echoes";
-    // What comes in its turn is the next line's, unless so many that went before are heard of no more.
-    this.isDoubtful = isMany && (!isInTurn || unheard > 0);
-    if (isInTurn) this.#unheard = 0;
+    if (kind === "echoes") this.#hasGivenUp = false;
     return kind;
   }
 
@@ -106,68 +104,96 @@ export class ReplyMatcher {
       ring.isLine(line, bytes, payload, end) || (payload > from && ring.isLine(line, bytes, from, end));
     this.prefixAt = from;
     this.prefixLength = prefix.length;
-    if (this.next < sent && isLine(this.next)) {
+    const isNext = this.next < sent && isLine(this.next);
+    // What comes in its turn is the next line's, unless others that went before are heard of no more.
+    const places = isNext && !this.#hasGivenUp ? undefined : this.#placesOf(bytes, from, payload, end);
+    const line = places && this.#lineAt(places, isLine, sent);
+    if (isNext) {
       this.next++;
       return "echoes";
     }
-    const number = ring.numbered(bytes, payload, this.next);
-    const moved = this.#elsewhere(isLine, sent, "found", number);
+    const isKnown = places !== undefined && line === undefined;
+    const found = line === undefined ? undefined : this.#at(line, sent, "found");
+    const moved = found ?? (isKnown ? undefined : this.#near(isLine, sent, "found"));
     if (moved !== undefined) return moved;
     // What was changed is told by what was not.
     const isLike = (line: number) => ring.isLike(line, bytes, payload, end);
     if (this.next < sent && isLike(this.next)) return this.refused(sent);
-    return this.#elsewhere(isLike, sent, "spoilt", number) ?? this.refused(sent);
+    return this.#near(isLike, sent, "spoilt") ?? this.refused(sent);
   }
 
-  /** Whether a reply is to one line, which is not the next; undefined if not. */
-  #at(
-    line: number,
-    isIt: (line: number) => boolean,
-    sent: number,
-    kind: "found" | "spoilt",
-  ): MatchKind | undefined {
-    if (line < this.#first || line >= sent || !isIt(line)) return undefined;
+  /** Where in a turn of the payloads the lines are that a reply may be to; undefined if that is not known, or too many. */
+  #placesOf(bytes: Uint8Array, from: number, payload: number, end: number): readonly number[] | undefined {
+    let places = this.ring.places(bytes, payload, end);
+    // What looks like a stamp may be the beginning of a line.
+    if (places?.length === 0 && payload > from) places = this.ring.places(bytes, from, end);
+    if (places === undefined || places.length <= MAX_EQUAL) return places;
+    this.isDoubtful = true;
+    return undefined;
+  }
+
+  /**
+   * The line that a reply is to, by its places: the nearest that had no reply, or else one that had its own; undefined if
+   * there is none. It is doubtful where there are several, or a second reply to a nearer one explains it as well.
+   */
+  #lineAt(places: readonly number[], isIt: (line: number) => boolean, sent: number): number | undefined {
+    const { period } = this.ring;
+    const turns = Math.ceil(MAX_EQUAL / places.length);
+    const away = (line: number | undefined) => line === undefined ? Infinity : Math.abs(line - this.next);
+    let nearest, twice;
+    for (const place of places) {
+      const around = place + Math.round((this.next - place) / period) * period;
+      for (let turn = -turns; turn <= turns; turn++) {
+        const line = around + turn * period;
+        if (line < this.#first || line >= sent || !isIt(line)) continue;
+        if (line < this.next && !this.passed.has(line)) {
+          if (away(line) < away(twice)) twice = line;
+        } else {
+          this.isDoubtful ||= nearest !== undefined;
+          if (away(line) < away(nearest)) nearest = line;
+        }
+      }
+    }
+    if (nearest === undefined || away(twice) >= away(nearest)) return nearest ?? twice;
+    this.isDoubtful = true;
+    // Taken for a second reply, a late one would make all that follow late; so that has to be the one just before.
+    return nearest > this.next && away(twice) <= MAX_BETWEEN ? twice : nearest;
+  }
+
+  /** What a reply to a line is, which is not the next one; undefined if it can be none. */
+  #at(line: number, sent: number, kind: "found" | "spoilt"): MatchKind | undefined {
+    if (line < this.#first || line >= sent) return undefined;
     if (line > this.next) {
       this.lines = line - this.next;
       this.#pass(this.lines);
       this.taken = 0;
       return "passed";
     }
-    if (this.passed.has(line)) return this.#take(line, kind);
+    if (this.passed.delete(line)) {
+      this.line = line;
+      return kind;
+    }
     // One that is changed is not to a line that was answered rightly.
     return kind === "found" ? "duplicate" : undefined;
   }
 
-  /**
-   * Whether a reply is to a line whose turn has not come or is over; undefined if not. Lines may have equal payloads: it
-   * is to the nearest.
-   *
-   * @param number the line that it says it is to, if it says so.
-   */
-  #elsewhere(
-    isIt: (line: number) => boolean,
-    sent: number,
-    kind: "found" | "spoilt",
-    number: number | undefined,
-  ): MatchKind | undefined {
-    if (number !== undefined) {
-      const moved = this.#at(number, isIt, sent, kind);
-      if (moved !== undefined || kind === "found") return moved;
-    }
-    const reach = Math.min(this.ring.period, MAX_AHEAD);
+  /** Likewise to the nearest line of which it is true; undefined if there is none. */
+  #near(isIt: (line: number) => boolean, sent: number, kind: "found" | "spoilt"): MatchKind | undefined {
+    const reach = Math.min(this.ring.period, MAX_AWAY);
     for (let i = 1; i <= reach && (this.next + i < sent || this.next - i >= this.#first); i++) {
-      const moved = this.#at(this.next + i, isIt, sent, kind) ?? this.#at(this.next - i, isIt, sent, kind);
-      if (moved !== undefined) return moved;
+      for (const line of [this.next + i, this.next - i]) {
+        const moved = line >= this.#first && line < sent && isIt(line)
+          ? this.#at(line, sent, kind)
+          : undefined;
+        if (moved !== undefined) return moved;
+      }
     }
-    for (const line of this.passed) if (isIt(line)) return this.#take(line, kind);
+    let left = MAX_AWAY;
+    for (const line of this.passed) {
+      if (isIt(line)) return this.#at(line, sent, kind);
+      if (--left === 0) break;
+    }
     return undefined;
-  }
-
-  /** A reply is to a line that was passed over. */
-  #take(line: number, kind: "found" | "spoilt"): MatchKind {
-    this.passed.delete(line);
-    this.line = line;
-    return kind;
   }
 
   /** A reply is to no line. */

@@ -110,7 +110,9 @@ test("numbered lines are told apart however many were lost, and as many late or 
     assertEquals(kindsOf(300_000), "passed echoes");
     assertEquals([matcher.lines, matcher.next, matcher.isDoubtful], [1, 300_001, false]);
     assertEquals(kindsOf(299_999), "found");
-    assertEquals([kindsOf(299_999), kindsOf(16)], ["duplicate", "duplicate"]); // the first is forgotten
+    assertEquals([299_999, 16, 16].map((it) => kindsOf(it)), ["duplicate", "found", "duplicate"]);
+    matcher.forget(17);
+    assertEquals(kindsOf(17), "duplicate");
     const flip = (at: number) => (bytes: Uint8Array) => bytes.with(at, bytes[at]! ^ 1);
     if (size >= 40) {
       assertEquals(kindsOf(300_003, flip(size - 1)), "passed corrupt");

@@ -2,7 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import type { LoadOptions } from "../load/options.ts";
 import { LoadInterval } from "../stats/load_interval.ts";
-import { test } from "./harness.ts";
+import { test, volume } from "./harness.ts";
 import { checkSums } from "./load_faults.ts";
 import { LoadWorld } from "./load_world.ts";
 import { randomFrom } from "./simulation.ts";
@@ -66,25 +66,91 @@ for (const [timeout, lasts] of [[100, 150], [5000, 150], [100, 600], [5000, 600]
     for (const size of [1400, 6]) {
       const { sum, dropped } = await outage({ size, timeout }, lasts);
       assert(dropped > 0.8 * lasts, `${dropped} dropped`);
-      const { received, sent, lost, duplicates, late, corrupt } = sum;
-      assertEquals(
-        { received, lost, duplicates, late, corrupt },
-        { received: sent - dropped, lost: dropped, duplicates: 0, late: 0, corrupt: 0 },
-      );
+      assertExact(sum, dropped);
       assert(sum.service.max < 50_000, `a reply took ${sum.service.max} µs`);
       assertEquals(sum.alike, false);
     }
   });
 }
 
-test("what is lost in a row, longer than half the lines of a file, is known to mix replies up", async () => {
-  const lines = Array.from({ length: 40 }, (_, i) => encode(`line ${i}`));
-  for (const timeout of [15, 5000]) {
-    const { intervals, sum } = await outage({ lines, timeout }, 30);
-    assertEquals(intervals.map((it) => it.alike), intervals.map(() => true));
-    assertEquals([sum.alike, LoadInterval.decode(sum.encode()).alike], [true, true]);
+const fileOf = (count: number) => Array.from({ length: count }, (_, i) => encode(`line ${i}`));
+
+/** What a run says that did not lose replies by itself. */
+function assertExact(sum: LoadInterval, lost: number): void {
+  const { received, sent, duplicates, late, corrupt } = sum;
+  assertEquals(
+    { received, lost: sum.lost, duplicates, late, corrupt },
+    { received: sent - lost, lost, duplicates: 0, late: 0, corrupt: 0 },
+  );
+}
+
+test("after an outage lines of a file are counted rightly, or known to be mixed up, from then on", {
+  level: "heavy",
+}, async () => {
+  const told = new Set<boolean>();
+  for (const count of [20, 300]) {
+    for (const timeout of [15, 5000]) {
+      for (const lasts of [5, 15, 170]) {
+        const { sum, dropped, intervals } = await outage(
+          { lines: fileOf(count), timeout, duration: 1200 },
+          lasts,
+        );
+        if (!sum.alike) assertExact(sum, dropped);
+        else assert(intervals.map((it) => it.alike).join().match(/^(false,)*true(,true)*$/));
+        told.add(sum.alike);
+      }
+    }
   }
-  const short = await outage({ lines, timeout: 5000 }, 15);
-  assert(short.dropped > 5);
-  assertEquals([short.sum.alike, short.sum.lost], [false, short.dropped]);
+  assertEquals(told.size, 2);
 });
+
+test("half the lines of a file lost in a row are known to mix replies up, and fewer do not", async () => {
+  const { sum } = await outage({ lines: fileOf(40), timeout: 5000 }, 30);
+  assertEquals([sum.alike, LoadInterval.decode(sum.encode()).alike], [true, true]);
+  const short = await outage({ lines: fileOf(40), timeout: 5000 }, 15);
+  assertEquals(short.sum.alike, false);
+  assertExact(short.sum, short.dropped);
+});
+
+test(
+  "late, lost and repeated datagrams are counted rightly, or known to be mixed up",
+  { level: "sized" },
+  async () => {
+    const told = { known: 0, mixed: 0 };
+    const lines: LoadOptions[] = [
+      ...[2, 3, 6].map((size) => ({ size })),
+      ...[20, 300].map((it) => ({ lines: fileOf(it) })),
+    ];
+    const faults = [
+      { slow: 0.02, delay: 800 },
+      { slow: 0.02, delay: 800, drop: 0.01 },
+      { slow: 0.02, delay: 40, drop: 0.005, duplicate: 0.005 },
+      { slow: 1, delay: 30, duplicate: 0.01 },
+    ];
+    for (let seed = 1; seed <= volume(1, 10); seed++) {
+      for (const payloads of lines) {
+        for (const it of faults) {
+          const world = new LoadWorld(it, randomFrom(seed));
+          const run = {
+            ...payloads,
+            rate: 500,
+            duration: 1200,
+            connections: 1,
+            timeout: 5000,
+            datagrams: true,
+          };
+          const sum = checkSums(await world.run(run), true);
+          const { dropped, duplicated } = world.done;
+          told[sum.alike ? "mixed" : "known"]++;
+          if (payloads.size === 6) assertEquals(sum.alike, false);
+          if (sum.alike) continue;
+          const counts = [sum.received, sum.lost, sum.duplicates, sum.corrupt];
+          const name = JSON.stringify({ ...payloads, ...it, seed });
+          assertEquals(counts, [sum.sent - dropped, dropped, duplicated, 0], name);
+          assert(sum.service.max < 1000 * (it.delay + 2), `${sum.service.max} µs: ${name}`);
+        }
+      }
+    }
+    assert(told.known > 0 && told.mixed > 0, JSON.stringify(told));
+  },
+);

@@ -26,7 +26,14 @@ async function world() {
   const log: string[] = [];
   const writing = { millis: 0 };
   const outlets = ["a", "b"].map((name): Outlet => {
-    const shared = { ring, recorder, timeout: 1000, hasOwnConnections: false, datagrams: false };
+    const shared = {
+      ring,
+      recorder,
+      connections: 1,
+      timeout: 1000,
+      hasOwnConnections: false,
+      datagrams: false,
+    };
     const outgoing = new OutgoingLines(shared, new LineQueue(), 0);
     return {
       isOpen: true,

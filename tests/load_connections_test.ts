@@ -68,7 +68,7 @@ function world(isOpen = true) {
     made.push(connection);
     return { connection, times: { connectMs: 1, handshakeMs: 2 } };
   };
-  const shared = { ring, recorder, timeout: 1000, datagrams: false };
+  const shared = { ring, recorder, connections: 1, timeout: 1000, datagrams: false };
   return {
     clock,
     first,
