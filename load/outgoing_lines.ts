@@ -27,6 +27,8 @@ export class OutgoingLines {
   #pieceEnd = 0;
   #piecesEnd = 0;
   readonly #first: number;
+  /** The number of the first line of the measured part; Infinity before it is written. */
+  #firstMeasured = Infinity;
   readonly #shared: SharedLines;
   readonly #recorder: Recorder;
   readonly #queue: LineQueue;
@@ -50,6 +52,11 @@ export class OutgoingLines {
   /** Whether no line was written. */
   get isUnused(): boolean {
     return this.end === this.#first;
+  }
+
+  /** Whether a line that was written is of the measured part. */
+  isMeasured(line: number): boolean {
+    return line >= this.#firstMeasured;
   }
 
   get count(): number {
@@ -90,6 +97,9 @@ export class OutgoingLines {
       const lines = queue.nextLines;
       const position = ring.positionOf(this.end + lines) - from;
       if (end > at && (position > this.#batchBytes || at + position > ring.bytes.length)) break;
+      if (this.#firstMeasured > this.end && queue.nextPlanned >= this.#recorder.from) {
+        this.#firstMeasured = this.end;
+      }
       if (!this.#shared.hasOwnConnections) this.#recorder.send(queue.nextPlanned, lines);
       queue.write(now);
       this.end += lines;

@@ -86,6 +86,7 @@ export class PendingLines {
       // Else they answer nothing; they are several only where no line was passed over. Falls through.
       default:
         this.wrong += this.#matcher.lines;
+        if (kind === "duplicate" && !this.outgoing.isMeasured(this.#matcher.line)) return;
         this.#recorder.duplicate(now, this.#matcher.lines);
     }
   }
@@ -100,10 +101,9 @@ export class PendingLines {
     }
     const queue = this.#queue;
     while (lines > 0) {
-      const { planned, handed } = queue;
-      const written = queue.oldestWritten!;
+      const { planned, handed, oldestWritten } = queue;
       const count = queue.shift(lines);
-      this.#receive(planned, handed, written, now, count);
+      this.#receive(planned, handed, oldestWritten!, now, count);
       lines -= count;
     }
   }

@@ -43,7 +43,7 @@ export class ReplyMatcher {
   prefixAt = 0;
   /** Its length. */
   prefixLength = 0;
-  /** The line that was `found` or `spoilt`. */
+  /** The line that was `found`, `spoilt` or answered twice. */
   line = 0;
   /** Whether a datagram may as well be to another line. */
   isDoubtful = false;
@@ -169,10 +169,8 @@ export class ReplyMatcher {
       this.taken = 0;
       return "passed";
     }
-    if (this.passed.delete(line)) {
-      this.line = line;
-      return kind;
-    }
+    this.line = line;
+    if (this.passed.delete(line)) return kind;
     // One that is changed is not to a line that was answered rightly.
     return kind === "found" ? "duplicate" : undefined;
   }

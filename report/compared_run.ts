@@ -143,8 +143,15 @@ function fromLoad(start: Json, records: Json[]): ComparedRun {
   const headline = loop === "open" ? "response" : "service";
   const latency = isObject(end[headline]) ? end[headline] : null;
   const count = (field: string) => numberOf(end, "the end's", field, 0);
-  const isUnsure = end.alike === true &&
-    isMixedUp({ lost: count("lost"), late: count("late"), duplicates: count("duplicates") });
+  const isUnsure = isMixedUp({
+    alike: end.alike === true,
+    ...{
+      sent: count("sent"),
+      received: count("received"),
+      late: count("late"),
+      duplicates: count("duplicates"),
+    },
+  });
   const parts = partsOfLoad(seconds, duration, loop);
   const timeout = numberOf(start, whose, "timeout", 0);
   return {
@@ -155,7 +162,7 @@ function fromLoad(start: Json, records: Json[]): ComparedRun {
     generator: generatorOf(end),
     ended: typeof end.ended === "string" ? end.ended : null,
     figures: figuresFrom(
-      { ...percentilesOf(isUnsure ? null : latency), ...sharesOf(end, duration, loop) },
+      { ...percentilesOf(isUnsure ? null : latency), ...isUnsure ? UNKNOWN : sharesOf(end, duration, loop) },
       parts,
       (metric) => whyUnknown(metric, latency, timeout, isUnsure),
     ),
@@ -341,12 +348,14 @@ function whyUnknown(
   timeout: number,
   isUnsure: boolean,
 ): Pick<Figure, "atLeast"> & { help: string } {
+  if (isUnsure) return { help: ALIKE_HELP };
   if (latency !== null && Array.isArray(latency.beyond) && latency.beyond.includes(metric)) {
     return { help: neverText({ never: numberOf(latency, "the end's", "never", 0) }), atLeast: timeout };
   }
-  if (isUnsure && metric !== "rate" && metric !== "loss") return { help: ALIKE_HELP };
   return { help: fewReplies(metric, latency === null ? 0 : numberOf(latency, "the end's", "count", 0)) };
 }
+
+const UNKNOWN = { rate: null, loss: null };
 
 function bytesText(size: number): string {
   return `${size} bytes a line`;

@@ -1,6 +1,7 @@
 /** The figures of a load as lines of text. */
 import { counted, withoutHint } from "../failure.ts";
 import { MAX_DRIFT } from "../stats/feasible_lines.ts";
+import { isMixedUp } from "../stats/load_measure.ts";
 import type { LoadDurations, LoadServer, LoadSummary } from "../stats/load_summary.ts";
 import type { Tail } from "../stats/run_course.ts";
 import type { Unsteady } from "../stats/steadiness.ts";
@@ -38,6 +39,7 @@ export function headlineOf({ loop, response, service }: LoadSummary): LoadDurati
 export function loadLines(summary: LoadSummary, timeout: number, later = 0): string[] {
   const { loop, service, send_lag, blocked, connect, handshake, steady } = summary;
   const lines = [countLine(summary), rateLine(summary, later), ...errorLines(summary)];
+  if (summary.alike) lines.push(alikeText(summary)); // before what it is about
   const headline = headlineOf(summary);
   if (headline !== null) {
     lines.push(`generator ${generatorText(summary)}`, ...headlineLines(summary, headline, timeout));
@@ -188,16 +190,21 @@ const CLOCK_DID: Record<Unsteady, string> = {
   drift: `drifted by more than ${MAX_DRIFT} ppm`,
 };
 
+const TOO_FEW = "since too few of the lines differ";
+const NO_DIRECTIONS = "no upstream and downstream delay, no clock offset";
+
 /** What follows where replies cannot be told apart. */
-export const ALIKE =
-  "replies over UDP could not be told apart, since too few of the lines differ: no upstream and downstream delay, no " +
-  "clock offset; after a loss or a duplicate, times may be wrong";
+export function alikeText(summary: LoadSummary): string {
+  return isMixedUp(summary)
+    ? `replies over UDP could not be told apart, ${TOO_FEW}: their counts and times may be wrong; ${NO_DIRECTIONS}`
+    : `replies over UDP cannot be told apart, ${TOO_FEW}: ${NO_DIRECTIONS}`;
+}
 
 /** What the stamps tell: of one server in lines, of several in a table. */
 function serverLines({ servers, received, alike = false }: LoadSummary, timeout: number): string[] {
   const [only] = servers;
-  if (alike && servers.length === 1) return [ALIKE];
-  if (servers.length > 1) return [...serverTable(servers, received), ...alike ? [ALIKE] : []];
+  if (servers.length > 1) return serverTable(servers, received);
+  if (alike) return [];
   if (only === undefined) return [];
   const lines: string[] = [];
   for (const direction of ["up", "down"] as const) {

@@ -70,13 +70,14 @@ export type LoadExporter = Exporter<LoadStart, LoadTrial, LoadInterval, LoadEnd>
 
 /** The object of an interval. */
 export function toSecond(interval: LoadInterval, loop: "open" | "closed"): object {
-  const { from, to, errors, inFlight, servers, response, service, sendLag, blocked } = interval;
+  const { from, to, alike, errors, inFlight, servers, response, service, sendLag, blocked } = interval;
   const { planned, sent, received, lost, late, dropped, unsent, corrupt, duplicates, pending } = interval;
   return {
     from: nanos(from / 1000),
     to: nanos(to / 1000),
     ...{ planned, sent, received, lost, late, dropped, unsent, corrupt, duplicates, pending },
     in_flight: inFlight,
+    alike,
     errors: sumOf(errors),
     ...(loop === "open"
       ? { response: figuresOf(response), send_lag: figuresOf(sendLag), blocked: figuresOf(blocked) }

@@ -63,6 +63,7 @@ interface Second extends Counts {
   to: number;
   errors: number;
   in_flight: number;
+  alike?: boolean;
   response?: Figures | null;
   service?: Figures | null;
   send_lag: Figures | null;
@@ -182,6 +183,7 @@ function intervalOf(second: Second, duration: number): LoadInterval {
   [interval.from, interval.to] = [second.from * 1000, second.to * 1000];
   interval.tail = second.from >= duration;
   interval.inFlight = second.in_flight;
+  interval.alike = second.alike ?? false;
   for (const name of LOAD_COUNTS) interval[name] = second[name];
   if (second.errors > 0) interval.errors.set(UNKNOWN_REASON, second.errors);
   for (const [name, field] of Object.entries(DURATION_FIELDS)) {

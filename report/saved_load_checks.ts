@@ -118,6 +118,7 @@ export const START: Check = record({
 
 export const SECOND: Check = record({
   ...{ from: AMOUNT, to: AMOUNT, ...COUNTS, errors: COUNT, in_flight: COUNT },
+  alike: (value, name) => FLAG(value ?? false, name), // older runs do not say it
   ...{ send_lag: SECONDS_FIGURES, blocked: SECONDS_FIGURES },
   response: (value, name) => SECONDS_FIGURES(value ?? null, name), // a closed loop has service instead
   service: (value, name) => SECONDS_FIGURES(value ?? null, name),

@@ -1,5 +1,5 @@
 import { isBeyond, isOpen } from "./load_durations.ts";
-import type { LOAD_DURATIONS } from "./load_interval.ts";
+import type { LOAD_DURATIONS, LoadInterval } from "./load_interval.ts";
 import type { LoadStats } from "./load_stats.ts";
 import type { LoadCountName, LoadDurationName } from "./metrics.ts";
 import { sumOf } from "./reason_counts.ts";
@@ -30,7 +30,20 @@ export function judgeLoad(threshold: LoadThreshold, stats: LoadStats): Verdict {
   return decide(threshold, measure(threshold.metric, stats));
 }
 
+/** What is counted, and of lines that are sent, without their replies. */
+const OF_SENDING: readonly string[] = ["planned", "sent", "dropped", "unsent", "errors", "connect_errors"];
+
+/** Whether a metric is about replies. */
+function isOfReplies(metric: LoadThreshold["metric"]): boolean {
+  if (metric.of === "count") return !OF_SENDING.includes(metric.name);
+  return metric.of === "loss" ||
+    (metric.of === "duration" && ["latency", "response", "service"].includes(metric.name));
+}
+
 function measure(metric: LoadThreshold["metric"], stats: LoadStats): Measured[] {
+  if (isOfReplies(metric) && isMixedUp({ ...stats.total, alike: stats.alike })) {
+    return [{ tag: null, help: ALIKE_HELP }];
+  }
   switch (metric.of) {
     case "count":
       return [exactly(countOf(metric.name, stats))];
@@ -53,17 +66,23 @@ function measure(metric: LoadThreshold["metric"], stats: LoadStats): Measured[] 
       const kind = name === "latency" ? (open ? "response" : "service") : DURATION_FIELDS[name];
       const percent = statistic === "max" ? 100 : statistic; // what never came is above all that did
       const beyond = typeof percent === "number" ? beyondOf(percent, kind, stats) : undefined;
-      if (beyond !== undefined) return [beyond];
-      const isOfReplies = kind === "response" || kind === "service";
-      const isKnown = !isOfReplies || !stats.alike || !isMixedUp(stats.total);
-      return [{ tag: null, ...isKnown ? statisticOf(statistic, stats.total[kind]) : { help: ALIKE_HELP } }];
+      return [beyond ?? { tag: null, ...statisticOf(statistic, stats.total[kind]) }];
     }
   }
 }
 
-/** Whether replies that cannot be told apart may have been taken for those to other lines: after a loss or a duplicate. */
-export function isMixedUp(counts: { lost: number; late: number; duplicates: number }): boolean {
-  return counts.lost + counts.late + counts.duplicates > 0;
+/**
+ * Whether replies that cannot be told apart may have been taken for those to other lines: unless each line had its own,
+ * and none a second one.
+ */
+export function isMixedUp(
+  { alike, sent, received, late, duplicates }:
+    & Pick<LoadInterval, "sent" | "received" | "late" | "duplicates">
+    & {
+      alike?: boolean;
+    },
+): boolean {
+  return alike === true && (received < sent || late + duplicates > 0);
 }
 
 function exactly(value: number): Measured {

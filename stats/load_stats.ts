@@ -64,6 +64,7 @@ export class LoadStats {
 
   /** Adds the interval that follows those so far. */
   add(interval: LoadInterval): void {
+    interval.alike ||= this.context.alike ?? false;
     if (interval.alike) forgetDirections(interval);
     if (this.#saved === undefined) this.total.extend(interval);
     this.#course.add(interval);

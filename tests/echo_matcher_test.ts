@@ -123,6 +123,24 @@ test("numbered lines are told apart however many were lost, and as many late or 
   }
 });
 
+test("lines of a file are found however far away, and where payloads come again those that had no reply", () => {
+  const payloads = Array.from({ length: 20_000 }, (_, i) => encode(`request ${i % 19_900}`));
+  const lines = LineRing.of(payloads, true);
+  const matcher = new EchoMatcher(lines, 0);
+  const kindsOf = (line: number, sent: number) => {
+    const reply = encode(STAMP + new TextDecoder().decode(payloads[line % 20_000]));
+    const kinds = [];
+    do kinds.push(matcher.matchDatagram(reply, sent)); while (kinds.at(-1) === "passed");
+    return [kinds.join(" "), matcher.isDoubtful] as const;
+  };
+  assertEquals([kindsOf(0, 9000), kindsOf(6000, 9000)], [["echoes", false], ["passed echoes", false]]);
+  assertEquals([kindsOf(2, 9000), kindsOf(2, 9000)], [["found", false], ["duplicate", false]]);
+  // Either that of line 50, which had none, or of line 19,950, whose payload is the same.
+  assertEquals(kindsOf(19_950, 19_960), ["found", true]);
+  assertEquals(kindsOf(19_951, 19_960)[1], true);
+  lines.close();
+});
+
 test("a short reply that was changed stands for the line whose turn it was", () => {
   const lines = LineRing.ofSize(2);
   const replies = encode(`${STAMP}00\n${STAMP}xy\n${STAMP}02\n`);

@@ -79,11 +79,15 @@ test("a direction that the stamps do not tell is in doubt, as on ping's page", (
 });
 
 test("where replies could not be told apart, the page says so in place of a direction", () => {
-  const run = runOf(3, (it) => it.server(null).received += 100, { alike: true });
-  assertStringIncludes(
-    verdictOf(pageOf(run), "Direction"),
-    "unsure: replies over UDP could not be told apart",
-  );
+  const run = runOf(3, (it) => {
+    answer(it, 100, 200);
+    it.sent++;
+    it.lost++;
+  }, { alike: true });
+  assertStringIncludes(verdictOf(pageOf(run), "Replies"), "bad: replies over UDP could not be told apart");
+  assertEquals(verdictOf(pageOf(run), "Direction"), "unsure: unknown, as the replies are");
+  const whole = runOf(3, (it) => answer(it, 100, 200), { alike: true });
+  assertStringIncludes(verdictOf(pageOf(whole), "Replies"), "unsure: replies over UDP cannot be told apart");
   assertEquals(tableOf(pageOf(run), "Servers").rows[0]!.slice(-2), ["unknown", "–"]);
 });
 

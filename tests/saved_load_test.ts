@@ -152,7 +152,7 @@ test("of a saved run that does not say whether p99 falls, only what was looked f
   ]);
 });
 
-test("percentiles of a saved run whose replies may be mixed up are neither judged nor compared", () => {
+test("what a saved run tells of replies that may be mixed up is neither judged nor compared", () => {
   const saved = (alike: boolean, lost: number) =>
     documentOf(runOf(30, (it) => {
       answer(it, 1000, 1000);
@@ -166,7 +166,7 @@ test("percentiles of a saved run whose replies may be mixed up are neither judge
     return [judgeLoad(condition, readLoad(text).end.stats).verdict, p50.help, p50.value, loss.help];
   };
   const help = "replies could not be told apart, too few of the lines differ";
-  assertEquals(told(saved(true, 1)), ["cannot tell", help, null, null]);
+  assertEquals(told(saved(true, 1)), ["cannot tell", help, null, help]);
   for (const known of [saved(true, 0), saved(false, 1)]) {
     assertEquals(told(known), ["kept", null, 0.001, null]);
   }

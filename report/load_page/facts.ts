@@ -1,12 +1,13 @@
 /** What was measured, and what was found, in words. */
 import { clearlyLarger } from "../../stats/direction.ts";
+import { isMixedUp } from "../../stats/load_measure.ts";
 import type { LoadServer, LoadSummary } from "../../stats/load_summary.ts";
 import type { LoadFound } from "../../stats/load_trial.ts";
 import { LOAD_METRICS } from "../../stats/metrics.ts";
 import type { Verdict } from "../../stats/threshold.ts";
 import { millis } from "../format.ts";
 import {
-  ALIKE,
+  alikeText,
   CLOSED_LOOP,
   countLine,
   errorLines,
@@ -75,6 +76,7 @@ export function verdictsOf(
   const say = (topic: string, tone: Tone, text: string) => verdicts.push({ topic, tone, text });
   const headline = headlineOf(summary);
   if (headline !== null || summary.sent > 0) say("Latency", ...latencyVerdict(summary, start.timeout * 1000));
+  if (summary.alike) say("Replies", isMixedUp(summary) ? "bad" : "unsure", alikeText(summary));
   if (ended !== null) say("Ended early", "bad", ended);
   if (found !== undefined) {
     const tones = { found: "good", none: "bad" } as const;
@@ -194,9 +196,10 @@ function directionTopic({ tag }: LoadServer, servers: LoadServer[]): string {
 /** Which direction has the delay of a server's lines. */
 function directionVerdict(
   { up, down, unsteady }: LoadServer,
-  { generator, service, alike }: LoadSummary,
+  summary: LoadSummary,
 ): [tone: Tone, text: string] {
-  if (alike) return ["unsure", ALIKE];
+  const { generator, service, alike } = summary;
+  if (alike) return ["unsure", "unknown, as the replies are"];
   if (up === null || down === null) {
     return ["unsure", "unknown: the stamps do not tell the directions apart"];
   }
