@@ -13,6 +13,15 @@ export function canMoveCursor(): boolean {
   return Deno.stdout.isTerminal() && !Deno.noColor && !isDumb;
 }
 
+/** The width of the terminal at stdout; 0 where it is unknown, as once the terminal has gone. */
+export function terminalColumns(): number {
+  try {
+    return Deno.consoleSize().columns;
+  } catch {
+    return 0; // each version of Deno has another error for it
+  }
+}
+
 /** Writes a peer's bytes to stdout: byte for byte, but onto a terminal with control characters escaped. */
 export class PeerOutput {
   readonly #decoder = Deno.stdout.isTerminal() ? new TextDecoder() : undefined;

@@ -1,5 +1,5 @@
 /** `tsecho load --against`: loads two endpoints in turn, and compares them. */
-import { canMoveCursor } from "../cli/terminal.ts";
+import { canMoveCursor, terminalColumns } from "../cli/terminal.ts";
 import { STDOUT } from "../cli/values.ts";
 import { Failure } from "../failure.ts";
 import { type Load, load, type LoadOptions } from "../load.ts";
@@ -221,7 +221,7 @@ async function openOutputs(
   const outputs: SeriesOutputs = new Outputs<SeriesExporter>({ sources: await sourcesOf(data), stop });
   if (![json, html].includes(STDOUT)) {
     const stdout = outputs.stdout();
-    if (!quiet && canMoveCursor()) outputs.live = new LoadLive(stdout, () => Deno.consoleSize().columns);
+    if (!quiet && canMoveCursor()) outputs.live = new LoadLive(stdout, terminalColumns);
     outputs.add(new SeriesText(outputs.live ?? stdout, !quiet));
   }
   await outputs.file(json, "--json", "lines", (sink) => new SeriesDocument(sink));

@@ -1,6 +1,6 @@
 /** Where a load is shown, and where it is written to. */
 import type { UsedFile } from "../cli/output.ts";
-import { canMoveCursor } from "../cli/terminal.ts";
+import { canMoveCursor, terminalColumns } from "../cli/terminal.ts";
 import { STDOUT } from "../cli/values.ts";
 import { LoadTable } from "../report/load_csv.ts";
 import { HdrLog } from "../report/load_hdr.ts";
@@ -50,13 +50,15 @@ export async function openOutputs(
   });
   if (!jsonStream && ![json, csv, hdr, html].includes(STDOUT)) {
     const stdout = outputs.stdout();
-    const columns = () => Deno.consoleSize().columns;
     if (live && !quiet && canMoveCursor()) {
-      outputs.live = new LoadLive(stdout, columns);
+      outputs.live = new LoadLive(stdout, terminalColumns);
       outputs.add(outputs.live);
     }
     outputs.add(
-      new LoadText(outputs.live ?? stdout, { rows: !quiet, ...Deno.stdout.isTerminal() && { columns } }),
+      new LoadText(outputs.live ?? stdout, {
+        rows: !quiet,
+        ...Deno.stdout.isTerminal() && { columns: terminalColumns },
+      }),
     );
   }
   await outputs.file(json, "--json", "document", (sink) => new LoadDocument(sink));

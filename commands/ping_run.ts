@@ -1,7 +1,7 @@
 /** `tsecho ping`: joins a run, or a saved one, to the terminal and to files. */
 import type { UsedFile } from "../cli/output.ts";
 import { note, tell } from "../cli/stdio.ts";
-import { canMoveCursor } from "../cli/terminal.ts";
+import { canMoveCursor, terminalColumns } from "../cli/terminal.ts";
 import { STDOUT } from "../cli/values.ts";
 import { escapeText, Failure } from "../failure.ts";
 import { type Ping, ping } from "../ping.ts";
@@ -289,10 +289,10 @@ async function openOutputs(
   if (!jsonStream && ![json, csv, html].includes(STDOUT)) {
     const stdout = outputs.stdout();
     if (live && canMoveCursor()) {
-      outputs.live = new LiveLine(stdout, () => Deno.consoleSize().columns);
+      outputs.live = new LiveLine(stdout, terminalColumns);
       outputs.add(outputs.live);
     }
-    const onTerminal = Deno.stdout.isTerminal() && { columns: () => Deno.consoleSize().columns };
+    const onTerminal = Deno.stdout.isTerminal() && { columns: terminalColumns };
     outputs.add(new TextReport(outputs.live ?? stdout, { ...text, ...onTerminal }));
   }
   await outputs.file(json, "--json", "lines", (sink) => new JsonDocument(sink));
