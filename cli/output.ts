@@ -70,8 +70,12 @@ export class TextOutput extends QueueWriter {
     if (this.#file !== undefined) await standardIo("write", this.#name, this.#file.finish());
   }
 
-  /** Closes the file; where nothing was written, it is as it was before it was opened. Closed again, it stays closed. */
+  /**
+   * Writes what waits, and closes the file: a document that was not flushed is lost, and where nothing was written, the
+   * file is as it was before it was opened. Closed again, it stays closed.
+   */
   async close(): Promise<void> {
+    await super.flush().catch(() => {}); // its error was thrown before, or a worse one was
     const file = this.#file;
     this.#file = undefined;
     await file?.close();

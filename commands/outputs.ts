@@ -156,16 +156,18 @@ export class Outputs<Exporter> {
   /** Resolves when all has been written. @throws the error of a write. */
   async flush(): Promise<void> {
     this.writeFiles();
-    // Each by itself: a reader that takes nothing holds up no other output.
-    await Promise.all(this.#outputs.map((it) => it.flush()));
+    // Each by itself: a reader that takes nothing holds up no other output, and an error spoils no other file.
+    const flushes = this.#outputs.map((it) => it.flush());
+    try {
+      await Promise.all(flushes);
+    } finally {
+      await Promise.allSettled(flushes);
+    }
   }
 
-  /** Closes all outputs. What is still held back is not written. */
+  /** Closes all outputs. What is still held back is not written, and documents that were not flushed are lost. */
   async close(): Promise<void> {
-    await Promise.all(this.#outputs.map(async (it) => {
-      await it.flush().catch(() => {}); // its error was thrown before, or a worse one was
-      await it.close();
-    }));
+    await Promise.all(this.#outputs.map((it) => it.close()));
   }
 
   #dropFiles(): void {

@@ -204,7 +204,7 @@ function checkLines({ text, metric }: PingThreshold, { count, reconnect = false 
 async function run(request: PingRequest, signals: Signals): Promise<Outcome> {
   if ("replay" in request) {
     const { replayPing } = await import("./ping_run.ts");
-    return RUN_OUTCOMES[await replayPing(request.replay)];
+    return RUN_OUTCOMES[await replayPing(request.replay, () => signals.stop(true))];
   }
   const stop = signals.stop(true); // at SIGHUP too: what was measured is told and saved
   let tellInterim = () => {}; // there is nothing to tell at first

@@ -4,6 +4,7 @@ import { note, tell } from "../cli/stdio.ts";
 import { canMoveCursor, terminalColumns } from "../cli/terminal.ts";
 import { STDOUT } from "../cli/values.ts";
 import { escapeText, Failure } from "../failure.ts";
+import { aborted } from "../net/stream.ts";
 import { type Ping, ping } from "../ping.ts";
 import type { DialOptions, Setup } from "../probe/channel.ts";
 import { CsvTable } from "../report/csv.ts";
@@ -22,6 +23,7 @@ import { judge, type PingThreshold } from "../stats/threshold.ts";
 import { seconds } from "../stats/units.ts";
 import { wallMicros } from "../time/clock.ts";
 import { formatMillis } from "../time/duration.ts";
+import { systemClock } from "../time/timers.ts";
 import { type RunOutcome, VERSION } from "./command.ts";
 import { Outputs } from "./outputs.ts";
 import { readSaved } from "./saved.ts";
@@ -138,27 +140,37 @@ export async function runPing(
   }
 }
 
+/** Events of a saved run after which signals are looked for: the work on that many takes some milliseconds. */
+const EVENTS_A_TURN = 10_000;
+
 /**
  * Reports a saved run again.
  *
- * @throws {Failure} when it cannot be read.
+ * @param onBegin is called once the run is read, and files are about to be opened: its signal ends the replay, and leaves
+ * them as they were.
+ * @throws {Failure} when it cannot be read, or is interrupted.
  * @throws {UsageError} when it would be written to where it is read from.
  */
-export async function replayPing(options: ReplayOptions): Promise<RunOutcome> {
+export async function replayPing(options: ReplayOptions, onBegin: () => AbortSignal): Promise<RunOutcome> {
   const { from } = options;
   const { run: saved, files: sources } = await readSaved(from, "--from", readRun);
+  const stop = onBegin();
   const start = { ...saved.start, clocks_synced: saved.start.clocks_synced || options.clocksSynced };
   const text = { header: false, events: false, timestamps: false };
-  const outputs = await openOutputs({ ...options, jsonStream: false, live: false }, text, { sources });
+  const flags = { jsonStream: false, live: false, isWhole: true };
+  const outputs = await openOutputs({ ...options, ...flags }, text, { sources, stop });
+  outputs.writeFiles();
+  const stopped = aborted(stop);
   try {
     const stats = newStats(start);
     if (options.html !== undefined) stats.keepCourse(start.timeout);
     outputs.each((it) => it.start?.(start));
-    for (const event of saved.events) {
+    for (const [i, event] of saved.events.entries()) {
       stats.add(event);
       outputs.each((it) => it.event?.(event));
-      const full = outputs.whenRoom();
-      if (full !== undefined) await full;
+      const pause = outputs.whenRoom() ?? (i % EVENTS_A_TURN === 0 ? systemClock.sleep(0) : undefined);
+      if (pause !== undefined) await Promise.race([pause, stopped]);
+      if (stop.aborted) throw outputs.leaveFiles(new Failure("summarise", from, "interrupted"));
     }
     if (saved.cut) await note(`The run in "${from}" has no end: this is what was saved of it`);
     return await conclude(stats, { ...saved, start }, options, outputs);
@@ -267,6 +279,8 @@ async function conclude(
 interface OutputFlags {
   jsonStream: boolean;
   live: boolean;
+  /** Whether the whole run is there, and files take the place of old ones once they are whole too. */
+  isWhole?: boolean;
 }
 
 /** Where a run is shown, and where it is written to. */
@@ -281,7 +295,9 @@ interface PingOutputs extends Outputs<PingExporter> {
  * @param source the file that the run is read from. @param stop gives up.
  */
 async function openOutputs(
-  { json, csv, html, jsonStream, live }: Pick<OutputOptions, "json" | "csv" | "html"> & OutputFlags,
+  { json, csv, html, jsonStream, live, isWhole = false }:
+    & Pick<OutputOptions, "json" | "csv" | "html">
+    & OutputFlags,
   text: TextOptions,
   { sources = [], stop }: { sources?: UsedFile[]; stop?: AbortSignal },
 ): Promise<PingOutputs> {
@@ -295,8 +311,9 @@ async function openOutputs(
     const onTerminal = Deno.stdout.isTerminal() && { columns: terminalColumns };
     outputs.add(new TextReport(outputs.live ?? stdout, { ...text, ...onTerminal }));
   }
-  await outputs.file(json, "--json", "lines", (sink) => new JsonDocument(sink));
-  await outputs.file(csv, "--csv", "lines", (sink) => new CsvTable(sink));
+  const kind = isWhole ? "document" : "lines";
+  await outputs.file(json, "--json", kind, (sink) => new JsonDocument(sink));
+  await outputs.file(csv, "--csv", kind, (sink) => new CsvTable(sink));
   if (html !== undefined) {
     const { PingPage } = await import("../report/ping_page.ts"); // most runs need none of what draws it
     await outputs.file(html, "--html", "document", (sink) => new PingPage(sink, VERSION));

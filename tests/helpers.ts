@@ -420,6 +420,12 @@ export class Folder implements AsyncDisposable {
     return `${this.path}/${name}`;
   }
 
+  /** The names of all that is in it, sorted. */
+  async names(): Promise<string[]> {
+    const entries = await Array.fromAsync(Deno.readDir(this.path));
+    return entries.map(({ name }) => name).sort();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await Deno.remove(this.path, { recursive: true });
   }

@@ -2,10 +2,12 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Outputs } from "../commands/outputs.ts";
 import type { Sink } from "../report/exporter.ts";
+import { toRecord } from "../report/record.ts";
 import { e2e as test } from "./harness.ts";
-import { eventually, Folder, type Outcome, run, Running, ServerPeer, within } from "./helpers.ts";
+import { eventually, Folder, type Outcome, run, Running, ServerPeer, TSECHO, within } from "./helpers.ts";
 import { InProcess } from "./in_process.ts";
 import { silentPeer } from "./load_peers.ts";
+import { eventsOf, START } from "./ping_runs.ts";
 
 /** Begins a command, with its files or without, against an address, and interrupts it. */
 type Interrupt = (command: (address: string) => string[]) => Promise<Outcome>;
@@ -44,9 +46,9 @@ async function leavesFiles(command: string[], interrupt: Interrupt): Promise<Out
   for (const it of options) await Deno.writeTextFile(folder.file(`old${it}`), "old");
   const args = [...command, ...old, "--html", folder.file("new")];
   const outcome = await interrupt((address) => [...args, address]);
-  const files = await Array.fromAsync(Deno.readDir(folder.path));
-  assertEquals(files.map(({ name }) => name).sort(), options.map((it) => `old${it}`).sort());
-  for (const { name } of files) {
+  const files = await folder.names();
+  assertEquals(files, options.map((it) => `old${it}`).sort());
+  for (const name of files) {
     assertEquals(await Deno.readTextFile(folder.file(name)), "old", `${command.join(" ")}: ${name}`);
   }
   return outcome;
@@ -145,8 +147,7 @@ test(
       command.kill("SIGINT");
       const { code, stderr } = await run(command);
       assertEquals([code, stderr], [1, said]);
-      const names = (await Array.fromAsync(Deno.readDir(folder.path))).map(({ name }) => name);
-      assertEquals([names.sort(), await Deno.readTextFile(old)], [["fifo", "old.json"], "old"]);
+      assertEquals([await folder.names(), await Deno.readTextFile(old)], [["fifo", "old.json"], "old"]);
     }
     (await Deno.open(fifo, { read: true, write: true })).close(); // its opening ends
   },
@@ -202,6 +203,50 @@ test("a comparison that is interrupted before it has a run of each leaves files 
       assertMatch(outcome.stdout, stopped);
     }
   });
+});
+
+test("a saved run that is summarised again replaces a file once it is whole, and none if it is interrupted", {
+  needs: ["mkfifo"],
+}, async () => {
+  await using folder = await Folder.make();
+  const [saved, old, fifo] = [folder.file("saved"), folder.file("old"), folder.file("fifo")];
+  assertEquals((await run(["mkfifo", fifo])).code, 0);
+  // More than waits for a reader and than a pipe holds.
+  const replies = eventsOf({ lines: 20_000 }).map((it) => JSON.stringify(toRecord(it)));
+  await Deno.writeTextFile(saved, [JSON.stringify(START), ...replies].join("\n"));
+  for (
+    const [kept, other, isInterrupted] of [
+      ["--json", "--csv", true],
+      ["--csv", "--json", true],
+      ["--csv", "--json", false],
+    ] as const
+  ) {
+    await Deno.writeTextFile(old, "old");
+    const args = ["ping", "--from", saved, kept, old, other, fifo];
+    await using replay = new Running([...TSECHO, ...args]);
+    const reader = await within(Deno.open(fifo), "ping to open the FIFO");
+    const isBegun = async () => (await folder.names()).length > 3;
+    await eventually(isBegun, "the new file beside the old one");
+    assertEquals(await Deno.readTextFile(old), "old");
+    if (isInterrupted) {
+      replay.kill("SIGINT");
+      // Before anybody reads on.
+      await eventually(async () => !await isBegun(), "the new file to go");
+    }
+    await within(new Response(reader.readable).text(), "the end of the FIFO");
+    const code = await replay.code();
+    assertEquals(code, isInterrupted ? 1 : 0, replay.stderr.text);
+    assertEquals(
+      replay.stderr.text,
+      isInterrupted
+        ? `tsecho: Cannot summarise "${saved}": interrupted; no file was written\n`
+        : `tsecho: The run in "${saved}" has no end: this is what was saved of it\n`,
+    );
+    assertEquals(await folder.names(), ["fifo", "old", "saved"]);
+    const text = await Deno.readTextFile(old);
+    if (isInterrupted) assertEquals(text, "old");
+    else assertEquals(text.match(/^(?:\{"type":"reply",.*|\d+,received,.*)$/gm)?.length, 20_000);
+  }
 });
 
 test("an output whose reader takes nothing holds up no other one", async () => {

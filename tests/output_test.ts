@@ -8,11 +8,6 @@ import { Folder } from "./helpers.ts";
 
 const open = (path: string, kind: OutputKind = "document") => TextOutput.open(path, "--html", kind, []);
 
-async function namesIn({ path }: Folder): Promise<string[]> {
-  const entries = await Array.fromAsync(Deno.readDir(path));
-  return entries.map(({ name }) => name).sort();
-}
-
 /** Larger than what waits before it is written. */
 const LARGE = "new ".repeat(1 << 20);
 
@@ -34,7 +29,7 @@ test("a document takes the place of what a file held once it is whole, with its 
   await output.flush();
   await output.close();
   assertEquals(await Deno.readTextFile(path), `${LARGE}end`);
-  assertEquals([(await Deno.stat(path)).mode! & 0o777, await namesIn(folder)], [0o640, ["run.html"]]);
+  assertEquals([(await Deno.stat(path)).mode! & 0o777, await folder.names()], [0o640, ["run.html"]]);
 });
 
 test("nothing is left of a document that is not whole, and an old one stays", async () => {
@@ -46,7 +41,7 @@ test("nothing is left of a document that is not whole, and an old one stays", as
     await partWritten(output);
     await output.close();
   }
-  assertEquals([await Deno.readTextFile(old), await namesIn(folder)], ["old", ["old.html"]]);
+  assertEquals([await Deno.readTextFile(old), await folder.names()], ["old", ["old.html"]]);
 });
 
 test("lines are in the file as soon as they are written, and stay there", async () => {
@@ -77,7 +72,7 @@ test("a file with several names keeps them, and a link leads to the new document
   }
   for (const it of [file, twin, other]) assertEquals(await Deno.readTextFile(it), "new");
   assertEquals(await Deno.readLink(link), "b");
-  assertEquals(await namesIn(folder), ["a", "b", "link", "twin"]);
+  assertEquals(await folder.names(), ["a", "b", "link", "twin"]);
 });
 
 test("what somebody moves away before the first write stays as it is, and a new file has its name", async () => {
@@ -104,7 +99,7 @@ test("what somebody moves away before the first write stays as it is, and a new 
         await output.close();
         assertEquals([await Deno.readTextFile(path), await Deno.readTextFile(away)], ["new", "old"]);
         await Deno.remove(twin).catch(() => {});
-        assertEquals(await namesIn(folder), ["a", "away", "link"]);
+        assertEquals(await folder.names(), ["a", "away", "link"]);
       }
     }
   }
@@ -137,7 +132,7 @@ test("a new file that is not written leaves nothing, but what somebody put in it
   await Deno.remove(folder.file("other.html"));
   await Deno.writeTextFile(folder.file("other.html"), "");
   for (const output of [unwritten, replaced]) await output.close();
-  assertEquals(await namesIn(folder), ["other.html"]);
+  assertEquals(await folder.names(), ["other.html"]);
 });
 
 test("a link to nothing leads to the new file, unless nothing is written", async () => {
@@ -155,7 +150,7 @@ test("a link to nothing leads to the new file, unless nothing is written", async
       const target = await Deno.readTextFile(folder.file("far/target")).catch(() => null);
       assertEquals([target, await Deno.readLink(folder.file("first"))], [text || null, "near/link"]);
     }
-    assertEquals(await namesIn(folder), ["far", "first", "near"]);
+    assertEquals(await folder.names(), ["far", "first", "near"]);
     await Deno.remove(folder.file("far/target"));
   }
   await Deno.symlink("circle", folder.file("circle"));
