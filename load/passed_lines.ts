@@ -67,6 +67,7 @@ export class PassedLines {
 
   /** Gives up the lines whose time-out has passed. */
   expire(now: number, tell: (planned: number, written: number) => void): void {
+    if (this.#waiting.size + this.#lost.size === 0) return; // as it is after each read of most runs
     const oldest = now - this.#timeout;
     for (const [number, line] of this.#waiting) {
       if (line.written >= oldest) break;
