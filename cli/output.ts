@@ -17,12 +17,13 @@ export interface UsedFile {
 
 /** Writes text to stdout or to a file, in order, without making its caller wait. */
 export class TextOutput extends QueueWriter {
-  readonly #name: string;
+  /** For messages. */
+  readonly name: string;
   #file: OutputFile | undefined;
 
   private constructor(sink: TextSink, name: string, file?: OutputFile) {
     super(sink, name, MAX_WAITING);
-    this.#name = name;
+    this.name = name;
     this.#file = file;
   }
 
@@ -67,7 +68,7 @@ export class TextOutput extends QueueWriter {
   /** Resolves when all is written: what is not, is lost of a document. @throws the first error. */
   override async flush(): Promise<void> {
     await super.flush();
-    if (this.#file !== undefined) await standardIo("write", this.#name, this.#file.finish());
+    if (this.#file !== undefined) await standardIo("write", this.name, this.#file.finish());
   }
 
   /**

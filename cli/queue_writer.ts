@@ -52,6 +52,11 @@ export class QueueWriter {
     return this.#failed.promise;
   }
 
+  /** Whether a write has failed. */
+  get hasFailed(): boolean {
+    return this.#failure !== undefined;
+  }
+
   /** Resolves when all is written. @throws the first error of a write; what waited behind it was dropped. */
   async flush(): Promise<void> {
     await this.#writing;

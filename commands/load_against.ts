@@ -50,7 +50,9 @@ export async function loadAgainst(
   const { against: { endpoint: against, repeat, changes }, lenient } = options;
   const plan = await planOf(options, stop);
   const outputs = await openOutputs(options, stop);
-  const series = new Series(options, plan, outputs, stop, onAgain);
+  const failed = new AbortController();
+  void outputs.failed.then(() => failed.abort());
+  const series = new Series(options, plan, outputs, AbortSignal.any([stop, failed.signal]), onAgain);
   try {
     if (await series.reach(against)) await series.load(orderOf(repeat));
     const { before, after, ended, failure } = series;
@@ -58,15 +60,13 @@ export async function loadAgainst(
     const report = series.hasBoth
       ? comparisonReport(before, after, changes, ended === null ? [] : [ended])
       : null;
-    const interrupted = failure === undefined && report === null
-      ? outputs.leaveFiles(
-        series.unopened ?? new Failure("compare with", formatEndpoint(against), "interrupted"),
-      )
-      : undefined;
+    const interrupted = series.unopened ??
+      new Failure("compare with", formatEndpoint(against), "interrupted");
+    const left = report === null ? outputs.leaveFiles(interrupted) : undefined;
     outputs.each((it) => it.end?.({ ended, report }));
     await outputs.flush();
     if (failure !== undefined) throw failure;
-    if (report === null) throw interrupted;
+    if (report === null) throw left;
     return await judgeAll(report.thresholds, lenient) ? "replies" : "broken";
   } finally {
     await outputs.close();

@@ -43,7 +43,8 @@ export async function runLoad(
     const aborted = await follow(run, options, outputs);
     onAgain(); // who reads what is written now may not read on
     hide(); // nothing follows the end
-    const isEmpty = stop.aborted && run.ended !== null && aborted === null && !hasMeasured(run);
+    const isStopped = stop.aborted || outputs.hasFailed;
+    const isEmpty = isStopped && run.ended !== null && aborted === null && !hasMeasured(run);
     const interrupted = isEmpty
       ? new Failure("load", run.endpoint, "interrupted before anything was measured")
       : undefined;

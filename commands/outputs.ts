@@ -68,6 +68,8 @@ export class Outputs<Exporter> {
   readonly #stop: AbortSignal | undefined;
   /** What files are to get once it is worth more than what they hold; undefined from then on. */
   #held: (() => void)[] | undefined;
+  /** Whether files stay as they were. */
+  #isLeft = false;
 
   /**
    * @param sources the files that the command reads.
@@ -131,7 +133,8 @@ export class Outputs<Exporter> {
   leaveFiles(failure: Failure): Failure {
     this.#held = undefined;
     this.#dropFiles();
-    if (this.#ofFiles.size === 0) return failure;
+    this.#isLeft = this.#ofFiles.size > 0;
+    if (!this.#isLeft) return failure;
     const { action, value, reason } = failure;
     return new Failure(action, value, `${reason}; no file was written`, { cause: failure });
   }
@@ -139,6 +142,11 @@ export class Outputs<Exporter> {
   /** Resolves when an output can be written no more. */
   get failed(): Promise<void> {
     return Promise.race(this.#outputs.map((it) => it.failed));
+  }
+
+  /** Whether an output can be written no more. */
+  get hasFailed(): boolean {
+    return this.#outputs.some((it) => it.hasFailed);
   }
 
   each(use: (exporter: Exporter) => void): void {
@@ -153,16 +161,22 @@ export class Outputs<Exporter> {
     return undefined;
   }
 
-  /** Resolves when all has been written. @throws the error of a write. */
+  /** Resolves when all has been written. @throws the error of a write; it says so where files stay as they were. */
   async flush(): Promise<void> {
     this.writeFiles();
     // Each by itself: a reader that takes nothing holds up no other output, and an error spoils no other file.
-    const flushes = this.#outputs.map((it) => it.flush());
+    const flushes = this.#outputs.map((it) => it.flush().catch((error) => this.#rethrow(error, it)));
     try {
       await Promise.all(flushes);
     } finally {
       await Promise.allSettled(flushes);
     }
+  }
+
+  #rethrow(error: unknown, { name }: TextOutput): never {
+    if (!this.#isLeft) throw error;
+    const reason = error instanceof Failure ? error.reason : "its reader has gone";
+    throw new Failure("write", name, `${reason}; no file was written`, { cause: error });
   }
 
   /** Closes all outputs. What is still held back is not written, and documents that were not flushed are lost. */

@@ -130,7 +130,7 @@ export async function runPing(
     timers.forEach(clearInterval); // nothing follows the end
     if (options.jsonStream) endInterval();
     const ended = run.ended && withOptionNames(run.ended);
-    const interrupted = isEmpty && stop.aborted && ended === null
+    const interrupted = isEmpty && (stop.aborted || outputs.hasFailed) && ended === null
       ? new Failure("ping", run.endpoint, "interrupted before anything was measured")
       : undefined;
     return await conclude(run.stats, { ended, start, interrupted }, options, outputs);

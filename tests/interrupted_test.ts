@@ -103,6 +103,56 @@ test("so does a search before its first trial is over", async () => {
   );
 });
 
+/** Lets a command's stdout fail with the first text that has this in it. */
+function failStdout(at: RegExp): void {
+  const { stdout } = Deno;
+  const write = stdout.write.bind(stdout);
+  Object.assign(stdout, {
+    write: (bytes: Uint8Array) =>
+      at.test(new TextDecoder().decode(bytes)) ? Promise.reject(new Deno.errors.BrokenPipe()) : write(bytes),
+  });
+}
+
+test("a run whose stdout has no reader before anything was measured leaves files as they were, and says so", async () => {
+  await using server = await ServerPeer.start();
+  const url = server.url("tcp");
+  const load = ["load", "-c", "1", "-R", "50"];
+  for (
+    const [command, at] of [
+      [[...load, "--warmup", "10m"], /^LOAD /],
+      [[...load, "--warmup", "0", "--find", "p99<1s"], /^LOAD /],
+      [[...load, "--warmup", "0", "-t", "0.2", "--against", url], /before-1 /],
+      [["ping", "--reconnect"], /^PING /],
+    ] as const
+  ) {
+    const { code, stderr } = await leavesFiles([...command], async (args) => {
+      await using running = new Running(InProcess.start(args(url))!);
+      failStdout(at);
+      return await endOf(running);
+    });
+    assertEquals([code, stderr], [
+      1,
+      'tsecho: Cannot write "standard output": its reader has gone; no file was written\n',
+    ], command.join(" "));
+  }
+});
+
+test("a comparison whose server goes before it has a run of each leaves files as they were", async () => {
+  await using server = await ServerPeer.start();
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const after = `tcp://127.0.0.1:${listener.addr.port}`;
+  const command = ["load", "-c", "1", "-R", "50", "-t", "0.2", "--warmup", "0", "--against", after];
+  const { code, stdout, stderr } = await leavesFiles(command, async (args) => {
+    await using load = new Running(InProcess.start(args(server.url("tcp")))!);
+    (await within(listener.accept(), "its connection before the first run")).close();
+    listener.close();
+    return await endOf(load);
+  });
+  assertEquals(code, 1);
+  assertMatch(stderr, /^tsecho: Cannot connect to "tcp:\S+": connection refused/);
+  assertMatch(stdout, /^before-1 .*\nnothing to compare: Cannot connect to /m);
+});
+
 test("lines that nothing answers are a result: files have it, however the run ends", async () => {
   await using folder = await Folder.make();
   const [saved, rows] = [folder.file("run.json"), folder.file("run.csv")];
