@@ -336,7 +336,8 @@ ${
 }. A percentile is above every limit if too many lines were not answered in time`;
 
 const LIMIT = `\
-a metric as in CONDITION, < or <=, and a limit: p99<5ms. Lost and dropped lines fail a trial too`;
+a metric as in CONDITION, < or <=, and a limit: p99<5ms. Lost and dropped lines fail a trial too: to look for no more \
+than that, loss<=0%`;
 
 const STAGES = `\
 TIME:RATE,TIME:RATE and so on: in each TIME the rate changes linearly to its RATE; 0s:RATE jumps there`;

@@ -2,12 +2,12 @@
 import { parseRate, parseTime } from "../cli/values.ts";
 import type { Stage } from "../probe/schedule.ts";
 import { LOAD_METRICS } from "../stats/metrics.ts";
-import { type LoadThreshold, parseThresholdOf } from "../stats/threshold.ts";
+import { type LoadThreshold, parseThresholdOf, possible } from "../stats/threshold.ts";
 import { MAX_RATE } from "./endpoints.ts";
 
-/** Reads a threshold of load's. @throws {Error} whose message says what was expected. */
+/** Reads a threshold of load's. @throws {Error} whose message says what was expected, or why it can never hold. */
 export function parseCondition(text: string): LoadThreshold {
-  return parseThresholdOf(LOAD_METRICS, text);
+  return possible(parseThresholdOf(LOAD_METRICS, text));
 }
 
 /** Likewise, for a run without another to compare it with. */
@@ -16,11 +16,35 @@ export function parseOwnCondition(text: string): LoadThreshold {
   return parseCondition(text);
 }
 
-/** Reads what a rate must keep. @throws {Error} whose message says what was expected. */
+/** What grows with the rate, which a search raises. */
+const RAISED: readonly string[] = ["planned", "sent", "received", "rate"];
+/** What fails a trial if there is any of it, whatever the limit. */
+const FAILING: readonly string[] = ["loss", "lost", "late", "dropped", "corrupt", "errors"];
+/** What always takes some time. */
+const TIMES: readonly string[] = ["latency", "response", "service", "connect", "handshake"];
+
+/** Reads what a rate must keep. @throws {Error} whose message says what was expected, or what is wrong with the limit. */
 export function parseLimit(text: string): LoadThreshold {
-  const limit = /[<>]/.test(text) ? parseCondition(text) : undefined;
-  if (limit?.operator.startsWith("<")) return limit;
-  throw new Error("expected what a rate has to keep: a metric, < or <=, and a limit, such as p99<5ms");
+  const threshold = /[<>]/.test(text) ? parseCondition(text) : undefined;
+  if (!threshold?.operator.startsWith("<")) {
+    throw new Error("expected what a rate has to keep: a metric, < or <=, and a limit, such as p99<5ms");
+  }
+  const { metric, operator, limit } = threshold;
+  const name = metric.of === "loss" ? metric.of : metric.name;
+  if (RAISED.includes(name)) {
+    throw new Error("--find raises it: expected what has to stay low, such as p99<5ms");
+  }
+  const isNone = limit === 0 || (metric.of === "count" && operator === "<" && limit <= 1);
+  if (FAILING.includes(name) && !isNone) {
+    const none = metric.of === "loss" ? "loss<=0%" : `${name}<=0`;
+    throw new Error(
+      `a trial allows for no lost, dropped, corrupt or failed line: expected ${none}, or another limit such as p99<5ms`,
+    );
+  }
+  if (metric.of === "duration" && limit === 0 && metric.statistic !== "mdev" && TIMES.includes(name)) {
+    throw new Error(`it can never hold: a ${name} of 0 does not occur`);
+  }
+  return threshold;
 }
 
 /** Reads stages: `30s:1000,1m:5000,30s:0`. @throws {Error} whose message says what was expected. */

@@ -7,11 +7,12 @@ import {
   parseOutputPath,
   parseSize,
   parseTime,
+  STDOUT,
 } from "../cli/values.ts";
 import { MAX_PROBE, MIN_PROBE } from "../probe/lines.ts";
 import { type Plan, PLAN_DEFAULTS } from "../probe/run.ts";
 import { describeMetrics, PING_METRICS, valuesFor } from "../stats/metrics.ts";
-import { parseThreshold, type PingThreshold } from "../stats/threshold.ts";
+import { parseThreshold, type PingThreshold, possible } from "../stats/threshold.ts";
 import { Command, INFO_OPTIONS, type Outcome, RUN_OUTCOMES, type Signals } from "./command.ts";
 import { DIAL_OPTIONS, DIAL_TLS_OPTIONS, readDial, warnIfInsecure } from "./dial.ts";
 import { type TransportOptionTable, UDP_RATE } from "./endpoints.ts";
@@ -73,7 +74,7 @@ const OPTIONS = {
   timestamps: {
     group: "Output",
     short: "D",
-    help: "this machine's time in front of each reply's line, in Unix seconds",
+    help: "this machine's time in front of each reply's line of text, in Unix seconds",
   },
   "no-tty": { group: "Output", help: "no live line, even on a terminal" },
   json: JSON_FILE,
@@ -96,7 +97,7 @@ const OPTIONS = {
   "fail-if": {
     group: "Summary",
     value: "CONDITION",
-    read: parseThreshold,
+    read: (text) => possible(parseThreshold(text)),
     repeat: true,
     help: "exit with 3 if this holds at the end, or cannot be decided, such as 'p99>5ms'; may repeat",
   },
@@ -179,6 +180,12 @@ function read(parsed: Parsed<typeof OPTIONS>): PingRequest {
   if (from !== undefined) return { replay: { from, ...files, clocksSynced, thresholds, lenient } };
   if (parsed.positionals.length === 0 && rest.host === undefined) checkFileNames({ json, csv, html });
   const { dial, own } = readDial("ping", parsed, OPTIONS, rest);
+  if (own.timestamps && (jsonStream || Object.values(files).includes(STDOUT))) {
+    throw new UsageError("use option", "--timestamps", "it is for text, and stdout is to get data");
+  }
+  if (own.udpRate !== undefined && (own.interval ?? DEFAULTS.interval) > 0) {
+    throw new UsageError("use option", "--udp-rate", "the interval sets the rate: it needs -i 0");
+  }
   for (const it of thresholds) checkLines(it, own);
   const { quiet = false, timestamps = false, noTty = false, ...given } = own;
   const flags = { quiet, timestamps, clocksSynced, live: !noTty, jsonStream };

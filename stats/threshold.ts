@@ -121,6 +121,25 @@ export function parseThreshold(text: string): PingThreshold {
   return parseThresholdOf(PING_METRICS, text);
 }
 
+/**
+ * A condition that is asked for; saved ones are taken as they are.
+ *
+ * @returns it. @throws {Error} where it can never hold, whatever is measured.
+ */
+export function possible<T extends Threshold>(threshold: T): T {
+  const { text, metric, operator, limit } = threshold;
+  const [name = ""] = text.trim().split(/[\s<>]/, 1);
+  const most = metric.of === "loss" ? 1 : Infinity;
+  const least = metric.of === "clock" && !metric.absolute ? -Infinity : 0;
+  if (limit > most || (operator === ">" && limit === most)) {
+    throw new Error(`it can never hold: ${name} is never above 100%`);
+  }
+  if (operator.startsWith("<") && (limit < least || (operator === "<" && limit === least))) {
+    throw new Error(`it can never hold: ${name} is never below 0`);
+  }
+  return threshold;
+}
+
 /** Compares a run with a threshold. */
 export function judge(threshold: PingThreshold, stats: RunStats): Verdict {
   return decide(threshold, measure(threshold.metric, stats));

@@ -1,5 +1,5 @@
 /** The command line of load: its options, their bad values, and what contradicts each other. */
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { UsageError } from "../cli/parser.ts";
 import { load } from "../commands/load.ts";
 import { test } from "./harness.ts";
@@ -214,6 +214,40 @@ test("what is wrong with load's options is said, and what to do", () => {
   for (const [argv, message] of table) {
     const error = assertThrows(() => loadOptions(argv), UsageError);
     assertEquals(error.message.slice(0, message.length), message);
+  }
+});
+
+test("conditions that can never hold are refused, and limits that mean nothing to a search", () => {
+  const table: [argv: string, message: string][] = [
+    ["--find p99<-5ms", 'Cannot use --find "p99<-5ms": it can never hold: p99 is never below 0'],
+    ["--find up.p99<0ms", '"up.p99<0ms": it can never hold: up.p99 is never below 0'],
+    ["--find p99<=0ms", '"p99<=0ms": it can never hold: a latency of 0 does not occur'],
+    ["--find errors<=-1", '"errors<=-1": it can never hold: errors is never below 0'],
+    ...["rate<5", "planned<5", "sent<5", "received<=5"].map(
+      (it): [string, string] => [`--find ${it}`, `"${it}": --find raises it: expected what has to stay low`],
+    ),
+    [
+      "--find loss<1%",
+      '"loss<1%": a trial allows for no lost, dropped, corrupt or failed line: expected loss<=0%',
+    ],
+    [
+      "--find lost<2",
+      '"lost<2": a trial allows for no lost, dropped, corrupt or failed line: expected lost<=0',
+    ],
+    ["--find dropped<=1", '"dropped<=1": a trial allows for no lost, dropped, corrupt or failed line'],
+    ["--fail-if loss>101%", 'Cannot use --fail-if "loss>101%": it can never hold: loss is never above 100%'],
+    ["--fail-if loss>100%", '"loss>100%": it can never hold: loss is never above 100%'],
+    ["--from a --fail-if p99<0", 'Cannot use --fail-if "p99<0": it can never hold: p99 is never below 0'],
+    ["--abort-if lost<0", 'Cannot use --abort-if "lost<0": it can never hold: lost is never below 0'],
+  ];
+  for (const [argv, message] of table) {
+    assertStringIncludes(assertThrows(() => load.read(argv.split(" ")), UsageError).message, message, argv);
+  }
+  for (const it of ["loss<=0%", "lost<1", "unsent<=5", "duplicates<5", "blocked.max<=0ms", "mdev<=0ms"]) {
+    assertEquals(loadOptions(`--find ${it}`).find?.limit.text, it);
+  }
+  for (const it of ["loss>=100%", "loss<=100%", "loss<=0%", "errors<=0", "up.p99<=0ms"]) {
+    assertEquals(loadOptions(`--fail-if ${it}`).failIf[0]?.text, it);
   }
 });
 

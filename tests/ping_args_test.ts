@@ -33,7 +33,7 @@ test("ping's defaults are those of the help text", () => {
 
 test("each option of ping is read, its times as ping(8) has them", () => {
   const options = pingOptions(
-    "udp://web:7 -c 100 -i .2 -s 1k -W 300ms -w 2m -q -D -6 --udp-rate 0 --reconnect --clocks-synced --no-tty " +
+    "udp://web:7 -c 100 -i 0 -s 1k -W 300ms -w 2m -q -D -6 --udp-rate 0 --reconnect --clocks-synced --no-tty " +
       "--json a --csv b --html c --fail-if p99>5ms --fail-if loss>1% --lenient",
   );
   assertEquals(options, {
@@ -43,7 +43,7 @@ test("each option of ping is read, its times as ping(8) has them", () => {
     insecure: false,
     udpRate: 0,
     count: 100,
-    interval: 200,
+    interval: 0,
     size: 1024,
     timeout: 300,
     deadline: 120_000,
@@ -68,6 +68,11 @@ test("each option of ping is read, its times as ping(8) has them", () => {
     lenient: true,
   });
   assertEquals(pingOptions("-i 0 -W 2.5").timeout, 2500);
+  assertEquals(pingOptions("-i 0.2 -D --json ./a").interval, 200);
+  assertEquals(
+    pingOptions("--fail-if offset<-5ms --fail-if loss>=100% --fail-if drift<=0").thresholds.length,
+    3,
+  );
   const { count, interval, timeout, deadline } = pingOptions("-c5 -i.2 -W=3 -w2s -4");
   assertEquals([count, interval, timeout, deadline], [5, 200, 3000, 2000]);
   const bundled = pingOptions("-qDc3 -4qi.2 -p 7");
@@ -119,6 +124,19 @@ test("what is wrong with ping's options is said", () => {
       ["--from a --json-stream", 'Cannot use option "--json-stream": with --from there is no new run'],
       ["--from a --json - --csv -", 'Cannot write to "-": more than one output is to go to stdout'],
       ["--from a web", 'Cannot use endpoint "web": with --from there is no new run'],
+      ["udp://a --udp-rate 5", 'Cannot use option "--udp-rate": the interval sets the rate: it needs -i 0'],
+      ["udp://a --udp-rate 5 -i 1", '"--udp-rate": the interval sets the rate: it needs -i 0'],
+      ["-D --json -", 'Cannot use option "--timestamps": it is for text, and stdout is to get data'],
+      ["-D --csv -", '"--timestamps": it is for text, and stdout is to get data'],
+      ["-D --html -", '"--timestamps": it is for text, and stdout is to get data'],
+      ["-D --json-stream", '"--timestamps": it is for text, and stdout is to get data'],
+      [
+        "--fail-if loss>101%",
+        'Cannot use --fail-if "loss>101%": it can never hold: loss is never above 100%',
+      ],
+      ["--fail-if p99<0ms", '"p99<0ms": it can never hold: p99 is never below 0'],
+      ["--fail-if abs(offset)<0", '"abs(offset)<0": it can never hold: abs(offset) is never below 0'],
+      ["--from a --fail-if lost<=-1", '"lost<=-1": it can never hold: lost is never below 0'],
       ["--udp-rate 5", 'Cannot use option "--udp-rate": it is for udp endpoints, and there is none'],
       ["a b", 'Cannot use argument "b": ping takes one endpoint and has "a" already'],
       ["--json -q -c 2 web", 'Cannot use --json "-q": it looks like an option; for a file, ./-q'],
