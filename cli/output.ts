@@ -19,12 +19,18 @@ export interface UsedFile {
 export class TextOutput extends QueueWriter {
   /** For messages. */
   readonly name: string;
+  /** Whether it is an ordinary file, for which nobody has to read it. */
+  readonly isFile: boolean;
   #file: OutputFile | undefined;
+  readonly #io: Interruptible;
 
-  private constructor(sink: TextSink, name: string, file?: OutputFile) {
-    super(sink, name, MAX_WAITING);
+  private constructor(sink: TextSink, name: string, file?: OutputFile, isFile = false) {
+    const io = new Interruptible();
+    super({ write: (bytes) => io.run(() => sink.write(bytes)) }, name, MAX_WAITING);
     this.name = name;
+    this.isFile = isFile;
     this.#file = file;
+    this.#io = io;
   }
 
   static stdout(): TextOutput {
@@ -57,7 +63,7 @@ export class TextOutput extends QueueWriter {
         throw new UsageError(`use ${option}`, path, `it is the file that ${other.name} names`);
       }
       used.push({ name: option, info });
-      return new TextOutput(file, path, file);
+      return new TextOutput(file, path, file, info.isFile);
     } catch (error) {
       await file?.close();
       if (error instanceof UsageError) throw error;
@@ -68,7 +74,13 @@ export class TextOutput extends QueueWriter {
   /** Resolves when all is written: what is not, is lost of a document. @throws the first error. */
   override async flush(): Promise<void> {
     await super.flush();
-    if (this.#file !== undefined) await standardIo("write", this.name, this.#file.finish());
+    const file = this.#file;
+    if (file !== undefined) await standardIo("write", this.name, this.#io.run(() => file.finish()));
+  }
+
+  /** Waits for no write any more: what is not written is lost, and {@linkcode flush} throws. */
+  giveUp(): void {
+    this.#io.giveUp();
   }
 
   /**
@@ -79,7 +91,32 @@ export class TextOutput extends QueueWriter {
     await super.flush().catch(() => {}); // its error was thrown before, or a worse one was
     const file = this.#file;
     this.#file = undefined;
-    await file?.close();
+    // A FIFO is closed only once its reader has taken what was written: the end of the process does it.
+    if (this.isFile || !this.#io.isGivenUp) await file?.close();
+  }
+}
+
+/** Does I/O, one piece at a time, until it is given up. */
+class Interruptible {
+  #isGivenUp = false;
+  #interrupt: ((error: Error) => void) | undefined;
+
+  get isGivenUp(): boolean {
+    return this.#isGivenUp;
+  }
+
+  /** Resolves as the I/O does. @throws when it is given up, before or meanwhile. */
+  run<T>(io: () => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      if (this.#isGivenUp) throw new Error("interrupted");
+      this.#interrupt = reject;
+      io().then(resolve, reject);
+    });
+  }
+
+  giveUp(): void {
+    this.#isGivenUp = true;
+    this.#interrupt?.(new Error("interrupted"));
   }
 }
 

@@ -16,6 +16,7 @@ export class OutputFile {
   /** Whether it was not there before. */
   #isNew: boolean;
   #state: "untouched" | "begun" | "finished" = "untouched";
+  #beginning: Promise<void> | undefined;
   #finishing: Promise<void> | undefined;
   /** What is to take its place, if it is not written itself. */
   #beside: { file: Deno.FsFile; path: string } | undefined;
@@ -53,7 +54,7 @@ export class OutputFile {
 
   /** Writes some of the bytes. A FIFO whose reader has gone is an error: only stdout ends quietly. */
   async write(bytes: Uint8Array): Promise<number> {
-    if (this.#state === "untouched") await this.#begin();
+    if (this.#state === "untouched") await (this.#beginning = this.#begin());
     try {
       return await (this.#beside?.file ?? this.#file).write(bytes);
     } catch (error) {
@@ -81,6 +82,7 @@ export class OutputFile {
 
   /** Closes the file. Nothing is left of a document that is not finished, nor of a new file that holds nothing. */
   async close(): Promise<void> {
+    await this.#beginning?.catch(() => {}); // a write that was given up may not have begun yet
     const isLost = this.#state === "begun" && this.#kind === "document";
     const beside = this.#beside;
     beside?.file.close();

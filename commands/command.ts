@@ -39,11 +39,30 @@ export interface Signals {
    *
    * @param hangup whether SIGHUP aborts it too, however often: when a terminal goes, several may come. One of the others
    * after it ends the process at once.
-   * @param again is called by the second SIGINT or SIGTERM; if it returns true, it is the third that ends the process.
+   * @param again is called by each further SIGINT or SIGTERM; while it returns true, the process goes on.
    */
   stop(hangup?: boolean, again?: () => boolean): AbortSignal;
   /** Calls the listener at each signal of this name; never on Windows, which has no such signal. */
   on(signal: "SIGHUP" | "SIGQUIT", listener: () => void): void;
+}
+
+/** Gets what the next signal ends, once: it returns whether there was something. Without it, the process ends. */
+export type OnAgain = (end?: () => boolean) => void;
+
+/** What the signals end one after the other: the first what goes on at all, at SIGHUP too. */
+export interface Steps {
+  stop: AbortSignal;
+  onAgain: OnAgain;
+}
+
+export function stepsOf(signals: Signals): Steps {
+  let next: (() => boolean) | undefined;
+  const stop = signals.stop(true, () => {
+    const end = next;
+    next = undefined;
+    return end?.() ?? false;
+  });
+  return { stop, onAgain: (end) => next = end };
 }
 
 /** A command for main: what is typed after its name goes in, what became of it comes out. */

@@ -18,11 +18,11 @@ import { MAX_PAYLOAD } from "../protocol.ts";
 import { describeMetrics, LOAD_METRICS } from "../stats/metrics.ts";
 import type { LoadThreshold } from "../stats/threshold.ts";
 import { AGAINST_OPTIONS, readAgainst, readOption } from "./against.ts";
-import { Command, INFO_OPTIONS, type Outcome, RUN_OUTCOMES, type Signals } from "./command.ts";
+import { Command, INFO_OPTIONS, type Outcome, RUN_OUTCOMES, type Signals, stepsOf } from "./command.ts";
 import { DIAL_OPTIONS, DIAL_TLS_OPTIONS, readDial, warnIfInsecure } from "./dial.ts";
 import { MAX_RATE, type TransportOptionTable, UDP_RATE } from "./endpoints.ts";
 import { checkCondition, checkSettings, checkTogether, leastInFlight, MIN_ROOM_MS } from "./load_checks.ts";
-import type { LoadCommandOptions, LoadSettings, OnAgain } from "./load_plan.ts";
+import type { LoadCommandOptions, LoadSettings } from "./load_plan.ts";
 import type { LoadReplayOptions } from "./load_replay.ts";
 import { checkReplay } from "./saved.ts";
 import { parseCondition, parseLimit, parseOwnCondition, parseStages } from "./load_values.ts";
@@ -351,13 +351,8 @@ async function run(options: LoadRequest, signals: Signals): Promise<Outcome> {
     const { replayLoad } = await import("./load_replay.ts");
     return RUN_OUTCOMES[await replayLoad(options.replay)];
   }
-  let abort: (() => void) | undefined; // nothing can be ended at once before a run begins, or once it is over
-  const stop = signals.stop(true, () => { // at SIGHUP too: what was measured is told and saved
-    abort?.();
-    return abort !== undefined;
-  });
+  const { stop, onAgain } = stepsOf(signals); // at SIGHUP too: what was measured is told and saved
   await warnIfInsecure(options);
-  const onAgain: OnAgain = (now) => abort = now;
   const { against } = options;
   if (against !== undefined) {
     const { loadAgainst } = await import("./load_against.ts");

@@ -18,10 +18,10 @@ import {
 import { namingOptions } from "../report/option_names.ts";
 import { SeriesText } from "../report/series_text.ts";
 import type { AgainstOptions } from "./against.ts";
-import { type RunOutcome, VERSION } from "./command.ts";
+import { type OnAgain, type RunOutcome, type Steps, VERSION } from "./command.ts";
 import { judgeAll } from "./compare_run.ts";
 import { showProgress, sourcesOf } from "./load_outputs.ts";
-import { type LoadCommandOptions, type OnAgain, planOf, startOf } from "./load_plan.ts";
+import { type LoadCommandOptions, planOf, startOf } from "./load_plan.ts";
 import { open, progressOf } from "./load_run.ts";
 import { Outputs } from "./outputs.ts";
 
@@ -38,7 +38,7 @@ interface SeriesOutputs extends Outputs<SeriesExporter> {
  * Loads two endpoints in turn, reports each run, and compares the runs of one with those of the other.
  *
  * @param stop ends the present run, which is left out, and the series with it.
- * @param onAgain gets what ends the present run at once, while there is one.
+ * @param onAgain gets what ends the present run at once, while there is one, and then the writing.
  * @throws {Failure} when no connection is made, no reply comes, it is interrupted before there is a run of each, or a file
  * cannot be read or written.
  */
@@ -49,7 +49,7 @@ export async function loadAgainst(
 ): Promise<RunOutcome> {
   const { against: { endpoint: against, repeat, changes }, lenient } = options;
   const plan = await planOf(options, stop);
-  const outputs = await openOutputs(options, stop);
+  const outputs = await openOutputs(options, { stop, onAgain });
   const failed = new AbortController();
   void outputs.failed.then(() => failed.abort());
   const series = new Series(options, plan, outputs, AbortSignal.any([stop, failed.signal]), onAgain);
@@ -166,7 +166,7 @@ class Series {
     const isStream = STREAM_TRANSPORTS.includes(endpoint.transport);
     const run = load(endpoint, { ...plan, ...isStream && proxyHeader !== undefined && { proxyHeader } });
     void this.#outputs.failed.then(() => run.abort());
-    this.#onAgain(() => run.abort());
+    this.#onAgain(() => (run.abort(), true));
     return run;
   }
 
@@ -216,9 +216,9 @@ class Series {
 /** Opens the outputs: text for people unless stdout is wanted for data, and files. */
 async function openOutputs(
   { json, html, quiet, data }: LoadCommandOptions,
-  stop: AbortSignal,
+  steps: Steps,
 ): Promise<SeriesOutputs> {
-  const outputs: SeriesOutputs = new Outputs<SeriesExporter>({ sources: await sourcesOf(data), stop });
+  const outputs: SeriesOutputs = new Outputs<SeriesExporter>({ sources: await sourcesOf(data), ...steps });
   if (![json, html].includes(STDOUT)) {
     const stdout = outputs.stdout();
     if (!quiet && canMoveCursor()) outputs.live = new LoadLive(stdout, terminalColumns);

@@ -6,10 +6,10 @@ import type { LoadLive } from "../report/load_live.ts";
 import { namingOptions } from "../report/option_names.ts";
 import type { LoadStats } from "../stats/load_stats.ts";
 import type { LoadFound, LoadTrial } from "../stats/load_trial.ts";
-import type { RunOutcome } from "./command.ts";
+import type { OnAgain, RunOutcome } from "./command.ts";
 import { leastInFlight } from "./load_checks.ts";
 import { type LoadOutputs, openOutputs, showProgress } from "./load_outputs.ts";
-import { type LoadCommandOptions, type OnAgain, planOf, startOf } from "./load_plan.ts";
+import { type LoadCommandOptions, planOf, startOf } from "./load_plan.ts";
 import { open, progressOf } from "./load_run.ts";
 
 /** Whether a trial shows as much of the server as the best before it: less if the generator was limited, none if it failed. */
@@ -41,7 +41,7 @@ interface Runs {
  * Searches for the highest rate that keeps a condition, and reports each trial.
  *
  * @param stop ends the search; what is in flight is waited for.
- * @param onAgain gets what ends the trial at once, while there is one.
+ * @param onAgain gets what ends the trial at once, while there is one, and then the writing.
  * @throws {Failure} when no connection is made, it is interrupted before it has found a rate, or a file cannot be read or
  * written.
  */
@@ -56,7 +56,7 @@ export async function findRate(
   stop.addEventListener("abort", () => ending.abort());
   if (stop.aborted) ending.abort();
   const plan = await planOf(options, ending.signal);
-  const outputs = await openOutputs(options, { stop: ending.signal });
+  const outputs = await openOutputs(options, { stop: ending.signal, onAgain });
   void outputs.failed.then(() => ending.abort());
   const runs: Runs = { aborted: false };
   try {
@@ -70,6 +70,7 @@ export async function findRate(
         onAgain(() => {
           runs.aborted = true;
           run.abort();
+          return true;
         });
         const isOpen = await reach(run, runs, ending);
         if (!isOpen) onAgain();
@@ -83,7 +84,7 @@ export async function findRate(
         const progress = () => progressOf(run, { ...settings, rate, duration }, ending.signal);
         const hide = showProgress(outputs.live, progress);
         await follow(run, hopeless, outputs.live).finally(hide);
-        onAgain();
+        onAgain(() => true); // the trial's threads end by themselves, and what was found is told then
         runs.latest = { stats: run.stats, began: start.time };
         return run.stats;
       },

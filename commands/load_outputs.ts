@@ -8,7 +8,7 @@ import { LoadDocument, loadStream } from "../report/load_json.ts";
 import { LoadLive, type LoadProgress } from "../report/load_live.ts";
 import type { LoadExporter } from "../report/load_record.ts";
 import { LoadText } from "../report/load_text.ts";
-import { VERSION } from "./command.ts";
+import { type Steps, VERSION } from "./command.ts";
 import { Outputs } from "./outputs.ts";
 
 /** Where a load is written to. */
@@ -37,16 +37,16 @@ export interface LoadOutputs extends Outputs<LoadExporter> {
 /**
  * Opens the outputs: text for people unless stdout is wanted for data, and files.
  *
- * @param sources further files that the command reads. @param stop gives up.
+ * @param sources further files that the command reads. @param stop gives up. @param onAgain as `Outputs` has it.
  */
 export async function openOutputs(
   options: OutputOptions,
-  { sources = [], stop }: { sources?: UsedFile[]; stop?: AbortSignal },
+  { sources = [], ...steps }: { sources?: UsedFile[] } & Partial<Steps>,
 ): Promise<LoadOutputs> {
   const { json, csv, hdr, html, jsonStream, quiet, data, live = true } = options;
   const outputs: LoadOutputs = new Outputs<LoadExporter>({
     sources: [...sources, ...await sourcesOf(data)],
-    stop,
+    ...steps,
   });
   if (!jsonStream && ![json, csv, hdr, html].includes(STDOUT)) {
     const stdout = outputs.stdout();

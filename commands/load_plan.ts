@@ -63,9 +63,6 @@ export async function planOf(options: LoadCommandOptions, stop: AbortSignal): Pr
   };
 }
 
-/** Gets what ends a run at once, for when the user asks again; nothing once there is nothing to end. */
-export type OnAgain = (abort?: () => void) => void;
-
 /** @throws {UsageError} for more connections than this process may have descriptors; {@linkcode Failure} for none. */
 async function checkDescriptors({ connections, threads }: LoadSettings): Promise<void> {
   const limit = await descriptorLimit("load");

@@ -10,15 +10,15 @@ import type { LoadStats } from "../stats/load_stats.ts";
 import { LOAD_METRICS } from "../stats/metrics.ts";
 import type { Verdict } from "../stats/threshold.ts";
 import { durationText } from "../time/duration.ts";
-import type { RunOutcome } from "./command.ts";
+import type { OnAgain, RunOutcome } from "./command.ts";
 import { type LoadOutputs, openOutputs, showProgress } from "./load_outputs.ts";
-import { type LoadCommandOptions, type LoadSettings, type OnAgain, planOf, startOf } from "./load_plan.ts";
+import { type LoadCommandOptions, type LoadSettings, planOf, startOf } from "./load_plan.ts";
 
 /**
  * Loads, and reports what came of it.
  *
  * @param stop ends the sending; what is in flight is waited for, and the summary follows.
- * @param onAgain gets what ends the run at once, while there is one.
+ * @param onAgain gets what ends the run at once, while there is one, and then the writing.
  * @throws {Failure} when no connection is made, or a file cannot be read or written.
  */
 export async function runLoad(
@@ -27,12 +27,12 @@ export async function runLoad(
   onAgain: OnAgain,
 ): Promise<RunOutcome> {
   const plan = await planOf(options, stop);
-  const outputs = await openOutputs(options, { stop });
+  const outputs = await openOutputs(options, { stop, onAgain });
   let hide = () => {};
   try {
     await using run = load(options.endpoint, plan);
     void outputs.failed.then(() => run.abort());
-    onAgain(() => run.abort());
+    onAgain(() => (run.abort(), true));
     const unopened = await open(run, stop);
     if (unopened !== undefined) onAgain();
     // Once: each output tells the same moment.
@@ -41,7 +41,7 @@ export async function runLoad(
     if (unopened !== undefined) return await conclude(run, { interrupted: unopened }, options, outputs);
     hide = showProgress(outputs.live, () => progressOf(run, options.settings, stop));
     const aborted = await follow(run, options, outputs);
-    onAgain(); // who reads what is written now may not read on
+    onAgain();
     hide(); // nothing follows the end
     const isStopped = stop.aborted || outputs.hasFailed;
     const isEmpty = isStopped && run.ended !== null && aborted === null && !hasMeasured(run);

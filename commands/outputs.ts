@@ -5,6 +5,7 @@ import { UsageError } from "../cli/parser.ts";
 import { parseInputPath, parseOutputPath, parseTime, STDERR, STDOUT } from "../cli/values.ts";
 import { Failure } from "../failure.ts";
 import type { Sink } from "../report/exporter.ts";
+import type { OnAgain, Steps } from "./command.ts";
 
 /** --json and --lenient. */
 export const JSON_FILE = {
@@ -66,6 +67,9 @@ export class Outputs<Exporter> {
   readonly #outputs: TextOutput[] = [];
   readonly #used: UsedFile[];
   readonly #stop: AbortSignal | undefined;
+  readonly #onAgain: OnAgain | undefined;
+  /** Those that are being flushed. */
+  readonly #flushing = new Map<TextOutput, Promise<void>>();
   /** What files are to get once it is worth more than what they hold; undefined from then on. */
   #held: (() => void)[] | undefined;
   /** Whether files stay as they were. */
@@ -75,10 +79,12 @@ export class Outputs<Exporter> {
    * @param sources the files that the command reads.
    * @param stop gives up the opening of files, and may end a run that has nothing to tell: with it, files stay as they
    * are until {@linkcode writeFiles} or the first flush.
+   * @param onAgain gets what ends a flush: first the wait for all but ordinary files, then that for these.
    */
-  constructor({ sources = [], stop }: { sources?: UsedFile[]; stop?: AbortSignal | undefined } = {}) {
+  constructor({ sources = [], stop, onAgain }: { sources?: UsedFile[] } & Partial<Steps> = {}) {
     this.#used = [...sources];
     this.#stop = stop;
+    this.#onAgain = onAgain;
     this.#held = stop && [];
   }
 
@@ -165,12 +171,34 @@ export class Outputs<Exporter> {
   async flush(): Promise<void> {
     this.writeFiles();
     // Each by itself: a reader that takes nothing holds up no other output, and an error spoils no other file.
-    const flushes = this.#outputs.map((it) => it.flush().catch((error) => this.#rethrow(error, it)));
+    const flushes = this.#outputs.map((it) => this.#flush(it));
+    this.#onAgain?.(() => this.#finishFiles());
     try {
       await Promise.all(flushes);
     } finally {
       await Promise.allSettled(flushes);
     }
+  }
+
+  #flush(output: TextOutput): Promise<void> {
+    const flushed = output.flush().catch((error) => this.#rethrow(error, output))
+      .finally(() => this.#flushing.delete(output));
+    this.#flushing.set(output, flushed);
+    return flushed;
+  }
+
+  /** Flushes what goes to ordinary files, and gives up the rest. @returns whether there is such a file. */
+  #finishFiles(): boolean {
+    const ofFiles = [...this.#flushing].filter(([it]) => it.isFile).map(([, flushed]) => flushed);
+    if (ofFiles.length === 0) return false;
+    this.#onAgain?.(() => this.#giveUp());
+    void Promise.allSettled(ofFiles).then(() => this.#giveUp());
+    return true;
+  }
+
+  #giveUp(): boolean {
+    for (const output of this.#flushing.keys()) output.giveUp();
+    return true;
   }
 
   #rethrow(error: unknown, { name }: TextOutput): never {

@@ -13,7 +13,7 @@ import { MAX_PROBE, MIN_PROBE } from "../probe/lines.ts";
 import { type Plan, PLAN_DEFAULTS } from "../probe/run.ts";
 import { describeMetrics, PING_METRICS, valuesFor } from "../stats/metrics.ts";
 import { parseThreshold, type PingThreshold, possible } from "../stats/threshold.ts";
-import { Command, INFO_OPTIONS, type Outcome, RUN_OUTCOMES, type Signals } from "./command.ts";
+import { Command, INFO_OPTIONS, type Outcome, RUN_OUTCOMES, type Signals, stepsOf } from "./command.ts";
 import { DIAL_OPTIONS, DIAL_TLS_OPTIONS, readDial, warnIfInsecure } from "./dial.ts";
 import { type TransportOptionTable, UDP_RATE } from "./endpoints.ts";
 import {
@@ -211,15 +211,15 @@ function checkLines({ text, metric }: PingThreshold, { count, reconnect = false 
 async function run(request: PingRequest, signals: Signals): Promise<Outcome> {
   if ("replay" in request) {
     const { replayPing } = await import("./ping_run.ts");
-    return RUN_OUTCOMES[await replayPing(request.replay, () => signals.stop(true))];
+    return RUN_OUTCOMES[await replayPing(request.replay, () => stepsOf(signals))];
   }
-  const stop = signals.stop(true); // at SIGHUP too: what was measured is told and saved
+  const steps = stepsOf(signals); // at SIGHUP too: what was measured is told and saved
   let tellInterim = () => {}; // there is nothing to tell at first
   signals.on("SIGQUIT", () => tellInterim());
   // Loaded when used, as its histogram takes longer to load than all of the rest.
   const { runPing } = await import("./ping_run.ts");
   await warnIfInsecure(request.run);
-  return RUN_OUTCOMES[await runPing(request.run, stop, (tell) => tellInterim = tell)];
+  return RUN_OUTCOMES[await runPing(request.run, steps, (tell) => tellInterim = tell)];
 }
 
 export const ping = new Command({

@@ -24,7 +24,7 @@ import { seconds } from "../stats/units.ts";
 import { wallMicros } from "../time/clock.ts";
 import { formatMillis } from "../time/duration.ts";
 import { systemClock } from "../time/timers.ts";
-import { type RunOutcome, VERSION } from "./command.ts";
+import { type RunOutcome, type Steps, VERSION } from "./command.ts";
 import { Outputs } from "./outputs.ts";
 import { readSaved } from "./saved.ts";
 
@@ -82,17 +82,17 @@ const INTERVAL_MS = 1000;
 /**
  * Pings, and reports what becomes of each line.
  *
- * @param stop ends the run; the summary follows.
+ * @param stop ends the run; the summary follows. @param onAgain gets what ends the writing of that.
  * @param onQuit calls its argument whenever the user asks how it goes.
  * @throws {Failure} when no connection is made, or an output cannot be written.
  */
 export async function runPing(
   options: PingCommandOptions,
-  stop: AbortSignal,
+  { stop, onAgain }: Steps,
   onQuit: (tell: () => void) => void,
 ): Promise<RunOutcome> {
   const { quiet, timestamps, endpoint, thresholds: _, lenient: __, ...plan } = options;
-  const outputs = await openOutputs(options, { header: true, events: !quiet, timestamps }, { stop });
+  const outputs = await openOutputs(options, { header: true, events: !quiet, timestamps }, { stop, onAgain });
   const timers: ReturnType<typeof setInterval>[] = [];
   try {
     await using run = ping(endpoint, { ...plan, signal: stop });
@@ -151,14 +151,14 @@ const EVENTS_A_TURN = 10_000;
  * @throws {Failure} when it cannot be read, or is interrupted.
  * @throws {UsageError} when it would be written to where it is read from.
  */
-export async function replayPing(options: ReplayOptions, onBegin: () => AbortSignal): Promise<RunOutcome> {
+export async function replayPing(options: ReplayOptions, onBegin: () => Steps): Promise<RunOutcome> {
   const { from } = options;
   const { run: saved, files: sources } = await readSaved(from, "--from", readRun);
-  const stop = onBegin();
+  const { stop, onAgain } = onBegin();
   const start = { ...saved.start, clocks_synced: saved.start.clocks_synced || options.clocksSynced };
   const text = { header: false, events: false, timestamps: false };
   const flags = { jsonStream: false, live: false, isWhole: true };
-  const outputs = await openOutputs({ ...options, ...flags }, text, { sources, stop });
+  const outputs = await openOutputs({ ...options, ...flags }, text, { sources, stop, onAgain });
   outputs.writeFiles();
   const stopped = aborted(stop);
   try {
@@ -299,9 +299,9 @@ async function openOutputs(
     & Pick<OutputOptions, "json" | "csv" | "html">
     & OutputFlags,
   text: TextOptions,
-  { sources = [], stop }: { sources?: UsedFile[]; stop?: AbortSignal },
+  steps: { sources?: UsedFile[] } & Partial<Steps>,
 ): Promise<PingOutputs> {
-  const outputs: PingOutputs = new Outputs<PingExporter>({ sources, stop });
+  const outputs: PingOutputs = new Outputs<PingExporter>(steps);
   if (!jsonStream && ![json, csv, html].includes(STDOUT)) {
     const stdout = outputs.stdout();
     if (live && canMoveCursor()) {

@@ -18,13 +18,13 @@ export function signalsOf({ listen, exit, now, isWindows }: SignalledProcess): S
   return {
     stop(hangup = false, again) {
       const stop = new AbortController();
-      const steps = [() => stop.abort(), () => again?.() || exit(), exit];
       let before = -Infinity;
       const onSignal = () => {
         const moment = now();
         if (moment - before < REPEAT_MS) return;
         before = moment;
-        steps.shift()?.();
+        if (!stop.signal.aborted) stop.abort();
+        else if (!again?.()) exit();
       };
       listen("SIGINT", onSignal);
       listen(isWindows ? "SIGBREAK" : "SIGTERM", onSignal);

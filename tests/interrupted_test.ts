@@ -1,6 +1,7 @@
 /** What a command that is interrupted leaves behind: in files, on stdout, and to the next signal. */
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { Outputs } from "../commands/outputs.ts";
+import { Failure } from "../failure.ts";
 import type { Sink } from "../report/exporter.ts";
 import { toRecord } from "../report/record.ts";
 import { e2e as test } from "./harness.ts";
@@ -297,6 +298,54 @@ test("a saved run that is summarised again replaces a file once it is whole, and
     if (isInterrupted) assertEquals(text, "old");
     else assertEquals(text.match(/^(?:\{"type":"reply",.*|\d+,received,.*)$/gm)?.length, 20_000);
   }
+});
+
+/** Outputs on a stdout whose reader takes nothing and in a file; a signal ends them step by step. */
+async function stuck(
+  use: (outputs: Outputs<Sink>, again: () => boolean) => Promise<void>,
+): Promise<string[]> {
+  await using folder = await Folder.make();
+  const page = folder.file("page.html");
+  await Deno.writeTextFile(page, "old");
+  const { stdout } = Deno;
+  Object.assign(Deno, { stdout: { write: () => new Promise(() => {}) } });
+  try {
+    let end: (() => boolean) | undefined;
+    const again = () => {
+      const step = end;
+      end = undefined;
+      return step?.() ?? false;
+    };
+    const outputs = new Outputs<Sink>({ onAgain: (step) => end = step });
+    outputs.add(outputs.stdout());
+    await outputs.file(page, "html", "document", (sink) => sink);
+    outputs.each((it) => it.write("page"));
+    await use(outputs, again);
+    await within(outputs.close(), "the outputs to be closed");
+    const names = (await Array.fromAsync(Deno.readDir(folder.path))).map(({ name }) => name);
+    return [await Deno.readTextFile(page), ...names];
+  } finally {
+    Object.assign(Deno, { stdout });
+  }
+}
+
+test("a signal while the end is written ends the wait for readers, and files are finished", async () => {
+  const left = await stuck(async (outputs, again) => {
+    const flushed = outputs.flush();
+    assert(again());
+    const error = await within(assertRejects(() => flushed, Failure), "the end of the wait");
+    assertEquals(error.message, 'Cannot write "standard output": interrupted');
+  });
+  assertEquals(left, ["page", "page.html"]);
+});
+
+test("the next one ends the wait for files too: they stay as they were, and nothing is beside them", async () => {
+  const left = await stuck(async (outputs, again) => {
+    const flushed = outputs.flush();
+    assertEquals([again(), again(), again()], [true, true, false]);
+    await within(assertRejects(() => flushed, Failure, ": interrupted"), "the end of the wait");
+  });
+  assertEquals(left, ["old", "page.html"]);
 });
 
 test("an output whose reader takes nothing holds up no other one", async () => {

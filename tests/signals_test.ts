@@ -1,5 +1,6 @@
 /** What each signal does to a command, by its order and its moment. */
 import { assertEquals } from "@std/assert";
+import { stepsOf } from "../commands/command.ts";
 import { signalsOf } from "../commands/signals.ts";
 import { test } from "./harness.ts";
 
@@ -52,10 +53,19 @@ test("several hangups are one, and another signal after them is a second one", (
   assertEquals(process.caught, ["SIGINT", "SIGTERM"]);
 });
 
-test("a second signal ends what there is to end, and only the third the process", () => {
-  const again: boolean[] = [];
+test("each further signal ends what there is to end, once, and the process when there is nothing", () => {
   const signals: [string][] = [["SIGINT"], ["SIGINT"], ["SIGINT"]];
-  assertEquals(outcomes(signals, () => again.push(true) > 0), ["stopped", "stopped", 1]);
-  assertEquals(again, [true]);
   assertEquals(outcomes(signals, () => false), ["stopped", 1, 2]);
+  const process = new SignalledByHand();
+  const { stop, onAgain } = stepsOf(signalsOf(process));
+  const ended: string[] = [];
+  onAgain(() => ended.push("run") > 0);
+  process.get("SIGINT");
+  assertEquals([stop.aborted, ended], [true, []]);
+  process.get("SIGINT");
+  onAgain(() => ended.push("files") > 0);
+  process.get("SIGTERM");
+  assertEquals([process.exits, ended], [0, ["run", "files"]]);
+  process.get("SIGINT");
+  assertEquals([process.exits, ended], [1, ["run", "files"]]);
 });
