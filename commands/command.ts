@@ -49,6 +49,9 @@ export interface Signals {
 /** Gets what the next signal ends, once: it returns whether there was something. Without it, the process ends. */
 export type OnAgain = (end?: () => boolean) => void;
 
+/** Gets what tells how a run goes, for SIGQUIT. */
+export type OnQuit = (tell: () => void) => void;
+
 /** What the signals end one after the other: the first what goes on at all, at SIGHUP too. */
 export interface Steps {
   stop: AbortSignal;

@@ -18,7 +18,15 @@ import { MAX_PAYLOAD } from "../protocol.ts";
 import { describeMetrics, LOAD_METRICS } from "../stats/metrics.ts";
 import type { LoadThreshold } from "../stats/threshold.ts";
 import { AGAINST_OPTIONS, readAgainst, readOption } from "./against.ts";
-import { Command, INFO_OPTIONS, type Outcome, RUN_OUTCOMES, type Signals, stepsOf } from "./command.ts";
+import {
+  Command,
+  INFO_OPTIONS,
+  type OnQuit,
+  type Outcome,
+  RUN_OUTCOMES,
+  type Signals,
+  stepsOf,
+} from "./command.ts";
 import { DIAL_OPTIONS, DIAL_TLS_OPTIONS, readDial, warnIfInsecure } from "./dial.ts";
 import { MAX_RATE, type TransportOptionTable, UDP_RATE } from "./endpoints.ts";
 import { checkCondition, checkSettings, checkTogether, leastInFlight, MIN_ROOM_MS } from "./load_checks.ts";
@@ -313,7 +321,8 @@ lines in flight at a time (a closed loop). It also tells where they wait: in thi
 back, for each --tag apart; and whether the figures are the server's or this program's own.
 
 Ctrl-C ends the sending, waits for what is in flight and prints the summary; a second one, at \
-least 0.3 s later, ends at once. Files stay as they were if nothing was measured until then.`;
+least 0.3 s later, ends at once. Files stay as they were if nothing was measured until then. Ctrl-\\ (SIGQUIT) prints \
+an interim line on stderr.`;
 
 const EXAMPLES: [string, string][] = [
   ["tsecho load web", "50 connections, closed loop, 10 s"],
@@ -351,19 +360,22 @@ async function run(options: LoadRequest, signals: Signals): Promise<Outcome> {
     const { replayLoad } = await import("./load_replay.ts");
     return RUN_OUTCOMES[await replayLoad(options.replay)];
   }
-  const { stop, onAgain } = stepsOf(signals); // at SIGHUP too: what was measured is told and saved
+  const steps = stepsOf(signals); // at SIGHUP too: what was measured is told and saved
+  let tell = () => {}; // there is nothing to tell at first
+  signals.on("SIGQUIT", () => tell());
+  const onQuit: OnQuit = (now) => tell = now;
   await warnIfInsecure(options);
   const { against } = options;
   if (against !== undefined) {
     const { loadAgainst } = await import("./load_against.ts");
-    return RUN_OUTCOMES[await loadAgainst({ ...options, against }, stop, onAgain)];
+    return RUN_OUTCOMES[await loadAgainst({ ...options, against }, steps, onQuit)];
   }
   if (options.find !== undefined) {
     const { findRate } = await import("./load_find.ts");
-    return RUN_OUTCOMES[await findRate(options, stop, onAgain)];
+    return RUN_OUTCOMES[await findRate(options, steps, onQuit)];
   }
   const { runLoad } = await import("./load_run.ts");
-  return RUN_OUTCOMES[await runLoad(options, stop, onAgain)];
+  return RUN_OUTCOMES[await runLoad(options, steps, onQuit)];
 }
 
 export const load = new Command({

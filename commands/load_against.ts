@@ -18,9 +18,9 @@ import {
 import { namingOptions } from "../report/option_names.ts";
 import { SeriesText } from "../report/series_text.ts";
 import type { AgainstOptions } from "./against.ts";
-import { type OnAgain, type RunOutcome, type Steps, VERSION } from "./command.ts";
+import { type OnAgain, type OnQuit, type RunOutcome, type Steps, VERSION } from "./command.ts";
 import { judgeAll } from "./compare_run.ts";
-import { showProgress, sourcesOf } from "./load_outputs.ts";
+import { showProgress, sourcesOf, tellInterim } from "./load_outputs.ts";
 import { type LoadCommandOptions, planOf, startOf } from "./load_plan.ts";
 import { open, progressOf } from "./load_run.ts";
 import { Outputs } from "./outputs.ts";
@@ -39,20 +39,21 @@ interface SeriesOutputs extends Outputs<SeriesExporter> {
  *
  * @param stop ends the present run, which is left out, and the series with it.
  * @param onAgain gets what ends the present run at once, while there is one, and then the writing.
+ * @param onQuit gets what tells how the run goes.
  * @throws {Failure} when no connection is made, no reply comes, it is interrupted before there is a run of each, or a file
  * cannot be read or written.
  */
 export async function loadAgainst(
   options: AgainstCommandOptions,
-  stop: AbortSignal,
-  onAgain: OnAgain,
+  { stop, onAgain }: Steps,
+  onQuit: OnQuit,
 ): Promise<RunOutcome> {
   const { against: { endpoint: against, repeat, changes }, lenient } = options;
   const plan = await planOf(options, stop);
   const outputs = await openOutputs(options, { stop, onAgain });
   const failed = new AbortController();
   void outputs.failed.then(() => failed.abort());
-  const series = new Series(options, plan, outputs, AbortSignal.any([stop, failed.signal]), onAgain);
+  const series = new Series(options, plan, outputs, AbortSignal.any([stop, failed.signal]), onAgain, onQuit);
   try {
     if (await series.reach(against)) await series.load(orderOf(repeat));
     const { before, after, ended, failure } = series;
@@ -89,6 +90,7 @@ class Series {
   readonly #outputs: SeriesOutputs;
   readonly #stop: AbortSignal;
   readonly #onAgain: OnAgain;
+  readonly #onQuit: OnQuit;
   #begun = false;
 
   constructor(
@@ -97,12 +99,14 @@ class Series {
     outputs: SeriesOutputs,
     stop: AbortSignal,
     onAgain: OnAgain,
+    onQuit: OnQuit,
   ) {
     this.#options = options;
     this.#plan = plan;
     this.#outputs = outputs;
     this.#stop = stop;
     this.#onAgain = onAgain;
+    this.#onQuit = onQuit;
   }
 
   /** Whether each side has a whole run: before, there is nothing to compare, and nothing to save. */
@@ -191,6 +195,7 @@ class Series {
       return { ...rest, text: `${name}: ${text}` };
     };
     const hide = showProgress(live, progress);
+    this.#onQuit(() => tellInterim(live, progress().text, run.stats));
     try {
       for await (const interval of run) live?.interval(interval);
     } finally {

@@ -3,12 +3,13 @@ import { Failure } from "../failure.ts";
 import { find, type Load, load } from "../load.ts";
 import { LOAD_DEFAULTS } from "../probe/load_defaults.ts";
 import type { LoadLive } from "../report/load_live.ts";
+import { perSecond } from "../report/load_figures.ts";
 import { namingOptions } from "../report/option_names.ts";
 import type { LoadStats } from "../stats/load_stats.ts";
 import type { LoadFound, LoadTrial } from "../stats/load_trial.ts";
-import type { OnAgain, RunOutcome } from "./command.ts";
+import type { OnQuit, RunOutcome, Steps } from "./command.ts";
 import { leastInFlight } from "./load_checks.ts";
-import { type LoadOutputs, openOutputs, showProgress } from "./load_outputs.ts";
+import { type LoadOutputs, openOutputs, showProgress, tellInterim } from "./load_outputs.ts";
 import { type LoadCommandOptions, planOf, startOf } from "./load_plan.ts";
 import { open, progressOf } from "./load_run.ts";
 
@@ -42,13 +43,14 @@ interface Runs {
  *
  * @param stop ends the search; what is in flight is waited for.
  * @param onAgain gets what ends the trial at once, while there is one, and then the writing.
+ * @param onQuit gets what tells how the run goes.
  * @throws {Failure} when no connection is made, it is interrupted before it has found a rate, or a file cannot be read or
  * written.
  */
 export async function findRate(
   options: LoadCommandOptions,
-  stop: AbortSignal,
-  onAgain: OnAgain,
+  { stop, onAgain }: Steps,
+  onQuit: OnQuit,
 ): Promise<RunOutcome> {
   const { settings, find: search } = options;
   const { limit: condition, trial } = search!;
@@ -82,6 +84,10 @@ export async function findRate(
         }
         outputs.live?.start({ ...start, rate });
         const progress = () => progressOf(run, { ...settings, rate, duration }, ending.signal);
+        onQuit(() => {
+          const text = `trial of ${perSecond(rate)} lines/s, ${progress().text}`;
+          tellInterim(outputs.live, text, run.stats);
+        });
         const hide = showProgress(outputs.live, progress);
         await follow(run, hopeless, outputs.live).finally(hide);
         onAgain(() => true); // the trial's threads end by themselves, and what was found is told then

@@ -1,13 +1,16 @@
 /** Where a load is shown, and where it is written to. */
 import type { UsedFile } from "../cli/output.ts";
+import { tell } from "../cli/stdio.ts";
 import { canMoveCursor, terminalColumns } from "../cli/terminal.ts";
 import { STDOUT } from "../cli/values.ts";
+import { escapeText } from "../failure.ts";
 import { LoadTable } from "../report/load_csv.ts";
 import { HdrLog } from "../report/load_hdr.ts";
 import { LoadDocument, loadStream } from "../report/load_json.ts";
 import { LoadLive, type LoadProgress } from "../report/load_live.ts";
 import type { LoadExporter } from "../report/load_record.ts";
-import { LoadText } from "../report/load_text.ts";
+import { loadInterimLine, LoadText } from "../report/load_text.ts";
+import type { LoadStats } from "../stats/load_stats.ts";
 import { type Steps, VERSION } from "./command.ts";
 import { Outputs } from "./outputs.ts";
 
@@ -76,6 +79,12 @@ export async function openOutputs(
 export async function sourcesOf(data: string | undefined): Promise<UsedFile[]> {
   const info = data === undefined ? undefined : await Deno.stat(data).catch(() => undefined); // gone since it was read
   return info === undefined ? [] : [{ name: "--data", info }];
+}
+
+/** Says on stderr how a load goes. */
+export function tellInterim(live: LoadLive | undefined, text: string, stats: LoadStats): void {
+  live?.clear();
+  void tell(escapeText(loadInterimLine(text, stats)));
 }
 
 const LIVE_MS = 250;

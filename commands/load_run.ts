@@ -10,8 +10,8 @@ import type { LoadStats } from "../stats/load_stats.ts";
 import { LOAD_METRICS } from "../stats/metrics.ts";
 import type { Verdict } from "../stats/threshold.ts";
 import { durationText } from "../time/duration.ts";
-import type { OnAgain, RunOutcome } from "./command.ts";
-import { type LoadOutputs, openOutputs, showProgress } from "./load_outputs.ts";
+import type { OnQuit, RunOutcome, Steps } from "./command.ts";
+import { type LoadOutputs, openOutputs, showProgress, tellInterim } from "./load_outputs.ts";
 import { type LoadCommandOptions, type LoadSettings, planOf, startOf } from "./load_plan.ts";
 
 /**
@@ -19,12 +19,13 @@ import { type LoadCommandOptions, type LoadSettings, planOf, startOf } from "./l
  *
  * @param stop ends the sending; what is in flight is waited for, and the summary follows.
  * @param onAgain gets what ends the run at once, while there is one, and then the writing.
+ * @param onQuit gets what tells how the run goes.
  * @throws {Failure} when no connection is made, or a file cannot be read or written.
  */
 export async function runLoad(
   options: LoadCommandOptions,
-  stop: AbortSignal,
-  onAgain: OnAgain,
+  { stop, onAgain }: Steps,
+  onQuit: OnQuit,
 ): Promise<RunOutcome> {
   const plan = await planOf(options, stop);
   const outputs = await openOutputs(options, { stop, onAgain });
@@ -39,10 +40,13 @@ export async function runLoad(
     const start = startOf(options, unopened === undefined ? run.begin() : undefined);
     outputs.each((it) => it.start?.(start));
     if (unopened !== undefined) return await conclude(run, { interrupted: unopened }, options, outputs);
-    hide = showProgress(outputs.live, () => progressOf(run, options.settings, stop));
+    const progress = () => progressOf(run, options.settings, stop);
+    hide = showProgress(outputs.live, progress);
+    onQuit(() => tellInterim(outputs.live, progress().text, run.stats));
     const aborted = await follow(run, options, outputs);
     onAgain();
     hide(); // nothing follows the end
+    onQuit(() => {});
     const isStopped = stop.aborted || outputs.hasFailed;
     const isEmpty = isStopped && run.ended !== null && aborted === null && !hasMeasured(run);
     const interrupted = isEmpty

@@ -4,6 +4,8 @@ import type { Sink } from "./exporter.ts";
 import { millis } from "./format.ts";
 import { histogramLines } from "./histogram.ts";
 import { loadLines, perSecond } from "./load_figures.ts";
+import { loadDurations } from "../stats/load_durations.ts";
+import type { LoadStats } from "../stats/load_stats.ts";
 import type { LoadSummary } from "../stats/load_summary.ts";
 import type { LoadFound, LoadTrial } from "../stats/load_trial.ts";
 import type { LoadEnd, LoadExporter, LoadStart } from "./load_record.ts";
@@ -105,6 +107,22 @@ export function foundLine({ outcome, rate }: LoadFound, condition: string): stri
         rate === null ? `no rate has kept ${condition}` : `${text} kept ${condition}`
       }`;
   }
+}
+
+/** One line for SIGQUIT. @param text how far the run is. @param stats until its last whole second. */
+export function loadInterimLine(text: string, stats: LoadStats): string {
+  const { sent, received, lost, dropped, unsent, corrupt } = stats.total;
+  const kind = stats.context.loop === "open" ? "response" : "service";
+  const durations = loadDurations(stats.headline, stats.neverCame(kind), undefined);
+  const told = ["p50", "p99"] as const;
+  const times = told.flatMap((it) => durations?.[it] ? [`${it} ${millis(durations[it])} ms`] : []);
+  const counts = [
+    `${counted(sent, "line")} sent`,
+    `${received} received`,
+    `${lost + dropped + unsent} lost or dropped`,
+    counted(stats.errors + corrupt, "error"),
+  ];
+  return `${text}: ${[...counts, ...times].join(", ")}`;
 }
 
 /** Why a run ended before it was meant to, and when. @param ended as in the end's object. */

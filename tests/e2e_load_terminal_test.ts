@@ -176,6 +176,13 @@ test("at a second SIGINT load ends at once", async () => {
 
 const ENDLESS = ["load", "-R", "50", "-t", "10m", "--warmup", "0"];
 
+/** What SIGQUIT makes a load tell on stderr. */
+async function interimOf(load: Running): Promise<string> {
+  load.kill("SIGQUIT");
+  await load.stderr.until(/\n/);
+  return load.stderr.text;
+}
+
 /** Interrupts a search whose first trial takes long. */
 async function interruptSearch(server: ServerPeer, folder: Folder): Promise<void> {
   const saved = folder.file("search.json");
@@ -185,8 +192,10 @@ async function interruptSearch(server: ServerPeer, folder: Folder): Promise<void
     [...TSECHO, "load", ...args, "--json", saved, `127.0.0.1:${server.port}`],
   );
   await search.stdout.until(/^LOAD /);
+  const told = await interimOf(search);
+  assertMatch(told, /^trial of 5 lines\/s, \d+ of 600 s: \d+ lines? sent, /);
   search.kill("SIGINT");
-  assertEquals([await search.code(), search.stderr.text], [
+  assertEquals([await search.code(), search.stderr.text.slice(told.length)], [
     1,
     'tsecho: Cannot find a rate that keeps "p99<5ms": interrupted; no file was written\n',
   ]);
@@ -205,8 +214,13 @@ async function interruptRun(server: ServerPeer, folder: Folder): Promise<void> {
   await load.stdout.until(/^LOAD /);
   const replies = async () => (await Deno.readTextFile(rows)).split("\n").length > 2;
   await eventually(replies, "the row of a second");
+  const told = await interimOf(load);
+  assertMatch(
+    told,
+    /^\d+ of 600 s: \d+ lines? sent, \d+ received, \d+ lost or dropped, \d+ errors?(?:, p\d\d \d+\.\d{3} ms)*\n$/,
+  );
   load.kill("SIGINT");
-  assertEquals([await load.code(), load.stderr.text], [0, ""]);
+  assertEquals([await load.code(), load.stderr.text], [0, told]);
   assertMatch(load.stdout.text, /load statistics ---\ninterrupted after [\d.]+ m?s\n\d+ lines planned, /);
 }
 
