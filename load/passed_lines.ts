@@ -17,17 +17,14 @@ export class PassedLines {
   readonly #waiting = new Map<number, PassedLine>();
   readonly #lost = new Map<number, PassedLine>();
   readonly #timeout: number;
-  /** How many lost lines are remembered, and how long after their time-out. */
+  /** How many lost lines are remembered. */
   readonly #most: number;
-  readonly #longest: number;
   readonly #forget: (number: number) => void;
 
   /** @param forget is told of a lost line that is remembered no more. */
-  constructor({ ring, connections, timeout, datagrams }: SharedLines, forget: (number: number) => void) {
+  constructor({ connections, timeout }: SharedLines, forget: (number: number) => void) {
     this.#timeout = timeout;
     this.#most = Math.max(MIN_REMEMBERED, Math.floor(MAX_REMEMBERED / connections));
-    // Where payloads come again soon, a reply that is so late is rather one to another line.
-    this.#longest = datagrams && !ring.isNumbered ? timeout : Infinity;
     this.#forget = forget;
   }
 
@@ -75,8 +72,8 @@ export class PassedLines {
       this.#lost.set(number, line);
       tell(line.planned, line.written);
     }
-    for (const [number, line] of this.#lost) {
-      if (this.#lost.size <= this.#most && line.written >= oldest - this.#longest) break;
+    for (const number of this.#lost.keys()) {
+      if (this.#lost.size <= this.#most) break;
       this.#lost.delete(number);
       this.#forget(number);
     }

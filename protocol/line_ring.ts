@@ -13,7 +13,7 @@ const DIGITS = 5;
 /** Digits of a line's own number: more than are on their way at once, so that it is the nearest line with that number. */
 const NUMBER_DIGITS = 6;
 /** Where a payload comes again after fewer lines, a few lost or repeated replies make others look like those to them. */
-const MIN_APART = 16;
+export const MIN_APART = 16;
 
 /**
  * Lines to send over and over: they lie in the kernel's memory one behind the other, so that any number of them is

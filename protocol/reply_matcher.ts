@@ -1,10 +1,12 @@
-import type { LineRing } from "./line_ring.ts";
+import { type LineRing, MIN_APART } from "./line_ring.ts";
 import { PrefixReader } from "./stamps.ts";
 
 /** How far from the next line a reply is looked for whose line is not known by its place in a turn of the payloads. */
 const MAX_AWAY = 4096;
 /** How many lines with one payload are looked at, before and after the next line, where their places are known. */
 const MAX_EQUAL = 64;
+/** A line so many times further away than the nearest one, and some lines, is none that a reply may be to. */
+const NEARLY = 4;
 /** How many lines away a second reply is taken for one rather than for that to a later line. */
 const MAX_BETWEEN = 2;
 
@@ -134,13 +136,14 @@ export class ReplyMatcher {
 
   /**
    * The line that a reply is to, by its places: the nearest that had no reply, or else one that had its own; undefined if
-   * there is none. It is doubtful where there are several, or a second reply to a nearer one explains it as well.
+   * there is none. It is doubtful where another one, or a second reply to a nearer one, explains it nearly as well.
    */
   #lineAt(places: readonly number[], isIt: (line: number) => boolean, sent: number): number | undefined {
     const { period } = this.ring;
     const turns = Math.ceil(MAX_EQUAL / places.length);
     const away = (line: number | undefined) => line === undefined ? Infinity : Math.abs(line - this.next);
-    let nearest, twice;
+    let nearest, second, twice;
+    let ahead = 0;
     for (const place of places) {
       const around = place + Math.round((this.next - place) / period) * period;
       for (let turn = -turns; turn <= turns; turn++) {
@@ -148,12 +151,16 @@ export class ReplyMatcher {
         if (line < this.#first || line >= sent || !isIt(line)) continue;
         if (line < this.next && !this.passed.has(line)) {
           if (away(line) < away(twice)) twice = line;
-        } else {
-          this.isDoubtful ||= nearest !== undefined;
-          if (away(line) < away(nearest)) nearest = line;
+          continue;
         }
+        if (line >= this.next) ahead++;
+        if (away(line) < away(nearest)) [nearest, second] = [line, nearest];
+        else if (away(line) < away(second)) second = line;
       }
     }
+    // After an outage longer than a turn the nearest one ahead need not be it.
+    const isNear = second !== undefined && away(second) <= NEARLY * away(nearest) + MIN_APART;
+    this.isDoubtful ||= ahead > 1 || isNear;
     if (nearest === undefined || away(twice) >= away(nearest)) return nearest ?? twice;
     this.isDoubtful = true;
     // Taken for a second reply, a late one would make all that follow late; so that has to be the one just before.

@@ -143,8 +143,9 @@ function fromLoad(start: Json, records: Json[]): ComparedRun {
   const headline = loop === "open" ? "response" : "service";
   const latency = isObject(end[headline]) ? end[headline] : null;
   const count = (field: string) => numberOf(end, "the end's", field, 0);
+  const alike = end.alike === true;
   const isUnsure = isMixedUp({
-    alike: end.alike === true,
+    alike,
     ...{
       sent: count("sent"),
       received: count("received"),
@@ -162,9 +163,9 @@ function fromLoad(start: Json, records: Json[]): ComparedRun {
     generator: generatorOf(end),
     ended: typeof end.ended === "string" ? end.ended : null,
     figures: figuresFrom(
-      { ...percentilesOf(isUnsure ? null : latency), ...isUnsure ? UNKNOWN : sharesOf(end, duration, loop) },
+      { ...percentilesOf(alike ? null : latency), ...isUnsure ? UNKNOWN : sharesOf(end, duration, loop) },
       parts,
-      (metric) => whyUnknown(metric, latency, timeout, isUnsure),
+      (metric) => whyUnknown(metric, latency, timeout, alike),
     ),
     course: {
       ...entriesOf(seconds, duration, headline, timeout),
@@ -346,9 +347,9 @@ function whyUnknown(
   metric: ComparedMetric,
   latency: Json | null,
   timeout: number,
-  isUnsure: boolean,
+  alike: boolean,
 ): Pick<Figure, "atLeast"> & { help: string } {
-  if (isUnsure) return { help: ALIKE_HELP };
+  if (alike) return { help: ALIKE_HELP };
   if (latency !== null && Array.isArray(latency.beyond) && latency.beyond.includes(metric)) {
     return { help: neverText({ never: numberOf(latency, "the end's", "never", 0) }), atLeast: timeout };
   }

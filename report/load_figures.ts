@@ -190,14 +190,13 @@ const CLOCK_DID: Record<Unsteady, string> = {
   drift: `drifted by more than ${MAX_DRIFT} ppm`,
 };
 
-const TOO_FEW = "since too few of the lines differ";
+const TOO_FEW = "since lines come again too soon";
 const NO_DIRECTIONS = "no upstream and downstream delay, no clock offset";
 
 /** What follows where replies cannot be told apart. */
 export function alikeText(summary: LoadSummary): string {
-  return isMixedUp(summary)
-    ? `replies over UDP could not be told apart, ${TOO_FEW}: their counts and times may be wrong; ${NO_DIRECTIONS}`
-    : `replies over UDP cannot be told apart, ${TOO_FEW}: ${NO_DIRECTIONS}`;
+  const what = isMixedUp(summary) ? "counts and times" : "times";
+  return `replies over UDP cannot be told apart, ${TOO_FEW}: their ${what} may be wrong; ${NO_DIRECTIONS}`;
 }
 
 /** What the stamps tell: of one server in lines, of several in a table. */

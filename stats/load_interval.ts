@@ -50,7 +50,7 @@ export class LoadInterval {
   tail = false;
   /** Whether the servers' delays are of some of the lines, picked at random: the largest of all may be larger. */
   sampled = false;
-  /** Whether replies could no longer be told apart: too few of the lines differ for how many went without one. */
+  /** Whether replies could no longer be told apart: lines came again too soon for how many had none. */
   alike = false;
   /** Due by the plan. */
   planned = 0;

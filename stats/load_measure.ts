@@ -21,7 +21,7 @@ export const DURATION_FIELDS: Record<
 const UNSTEADY = "it looks as if a clock had not kept time";
 
 /** Why figures of replies are not known. */
-export const ALIKE_HELP = "replies could not be told apart, too few of the lines differ";
+export const ALIKE_HELP = "replies cannot be told apart, since lines come again too soon";
 
 const SAMPLED = "it is of a sample of the lines, and an open loop takes all of them";
 
@@ -30,20 +30,20 @@ export function judgeLoad(threshold: LoadThreshold, stats: LoadStats): Verdict {
   return decide(threshold, measure(threshold.metric, stats));
 }
 
-/** What is counted, and of lines that are sent, without their replies. */
+/** What is counted of lines without their replies. */
 const OF_SENDING: readonly string[] = ["planned", "sent", "dropped", "unsent", "errors", "connect_errors"];
+const OF_REPLIES: readonly string[] = ["latency", "response", "service"];
 
-/** Whether a metric is about replies. */
-function isOfReplies(metric: LoadThreshold["metric"]): boolean {
-  if (metric.of === "count") return !OF_SENDING.includes(metric.name);
-  return metric.of === "loss" ||
-    (metric.of === "duration" && ["latency", "response", "service"].includes(metric.name));
+/** Whether a metric is not known, since replies cannot be told apart. */
+function isUnsure(metric: LoadThreshold["metric"], stats: LoadStats): boolean {
+  if (!stats.alike) return false;
+  if (metric.of === "duration") return OF_REPLIES.includes(metric.name);
+  return (metric.of === "loss" || (metric.of === "count" && !OF_SENDING.includes(metric.name))) &&
+    isMixedUp({ ...stats.total, alike: true });
 }
 
 function measure(metric: LoadThreshold["metric"], stats: LoadStats): Measured[] {
-  if (isOfReplies(metric) && isMixedUp({ ...stats.total, alike: stats.alike })) {
-    return [{ tag: null, help: ALIKE_HELP }];
-  }
+  if (isUnsure(metric, stats)) return [{ tag: null, help: ALIKE_HELP }];
   switch (metric.of) {
     case "count":
       return [exactly(countOf(metric.name, stats))];
@@ -72,8 +72,8 @@ function measure(metric: LoadThreshold["metric"], stats: LoadStats): Measured[] 
 }
 
 /**
- * Whether replies that cannot be told apart may have been taken for those to other lines: unless each line had its own,
- * and none a second one.
+ * Whether even the counts of replies that cannot be told apart may be wrong: unless each line had its own, and none a
+ * second one.
  */
 export function isMixedUp(
   { alike, sent, received, late, duplicates }:

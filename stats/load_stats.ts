@@ -22,7 +22,7 @@ export interface LoadContext {
   timeout: number;
   /** Whether the rate changes by plan, so that no steady state is to be expected. */
   stages: boolean;
-  /** Whether replies cannot be told apart, since they may be lost or come twice and too few of the lines differ. */
+  /** Whether replies cannot be told apart, since they may be lost or come twice and lines come again too soon. */
   alike?: boolean;
   /** The share of a core that each thread used in the measured time; a closed loop is judged by it. */
   cpu?: () => number;

@@ -84,7 +84,7 @@ test("where replies could not be told apart, the page says so in place of a dire
     it.sent++;
     it.lost++;
   }, { alike: true });
-  assertStringIncludes(verdictOf(pageOf(run), "Replies"), "bad: replies over UDP could not be told apart");
+  assertStringIncludes(verdictOf(pageOf(run), "Replies"), "bad: replies over UDP cannot be told apart");
   assertEquals(verdictOf(pageOf(run), "Direction"), "unsure: unknown, as the replies are");
   const whole = runOf(3, (it) => answer(it, 100, 200), { alike: true });
   assertStringIncludes(verdictOf(pageOf(whole), "Replies"), "unsure: replies over UDP cannot be told apart");

@@ -56,18 +56,3 @@ test("lost lines are remembered for late replies, as many as there is room for",
     assertEquals([w.told.late, w.told.duplicates], [remembered, lines - remembered]);
   }
 });
-
-test("a lost line of a file is remembered for one more time-out: later, its payload is that of others", () => {
-  const text = new TextEncoder();
-  for (const [moment, late] of [[2 * TIMEOUT - 1, 1], [2 * TIMEOUT + 2, 0]] as const) {
-    using w = socket(0, {
-      ring: LineRing.of([..."abcdefghijklmnopqrst"].map((it) => text.encode(it)), true),
-    });
-    w.send(0);
-    w.send(0);
-    w.answer(1, 1);
-    w.expire(TIMEOUT + 1);
-    w.answer(0, moment);
-    assertEquals([w.told.received, w.told.lost, w.told.late, w.told.duplicates], [1, 1, late, 1 - late]);
-  }
-});
