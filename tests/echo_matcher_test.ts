@@ -96,28 +96,28 @@ test("lines that come again soon are told apart as far as their neighbours diffe
 });
 
 test("numbered lines are told apart however many were lost, and as many late or twice", () => {
-  for (const size of [6, 9, 40, 1400]) {
+  for (const size of [6, 40]) {
     const lines = LineRing.ofSize(size, true);
     const room = new Uint8Array(lines.longest);
     const matcher = new EchoMatcher(lines, 14);
     const kindsOf = (line: number, change = (bytes: Uint8Array) => bytes) => {
       const reply = encode(STAMP + new TextDecoder().decode(change(lines.copy(line, room).subarray(0, -1))));
       const kinds = [];
-      do kinds.push(matcher.matchDatagram(reply, 400_000)); while (kinds.at(-1) === "passed");
+      do kinds.push(matcher.matchDatagram(reply, 40_000)); while (kinds.at(-1) === "passed");
       return kinds.join(" ");
     };
     assertEquals([14, 15, 15].map((it) => kindsOf(it)), ["echoes", "echoes", "duplicate"]);
-    assertEquals(kindsOf(300_000), "passed echoes");
-    assertEquals([matcher.lines, matcher.next, matcher.isDoubtful], [1, 300_001, false]);
-    assertEquals(kindsOf(299_999), "found");
-    assertEquals([299_999, 16, 16].map((it) => kindsOf(it)), ["duplicate", "found", "duplicate"]);
+    assertEquals(kindsOf(30_000), "passed echoes");
+    assertEquals([matcher.lines, matcher.next, matcher.isDoubtful], [1, 30_001, false]);
+    assertEquals(kindsOf(29_999), "found");
+    assertEquals([29_999, 16, 16].map((it) => kindsOf(it)), ["duplicate", "found", "duplicate"]);
     matcher.forget(17);
     assertEquals(kindsOf(17), "duplicate");
     const flip = (at: number) => (bytes: Uint8Array) => bytes.with(at, bytes[at]! ^ 1);
     if (size >= 40) {
-      assertEquals(kindsOf(300_003, flip(size - 1)), "passed corrupt");
-      assertEquals(kindsOf(300_005, flip(0)), "passed corrupt");
-      assertEquals(kindsOf(300_004, flip(3)), "spoilt");
+      assertEquals(kindsOf(30_003, flip(size - 1)), "passed corrupt");
+      assertEquals(kindsOf(30_005, flip(0)), "passed corrupt");
+      assertEquals(kindsOf(30_004, flip(3)), "spoilt");
     }
     lines.close();
   }

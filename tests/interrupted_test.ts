@@ -114,7 +114,9 @@ function failStdout(at: RegExp): void {
   });
 }
 
-test("a run whose stdout has no reader before anything was measured leaves files as they were, and says so", async () => {
+test("a run whose stdout has no reader before anything was measured leaves files as they were, and says so", {
+  level: "slow",
+}, async () => {
   await using server = await ServerPeer.start();
   const url = server.url("tcp");
   const load = ["load", "-c", "1", "-R", "50"];
@@ -138,7 +140,9 @@ test("a run whose stdout has no reader before anything was measured leaves files
   }
 });
 
-test("a comparison whose server goes before it has a run of each leaves files as they were", async () => {
+test("a comparison whose server goes before it has a run of each leaves files as they were", {
+  level: "slow",
+}, async () => {
   await using server = await ServerPeer.start();
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const after = `tcp://127.0.0.1:${listener.addr.port}`;
@@ -258,6 +262,7 @@ test("a comparison that is interrupted before it has a run of each leaves files 
 
 test("a saved run that is summarised again replaces a file once it is whole, and none if it is interrupted", {
   needs: ["mkfifo"],
+  level: "slow",
 }, async () => {
   await using folder = await Folder.make();
   const [saved, old, fifo] = [folder.file("saved"), folder.file("old"), folder.file("fifo")];
