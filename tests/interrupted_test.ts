@@ -87,7 +87,7 @@ test("a load that is interrupted in its warm-up leaves files as they were, and s
   assertEquals(code, 1);
 });
 
-test("so does a search before its first trial is over", async () => {
+test("so does a search before its first trial is over", { level: "slow" }, async () => {
   const command = ["load", "-c", "1", "--find", "p99<5ms"];
   const trying = [...command, "-R", "5", "--trial", "10m", "--warmup", "0"];
   const { code, stderr, stdout } = await leavesFiles(trying, once(/^LOAD /));
@@ -158,29 +158,33 @@ test("a comparison whose server goes before it has a run of each leaves files as
   assertMatch(stdout, /^before-1 .*\nnothing to compare: Cannot connect to /m);
 });
 
-test("lines that nothing answers are a result: files have it, however the run ends", async () => {
-  await using folder = await Folder.make();
-  const [saved, rows] = [folder.file("run.json"), folder.file("run.csv")];
-  const files = ["--json-stream", "--json", saved, "--csv", rows];
-  for (
-    const [command, sent] of [
-      [["ping", "-i", "0.1"], /"type":"interval"/],
-      [["ping", "-i", "0.1", "--reconnect"], /"type":"interval"/],
-      [["load", "-c", "1", "-R", "50", "--warmup", "0", "-W", "0.1"], /"sent":[1-9]/],
-    ] as const
-  ) {
-    await silentPeer(async (address) => {
-      for (const it of [saved, rows]) await Deno.writeTextFile(it, "old");
-      await using running = new Running(InProcess.start([...command, ...files, address])!);
-      await running.stdout.until(sent);
-      running.kill("SIGINT");
-      assertEquals([await running.code(), running.stderr.text], [1, ""], command.join(" "));
-      const { end } = JSON.parse(await Deno.readTextFile(saved));
-      assert(end.sent > 0 && end.received === 0, JSON.stringify(end));
-      assert((await Deno.readTextFile(rows)).split("\n").length > 2);
-    });
-  }
-});
+test(
+  "lines that nothing answers are a result: files have it, however the run ends",
+  { level: "slow" },
+  async () => {
+    await using folder = await Folder.make();
+    const [saved, rows] = [folder.file("run.json"), folder.file("run.csv")];
+    const files = ["--json-stream", "--json", saved, "--csv", rows];
+    for (
+      const [command, sent] of [
+        [["ping", "-i", "0.1"], /"type":"interval"/],
+        [["ping", "-i", "0.1", "--reconnect"], /"type":"interval"/],
+        [["load", "-c", "1", "-R", "50", "--warmup", "0", "-W", "0.1"], /"sent":[1-9]/],
+      ] as const
+    ) {
+      await silentPeer(async (address) => {
+        for (const it of [saved, rows]) await Deno.writeTextFile(it, "old");
+        await using running = new Running(InProcess.start([...command, ...files, address])!);
+        await running.stdout.until(sent);
+        running.kill("SIGINT");
+        assertEquals([await running.code(), running.stderr.text], [1, ""], command.join(" "));
+        const { end } = JSON.parse(await Deno.readTextFile(saved));
+        assert(end.sent > 0 && end.received === 0, JSON.stringify(end));
+        assert((await Deno.readTextFile(rows)).split("\n").length > 2);
+      });
+    }
+  },
+);
 
 test(
   "a signal while files are opened neither keeps them from that nor leaves them, but ends the wait for a FIFO",
