@@ -5,6 +5,7 @@ import { isSame, OutputFile, type OutputKind } from "./output_file.ts";
 import { QueueWriter } from "./queue_writer.ts";
 import { standardIo } from "./stdio.ts";
 import { STDERR, STDOUT } from "./values.ts";
+import { unlessAborted } from "../time/timers.ts";
 
 /** Text waiting to be written, in characters, beyond which there is no room for more. */
 const MAX_WAITING = 1 << 20;
@@ -22,15 +23,15 @@ export class TextOutput extends QueueWriter {
   /** Whether it is an ordinary file, for which nobody has to read it. */
   readonly isFile: boolean;
   #file: OutputFile | undefined;
-  readonly #io: Interruptible;
+  readonly #givenUp: AbortController;
 
   private constructor(sink: TextSink, name: string, file?: OutputFile, isFile = false) {
-    const io = new Interruptible();
-    super({ write: (bytes) => io.run(() => sink.write(bytes)) }, name, MAX_WAITING);
+    const givenUp = new AbortController();
+    super({ write: (bytes) => unlessGivenUp(() => sink.write(bytes), givenUp.signal) }, name, MAX_WAITING);
     this.name = name;
     this.isFile = isFile;
     this.#file = file;
-    this.#io = io;
+    this.#givenUp = givenUp;
   }
 
   static stdout(): TextOutput {
@@ -75,12 +76,13 @@ export class TextOutput extends QueueWriter {
   override async flush(): Promise<void> {
     await super.flush();
     const file = this.#file;
-    if (file !== undefined) await standardIo("write", this.name, this.#io.run(() => file.finish()));
+    if (file === undefined) return;
+    await standardIo("write", this.name, unlessGivenUp(() => file.finish(), this.#givenUp.signal));
   }
 
   /** Waits for no write any more: what is not written is lost, and {@linkcode flush} throws. */
   giveUp(): void {
-    this.#io.giveUp();
+    this.#givenUp.abort(new Error("interrupted"));
   }
 
   /**
@@ -92,32 +94,14 @@ export class TextOutput extends QueueWriter {
     const file = this.#file;
     this.#file = undefined;
     // A FIFO is closed only once its reader has taken what was written: the end of the process does it.
-    if (this.isFile || !this.#io.isGivenUp) await file?.close();
+    if (this.isFile || !this.#givenUp.signal.aborted) await file?.close();
   }
 }
 
-/** Does I/O, one piece at a time, until it is given up. */
-class Interruptible {
-  #isGivenUp = false;
-  #interrupt: ((error: Error) => void) | undefined;
-
-  get isGivenUp(): boolean {
-    return this.#isGivenUp;
-  }
-
-  /** Resolves as the I/O does. @throws when it is given up, before or meanwhile. */
-  run<T>(io: () => Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      if (this.#isGivenUp) throw new Error("interrupted");
-      this.#interrupt = reject;
-      io().then(resolve, reject);
-    });
-  }
-
-  giveUp(): void {
-    this.#isGivenUp = true;
-    this.#interrupt?.(new Error("interrupted"));
-  }
+/** Does I/O until it is given up. @throws the signal's reason, before it begins or meanwhile. */
+async function unlessGivenUp<T>(io: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  return await unlessAborted(io(), signal);
 }
 
 /** Where bytes go. */
