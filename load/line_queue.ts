@@ -6,6 +6,13 @@ const WRITTEN = 2;
 const LINES = 3;
 const MIN_ENTRIES = 4;
 
+/** The moments of a line that was written, in ms on the run's clock. */
+export interface WrittenLine {
+  planned: number;
+  handed: number;
+  written: number;
+}
+
 /** Lines that share their moments, which are in ms on the run's clock. */
 export interface LineBatch {
   planned: number;
@@ -114,7 +121,7 @@ export class LineQueue {
   }
 
   /** Removes the oldest line that was written. @returns its moments. */
-  take(): { planned: number; handed: number; written: number } {
+  take(): WrittenLine {
     const at = this.#at(this.#head);
     const [planned, handed, written] = [PLANNED, HANDED, WRITTEN].map((it) => this.#data[at + it]!);
     this.shift(1);

@@ -1,21 +1,16 @@
+import type { WrittenLine } from "./line_queue.ts";
 import type { SharedLines } from "./outgoing_lines.ts";
 
 /** Lost lines remembered whose replies may still come: of all connections, and of one at least. */
 const MAX_REMEMBERED = 256 * 1024;
 const MIN_REMEMBERED = 4096;
 
-/** A line that was passed over by the reply to a later one: moments in ms on the run's clock. */
-export interface PassedLine {
-  planned: number;
-  handed: number;
-  written: number;
-}
-
 /** The lines of a connection that were not answered in their turn. */
 export class PassedLines {
-  /** Those that are not lost, and those that are, by their numbers and in the order of passing. */
-  readonly #waiting = new Map<number, PassedLine>();
-  readonly #lost = new Map<number, PassedLine>();
+  /** Those that are not lost, by their numbers and in the order of passing. */
+  readonly #waiting = new Map<number, WrittenLine>();
+  /** When those that are were planned. */
+  readonly #lost = new Map<number, number>();
   readonly #timeout: number;
   /** How many lost lines are remembered. */
   readonly #most: number;
@@ -33,31 +28,32 @@ export class PassedLines {
     return this.#waiting.size;
   }
 
-  add(number: number, line: PassedLine, isLost: boolean): void {
-    (isLost ? this.#lost : this.#waiting).set(number, line);
+  add(number: number, line: WrittenLine, isLost: boolean): void {
+    if (isLost) this.#lost.set(number, line.planned);
+    else this.#waiting.set(number, line);
   }
 
-  /** Adds one that was lost before it was passed over. */
+  /** Adds one that was lost before it was passed over: of the measured part, as far as is known. */
   addOwed(number: number): void {
-    this.#lost.set(number, { planned: Infinity, handed: Infinity, written: Infinity });
+    this.#lost.set(number, Infinity);
   }
 
   /** Takes the line with a number, for its reply has come; undefined if it is lost or forgotten. */
-  take(number: number): PassedLine | undefined {
+  take(number: number): WrittenLine | undefined {
     const line = this.#waiting.get(number);
     this.#waiting.delete(number);
     return line;
   }
 
-  /** Likewise a lost one. */
-  takeLost(number: number): PassedLine | undefined {
-    const line = this.#lost.get(number);
+  /** Likewise a lost one. @returns when it was planned. */
+  takeLost(number: number): number | undefined {
+    const planned = this.#lost.get(number);
     this.#lost.delete(number);
-    return line;
+    return planned;
   }
 
   /** Takes the line that waits and was passed over first; there must be one. */
-  takeOldest(): PassedLine {
+  takeOldest(): WrittenLine {
     const [number] = this.#waiting.keys();
     return this.take(number!)!;
   }
@@ -69,7 +65,7 @@ export class PassedLines {
     for (const [number, line] of this.#waiting) {
       if (line.written >= oldest) break;
       this.#waiting.delete(number);
-      this.#lost.set(number, line);
+      this.#lost.set(number, line.planned);
       tell(line.planned, line.written);
     }
     for (const number of this.#lost.keys()) {

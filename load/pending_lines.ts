@@ -134,7 +134,7 @@ export class PendingLines {
   #onFound(bytes: Uint8Array, now: number): void {
     const { line } = this.#matcher;
     const passed = this.#passed.take(line);
-    if (passed === undefined) return this.#recorder.late(this.#passed.takeLost(line)!.planned, 1);
+    if (passed === undefined) return this.#recorder.late(this.#passed.takeLost(line)!, 1);
     this.#servers.read(bytes, this.#matcher.prefixAt, this.#matcher.prefixLength);
     this.#receive(passed.planned, passed.handed, passed.written, now, 1);
   }

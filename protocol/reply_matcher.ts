@@ -107,16 +107,18 @@ export class ReplyMatcher {
     this.prefixAt = from;
     this.prefixLength = prefix.length;
     const isNext = this.next < sent && isLine(this.next);
-    // What comes in its turn is the next line's, unless others that went before are heard of no more.
+    // What comes in its turn is the next line's. Whether that is doubtful is asked where others before were given up.
     const places = isNext && !this.#hasGivenUp ? undefined : this.#placesOf(bytes, from, payload, end);
     const line = places && this.#lineAt(places, isLine, sent);
     if (isNext) {
       this.next++;
       return "echoes";
     }
-    const isKnown = places !== undefined && line === undefined;
-    const found = line === undefined ? undefined : this.#at(line, sent, "found");
-    const moved = found ?? (isKnown ? undefined : this.#near(isLine, sent, "found"));
+    const moved = places === undefined
+      ? this.#near(isLine, sent, "found")
+      : line === undefined
+      ? undefined
+      : this.#at(line, "found");
     if (moved !== undefined) return moved;
     // What was changed is told by what was not.
     const isLike = (line: number) => ring.isLike(line, bytes, payload, end);
@@ -167,9 +169,8 @@ export class ReplyMatcher {
     return nearest > this.next && away(twice) <= MAX_BETWEEN ? twice : nearest;
   }
 
-  /** What a reply to a line is, which is not the next one; undefined if it can be none. */
-  #at(line: number, sent: number, kind: "found" | "spoilt"): MatchKind | undefined {
-    if (line < this.#first || line >= sent) return undefined;
+  /** What a reply to a line is, which was sent and is not the next one; undefined if it can be none. */
+  #at(line: number, kind: "found" | "spoilt"): MatchKind | undefined {
     if (line > this.next) {
       this.lines = line - this.next;
       this.#pass(this.lines);
@@ -187,15 +188,13 @@ export class ReplyMatcher {
     const reach = Math.min(this.ring.period, MAX_AWAY);
     for (let i = 1; i <= reach && (this.next + i < sent || this.next - i >= this.#first); i++) {
       for (const line of [this.next + i, this.next - i]) {
-        const moved = line >= this.#first && line < sent && isIt(line)
-          ? this.#at(line, sent, kind)
-          : undefined;
+        const moved = line >= this.#first && line < sent && isIt(line) ? this.#at(line, kind) : undefined;
         if (moved !== undefined) return moved;
       }
     }
     let left = MAX_AWAY;
     for (const line of this.passed) {
-      if (isIt(line)) return this.#at(line, sent, kind);
+      if (isIt(line)) return this.#at(line, kind);
       if (--left === 0) break;
     }
     return undefined;
