@@ -144,15 +144,8 @@ function fromLoad(start: Json, records: Json[]): ComparedRun {
   const latency = isObject(end[headline]) ? end[headline] : null;
   const count = (field: string) => numberOf(end, "the end's", field, 0);
   const alike = end.alike === true;
-  const isUnsure = isMixedUp({
-    alike,
-    ...{
-      sent: count("sent"),
-      received: count("received"),
-      late: count("late"),
-      duplicates: count("duplicates"),
-    },
-  });
+  const counts = { received: count("received"), late: count("late"), duplicates: count("duplicates") };
+  const isUnsure = isMixedUp({ alike, sent: count("sent"), ...counts });
   const parts = partsOfLoad(seconds, duration, loop);
   const timeout = numberOf(start, whose, "timeout", 0);
   return {

@@ -190,13 +190,11 @@ const CLOCK_DID: Record<Unsteady, string> = {
   drift: `drifted by more than ${MAX_DRIFT} ppm`,
 };
 
-const TOO_FEW = "since lines come again too soon";
-const NO_DIRECTIONS = "no upstream and downstream delay, no clock offset";
-
 /** What follows where replies cannot be told apart. */
 export function alikeText(summary: LoadSummary): string {
   const what = isMixedUp(summary) ? "counts and times" : "times";
-  return `replies over UDP cannot be told apart, ${TOO_FEW}: their ${what} may be wrong; ${NO_DIRECTIONS}`;
+  return `replies over UDP cannot be told apart, since lines come again too soon: their ${what} may be wrong; ` +
+    "no upstream and downstream delay, no clock offset";
 }
 
 /** What the stamps tell: of one server in lines, of several in a table. */

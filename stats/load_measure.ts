@@ -1,6 +1,7 @@
 import { isBeyond, isOpen } from "./load_durations.ts";
-import type { LOAD_DURATIONS, LoadInterval } from "./load_interval.ts";
+import type { LOAD_DURATIONS } from "./load_interval.ts";
 import type { LoadStats } from "./load_stats.ts";
+import type { LoadSummary } from "./load_summary.ts";
 import type { LoadCountName, LoadDurationName } from "./metrics.ts";
 import { sumOf } from "./reason_counts.ts";
 import { decide, type LoadThreshold, type Measured, statisticOf, type Verdict } from "./threshold.ts";
@@ -32,14 +33,14 @@ export function judgeLoad(threshold: LoadThreshold, stats: LoadStats): Verdict {
 
 /** What is counted of lines without their replies. */
 const OF_SENDING: readonly string[] = ["planned", "sent", "dropped", "unsent", "errors", "connect_errors"];
-const OF_REPLIES: readonly string[] = ["latency", "response", "service"];
+const OF_REPLIES: readonly string[] = ["latency", "response", "service", "up", "down"];
 
 /** Whether a metric is not known, since replies cannot be told apart. */
 function isUnsure(metric: LoadThreshold["metric"], stats: LoadStats): boolean {
   if (!stats.alike) return false;
   if (metric.of === "duration") return OF_REPLIES.includes(metric.name);
   return (metric.of === "loss" || (metric.of === "count" && !OF_SENDING.includes(metric.name))) &&
-    isMixedUp({ ...stats.total, alike: true });
+    isMixedUp(stats.total);
 }
 
 function measure(metric: LoadThreshold["metric"], stats: LoadStats): Measured[] {
@@ -54,7 +55,6 @@ function measure(metric: LoadThreshold["metric"], stats: LoadStats): Measured[] 
     case "duration": {
       const { name, statistic } = metric;
       if (name === "up" || name === "down") {
-        if (stats.alike) return [{ tag: null, help: ALIKE_HELP }];
         const isLeast = statistic === "max" && stats.total.sampled;
         return stats.directions().map((it) => {
           if (it.unsteady !== null) return { tag: it.tag, help: UNSTEADY };
@@ -76,11 +76,10 @@ function measure(metric: LoadThreshold["metric"], stats: LoadStats): Measured[] 
  * second one.
  */
 export function isMixedUp(
-  { alike, sent, received, late, duplicates }:
-    & Pick<LoadInterval, "sent" | "received" | "late" | "duplicates">
-    & {
-      alike?: boolean;
-    },
+  { alike, sent, received, late, duplicates }: Pick<
+    LoadSummary,
+    "alike" | "sent" | "received" | "late" | "duplicates"
+  >,
 ): boolean {
   return alike === true && (received < sent || late + duplicates > 0);
 }
