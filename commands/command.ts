@@ -58,6 +58,7 @@ export interface Steps {
   onAgain: OnAgain;
 }
 
+/** Has each signal after the first end one thing more, as the command says what; then the process. */
 export function stepsOf(signals: Signals): Steps {
   let next: (() => boolean) | undefined;
   const stop = signals.stop(true, () => {
